@@ -1,0 +1,62 @@
+"""Every error that trio-mirror raises on purpose.
+
+    MirrorError
+    ├── SettingsError        a choice of the caller's that cannot work (also a ValueError)
+    ├── GalleryError         the run as a whole is pointless
+    │   ├── ListError        the list of the source cannot be read
+    │   └── AccessError      the source or the target refuses us: authentication, TLS
+    └── PictureError         one picture failed; inside a run it becomes a failed Result
+        ├── NameRefusedError the list named something that is no place below the base
+        ├── FetchError       the picture could not be read from its source
+        ├── FlipError        the picture could not be mirrored
+        └── UploadError      the target did not store the picture
+            └── UnknownUploadError   the picture was sent, and no answer came back
+
+What happens in a lower layer (httpx, Pillow, the file system) is mapped to one of these where it
+happens, with the original as its cause. Messages are sentences for people: they name the URL or the
+file, and never hold credentials.
+"""
+
+
+class MirrorError(Exception):
+    """The root of all errors that trio-mirror raises on purpose."""
+
+
+class SettingsError(MirrorError, ValueError):
+    """A choice of the caller's cannot work; the message names it and what would."""
+
+
+class GalleryError(MirrorError):
+    """A gallery as a whole cannot be used, so that the run is pointless."""
+
+
+class ListError(GalleryError):
+    """The list of the source gallery cannot be read."""
+
+
+class AccessError(GalleryError):
+    """A gallery refuses the whole run: credentials are missing or wrong, or a certificate is not trusted."""
+
+
+class PictureError(MirrorError):
+    """One picture failed. Inside a run this becomes a failed Result, and the run goes on."""
+
+
+class NameRefusedError(PictureError):
+    """A name of the list is no place below the gallery's base."""
+
+
+class FetchError(PictureError):
+    """A picture could not be read from its source."""
+
+
+class FlipError(PictureError):
+    """A picture could not be mirrored: damaged, over a limit, or of a kind that cannot be kept whole."""
+
+
+class UploadError(PictureError):
+    """The target did not store a picture."""
+
+
+class UnknownUploadError(UploadError):
+    """A picture was sent and no answer came back: the target may have stored it or not."""

@@ -1,0 +1,77 @@
+"""The one door to Pillow: decoding and encoding rasters, with its many exceptions mapped to FlipError."""
+
+from __future__ import annotations
+
+import io
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from trio_mirror.errors import FlipError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trio_mirror.model import Limits
+
+# What Pillow raises on damaged input, found by fuzzing; its own errors are OSErrors, ValueErrors and
+# SyntaxErrors, the others escape from parsers that trust a length or a tag.
+_PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    OverflowError,
+    ZeroDivisionError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+
+
+@contextmanager
+def pillow(what: str) -> Iterator[None]:
+    """Maps whatever Pillow raises inside to a FlipError that begins with ``what``, such as "the JPEG's raster"."""
+    try:
+        yield
+    except FlipError:
+        raise
+    except _PILLOW_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise FlipError(f"{what} cannot be read: {reason}") from error
+
+
+def open_image(data: bytes, image_format: str, limits: Limits) -> Image.Image:
+    """Opens encoded bytes as one named format (Pillow's name of it), no other, under the limits of a frame.
+
+    Nothing is decoded yet. Call inside ``with pillow(...)``, and decode inside it too.
+
+    Raises:
+        FlipError: the size in the header is over ``limits.frame_pixels``.
+    """
+    image = Image.open(io.BytesIO(data), formats=[image_format])
+    check_size(image.width, image.height, limits)
+    return image
+
+
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Refuses a frame of no pixels, or of more than the limit allows (pixels).
+
+    Raises:
+        FlipError: naming the size and the limit.
+    """
+    if width < 1 or height < 1:
+        raise FlipError(f"the picture is {width} × {height} pixels: there is nothing to mirror")
+    if width * height > limits.frame_pixels:
+        raise FlipError(
+            f"the picture is {width} × {height} pixels, over the limit of "
+            f"{limits.frame_pixels:,} a frame (--max-frame-pixels)"
+        )
