@@ -1,0 +1,283 @@
+"""Every choice that a user can make, once: its default, its unit, its check.
+
+The command line, the environment and the library all fill the same `Settings`. Each field carries
+what the command line needs to know of it (`Setting`), so that nothing is written twice.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from trio_mirror.errors import SettingsError
+from trio_mirror.model import Limits, Lossless
+from trio_mirror.units import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class UploadAs(StrEnum):
+    """The form in which a picture is posted."""
+
+    MULTIPART = "multipart"
+    """``multipart/form-data``, one part (RFC 7578)."""
+    RAW = "raw"
+    """The picture is the body; its name travels as ``?name=``."""
+
+
+class Panel(StrEnum):
+    """The groups of ``--help``."""
+
+    RUN = "The run"
+    TIME = "Deadlines"
+    PICK = "Which pictures"
+    FLIP = "The flip"
+    HTTP = "Talking to the server"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """What the command line tells of one field."""
+
+    explained: str
+    """The help text."""
+    panel: Panel
+    parse: Callable[[str], Any]
+    """Reads one value from text; raises ValueError."""
+    metavar: str
+    shown: str
+    """The default as people read it."""
+    short: str | None = None
+    """A one-letter option."""
+    repeatable: bool = False
+    secret: bool = False
+
+
+def _setting(
+    default: Any,
+    explained: str,
+    panel: Panel,
+    parse: Callable[[str], Any],
+    metavar: str,
+    shown: str | None = None,
+    **more: Any,
+) -> Any:
+    setting = Setting(
+        explained=explained,
+        panel=panel,
+        parse=parse,
+        metavar=metavar,
+        shown=str(default) if shown is None else shown,
+        repeatable=isinstance(default, tuple),
+        **more,
+    )
+    return field(default=default, metadata={"setting": setting})
+
+
+def _count(default: int | None, explained: str, panel: Panel, **more: Any) -> Any:
+    return _setting(default, explained, panel, parse_count, "COUNT", **more)
+
+
+def _seconds(default: float | None, explained: str, panel: Panel) -> Any:
+    shown = "none" if default is None else f"{default:g}s"
+    return _setting(default, explained, panel, parse_duration, "TIME", shown=shown)
+
+
+def _choice(default: StrEnum, explained: str, panel: Panel) -> Any:
+    kind = type(default)
+
+    def parse(text: str) -> StrEnum:
+        try:
+            return kind(text.lower())
+        except ValueError:
+            raise ValueError(f"{text!r} is none of {', '.join(kind)}") from None
+
+    return _setting(default, explained, panel, parse, "|".join(kind))
+
+
+def parse_count(text: str) -> int:
+    """Reads a whole number.
+
+    Raises:
+        ValueError: the text is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number") from None
+
+
+def available_cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Reads ``Name: value``.
+
+    Raises:
+        ValueError: there is no colon.
+    """
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is not a header; write it like 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def parse_auth(text: str) -> tuple[str, str]:
+    """Reads ``USER:PASSWORD``.
+
+    Raises:
+        ValueError: there is no colon. The text is a secret, so the message does not repeat it.
+    """
+    user, colon, password = text.partition(":")
+    if not colon:
+        raise ValueError("write it like USER:PASSWORD")
+    return user, password
+
+
+_COUNTS = (
+    "concurrency",
+    "flip_threads",
+    "limit",
+    "max_bytes",
+    "max_frame_pixels",
+    "max_total_pixels",
+    "max_frames",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a run is done. Checked on construction.
+
+    Raises:
+        SettingsError: a value that cannot work; the message names the field.
+    """
+
+    concurrency: int = _count(16, "Pictures in flight at once, from the list to their result.", Panel.RUN, short="-c")
+    flip_threads: int | None = _count(None, "Threads that flip.", Panel.RUN, shown="the cores")
+    drain: float = _seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
+
+    timeout: float = _seconds(30.0, "For one request attempt, body included.", Panel.TIME)
+    flip_timeout: float = _seconds(60.0, "For one flip.", Panel.TIME)
+
+    limit: int | None = _count(None, "At most this many names of the list.", Panel.PICK, shown="all")
+    include: Sequence[str] = _setting((), "Only names that match; repeatable.", Panel.PICK, str, "GLOB", shown="all")
+    exclude: Sequence[str] = _setting((), "No names that match; repeatable.", Panel.PICK, str, "GLOB", shown="none")
+
+    lossless: Lossless = _choice(
+        Lossless.AUTO, "Exact where the format allows it; exact or failed; always re-encoded.", Panel.FLIP
+    )
+    max_bytes: int = _setting(64 * 1024**2, "Bytes of one picture.", Panel.FLIP, parse_size, "SIZE", shown="64MiB")
+    max_frame_pixels: int = _count(Limits().frame_pixels, "Pixels of one frame or page.", Panel.FLIP)
+    max_total_pixels: int = _count(Limits().total_pixels, "Pixels of all its frames together.", Panel.FLIP)
+    max_frames: int = _count(Limits().frames, "Frames or pages of one picture.", Panel.FLIP)
+
+    header: Sequence[tuple[str, str]] = _setting(
+        (),
+        "A header for every request; repeatable.",
+        Panel.HTTP,
+        parse_header,
+        "'NAME: VALUE'",
+        shown="none",
+        secret=True,
+    )
+    auth: tuple[str, str] | None = _setting(
+        None, "Credentials, HTTP Basic.", Panel.HTTP, parse_auth, "USER:PASSWORD", shown="none", secret=True
+    )
+    upload_as: UploadAs = _choice(UploadAs.MULTIPART, "The form of an upload.", Panel.HTTP)
+    field: str = _setting("image", "The multipart field of the picture.", Panel.HTTP, str, "NAME")
+    success_status: Sequence[int] = _setting(
+        (200,), "An answer that means stored; repeatable.", Panel.HTTP, parse_count, "CODE", shown="200"
+    )
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            self._require(name, "at least 1", lambda value: value >= 1)
+        for name in ("timeout", "flip_timeout"):
+            self._require(name, "a time above 0", lambda value: 0 < value < math.inf)
+        self._require("drain", "a time of 0 or more", lambda value: 0 <= value < math.inf)
+        for name in ("include", "exclude"):
+            self._require(name, "a list of patterns", lambda value: not isinstance(value, str))
+        self._require("field", "a name without line breaks", re.compile(r"[^\r\n\0]+").fullmatch)
+        self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
+        for name, value in self.header:
+            _check_header(name, value)
+
+    def _require(self, name: str, wanted: str, holds: Callable[[Any], object]) -> None:
+        value = getattr(self, name)
+        if value is not None and not holds(value):
+            raise SettingsError(f"{option_name(name)}: {value!r} cannot work; it must be {wanted}")
+
+    @property
+    def limits(self) -> Limits:
+        """What one picture may ask of the flip."""
+        return Limits(frame_pixels=self.max_frame_pixels, total_pixels=self.max_total_pixels, frames=self.max_frames)
+
+
+class Choices(TypedDict, total=False):
+    """The fields of `Settings` as keyword arguments, for type checkers."""
+
+    concurrency: int
+    flip_threads: int | None
+    drain: float
+    timeout: float
+    flip_timeout: float
+    limit: int | None
+    include: Sequence[str]
+    exclude: Sequence[str]
+    lossless: Lossless
+    max_bytes: int
+    max_frame_pixels: int
+    max_total_pixels: int
+    max_frames: int
+    header: Sequence[tuple[str, str]]
+    auth: tuple[str, str] | None
+    upload_as: UploadAs
+    field: str
+    success_status: Sequence[int]
+
+
+def option_name(field_name: str) -> str:
+    """The option of a field: ``--flip-threads`` for ``flip_threads``."""
+    return "--" + field_name.replace("_", "-")
+
+
+def settings_table() -> dict[str, Setting]:
+    """What is told of each field, by its name, in the order of `Settings`."""
+    return {entry.name: entry.metadata["setting"] for entry in fields(Settings)}
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Reads the fields that ``TRIO_MIRROR_<FIELD>`` variables set; a repeatable one holds one value a line.
+
+    Raises:
+        SettingsError: a value that cannot be read, its variable named.
+    """
+    values = {}
+    for name, setting in settings_table().items():
+        variable = f"TRIO_MIRROR_{name.upper()}"
+        if text := environ.get(variable):
+            try:
+                values[name] = (
+                    tuple(map(setting.parse, text.splitlines())) if setting.repeatable else setting.parse(text)
+                )
+            except ValueError as error:
+                raise SettingsError(f"{variable}: {error}") from error
+    return values
+
+
+def _check_header(name: str, value: str) -> None:
+    # RFC 9110, section 5.1 (a name is a token) and 5.5 (no CR, LF or NUL in a value).
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise SettingsError(f"--header: {name!r} is no header name; write the header like 'Name: value'")
+    if re.search(r"[\r\n\0]", value):
+        raise SettingsError(f"--header: the value of {name} holds a line break")
+    if name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
+        raise SettingsError(f"--header: {name} is set by the connection itself and cannot be chosen")

@@ -1,0 +1,92 @@
+"""Sizes, times and rates, read and written the way people do: ``64MiB``, ``1m30s``, ``50/s``."""
+
+from __future__ import annotations
+
+import re
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
+_RATE = re.compile(r"(.+?)\s*(?:/\s*(s|sec|m|min|h))?", re.IGNORECASE)
+_PER = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def parse_size(text: str) -> int:
+    """Reads a number of bytes: ``65536``, ``64KiB`` (× 1024), ``64kB`` (× 1000), ``1.5G`` (× 1024³).
+
+    Raises:
+        ValueError: the text is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size; write it like 65536, 64KiB or 1.5GiB")
+    number, prefix, binary = match.groups()
+    # "64K" without a unit means what it means to dd and ls: 1024.
+    base = 1024 if binary or not text.strip().lower().endswith("b") else 1000
+    return int(float(number) * base ** " kmgt".index(prefix.lower() or " "))
+
+
+def parse_duration(text: str) -> float:
+    """Reads a number of seconds: ``30``, ``0.5s``, ``1m30s``, ``2h``.
+
+    Raises:
+        ValueError: the text is no duration.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        raise ValueError(f"{text!r} is not a duration; write it like 30, 90s or 1m30s")
+    hours, minutes, seconds = (float(group or 0) for group in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def parse_rate(text: str) -> float:
+    """Reads a number of events a second: ``50``, ``50/s``, ``300/min``.
+
+    Raises:
+        ValueError: the text is no rate.
+    """
+    number, per = _split_rate(text)
+    try:
+        return float(number) / per
+    except ValueError:
+        raise ValueError(f"{text!r} is not a rate; write it like 50/s or 300/min") from None
+
+
+def parse_byte_rate(text: str) -> float:
+    """Reads a number of bytes a second: ``1024``, ``1KiB/s``.
+
+    Raises:
+        ValueError: the text is no such rate.
+    """
+    size, per = _split_rate(text)
+    try:
+        return parse_size(size) / per
+    except ValueError:
+        raise ValueError(f"{text!r} is not a rate of bytes; write it like 1KiB/s") from None
+
+
+def _split_rate(text: str) -> tuple[str, int]:
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        return text, 1
+    number, per = match.groups()
+    return number, _PER[(per or "s").lower()]
+
+
+def format_size(count: float) -> str:
+    """Writes bytes for people, in binary units: ``1.4 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def format_duration(seconds: float) -> str:
+    """Writes seconds for people: ``0.4 s``, ``1 min 05 s``, ``2 h 03 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min"
