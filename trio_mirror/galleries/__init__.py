@@ -1,0 +1,137 @@
+"""Galleries: places that can list picture names, fetch a picture and store one."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import httpx
+
+from trio_mirror.errors import SettingsError
+from trio_mirror.names import printable
+from trio_mirror.transport.client import Origin, origin
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from trio_mirror.model import Picture
+    from trio_mirror.settings import Settings
+
+
+@runtime_checkable
+class Gallery(Protocol):
+    """What a run needs of a source or a target. ``str(gallery)`` is what people read, without credentials.
+
+    Its methods are called by several tasks at once. One call of `fetch` or `store` is one attempt.
+    """
+
+    def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """Opens the list: names as they stream in, each to be judged by the name rules.
+
+        Raises:
+            ListError: the list cannot be read, at its opening or at any later step.
+            AccessError: authentication or TLS refuses us.
+        """
+
+    async def fetch(self, name: str) -> Picture:
+        """Reads one picture.
+
+        Raises:
+            FetchError: it cannot be read.
+            NameRefusedError: the name leads out of the gallery.
+        """
+
+    async def prepare(self) -> None:
+        """Makes the gallery ready to store, before the first picture.
+
+        Raises:
+            SettingsError: it cannot be a target.
+        """
+
+    async def store(self, picture: Picture) -> None:
+        """Stores one picture under its name.
+
+        Raises:
+            UploadError: it was not stored.
+            UnknownUploadError: it was sent, and no answer came.
+            NameRefusedError: the name leads out of the gallery.
+        """
+
+
+Place: TypeAlias = str | PathLike[str] | Gallery
+"""A gallery, the URL of one, or a folder."""
+
+
+@asynccontextmanager
+async def open_galleries(
+    source: Place, target: Place | None, settings: Settings
+) -> AsyncIterator[tuple[Gallery, Gallery]]:
+    """Opens the source and the target of a run; no target means back to the source.
+
+    ``settings.auth`` and ``settings.header`` belong to the first of the two that is a URL, and go to the
+    other only if it is of the same origin.
+
+    Raises:
+        SettingsError: a place that cannot be a gallery.
+    """
+    trusted = _first_origin(source, target)
+    async with AsyncExitStack() as stack:
+        source_gallery = await stack.enter_async_context(_open_gallery(source, settings, trusted))
+        if target is None:
+            target_gallery = source_gallery
+        else:
+            _refuse_nested(source, target)
+            target_gallery = await stack.enter_async_context(_open_gallery(target, settings, trusted))
+        yield source_gallery, target_gallery
+
+
+@asynccontextmanager
+async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None) -> AsyncIterator[Gallery]:
+    if isinstance(place, Gallery):
+        yield place
+    elif (url := _as_url(place)) is None:
+        from trio_mirror.galleries.directory import DirectoryGallery
+
+        yield DirectoryGallery(place, max_bytes=settings.max_bytes)
+    else:
+        from trio_mirror.galleries.http import open_http_gallery
+
+        async with open_http_gallery(url, settings, trust=origin(url) == trusted) as gallery:
+            yield gallery
+
+
+def _as_url(place: str | PathLike[str]) -> httpx.URL | None:
+    """The place as an HTTP URL, or None for a folder."""
+    if not isinstance(place, str) or "://" not in place:
+        return None
+    scheme = place.partition("://")[0].lower()
+    if scheme not in {"http", "https"}:
+        raise SettingsError(
+            f"{printable(place)}: unknown scheme {scheme}://; a gallery is http://, https:// or a folder"
+        )
+    try:
+        url = httpx.URL(place)
+    except httpx.InvalidURL as error:
+        raise SettingsError(f"{printable(place)} is no URL: {error}") from error
+    if not url.host:
+        raise SettingsError(f"{printable(place)} names no host; write it like http://host/images/")
+    return url
+
+
+def _first_origin(source: Place, target: Place | None) -> Origin | None:
+    for place in (source, target):
+        if place is not None and not isinstance(place, Gallery) and (url := _as_url(place)) is not None:
+            return origin(url)
+    return None
+
+
+def _refuse_nested(source: Place, target: Place) -> None:
+    """A target folder inside its source folder would be listed with it, and mirrored again."""
+    if isinstance(source, Gallery) or isinstance(target, Gallery) or _as_url(source) or _as_url(target):
+        return
+    inner, outer = Path(target).resolve(), Path(source).resolve()
+    if outer in inner.parents:
+        raise SettingsError(f"--to: {printable(str(target))} lies inside the source folder; choose one beside it")

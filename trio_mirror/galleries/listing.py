@@ -1,0 +1,46 @@
+"""The text of a list, taken apart as it streams in: one name a line, in bounded memory."""
+
+from __future__ import annotations
+
+from trio_mirror.names import MAX_NAME_BYTES
+
+WINDOW = 65_536
+"""A repeat is noticed when it comes within this many names."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class ListingParser:
+    """Turns chunks of bytes into names: UTF-8 lines, where a BOM, CRLF, blank lines and repeats are normal.
+
+    What cannot be a name comes out as it is, for the name rules to refuse: a line that is not UTF-8 with
+    lone surrogates in it, a line that is too long cut to one byte over the limit.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._at_start = True
+        self._recent: dict[bytes, None] = {}
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Gives the names whose lines end in this chunk, in order."""
+        *lines, rest = (self._rest + chunk).split(b"\n")
+        # Of a line that is too long already only its being too long matters.
+        self._rest = rest[: MAX_NAME_BYTES + 2]
+        return [name for line in lines for name in self._line(line)]
+
+    def end(self) -> list[str]:
+        """Gives the name of a last line without a line break, if there is one."""
+        return self._line(self._rest)
+
+    def _line(self, line: bytes) -> list[str]:
+        if self._at_start:
+            line = line.removeprefix(_BOM)
+            self._at_start = False
+        line = line.removesuffix(b"\r")[: MAX_NAME_BYTES + 1]
+        if not line.strip() or line in self._recent:
+            return []
+        self._recent[line] = None
+        if len(self._recent) > WINDOW:
+            del self._recent[next(iter(self._recent))]
+        return [line.decode("utf-8", "surrogateescape")]
