@@ -1,3 +1,88 @@
 """Mirror every picture of a gallery left to right, all at once, under structured concurrency."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from trio_mirror.errors import (
+    AccessError,
+    FetchError,
+    FlipError,
+    GalleryError,
+    ListError,
+    MirrorError,
+    NameRefusedError,
+    PictureError,
+    SettingsError,
+    UnknownUploadError,
+    UploadError,
+)
+from trio_mirror.flip import flip
+from trio_mirror.model import Flipped, Limits, Lossless, Outcome, Picture, Report, Result, Stage
+from trio_mirror.settings import Settings, UploadAs
+
+if TYPE_CHECKING:
+    from trio_mirror.galleries import Gallery
+    from trio_mirror.pipeline import Run, mirror, open_mirror, run
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessError",
+    "FetchError",
+    "FlipError",
+    "Flipped",
+    "Gallery",
+    "GalleryError",
+    "Limits",
+    "ListError",
+    "Lossless",
+    "MirrorError",
+    "NameRefusedError",
+    "Outcome",
+    "Picture",
+    "PictureError",
+    "Report",
+    "Result",
+    "Run",
+    "Settings",
+    "SettingsError",
+    "Stage",
+    "UnknownUploadError",
+    "UploadAs",
+    "UploadError",
+    "__version__",
+    "flip",
+    "mirror",
+    "open_mirror",
+    "run",
+]
+
+# These need trio and httpx, which `trio-mirror --version` does not: they are imported at their first use.
+_LATE = {
+    "Gallery": "trio_mirror.galleries",
+    "Run": "trio_mirror.pipeline",
+    "mirror": "trio_mirror.pipeline",
+    "open_mirror": "trio_mirror.pipeline",
+    "run": "trio_mirror.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = _public(getattr(import_module(_LATE[name]), name))
+    return value
+
+
+def _public(value: Any) -> Any:
+    """Lets tracebacks and reprs show the path that people import from."""
+    value.__module__ = __name__
+    return value
+
+
+for _name in __all__:
+    if _name not in _LATE and _name != "__version__":
+        _public(globals()[_name])
+del _name

@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEPT_FAILURES = 1_000
+"""How many failed or unknown results a report keeps whole; the others are only counted."""
+
+
+class Outcome(StrEnum):
+    """How one picture ended."""
+
+    MIRRORED = "mirrored"
+    """The target said that it has the mirrored picture."""
+    SKIPPED = "skipped"
+    """There was nothing to do."""
+    FAILED = "failed"
+    """The target does not have it, and the error says why."""
+    UNKNOWN = "unknown"
+    """It was sent and no answer came back: the target may have it or not."""
+
+
+class Stage(StrEnum):
+    """Where in the pipeline."""
+
+    LIST = "list"
+    FETCH = "fetch"
+    FLIP = "flip"
+    UPLOAD = "upload"
 
 
 class Lossless(StrEnum):
@@ -29,6 +58,20 @@ class Limits:
     """Frames or pages of one picture."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """An encoded picture with its name in a gallery. The same type before and after the flip."""
+
+    name: str
+    """Its place below the gallery's base: segments separated by ``/``, not percent-encoded."""
+    data: bytes
+    """The encoded picture."""
+    media_type: str
+    """Its media type, such as ``image/jpeg``, as its gallery tells it."""
+    etag: str | None = None
+    """Its entity tag (RFC 9110, section 8.8.3), where its gallery gives one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flipped:
     """A mirrored picture, still encoded in the format it came in."""
@@ -41,3 +84,80 @@ class Flipped:
     """Whether every pixel is exactly the mirrored original's."""
     notes: tuple[str, ...] = ()
     """What a person should know, a sentence each: a thumbnail dropped, a preview left out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """How one picture ended. Every name that enters a run gets exactly one."""
+
+    name: str
+    outcome: Outcome
+    stage: Stage
+    """The last stage that it reached."""
+    error: str | None = None
+    """Why it failed or is unknown: a sentence."""
+    attempts: int = 0
+    """Requests made for it, over all stages and retries."""
+    bytes_in: int = 0
+    """Bytes of the picture as fetched."""
+    bytes_out: int = 0
+    """Bytes of the mirrored picture as stored; 0 unless it was mirrored."""
+    lossless: bool = False
+    """Whether every pixel of the stored picture is exactly the mirrored original's."""
+    notes: tuple[str, ...] = ()
+    """What the flip has to say, a sentence each."""
+    seconds: Mapping[Stage, float] = field(default_factory=dict)
+    """Seconds spent in each stage, waiting between the stages not counted."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Report:
+    """The sum of the results of a run, whole at any moment of it."""
+
+    source: str
+    target: str
+    listed: int = 0
+    """Names taken from the list so far; the results and those still in flight."""
+    mirrored: int = 0
+    skipped: int = 0
+    failed: int = 0
+    unknown: int = 0
+    lossless: int = 0
+    """Mirrored pictures that are exact."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
+    """How long the run took, or has taken so far."""
+    failures: list[Result] = field(default_factory=list)
+    """The first `KEPT_FAILURES` results that failed or are unknown."""
+
+    @property
+    def finished(self) -> int:
+        """Names that have their result."""
+        return self.mirrored + self.skipped + self.failed + self.unknown
+
+    def add(self, result: Result) -> None:
+        """Counts one result."""
+        match result.outcome:
+            case Outcome.MIRRORED:
+                self.mirrored += 1
+                self.lossless += result.lossless
+            case Outcome.SKIPPED:
+                self.skipped += 1
+            case Outcome.FAILED:
+                self.failed += 1
+            case Outcome.UNKNOWN:
+                self.unknown += 1
+        self.bytes_in += result.bytes_in
+        self.bytes_out += result.bytes_out
+        if result.error is not None and len(self.failures) < KEPT_FAILURES:
+            self.failures.append(result)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data, the form of ``--json``."""
+        plain = asdict(self)
+        plain["seconds"] = round(self.seconds, 3)
+        plain["failures"] = [
+            {"name": it.name, "stage": it.stage, "error": it.error, "attempts": it.attempts} for it in self.failures
+        ]
+        return plain

@@ -91,7 +91,10 @@ def _save_options(image: Image.Image, image_format: str, frames: list[Image.Imag
         if key in image.info:
             options[key] = image.info[key]
     if image_format == "JPEG":
-        options |= {"qtables": getattr(image, "quantization", None), "progressive": "progression" in image.info}
+        options |= {
+            "qtables": getattr(image, "quantization", None),
+            "progressive": "progression" in image.info,
+        }
     if image_format == "WEBP":
         options["quality"] = 95
     if image_format == "TIFF" and image.info.get("compression"):

@@ -7,7 +7,7 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from trio_mirror.errors import FlipError
 
@@ -44,6 +44,9 @@ def pillow(what: str) -> Iterator[None]:
         yield
     except FlipError:
         raise
+    except UnidentifiedImageError as error:
+        # Its own message names an object in memory.
+        raise FlipError(f"{what} cannot be read: it is damaged, or of a kind that Pillow does not know") from error
     except _PILLOW_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise FlipError(f"{what} cannot be read: {reason}") from error
