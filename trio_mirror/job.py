@@ -1,0 +1,185 @@
+"""One run as the command line does it: signals, the built-in gallery, the log, progress, the summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import trio
+from rich.console import Console
+from rich.text import Text
+
+from trio_mirror.errors import MirrorError, NameRefusedError
+from trio_mirror.exits import ExitCode, exit_code_of
+from trio_mirror.model import Outcome
+from trio_mirror.names import check_name, printable
+from trio_mirror.pipeline import Run, open_names, open_run
+from trio_mirror.view.log import log_to
+from trio_mirror.view.progress import show_progress
+from trio_mirror.view.summary import summary
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from trio_mirror.model import Report, Result
+    from trio_mirror.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What the command line was asked to do."""
+
+    source: str | None
+    """None for the built-in gallery."""
+    target: str | None
+    settings: Settings
+    dry_run: bool
+    json: bool
+    progress: bool | None
+    """None: where stderr is a terminal."""
+    verbosity: int
+    """Below 0 says less, above 0 more."""
+    debug: bool
+
+
+def run_job(job: Job) -> ExitCode:
+    """Does the job; results go to stdout, everything else to stderr."""
+    with _own_stderr(quiet_libraries=not job.debug) as stderr:
+        console = Console(file=stderr, highlight=False, markup=False, emoji=False)
+        log_to(console, job.verbosity)
+        return trio.run(_run_job, job, console)
+
+
+@contextmanager
+def _own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
+    """Gives stderr for our own lines.
+
+    libtiff and libjpeg write straight to file descriptor 2 what they think of a damaged picture, in no form
+    that names it. The result of that picture says it better, so their lines are thrown away.
+    """
+    if not quiet_libraries:
+        yield sys.stderr
+        return
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with open(kept, "w", encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False) as stderr:  # noqa: PTH123
+            os.dup2(nowhere, 2)
+            yield stderr
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+async def _run_job(job: Job, console: Console) -> ExitCode:
+    stops = _Stops()
+    report: Report | None = None
+    fatal: MirrorError | None = None
+    async with trio.open_nursery() as nursery:
+        await nursery.start(stops.watch)
+        with stops.at_once:
+            async with _source_of(job, console) as source:
+                try:
+                    if job.dry_run:
+                        await _print_names(source, job.settings)
+                    else:
+                        async with open_run(source, job.target, job.settings) as run:
+                            report = run.report
+                            stops.run = run
+                            if _shows_progress(job, console):
+                                nursery.start_soon(show_progress, run, console)
+                            async for result in run:
+                                _log_result(result)
+                # Caught inside the nurseries, so that it comes alone and not in a group.
+                except MirrorError as error:
+                    fatal = error
+        nursery.cancel_scope.cancel()
+    if fatal is not None:
+        console.print(Text.assemble(("error: ", "bold red"), printable(str(fatal))), soft_wrap=True)
+    if report is not None and (report.listed or fatal is None):
+        _print_report(report, job)
+    return exit_code_of(report, fatal, stops.signal)
+
+
+class _Stops:
+    """The two ways to stop: the first signal drains the run, the second cancels at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.at_once = trio.CancelScope()
+        self.run: Run | None = None
+
+    async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Waits for signals, until it is cancelled."""
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                if self.signal is None and self.run is not None:
+                    _log.warning("stopping: %d in flight; once more stops at once", self.run.in_flight)
+                    self.run.drain()
+                else:
+                    self.at_once.cancel()
+                self.signal = self.signal or number
+
+
+async def _print_names(source: str, settings: Settings) -> None:
+    async with open_names(source, settings) as names:
+        async for name in names:
+            try:
+                check_name(name)
+            except NameRefusedError as error:
+                _log.warning("%s: would fail: %s", name, error)
+            else:
+                _print(name)
+
+
+@asynccontextmanager
+async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
+    """The source, or the built-in gallery, served while the block lasts."""
+    if job.source is not None:
+        yield job.source
+        return
+    from trio_mirror.galleries.samples import draw_samples
+    from trio_mirror.galleries.server import serve_gallery
+
+    folder = Path(tempfile.mkdtemp(prefix="trio-mirror-"))
+    originals, mirrored = folder / "images", folder / "mirrored"
+    originals.mkdir()
+    await trio.to_thread.run_sync(draw_samples, originals)
+    console.print(f"built-in gallery: originals in {originals}, mirrored pictures in {mirrored}", soft_wrap=True)
+    async with serve_gallery(originals, mirrored) as url:
+        yield url
+
+
+def _shows_progress(job: Job, console: Console) -> bool:
+    return job.progress if job.progress is not None else console.is_terminal and job.verbosity >= 0
+
+
+def _log_result(result: Result) -> None:
+    if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+        _log.warning("%s: %s at %s: %s", result.name, result.outcome, result.stage, result.error)
+    elif _log.isEnabledFor(logging.INFO):
+        exactness = "exact" if result.lossless else "re-encoded"
+        _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, "".join(f"; {it}" for it in result.notes))
+
+
+def _print_report(report: Report, job: Job) -> None:
+    if job.json:
+        _print(json.dumps(report.as_json(), indent=2))
+    elif job.verbosity > -2:
+        _print(summary(report))
+
+
+def _print(text: str) -> None:
+    print(text)  # noqa: T201
