@@ -73,7 +73,7 @@ def _own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        with open(kept, "w", encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False) as stderr:  # noqa: PTH123
+        with open(kept, "w", encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False) as stderr:
             os.dup2(nowhere, 2)
             yield stderr
     finally:

@@ -198,6 +198,8 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
+        self._coerce("lossless", Lossless)
+        self._coerce("upload_as", UploadAs)
         for name in _COUNTS:
             self._require(name, "at least 1", lambda value: value >= 1)
         for name in ("timeout", "flip_timeout"):
@@ -209,6 +211,14 @@ class Settings:
         self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
         for name, value in self.header:
             _check_header(name, value)
+
+    def _coerce(self, name: str, kind: type[StrEnum]) -> None:
+        """Lets callers write ``"always"`` for ``Lossless.ALWAYS``."""
+        value = getattr(self, name)
+        try:
+            object.__setattr__(self, name, kind(value))
+        except ValueError:
+            raise SettingsError(f"{option_name(name)}: {value!r} is none of {', '.join(kind)}") from None
 
     def _require(self, name: str, wanted: str, holds: Callable[[Any], object]) -> None:
         value = getattr(self, name)

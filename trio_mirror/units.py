@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
-_RATE = re.compile(r"(.+?)\s*(?:/\s*(s|sec|m|min|h))?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE | re.ASCII)
+_RATE = re.compile(r"(.+?)\s*(?:/\s*(s|sec|m|min|h))?", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _PER = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 
 
@@ -45,10 +46,9 @@ def parse_rate(text: str) -> float:
         ValueError: the text is no rate.
     """
     number, per = _split_rate(text)
-    try:
-        return float(number) / per
-    except ValueError:
-        raise ValueError(f"{text!r} is not a rate; write it like 50/s or 300/min") from None
+    if not _NUMBER.fullmatch(number):
+        raise ValueError(f"{text!r} is not a rate; write it like 50/s or 300/min")
+    return float(number) / per
 
 
 def parse_byte_rate(text: str) -> float:

@@ -95,10 +95,11 @@ class Client:
             async with self._answer(path, {"Accept-Encoding": "identity"}) as response:
                 if int(response.headers.get("Content-Length", 0)) > max_bytes:
                     raise _too_large(max_bytes)
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > max_bytes:
-                        raise _too_large(max_bytes)
+                async with _chunks(response) as chunks:
+                    async for chunk in chunks:
+                        body += chunk
+                        if len(body) > max_bytes:
+                            raise _too_large(max_bytes)
         return bytes(body), response.headers
 
     @asynccontextmanager
@@ -113,9 +114,7 @@ class Client:
         async with AsyncExitStack() as stack:
             with self._attempt():
                 response = await stack.enter_async_context(self._answer(path, {}))
-            chunks = await stack.enter_async_context(
-                aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes()))
-            )
+            chunks = await stack.enter_async_context(_chunks(response))
             yield response.headers, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
     async def _each_in_time(self, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -204,14 +203,20 @@ async def _closing(response: httpx.Response) -> AsyncIterator[httpx.Response]:
             await response.aclose()
 
 
+def _chunks(response: httpx.Response) -> aclosing[AsyncGenerator[bytes, None]]:
+    """The decoded body; httpx's generator is closed with the block, not whenever it is collected."""
+    return aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes()))
+
+
 async def _first_line(response: httpx.Response) -> str:
     """Reads what an answer says, for people; a short body is read whole, so that its connection is kept."""
     body = bytearray()
     with suppress(httpx.HTTPError), trio.move_on_after(_ANSWER_TIMEOUT):
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > _ANSWER_BYTES:
-                break
+        async with _chunks(response) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > _ANSWER_BYTES:
+                    break
     lines = body[:_ANSWER_BYTES].decode("utf-8", "replace").strip().splitlines() or [""]
     return printable(lines[0][:_ANSWER_CHARACTERS])
 
@@ -250,7 +255,8 @@ def _translated(error: Exception) -> ExchangeError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return ExchangeError(f"TLS failed: {cause.reason or cause}", refused_access=True)
+            detail = getattr(cause, "verify_message", "") or cause
+            return ExchangeError(f"TLS failed: {detail}", refused_access=True)
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.ConnectError):
         return ExchangeError("the connection was refused or the host is unknown")

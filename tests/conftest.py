@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import httpx
+import pytest
+
+Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Handler], list[httpx.Request]]:
+    """Puts a handler in the place of the network; gives the list of the requests that it got."""
+
+    def install(handler: Handler) -> list[httpx.Request]:
+        requests: list[httpx.Request] = []
+
+        async def recording(request: httpx.Request) -> httpx.Response:
+            requests.append(request)
+            return await handler(request)
+
+        transport = httpx.MockTransport(recording)
+        monkeypatch.setattr(
+            "trio_mirror.transport.client.httpx.AsyncClient", partial(httpx.AsyncClient, transport=transport)
+        )
+        return requests
+
+    return install

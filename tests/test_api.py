@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import trio_mirror
+
+
+def test_the_public_names_are_sorted_and_all_there() -> None:
+    assert trio_mirror.__all__ == sorted(trio_mirror.__all__)
+    for name in set(trio_mirror.__all__) - {"__version__"}:
+        assert getattr(trio_mirror, name).__module__ == "trio_mirror", name
+
+
+def test_what_is_not_there_is_an_attribute_error() -> None:
+    assert not hasattr(trio_mirror, "mirrors")
+
+
+def modules_after(code: str) -> set[str]:
+    output = subprocess.check_output([sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], text=True)
+    return {module.partition(".")[0] for module in output.split()}
+
+
+def test_importing_the_package_is_light() -> None:
+    assert not modules_after("import trio_mirror") & {"trio", "httpx", "PIL", "hypercorn", "starlette", "typer"}
+
+
+def test_importing_the_pipeline_needs_no_server() -> None:
+    assert not modules_after("from trio_mirror import mirror") & {"hypercorn", "starlette", "multipart", "ray"}
+
+
+def test_version_needs_neither_the_pipeline_nor_the_server() -> None:
+    code = "from trio_mirror.cli import app; app(['--version'], standalone_mode=False)"
+
+    assert not modules_after(code) & {"trio", "httpx", "PIL", "hypercorn", "starlette"}

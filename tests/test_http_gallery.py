@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import gzip
+import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+import trio
+import trio.testing
+
+from tests.conftest import Handler
+from tests.pictures import is_mirrored, png
+from trio_mirror import AccessError, ListError, Outcome, Report, Result, Stage, mirror, open_mirror
+
+BASE = "http://gallery.example/images/"
+Install = Callable[[Handler], list[httpx.Request]]
+
+
+def gallery(
+    names: str = "a.png\n",
+    *,
+    picture: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(200, content=png()),
+    store: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(200),
+) -> Handler:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return store(request)
+        if str(request.url) == BASE:
+            return httpx.Response(200, text=names)
+        return picture(request)
+
+    return handle
+
+
+async def result_of(source: str = BASE, **choices: Any) -> Result:
+    async with open_mirror(source, **choices) as results:
+        [result] = [result async for result in results]
+    return result
+
+
+def posted_picture(request: httpx.Request) -> bytes:
+    [_, headers_and_data, _] = request.content.split(b"--" + request.headers["Content-Type"].split("=")[1].encode())
+    return headers_and_data.split(b"\r\n\r\n", 1)[1].removesuffix(b"\r\n")
+
+
+async def test_the_protocol(answer_with: Install) -> None:
+    requests = answer_with(gallery("dir/b c#?.png\n"))
+
+    report = await mirror("http://gallery.example/images")
+
+    assert report.mirrored == 1
+    listing, fetching, storing = requests
+    assert str(listing.url) == BASE
+    assert fetching.url.raw_path == b"/images/dir/b%20c%23%3F.png"
+    assert (storing.method, str(storing.url)) == ("POST", BASE)
+    assert int(storing.headers["Content-Length"]) == len(storing.content)
+    assert b'name="image"; filename="dir/b c#?.png"\r\nContent-Type: image/png' in storing.content
+    assert is_mirrored(png(), posted_picture(storing))
+
+
+async def test_a_raw_upload_with_its_name_in_the_query(answer_with: Install) -> None:
+    requests = answer_with(gallery("b c.png\n", store=lambda _: httpx.Response(201)))
+
+    result = await result_of(upload_as="raw", success_status=[200, 201])
+
+    assert result.outcome is Outcome.MIRRORED
+    assert requests[-1].url.params["name"] == "b c.png"
+    assert requests[-1].headers["Content-Type"] == "image/png"
+    assert is_mirrored(png(), requests[-1].content)
+
+
+@pytest.mark.parametrize("status", [404, 410, 500])
+async def test_a_list_that_cannot_be_read_is_an_error_with_url_and_cause(answer_with: Install, status: int) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, text="sorry\nmore")
+
+    answer_with(handle)
+    with pytest.raises(ListError, match=rf"{BASE}.* {status} .*: sorry"):
+        await mirror("http://user:secret@gallery.example/images/")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_list_that_is_refused_is_an_access_error(answer_with: Install, status: int) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status)
+
+    answer_with(handle)
+    with pytest.raises(AccessError, match="--auth") as caught:
+        await mirror("http://user:secret@gallery.example/images/")
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_certificate_that_is_refused_is_an_access_error(answer_with: Install) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        try:
+            raise ssl.SSLCertVerificationError("self-signed certificate")
+        except ssl.SSLError as error:
+            raise httpx.ConnectError("tls") from error
+
+    answer_with(handle)
+    with pytest.raises(AccessError, match="TLS"):
+        await mirror("https://gallery.example/images/")
+
+
+async def test_a_list_that_is_no_text_is_an_error(answer_with: Install) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=png(), headers={"Content-Type": "image/png"})
+
+    answer_with(handle)
+    with pytest.raises(ListError, match="image/png"):
+        await mirror(BASE)
+
+
+async def test_a_list_that_never_answers_is_an_error(
+    answer_with: Install, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    answer_with(handle)
+    with pytest.raises(ListError, match="within 30 s"):
+        await mirror(BASE)
+    assert trio.current_time() == pytest.approx(30.0)
+
+
+async def test_a_list_that_breaks_off_is_an_error_after_what_it_gave(answer_with: Install) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"a.png\nb.p"
+        raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if str(request.url) == BASE and request.method == "GET":
+            return httpx.Response(200, content=body(), headers={"Content-Type": "text/plain"})
+        return httpx.Response(200, content=png())
+
+    requests = answer_with(handle)
+    with pytest.raises(ListError, match="ended early"):
+        await mirror(BASE)
+    assert [request.url.path for request in requests] == ["/images/", "/images/a.png", "/images/"]
+
+
+async def test_a_body_that_drips_is_cut_off_as_a_whole(
+    answer_with: Install, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            await trio.sleep(1)
+            yield b"x"
+
+    answer_with(gallery(picture=lambda _: httpx.Response(200, content=drip())))
+    result = await result_of(timeout=5)
+
+    assert (result.outcome, result.stage) == (Outcome.FAILED, Stage.FETCH)
+    assert "within 5 s" in str(result.error)
+    assert trio.current_time() == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("declares", [True, False])
+async def test_a_body_over_the_limit_is_cut_off(answer_with: Install, declares: bool) -> None:
+    given = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal given
+        while True:
+            given += 1_000
+            yield b"x" * 1_000
+
+    headers = {"Content-Length": "1000000000"} if declares else {}
+    answer_with(gallery(picture=lambda _: httpx.Response(200, content=endless(), headers=headers)))
+    result = await result_of(max_bytes=10_000)
+
+    assert result.stage is Stage.FETCH
+    assert "--max-bytes" in str(result.error)
+    assert given <= (0 if declares else 11_000)
+
+
+async def test_the_limit_counts_what_comes_out_of_a_content_coding(answer_with: Install) -> None:
+    bomb = gzip.compress(b"\0" * 1_000_000)
+    headers = {"Content-Encoding": "gzip"}
+    answer_with(gallery(picture=lambda _: httpx.Response(200, content=bomb, headers=headers)))
+
+    result = await result_of(max_bytes=100_000)
+
+    assert result.stage is Stage.FETCH
+    assert "--max-bytes" in str(result.error)
+
+
+async def test_a_picture_that_is_missing_fails_with_the_answer_in_words(answer_with: Install) -> None:
+    answer_with(gallery(picture=lambda _: httpx.Response(404, text="no such\x1b[31m picture")))
+
+    result = await result_of()
+
+    assert result.stage is Stage.FETCH
+    assert result.error == r"the server answered 404 Not Found: no such\x1b[31m picture"
+
+
+@pytest.mark.parametrize("status", [201, 204, 302, 400, 413, 500])
+async def test_an_upload_answered_by_anything_but_200_failed(answer_with: Install, status: int) -> None:
+    def store(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, text="first line\nsecond", headers={"Location": "/images/elsewhere"})
+
+    requests = answer_with(gallery(store=store))
+    result = await result_of()
+
+    assert (result.outcome, result.stage) == (Outcome.FAILED, Stage.UPLOAD)
+    assert f"{status}" in str(result.error)
+    assert "first line" in str(result.error)
+    assert "second" not in str(result.error)
+    assert len(requests) == 3
+
+
+async def test_an_upload_whose_answer_never_comes_is_unknown(
+    answer_with: Install, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            await trio.sleep_forever()
+        return await gallery()(request)
+
+    # The clock must not leap while a real thread flips.
+    autojump_clock.autojump_threshold = 0.2
+    answer_with(handle)
+    result = await result_of(timeout=7)
+
+    assert (result.outcome, result.stage) == (Outcome.UNKNOWN, Stage.UPLOAD)
+    assert "may have it or not" in str(result.error)
+
+
+async def test_an_upload_that_never_left_failed(answer_with: Install) -> None:
+    def store(request: httpx.Request) -> httpx.Response:
+        raise AssertionError
+
+    class Unreachable(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                raise httpx.ConnectError("refused")
+            return await gallery(store=store)(request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx.AsyncClient, "_init_transport", lambda *_, **__: Unreachable())
+        result = await result_of()
+
+    assert (result.outcome, result.stage) == (Outcome.FAILED, Stage.UPLOAD)
+
+
+async def test_redirects_are_followed_on_the_same_origin_only(answer_with: Install) -> None:
+    def picture(request: httpx.Request) -> httpx.Response:
+        match request.url.path:
+            case "/images/here.png":
+                return httpx.Response(302, headers={"Location": "/elsewhere/here.png"})
+            case "/images/away.png":
+                return httpx.Response(302, headers={"Location": "http://other.example/away.png"})
+            case "/images/port.png":
+                return httpx.Response(302, headers={"Location": "http://gallery.example:81/port.png"})
+            case "/images/loop.png":
+                return httpx.Response(302, headers={"Location": "loop.png"})
+        return httpx.Response(200, content=png())
+
+    requests = answer_with(gallery("here.png\naway.png\nport.png\nloop.png\n", picture=picture))
+    async with open_mirror(BASE, header=[("X-Key", "secret")]) as results:
+        ended = {result.name: result async for result in results}
+
+    assert ended["here.png"].outcome is Outcome.MIRRORED
+    assert "another origin, http://other.example" in str(ended["away.png"].error)
+    assert "another origin" in str(ended["port.png"].error)
+    assert "more than 5 redirects" in str(ended["loop.png"].error)
+    assert {request.url.host for request in requests} == {"gallery.example"}
+    assert {request.url.port for request in requests} == {None}
+    assert sum(request.url.path == "/images/loop.png" for request in requests) == 6
+
+
+async def test_credentials_go_to_the_origin_they_were_given_for(answer_with: Install) -> None:
+    requests = answer_with(gallery())
+    target = "http://other.example/in/"
+
+    await mirror(BASE, target, auth=("me", "secret"), header=[("X-Key", "secret")])
+
+    at_source = [request for request in requests if request.url.host == "gallery.example"]
+    [at_target] = [request for request in requests if request.url.host == "other.example"]
+    assert all("Authorization" in request.headers and "X-Key" in request.headers for request in at_source)
+    assert "Authorization" not in at_target.headers
+    assert "X-Key" not in at_target.headers
+
+
+async def test_credentials_in_a_url_are_used_and_never_shown(answer_with: Install) -> None:
+    requests = answer_with(gallery())
+
+    report: Report = await mirror("http://me:secret@gallery.example/images/")
+
+    assert all(request.headers["Authorization"] == "Basic bWU6c2VjcmV0" for request in requests)
+    assert "secret" not in str(report.as_json())
+    assert report.source == BASE
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../up.png", "/etc/passwd", "%2e%2e/up.png", "http://other.example/x.png", "a\\b.png", "a\x07.png", "x" * 5_000],
+)
+async def test_a_name_that_leaves_the_base_is_refused_without_a_request(answer_with: Install, name: str) -> None:
+    requests = answer_with(gallery(f"{name}\nb.png\n"))
+
+    async with open_mirror(BASE) as results:
+        refused, mirrored = sorted([it async for it in results], key=lambda it: it.outcome)
+
+    assert (refused.outcome, refused.stage) == (Outcome.FAILED, Stage.LIST)
+    assert mirrored.name == "b.png"
+    assert [request.url.path for request in requests] == ["/images/", "/images/b.png", "/images/"]

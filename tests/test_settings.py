@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_mirror import Lossless, Settings, SettingsError
+from trio_mirror.settings import Choices, from_environment
+from trio_mirror.units import format_duration, format_size, parse_byte_rate, parse_duration, parse_rate, parse_size
+
+
+def test_the_keyword_arguments_are_the_fields() -> None:
+    assert list(Choices.__annotations__) == [entry.name for entry in fields(Settings)]
+
+
+@pytest.mark.parametrize(
+    ("choice", "option"),
+    [
+        ({"concurrency": 0}, "--concurrency"),
+        ({"flip_threads": -1}, "--flip-threads"),
+        ({"timeout": 0}, "--timeout"),
+        ({"timeout": float("nan")}, "--timeout"),
+        ({"flip_timeout": float("inf")}, "--flip-timeout"),
+        ({"drain": -1}, "--drain"),
+        ({"max_bytes": 0}, "--max-bytes"),
+        ({"limit": 0}, "--limit"),
+        ({"include": "*.png"}, "--include"),
+        ({"field": "a\r\nb"}, "--field"),
+        ({"success_status": [404]}, "--success-status"),
+        ({"header": [("Name with space", "x")]}, "--header"),
+        ({"header": [("X", "line\nbreak")]}, "--header"),
+        ({"header": [("Host", "elsewhere")]}, "--header"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_option(choice: dict[str, Any], option: str) -> None:
+    with pytest.raises(SettingsError, match=option):
+        Settings(**choice)
+
+
+def test_a_secret_is_not_repeated_in_an_error() -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environment({"TRIO_MIRROR_AUTH": "hunter2"})
+
+    assert "TRIO_MIRROR_AUTH" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_environment_fills_the_same_fields() -> None:
+    environment = {
+        "TRIO_MIRROR_CONCURRENCY": "4",
+        "TRIO_MIRROR_TIMEOUT": "1m30s",
+        "TRIO_MIRROR_MAX_BYTES": "2MiB",
+        "TRIO_MIRROR_LOSSLESS": "Always",
+        "TRIO_MIRROR_HEADER": "X-One: 1\nX-Two: 2",
+        "TRIO_MIRROR_AUTH": "me:pass:word",
+        "TRIO_MIRROR_FLIP_THREADS": "",
+        "OTHER": "thing",
+    }
+
+    settings = Settings(**from_environment(environment))
+
+    assert settings == Settings(
+        concurrency=4,
+        timeout=90.0,
+        max_bytes=2 * 1024**2,
+        lossless=Lossless.ALWAYS,
+        header=(("X-One", "1"), ("X-Two", "2")),
+        auth=("me", "pass:word"),
+    )
+
+
+@pytest.mark.parametrize("text", ["many", "1.5", ""])
+def test_a_count_is_a_whole_number(text: str) -> None:
+    environment = {"TRIO_MIRROR_CONCURRENCY": text or " "}
+
+    with pytest.raises(SettingsError, match="whole number"):
+        from_environment(environment)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("65536", 65536), ("64KiB", 65536), ("64k", 65536), ("64kB", 64_000), ("1.5GiB", 3 * 2**29), ("0", 0)],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30", 30), ("0.5s", 0.5), ("1m30s", 90), ("2h", 7_200), ("1h1m1s", 3_661)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "rate"), [("50", 50), ("50/s", 50), ("300/min", 5), ("1.5 / h", 1.5 / 3600)])
+def test_rates(text: str, rate: float) -> None:
+    assert parse_rate(text) == pytest.approx(rate)
+
+
+def test_rates_of_bytes() -> None:
+    assert parse_byte_rate("1KiB/s") == 1024
+
+
+@pytest.mark.parametrize("parse", [parse_size, parse_duration, parse_rate, parse_byte_rate])
+@given(text=st.text(max_size=12))
+def test_any_text_is_a_number_or_a_value_error(parse: Any, text: str) -> None:
+    with suppress(ValueError):
+        assert parse(text) >= 0
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert format_size(1_536) == "1.5 KiB"
+    assert format_size(12) == "12 B"
+    assert format_duration(3.14159) == "3.1 s"
+    assert format_duration(65) == "1 min 05 s"
+    assert format_duration(7_380) == "2 h 03 min"
