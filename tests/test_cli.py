@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from tests.pictures import decode, is_mirrored, png
+from trio_mirror.galleries.samples import draw_samples
+from trio_mirror.galleries.server import serve_gallery
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TRIO_MIRROR_")}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "trio_mirror", *map(str, arguments)]
+
+
+def cli(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=60, env=CLEAN | environment, check=False
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+async def cli_beside(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    return await trio.run_process(
+        command(*arguments), capture_stdout=True, capture_stderr=True, env=CLEAN, check=False
+    )
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.png", "b.png", "sub/c d.png"):
+        (folder / name).write_bytes(png())
+    return folder
+
+
+def test_the_built_in_gallery_is_mirrored_over_http(tmp_path: Path) -> None:
+    done = cli("--json", TMPDIR=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/images/", report["source"])
+    [folder] = tmp_path.glob("trio-mirror-*")
+    originals = sorted(path.name for path in (folder / "images").iterdir())
+    assert sorted(path.name for path in (folder / "mirrored").iterdir()) == originals
+    assert report["listed"] == report["mirrored"] == len(originals) >= 20
+    assert str(folder / "mirrored") in done.stderr
+
+
+def test_from_folder_to_folder_with_a_summary(photos: Path, tmp_path: Path) -> None:
+    done = cli(photos, "--to", tmp_path / "out")
+
+    assert done.returncode == 0
+    assert "3 of 3 mirrored, 3 of them exactly" in done.stdout
+    assert is_mirrored(png(), (tmp_path / "out/sub/c d.png").read_bytes())
+    assert done.stderr == ""
+
+
+async def test_from_a_url_to_a_folder_and_from_a_folder_to_a_url(photos: Path, tmp_path: Path) -> None:
+    async with serve_gallery(photos, tmp_path / "stored") as url:
+        down = await cli_beside(url, "--to", tmp_path / "down", "--json")
+        up = await cli_beside(photos, "--to", url, "--json")
+
+    assert (down.returncode, up.returncode) == (0, 0)
+    for folder in ("down", "stored"):
+        assert is_mirrored(png(), (tmp_path / folder / "sub/c d.png").read_bytes())
+    assert json.loads(down.stdout)["target"] == str(tmp_path / "down")
+
+
+def test_the_report_has_its_documented_form(photos: Path, tmp_path: Path) -> None:
+    (photos / "bad.png").write_bytes(b"<html>")
+
+    done = cli(photos, "--to", tmp_path / "out", "--json", "-q")
+
+    report = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert {key: report[key] for key in ("listed", "mirrored", "skipped", "failed", "unknown", "lossless")} == {
+        "listed": 4,
+        "mirrored": 3,
+        "skipped": 0,
+        "failed": 1,
+        "unknown": 0,
+        "lossless": 3,
+    }
+    assert report["bytes_in"] == 3 * len(png()) + 6
+    assert report["bytes_out"] > 0
+    assert report["seconds"] > 0
+    assert [set(failure) for failure in report["failures"]] == [{"name", "stage", "error", "attempts"}]
+    assert report["failures"][0]["name"] == "bad.png"
+    assert report["failures"][0]["stage"] == "flip"
+
+
+def test_a_dry_run_prints_the_names_and_touches_nothing(photos: Path, tmp_path: Path) -> None:
+    done = cli(photos, "--to", tmp_path / "out", "--dry-run", "--exclude", "a*")
+
+    assert done.stdout.splitlines() == ["b.png", "sub/c d.png"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--concurrency", "0"], "--concurrency"),
+        (["--concurrency", "many"], "--concurrency"),
+        (["--header", "no colon"], "--header"),
+        (["--header", "X: a\nb"], "--header"),
+        (["--auth", "nocolon"], "--auth"),
+        (["--lossless", "maybe"], "--lossless"),
+        (["--to", "gopher://host/"], "gopher"),
+        (["--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_wrong_usage_exits_2_and_names_the_option(photos: Path, arguments: Sequence[str], named: str) -> None:
+    done = cli(photos, *arguments)
+
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_target_that_is_a_file_exits_2(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    done = cli(photos, "--to", tmp_path / "file")
+
+    assert done.returncode == 2
+    assert "file" in done.stderr
+
+
+@pytest.mark.parametrize("source", ["http://127.0.0.1:1/images/", "/no/such/folder"])
+def test_a_source_that_cannot_be_listed_exits_5_in_one_line(source: str, tmp_path: Path) -> None:
+    done = cli(source, "--to", tmp_path)
+
+    assert done.returncode == 5
+    [line] = done.stderr.splitlines()
+    assert source in line
+
+
+def test_an_empty_list_exits_0(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    done = cli(tmp_path / "empty", "--to", tmp_path / "out")
+
+    assert done.returncode == 0
+    assert "nothing to do" in done.stdout
+
+
+def test_every_option_reads_the_environment(photos: Path, tmp_path: Path) -> None:
+    done = cli(
+        TRIO_MIRROR_SOURCE=str(photos),
+        TRIO_MIRROR_TO=str(tmp_path / "out"),
+        TRIO_MIRROR_LIMIT="2",
+        TRIO_MIRROR_JSON="1",
+    )
+
+    assert json.loads(done.stdout)["mirrored"] == 2
+
+
+def test_an_option_comes_before_the_environment(photos: Path, tmp_path: Path) -> None:
+    done = cli(photos, "--to", tmp_path / "out", "--limit", "1", "--json", TRIO_MIRROR_LIMIT="2")
+
+    assert json.loads(done.stdout)["mirrored"] == 1
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "[red]x\x1b[2J.png").write_bytes(b"not a picture")
+    (folder / "[bold]y.png").write_bytes(b"not a picture")
+
+    done = cli(folder, "--to", tmp_path / "out")
+
+    assert done.returncode == 3
+    assert "\x1b" not in done.stdout + done.stderr
+    assert r"[red]x\x1b[2J.png" in done.stdout
+    assert "[bold]y.png" in done.stdout
+
+
+def test_verbose_names_each_picture_and_quiet_none(photos: Path, tmp_path: Path) -> None:
+    assert "a.png: mirrored, exact" in cli(photos, "--to", tmp_path / "out", "-v").stderr
+    assert cli(photos, "--to", tmp_path / "out", "-qq").stdout == ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    originals, mirrored = tmp_path / "images", tmp_path / "mirrored"
+    originals.mkdir()
+    for index in range(2_000):
+        (originals / f"{index:04}.png").write_bytes(png())
+
+    async with serve_gallery(originals, mirrored) as url:
+        process = await trio.lowlevel.open_process(
+            command(url, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        with trio.fail_after(30):
+            while not any(mirrored.iterdir()):
+                await trio.sleep(0.01)
+            process.send_signal(number)
+            out = b"".join([part async for part in process.stdout])
+            err = b"".join([part async for part in process.stderr])
+            assert await process.wait() == code
+
+    report = json.loads(out)
+    stored = list(mirrored.iterdir())
+    assert b"Traceback" not in err
+    assert b"stopping" in err
+    assert 0 < report["mirrored"] == report["listed"] == len(stored) < 2_000
+    assert all(decode(path.read_bytes()) for path in stored)

@@ -1,0 +1,77 @@
+"""What the README shows is run here as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from tests.pictures import draw, encode, png
+from trio_mirror.exits import _ORDER, ExitCode
+from trio_mirror.galleries.server import serve_gallery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> Iterator[str]:
+    """The README's commands on trio-mirror, without those that install it."""
+    for block in blocks("sh")[2:]:
+        for line in block.splitlines():
+            if line.startswith("trio-mirror ") and "http" in line:
+                yield line
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("images", "photos"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").write_bytes(png())
+    (tmp_path / "photo.jpg").write_bytes(encode(draw(32, 32), "JPEG"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+async def test_the_python_examples_run(gallery: Path, code: str) -> None:
+    async with serve_gallery(gallery / "images", gallery / "stored") as url:
+        code = code.replace("http://host/images/", url)
+        await trio.to_thread.run_sync(lambda: exec(compile(code, str(README), "exec"), {"__name__": "example"}))
+
+    assert any((gallery / place).exists() for place in ("mirrored/a.png", "stored/a.png", "mirrored.jpg"))
+
+
+@pytest.mark.parametrize("line", commands())
+async def test_the_commands_run(gallery: Path, line: str) -> None:
+    async with serve_gallery(gallery / "images", gallery / "stored") as url:
+        line = line.replace("http://host/images/", shlex.quote(url)).replace("trio-mirror", "python -m trio_mirror", 1)
+        await trio.run_process(line, shell=True, env=_with_this_python(), capture_stdout=True, capture_stderr=True)
+
+
+def _with_this_python() -> dict[str, str]:
+    import os
+    import sys
+
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "PYTHONPATH": str(README.parent)}
+
+
+def test_the_exit_codes_are_all_told() -> None:
+    table = TEXT.split("## Exit codes")[1].split("\n## ")[0]
+    told = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(",")}
+    order = re.search(r"the first of: signal, ([\d, ]+)\.", table)
+
+    assert told == set(ExitCode)
+    assert order is not None
+    assert [int(code) for code in order[1].split(",")] == [code for code in _ORDER if code < 100]
