@@ -29,6 +29,20 @@ class Limits:
     """Frames or pages of one picture."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """One encoded picture and its name. The same type before and after the flip."""
+
+    name: str
+    """Its place below the gallery's base: path segments joined by ``/``, not percent-encoded."""
+    data: bytes
+    """The encoded picture."""
+    media_type: str
+    """Its media type, such as ``image/jpeg``."""
+    etag: str | None = None
+    """The entity tag that its source gave this version of it, quotes included (RFC 9110, section 8.8.3)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flipped:
     """A mirrored picture, still encoded in the format it came in."""

@@ -1,0 +1,1 @@
+"""Places that can list picture names, fetch a picture and store one."""

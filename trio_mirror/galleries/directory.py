@@ -1,0 +1,192 @@
+"""A gallery that is a folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import trio
+
+from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, UploadError
+from trio_mirror.galleries.names import check_name, media_type_of
+from trio_mirror.model import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+class DirectoryGallery:
+    """A gallery that is a folder and its subfolders.
+
+    Nothing outside the folder is ever read or written. A symbolic link to a place inside it is followed; one
+    that leads out is refused. Every system call that touches the disk runs in a thread.
+
+    Args:
+        path: the folder.
+        max_bytes: the size of the largest picture that is fetched.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self.path = Path(path)
+        self.max_bytes = max_bytes
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"DirectoryGallery({str(self.path)!r})"
+
+    @property
+    def url(self) -> str:
+        """Where the gallery is, as a person reads it: the folder's path."""
+        return str(self.path)
+
+    async def prepare(self) -> None:
+        """Creates the folder, and those above it, where they are missing.
+
+        Raises:
+            SettingsError: it is no folder, or cannot be created.
+        """
+        try:
+            await trio.to_thread.run_sync(lambda: self.path.mkdir(parents=True, exist_ok=True))
+        except FileExistsError as error:
+            raise SettingsError(f"{self} is a file, not a folder") from error
+        except OSError as error:
+            raise SettingsError(f"the folder {self} cannot be created: {error.strerror}") from error
+
+    @asynccontextmanager
+    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Lists the names, folder by folder: the sorted files of one, then its subfolders in order.
+
+        Hidden files and folders are left out, and with them our own temporary files. Links to folders are not
+        descended into. Names are given as the disk has them, so that some may be refused by :meth:`fetch`.
+
+        Raises:
+            ListError: the folder, or one of its subfolders, cannot be read; from the iteration.
+        """
+        async with aclosing(self._walk()) as names:
+            yield names
+
+    async def fetch(self, name: str) -> Picture:
+        """Reads one picture. Its entity tag is made of the file's time and size.
+
+        Raises:
+            NameRefusedError: the name leads out of the folder.
+            FetchError: there is no such file, or it cannot be read, or it is larger than ``max_bytes``.
+        """
+        segments = check_name(name)
+        return await trio.to_thread.run_sync(self._read, name, segments, abandon_on_cancel=True)
+
+    async def store(self, picture: Picture) -> None:
+        """Writes one picture, whole or not at all, replacing what has its name.
+
+        A cancellation that arrives during the write takes effect after it.
+
+        Raises:
+            NameRefusedError: the name leads out of the folder.
+            UploadError: it cannot be written.
+        """
+        segments = check_name(picture.name)
+        await trio.to_thread.run_sync(self._write, picture, segments)
+
+    async def _walk(self) -> AsyncGenerator[str, None]:
+        folders = [""]
+        while folders:
+            files, subfolders = await trio.to_thread.run_sync(
+                self._list_folder, folders.pop(), abandon_on_cancel=True
+            )
+            for file in files:
+                yield file
+            folders += reversed(subfolders)
+
+    def _list_folder(self, prefix: str) -> tuple[list[str], list[str]]:
+        """The sorted names of a folder's files, and the sorted prefixes (``sub/``) of its subfolders."""
+        files, subfolders = [], []
+        try:
+            with os.scandir(self.path / prefix) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        subfolders.append(f"{prefix}{entry.name}/")
+                    elif entry.is_file():
+                        files.append(f"{prefix}{entry.name}")
+        except OSError as error:
+            raise ListError(f"the folder {self.path / prefix} cannot be listed: {error.strerror}") from error
+        return sorted(files), sorted(subfolders)
+
+    def _read(self, name: str, segments: tuple[str, ...]) -> Picture:
+        path = self.path / name
+        try:
+            base, *folders, file_name = self._resolve(segments)
+            with _open_folder(base, folders) as folder, _open_file(folder, file_name, "rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise FetchError(f"{path} is not a regular file")
+                # One byte more than is allowed, as the file may be growing.
+                data = file.read(min(status.st_size, self.max_bytes) + 1)
+        except OSError as error:
+            raise FetchError(f"{path} cannot be read: {error.strerror}") from error
+        if len(data) > self.max_bytes:
+            raise FetchError(f"{path} is larger than the limit of {self.max_bytes:,} bytes (--max-bytes)")
+        etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+        return Picture(name=name, data=data, media_type=media_type_of(name), etag=etag)
+
+    def _write(self, picture: Picture, segments: tuple[str, ...]) -> None:
+        try:
+            base, *folders = self._resolve(segments[:-1])
+            with _open_folder(base, folders, create=True) as folder:
+                _replace_file(folder, segments[-1], picture.data)
+        except OSError as error:
+            raise UploadError(f"{self.path / picture.name} cannot be written: {error.strerror}") from error
+
+    def _resolve(self, segments: tuple[str, ...]) -> tuple[str, ...]:
+        """The folder's real path, and the segments that lead from there to the place without any link."""
+        base = os.path.realpath(self.path)
+        place = os.path.realpath(Path(base, *segments))
+        if not Path(place).is_relative_to(base):
+            raise NameRefusedError("the name leads out of the folder through a symbolic link")
+        return base, *Path(place).relative_to(base).parts
+
+
+@contextmanager
+def _open_folder(base: str, segments: list[str], *, create: bool = False) -> Iterator[int]:
+    """Descends from the base without following links, so that none put there meanwhile leads out either."""
+    folder = os.open(base, _FOLDER)
+    try:
+        for segment in segments:
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(segment, dir_fd=folder)
+            outer, folder = folder, os.open(segment, _FOLDER, dir_fd=folder)
+            os.close(outer)
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _open_file(folder: int, file_name: str, mode: Literal["rb", "xb"]) -> BinaryIO:
+    def opener(path: str, flags: int) -> int:
+        # O_NONBLOCK, as opening a named pipe would wait for its other end.
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=folder)
+
+    return open(file_name, mode, opener=opener)
+
+
+def _replace_file(folder: int, file_name: str, data: bytes) -> None:
+    # A leading dot keeps the temporary file out of lists.
+    temporary = f".trio-mirror-{secrets.token_hex(8)}"
+    file = _open_file(folder, temporary, "xb")
+    try:
+        with file:
+            file.write(data)
+        os.replace(temporary, file_name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(temporary, dir_fd=folder)
+        raise

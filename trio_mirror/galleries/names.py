@@ -1,0 +1,103 @@
+"""Picture names, which come from a stranger: what a name may be, and how one is shown safely."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from urllib.parse import unquote
+
+from trio_mirror.errors import NameRefusedError
+
+MAX_NAME_BYTES = 4096
+"""The longest name accepted, in bytes of UTF-8 (Linux's PATH_MAX)."""
+
+# Servers and proxies decode once or twice; what is still encoded after this many rounds is no file name.
+_MAX_DECODINGS = 4
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
+
+# Kept here, as the tables of the mimetypes module differ by Python version and by machine.
+_MEDIA_TYPES = {
+    ".apng": "image/apng",
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
+    ".dib": "image/bmp",
+    ".gif": "image/gif",
+    ".heic": "image/heic",
+    ".jfif": "image/jpeg",
+    ".jpe": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".jxl": "image/jxl",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".webp": "image/webp",
+}
+
+
+def check_name(name: str) -> tuple[str, ...]:
+    """Splits a name into its path segments, having made sure that they lead to a place below the base.
+
+    The name is taken as written, not percent-decoded. Yet it is refused if it would leave the base once
+    decoded, even repeatedly: what passes here is also sent to servers that decode it.
+
+    Raises:
+        NameRefusedError: the name leads elsewhere, or is no name; the message says why, without the name.
+    """
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        raise NameRefusedError(f"the name is longer than {MAX_NAME_BYTES:,} bytes")
+    _check_as_written(name)
+    decoded = name
+    for _ in range(_MAX_DECODINGS):
+        encoded, decoded = decoded, unquote(decoded)
+        if decoded == encoded:
+            return tuple(name.split("/"))
+        if decoded.count("/") > encoded.count("/"):
+            raise NameRefusedError("the name hides a slash by percent-encoding")
+        _check_as_written(decoded)
+    raise NameRefusedError("the name is percent-encoded over and over")
+
+
+def media_type_of(name: str) -> str:
+    """Tells the media type from a name's extension; ``application/octet-stream`` if it is not a picture's."""
+    return _MEDIA_TYPES.get(posixpath.splitext(name)[1].lower(), "application/octet-stream")
+
+
+def printable(text: str) -> str:
+    r"""Escapes what could steer a terminal or forge a line of a log: ``\x1b`` instead of the character.
+
+    Escaped are control characters, line separators, lone surrogates and format characters such as the
+    bidirectional overrides (Unicode's Cc, Zl, Zp, Cs, Cf), save the two joiners that scripts and emoji need.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(character) for character in text)
+
+
+def _check_as_written(name: str) -> None:
+    if not name:
+        raise NameRefusedError("the name is empty")
+    if _CONTROL.search(name):
+        raise NameRefusedError("the name holds a control character")
+    if _SURROGATE.search(name):
+        raise NameRefusedError("the name is not valid UTF-8")
+    if "\\" in name:
+        raise NameRefusedError("the name holds a backslash, which is a slash elsewhere")
+    if name.startswith("/"):
+        raise NameRefusedError("the name is an absolute path")
+    segments = name.split("/")
+    if ".." in segments or "." in segments:
+        raise NameRefusedError("the name holds a '.' or '..' segment")
+    if "" in segments:
+        raise NameRefusedError("the name holds an empty segment")
+
+
+def _escaped(character: str) -> str:
+    if character in _JOINERS or unicodedata.category(character) not in _ESCAPED_CATEGORIES:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
