@@ -13,7 +13,6 @@ import pytest
 import trio
 
 from tests.pictures import decode, is_mirrored, png
-from trio_mirror.galleries.samples import draw_samples
 from trio_mirror.galleries.server import serve_gallery
 
 if TYPE_CHECKING:
@@ -35,9 +34,7 @@ def cli(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 
 
 async def cli_beside(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return await trio.run_process(
-        command(*arguments), capture_stdout=True, capture_stderr=True, env=CLEAN, check=False
-    )
+    return await trio.run_process(command(*arguments), capture_stdout=True, capture_stderr=True, env=CLEAN, check=False)
 
 
 @pytest.fixture
