@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from trio_mirror.galleries.server import serve_gallery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TRIO_MIRROR_")}
 
@@ -209,7 +209,7 @@ async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
         assert process.stdout is not None
         assert process.stderr is not None
         with trio.fail_after(30):
-            while not any(mirrored.iterdir()):
+            while not any(mirrored.iterdir()):  # noqa: ASYNC110 (another process makes them)
                 await trio.sleep(0.01)
             process.send_signal(number)
             out = b"".join([part async for part in process.stdout])

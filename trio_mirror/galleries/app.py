@@ -21,8 +21,8 @@ from starlette.routing import Route
 from trio_mirror.errors import FetchError, FlipError, ListError, NameRefusedError, UploadError
 from trio_mirror.flip.raster import check_size, pillow
 from trio_mirror.galleries.directory import DirectoryGallery
-from trio_mirror.galleries.names import check_name, media_type_of, printable
 from trio_mirror.model import Limits, Picture
+from trio_mirror.names import check_name, media_type_of, printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import trio
 
 from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, UploadError
-from trio_mirror.galleries.names import check_name, media_type_of
 from trio_mirror.model import Picture
+from trio_mirror.names import check_name, media_type_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
