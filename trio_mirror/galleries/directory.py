@@ -126,8 +126,8 @@ class DirectoryGallery:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise FetchError(f"{name} is not a regular file")
-                # One byte more than is allowed, as the file may be growing.
-                data = file.read(min(status.st_size, self.max_bytes) + 1)
+                # Bounded by what is read, not by the size that the file had.
+                data = file.read(self.max_bytes + 1)
         except OSError as error:
             raise FetchError(f"{name} cannot be read: {error.strerror}") from error
         if len(data) > self.max_bytes:
