@@ -166,9 +166,7 @@ def test_no_name_reads_or_writes_outside_the_base(name: str) -> None:
         (f"{'a' * 300}.png", "File name too long"),
     ],
 )
-async def test_a_store_that_fails_says_why_and_leaves_nothing_behind(
-    tmp_path: Path, name: str, reason: str
-) -> None:
+async def test_a_store_that_fails_says_why_and_leaves_nothing_behind(tmp_path: Path, name: str, reason: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"kept")
     with pytest.raises(UploadError, match=reason):

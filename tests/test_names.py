@@ -11,13 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_mirror.errors import NameRefusedError
-from trio_mirror.galleries.names import MAX_NAME_BYTES, check_name, media_type_of, printable
+from trio_mirror.names import MAX_NAME_BYTES, check_name, media_type_of, printable
 
 # Text that is rich in what the rules are about.
 hostile_names = st.lists(
-    st.sampled_from(
-        ["/", "\\", ".", "..", "%2e", "%2E", "%2f", "%5c", "%25", "%00", "%", "2e", "a", "\n", "ü"]
-    )
+    st.sampled_from(["/", "\\", ".", "..", "%2e", "%2E", "%2f", "%5c", "%25", "%00", "%", "2e", "a", "\n", "ü"])
     | st.text(max_size=2),
     max_size=12,
 ).map("".join)

@@ -154,9 +154,7 @@ async def test_names_that_would_forge_a_line_are_not_listed(served: Served) -> N
         (encoded("BMP"), 200),
     ],
 )
-async def test_only_a_body_that_is_a_whole_picture_is_stored(
-    served: Served, body: bytes, status: int
-) -> None:
+async def test_only_a_body_that_is_a_whole_picture_is_stored(served: Served, body: bytes, status: int) -> None:
     async with httpx.AsyncClient() as client:
         form = await client.post(served.url, files={"image": ("form.png", body)})
         raw = await client.post(served.url, params={"name": "raw.png"}, content=body)
