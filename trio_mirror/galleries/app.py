@@ -216,7 +216,8 @@ def _matches(if_none_match: str, etag: str) -> bool:
 
 
 async def _answer_error(_request: Request, error: Exception) -> Response:
-    return PlainTextResponse(f"{printable(str(error))}\n", _STATUSES[type(error)])
+    status = next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
+    return PlainTextResponse(f"{printable(str(error))}\n", status)
 
 
 async def _answer_http_error(_request: Request, error: Exception) -> Response:
