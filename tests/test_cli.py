@@ -6,18 +6,17 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
 from tests.pictures import decode, is_mirrored, png
-from trio_mirror.galleries.samples import draw_samples
 from trio_mirror.galleries.server import serve_gallery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TRIO_MIRROR_")}
 
@@ -35,9 +34,7 @@ def cli(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 
 
 async def cli_beside(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return await trio.run_process(
-        command(*arguments), capture_stdout=True, capture_stderr=True, env=CLEAN, check=False
-    )
+    return await trio.run_process(command(*arguments), capture_stdout=True, capture_stderr=True, env=CLEAN, check=False)
 
 
 @pytest.fixture
@@ -212,7 +209,7 @@ async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
         assert process.stdout is not None
         assert process.stderr is not None
         with trio.fail_after(30):
-            while not any(mirrored.iterdir()):
+            while not any(mirrored.iterdir()):  # noqa: ASYNC110 (another process makes them)
                 await trio.sleep(0.01)
             process.send_signal(number)
             out = b"".join([part async for part in process.stdout])

@@ -52,7 +52,7 @@ async def test_the_python_examples_run(gallery: Path, code: str) -> None:
     assert any((gallery / place).exists() for place in ("mirrored/a.png", "stored/a.png", "mirrored.jpg"))
 
 
-@pytest.mark.parametrize("line", commands())
+@pytest.mark.parametrize("line", list(commands()))
 async def test_the_commands_run(gallery: Path, line: str) -> None:
     async with serve_gallery(gallery / "images", gallery / "stored") as url:
         line = line.replace("http://host/images/", shlex.quote(url)).replace("trio-mirror", "python -m trio_mirror", 1)

@@ -120,19 +120,18 @@ class DirectoryGallery:
         return sorted(files), sorted(subfolders)
 
     def _read(self, name: str, segments: tuple[str, ...]) -> Picture:
-        path = self.path / name
         try:
             base, *folders, file_name = self._resolve(segments)
             with _open_folder(base, folders) as folder, _open_file(folder, file_name, "rb") as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
-                    raise FetchError(f"{path} is not a regular file")
-                # One byte more than is allowed, as the file may be growing.
-                data = file.read(min(status.st_size, self.max_bytes) + 1)
+                    raise FetchError(f"{name} is not a regular file")
+                # Bounded by what is read, not by the size that the file had.
+                data = file.read(self.max_bytes + 1)
         except OSError as error:
-            raise FetchError(f"{path} cannot be read: {error.strerror}") from error
+            raise FetchError(f"{name} cannot be read: {error.strerror}") from error
         if len(data) > self.max_bytes:
-            raise FetchError(f"{path} is larger than the limit of {self.max_bytes:,} bytes (--max-bytes)")
+            raise FetchError(f"{name} is larger than the limit of {self.max_bytes:,} bytes (--max-bytes)")
         etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
         return Picture(name=name, data=data, media_type=media_type_of(name), etag=etag)
 
@@ -142,7 +141,7 @@ class DirectoryGallery:
             with _open_folder(base, folders, create=True) as folder:
                 _replace_file(folder, segments[-1], picture.data)
         except OSError as error:
-            raise UploadError(f"{self.path / picture.name} cannot be written: {error.strerror}") from error
+            raise UploadError(f"{picture.name} cannot be written: {error.strerror}") from error
 
     def _resolve(self, segments: tuple[str, ...]) -> tuple[str, ...]:
         """The folder's real path, and the segments that lead from there to the place without any link."""
