@@ -19,7 +19,17 @@ file, and never hold credentials.
 
 
 class MirrorError(Exception):
-    """The root of all errors that trio-mirror raises on purpose."""
+    """The root of all errors that trio-mirror raises on purpose.
+
+    Attributes:
+        transient: whether trying the same again, unchanged, may help.
+        retry_after: the seconds that the server asked us to stay away, where it did.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.transient = transient
+        self.retry_after = retry_after
 
 
 class SettingsError(MirrorError, ValueError):
