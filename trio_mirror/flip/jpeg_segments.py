@@ -1,0 +1,179 @@
+"""The marker segments of a JPEG (ITU-T T.81, Annex B), parsed without trusting a length and put together again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SOI = b"\xff\xd8"
+COM = 0xFE
+
+_APP0, _APP15 = 0xE0, 0xEF
+_DHT, _JPG, _DAC = 0xC4, 0xC8, 0xCC
+_RST0, _SOI, _EOI, _SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
+_TEM = 0x01
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
+# A segment's length is 16 bits and counts itself (T.81 B.1.1.4).
+PAYLOAD_LIMIT = 65_533
+# Real pictures hold 8 to 12 segments, ICC profiles and extended XMP some hundreds.
+_SEGMENT_LIMIT = 20_000
+# Progressive pictures have about 10 scans. Each scan visits every block again, so a small file of
+# thousands of scans would keep a decoder busy for minutes; libjpeg-turbo's own tools stop at 500, too.
+_SCAN_LIMIT = 500
+# Inside entropy-coded data 0xFF is followed by a stuffed zero, a restart marker or a fill byte (T.81 B.1.1.5).
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An application or comment segment: what a JPEG holds beside its raster."""
+
+    marker: int
+    """The second byte of the marker, such as 0xE1 for APP1."""
+    payload: bytes
+    """What follows the length."""
+    at: int = field(default=0, compare=False)
+    """Offset in bytes of the payload in the data that it was parsed from."""
+
+    def with_payload(self, payload: bytes) -> Segment:
+        """The same segment with other contents."""
+        return replace(self, payload=payload)
+
+    def __bytes__(self) -> bytes:
+        """The segment as it stands in a file, marker and length included."""
+        return b"\xff%c%b%b" % (self.marker, (len(self.payload) + 2).to_bytes(2, "big"), self.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component of a frame (T.81 B.2.2): its number, sampling factors and quantisation table."""
+
+    number: int
+    across: int
+    down: int
+    table: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame header (T.81 B.2.2); sizes in pixels."""
+
+    marker: int
+    """The second byte of the SOF marker: 0xC0 baseline, 0xC2 progressive, 0xC9 arithmetic ..."""
+    precision: int
+    """Bits a sample."""
+    width: int
+    height: int
+    components: tuple[Component, ...]
+
+    @property
+    def progressive(self) -> bool:
+        """Whether the coefficients come in several refining scans."""
+        return self.marker & 3 == 2
+
+    @property
+    def arithmetic(self) -> bool:
+        """Whether the entropy coding is arithmetic, not Huffman."""
+        return self.marker > _JPG
+
+    @property
+    def mcu(self) -> tuple[int, int]:
+        """Width and height in pixels of the minimum coded unit; a single component is coded block by block."""
+        if len(self.components) == 1:
+            return 8, 8
+        return 8 * max(c.across for c in self.components), 8 * max(c.down for c in self.components)
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """One JPEG, taken apart."""
+
+    segments: tuple[Segment, ...]
+    """The application and comment segments in file order."""
+    frame: Frame
+    restart_interval: int
+    """MCUs between restart markers; 0 for none."""
+    end: int
+    """Offset in bytes, in the file, of what follows the end-of-image marker; the end of the data if there is none."""
+
+
+def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
+    """Takes a JPEG apart. A missing end is no error here: decoders show such a picture if every row of it arrived.
+
+    Args:
+        data: the file.
+        start: offset in bytes of the JPEG.
+        stop: offset in bytes that it may not reach beyond; None for the end of the file.
+
+    Raises:
+        FlipError: it ends before its first scan, or is no JPEG at all.
+    """
+    stop = len(data) if stop is None else stop
+    segments: list[Segment] = []
+    frame, restart_interval, at, scans = None, 0, start + 2, 0
+    for _ in range(_SEGMENT_LIMIT):
+        at = _search(_MARKER, data, at, stop)
+        marker = data[at + 1] if at < stop else _EOI
+        if marker == _TEM or _RST0 <= marker <= _SOI:
+            at += 2
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _EOI or length < 2 or at + 2 + length > stop:
+            if frame is None or not scans:
+                raise FlipError("the JPEG is truncated: it ends before its raster begins")
+            return Jpeg(tuple(segments), frame, restart_interval, min(at + 2, stop) if marker == _EOI else stop)
+        payload = data[at + 4 : at + 2 + length]
+        at += 2 + length
+        if _APP0 <= marker <= _APP15 or marker == COM:
+            segments.append(Segment(marker, payload, at - len(payload)))
+        elif marker == _DRI:
+            restart_interval = int.from_bytes(payload[:2], "big")
+        elif marker in _FRAMES:
+            frame = frame or _frame(marker, payload)
+        elif marker == _SOS:
+            scans += 1
+            if scans > _SCAN_LIMIT:
+                raise FlipError(f"the JPEG has more than {_SCAN_LIMIT} scans, which no real picture has")
+            at = _search(_MARKER_IN_SCAN, data, at, stop)
+    raise FlipError(f"the JPEG has more than {_SEGMENT_LIMIT:,} marker segments, which no real picture has")
+
+
+def joined(segments: Iterable[Segment], coded: bytes) -> bytes:
+    """Puts a JPEG together from application and comment segments and what ``coded_part`` returned."""
+    return b"".join([SOI, *map(bytes, segments), coded])
+
+
+def coded_part(encoded: bytes) -> bytes:
+    """Cuts the head off a freshly encoded JPEG: its tables, frame and scans remain, without the encoder's own metadata."""
+    at = 2
+    while encoded[at] == 0xFF and (_APP0 <= encoded[at + 1] <= _APP15 or encoded[at + 1] == COM):
+        at += 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
+    return encoded[at:]
+
+
+def _search(marker: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
+    """The offset of the next marker, or ``stop``. Decoders skip stray and fill bytes, and so does this."""
+    found = marker.search(data, at, stop)
+    return found.start() if found else stop
+
+
+def _frame(marker: int, payload: bytes) -> Frame:
+    if len(payload) < 6 or len(payload) < 6 + 3 * payload[5]:
+        raise FlipError("the JPEG is damaged: its frame header is too short")
+    return Frame(
+        marker,
+        payload[0],
+        int.from_bytes(payload[3:5], "big"),
+        int.from_bytes(payload[1:3], "big"),
+        tuple(
+            Component(payload[at], payload[at + 1] >> 4, payload[at + 1] & 15, payload[at + 2])
+            for at in range(6, 6 + 3 * payload[5], 3)
+        ),
+    )
