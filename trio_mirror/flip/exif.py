@@ -1,7 +1,7 @@
-"""EXIF blocks (a TIFF structure, Exif 2.32 section 4.5): the orientation read, the thumbnail mirrored, the rest let be.
+"""EXIF blocks (a TIFF structure, Exif 2.32 section 4.5): the orientation read and the thumbnail mirrored.
 
-A block is patched in place and never laid out anew: MakerNotes hold offsets that only their maker understands, and
-every one of them stays true while nothing moves.
+A block is patched in place and never laid out anew: MakerNotes hold offsets that only their maker
+understands, and every one of them stays true while nothing moves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _STRIP_OFFSETS = 0x0111
 # struct codes of TIFF's integer types: BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG.
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
-# An EXIF block of a JPEG must fit into one APP1 segment beside its 6 bytes of signature (Exif 2.32 section 4.7.2).
+# A JPEG's EXIF block must fit into one APP1 segment, behind 6 bytes of signature (Exif 2.32 section 4.7.2).
 BLOCK_LIMIT = 65_533 - 6
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])\b")
 
@@ -70,15 +70,15 @@ def displayed_orientation(block: bytes, xmp: bytes) -> int | None:
 
 
 def flips_rows(orientation: int) -> bool:
-    """Whether mirroring as displayed reverses the order of the stored rows (5 to 8), not the rows themselves."""
+    """Whether mirroring as displayed reverses the order of the stored rows (5 to 8), not each row."""
     return orientation >= 5
 
 
 def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[bytes, tuple[str, ...]]:
     """Mirrors the thumbnail inside an EXIF block, or takes it out of the block's directories.
 
-    The mirrored thumbnail stands where the old one stood. If it has grown, it is appended to the block, and the
-    thumbnail's two fields point there. All else keeps its offset.
+    The mirrored thumbnail stands where the old one stood. If it has grown, it is appended to the block, and
+    the thumbnail's two fields point there. All else keeps its offset.
 
     Args:
         block: the EXIF block, from its TIFF header on.
@@ -119,7 +119,9 @@ def _with_mirrored_thumbnail(
     if len(mirrored) <= len(thumbnail):
         return b"".join([block[:start], mirrored.ljust(len(thumbnail), b"\0"), block[end:]])
     if block[end:].strip(b"\0"):
-        patched = bytearray(b"".join([block[:start], bytes(len(thumbnail)), block[end:], bytes(len(block) % 2)]))
+        patched = bytearray(
+            b"".join([block[:start], bytes(len(thumbnail)), block[end:], bytes(len(block) % 2)])
+        )
         _patch(patched, offset, len(patched))
         patched += mirrored
     else:

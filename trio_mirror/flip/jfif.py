@@ -31,19 +31,23 @@ def mirrored_jfxx(
 ) -> tuple[bytes | None, tuple[str, ...]]:
     """Mirrors the thumbnail that a JFXX segment is; None in its place if it cannot be."""
     try:
-        kind = payload[5] if len(payload) > 8 else None
-        if kind == _JPEG:
-            mirrored = payload[:6] + mirror_jpeg(payload[6:])
-            if len(mirrored) > PAYLOAD_LIMIT:
-                raise FlipError("mirrored, it is larger than its segment can be")
-            return mirrored, ()
-        if kind == _PALETTE:
-            return _with_mirrored_bitmap(payload, 6, 8 + _PALETTE_SIZE, "L", rows=rows), ()
-        if kind == _RGB:
-            return _with_mirrored_bitmap(payload, 6, 8, "RGB", rows=rows), ()
-        raise FlipError("it is of an unknown kind")
+        return _mirrored_extension(payload, mirror_jpeg, rows=rows), ()
     except FlipError as error:
         return None, (f"the JFXX thumbnail was dropped: {error}",)
+
+
+def _mirrored_extension(payload: bytes, mirror_jpeg: Callable[[bytes], bytes], *, rows: bool) -> bytes:
+    kind = payload[5] if len(payload) > 8 else None
+    if kind == _PALETTE:
+        return _with_mirrored_bitmap(payload, 6, 8 + _PALETTE_SIZE, "L", rows=rows)
+    if kind == _RGB:
+        return _with_mirrored_bitmap(payload, 6, 8, "RGB", rows=rows)
+    if kind != _JPEG:
+        raise FlipError("it is of an unknown kind")
+    mirrored = payload[:6] + mirror_jpeg(payload[6:])
+    if len(mirrored) > PAYLOAD_LIMIT:
+        raise FlipError("mirrored, it is larger than its segment can be")
+    return mirrored
 
 
 def _with_mirrored_bitmap(payload: bytes, size_at: int, start: int, mode: str, *, rows: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""JPEG: mirrored without being decoded where that is exact, else encoded again, with all that stands around it kept."""
+"""JPEG files: every image in one mirrored, and all that stands around the rasters kept."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import turbojpeg
 from trio_mirror.flip.exif import flips_rows
-from trio_mirror.flip.jpeg_encode import decoded, mirrored_by_encoding
 from trio_mirror.flip.jpeg_metadata import displayed_as, mirrored_segments
-from trio_mirror.flip.jpeg_segments import SOI, coded_part, joined, parse
+from trio_mirror.flip.jpeg_raster import check_frame, mirror_thumbnail, mirrored_raster
+from trio_mirror.flip.jpeg_segments import joined, parse
 from trio_mirror.flip.multi_picture import (
     has_gain_map,
     indexed_parts,
@@ -21,30 +20,14 @@ from trio_mirror.flip.multi_picture import (
     with_lengths,
     without_index,
 )
-from trio_mirror.flip.raster import check_size, pillow
-from trio_mirror.flip.turbojpeg import Operation
 from trio_mirror.model import Flipped, Limits, Lossless
 
 if TYPE_CHECKING:
-    from trio_mirror.flip.jpeg_segments import Frame, Jpeg, Segment
+    from trio_mirror.flip.jpeg_segments import Jpeg, Segment
     from trio_mirror.flip.multi_picture import Index, Part
 
-_SMALL = 1 << 16  # blocks
-# Larger and more "thumbnails" exist only in files that mean harm.
-_THUMBNAIL_LIMITS = Limits(frame_pixels=4_000_000)
+# More "thumbnails" exist only in files that mean harm.
 _THUMBNAILS = 8
-
-# T.81, table B.1: what follows SOF0 to SOF2, SOF9 and SOF10, the codings that decoders read.
-_RARE_CODINGS = {
-    0xC3: "lossless",
-    0xC5: "hierarchical",
-    0xC6: "hierarchical",
-    0xC7: "hierarchical",
-    0xCB: "lossless",
-    0xCD: "hierarchical",
-    0xCE: "hierarchical",
-    0xCF: "hierarchical",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +53,8 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
         lossless: whether to rearrange coefficients or to encode again.
 
     Raises:
-        FlipError: it is damaged, over a limit, of a kind that common decoders do not read, or cannot be mirrored
-            exactly though that was asked.
+        FlipError: it is damaged, over a limit, of a kind that common decoders do not read, or cannot be
+            mirrored exactly though that was asked.
     """
     jpeg = parse(data)
     index = read_index(jpeg.segments)
@@ -85,30 +68,12 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
         return replace(flipped, notes=(*flipped.notes, f"the gain map for HDR displays was dropped: {error}"))
 
 
-def mirror_thumbnail(data: bytes, *, rows: bool) -> bytes:
-    """Mirrors a JPEG thumbnail, exactly where that is possible.
-
-    Args:
-        data: the thumbnail; what follows its end is left out of the result.
-        rows: whether to reverse the order of the rows, not each row.
-
-    Raises:
-        FlipError: it is damaged, or too large for a thumbnail.
-    """
-    if not data.startswith(SOI):
-        raise FlipError("it is no JPEG")
-    jpeg = parse(data)
-    _check(jpeg.frame, jpeg.end, _THUMBNAIL_LIMITS)
-    coded, _, _ = _mirrored_raster(data[: jpeg.end], jpeg, Lossless.AUTO, rows=rows)
-    return joined(jpeg.segments, coded)
-
-
 def _flip_all(data: bytes, jpeg: Jpeg, index: Index | None, limits: Limits, lossless: Lossless) -> Flipped:
     if index is None:
         parts = list(islice(trailing_parts(data, jpeg.end), limits.frames))
     else:
         parts = indexed_parts(data, jpeg.end, index)
-    _check_all(data, jpeg, parts, limits)
+    _check_all(jpeg, parts, limits)
     orientation = displayed_as(jpeg.segments) or 1
     first = _mirrored(data[: jpeg.end], jpeg, orientation, lossless)
     further: list[tuple[Part, _Mirrored]] = []
@@ -137,7 +102,9 @@ def _assembled(
 ) -> bytes:
     """The file with its images replaced, all bytes between and behind them kept, and its index made right."""
     pieces: list[bytes] = []
-    places: dict[int, int] = {}  # from the offset of an image in the old file to that behind the new first image
+    places: dict[
+        int, int
+    ] = {}  # from the offset of an image in the old file to that behind the new first image
     growth: dict[int, int] = {}
     at, length = jpeg.end, 0
     for part, image in further:
@@ -154,39 +121,26 @@ def _assembled(
         sizes = {start - index.base: grown for start, grown in growth.items()}
         segments = with_lengths(segments, {size: size + sizes[offset] for size, offset in index.entries[1:]})
         end = len(joined(segments, first.coded))
-        entries = [(size + sizes[offset], end + places[index.base + offset]) for size, offset in index.entries[1:]]
+        entries = [
+            (size + sizes[offset], end + places[index.base + offset]) for size, offset in index.entries[1:]
+        ]
         segments = with_index(segments, index, [(index.entries[0][0] + end - jpeg.end, 0), *entries])
     return b"".join([joined(segments, first.coded), *pieces])
 
 
-def _check_all(data: bytes, jpeg: Jpeg, parts: list[Part], limits: Limits) -> None:
+def _check_all(jpeg: Jpeg, parts: list[Part], limits: Limits) -> None:
     if 1 + len(parts) > limits.frames:
         raise FlipError(f"the JPEG holds more than {limits.frames:,} images (--max-frames)")
-    _check(jpeg.frame, jpeg.end, limits)
+    check_frame(jpeg.frame, jpeg.end, limits)
     pixels = jpeg.frame.width * jpeg.frame.height
     for part in parts:
-        _check(part.jpeg.frame, part.jpeg.end - part.start, limits)
+        check_frame(part.jpeg.frame, part.jpeg.end - part.start, limits)
         pixels += part.jpeg.frame.width * part.jpeg.frame.height
     if pixels > limits.total_pixels:
         raise FlipError(
             f"the JPEG's images have {pixels:,} pixels in all, over the limit of "
             f"{limits.total_pixels:,} (--max-total-pixels)"
         )
-
-
-def _check(frame: Frame, size: int, limits: Limits) -> None:
-    """Refuses what no common decoder reads, and what is over the limits or too large for its ``size`` in bytes."""
-    if coding := _RARE_CODINGS.get(frame.marker):
-        raise FlipError(f"the JPEG is coded in the {coding} way, which is not supported")
-    if frame.precision != 8:
-        raise FlipError(f"the JPEG has {frame.precision} bits a sample; only 8 are supported")
-    if len(frame.components) not in {1, 3, 4}:
-        raise FlipError(f"the JPEG has {len(frame.components)} colour components; only 1, 3 and 4 are supported")
-    check_size(frame.width, frame.height, limits)
-    # A block takes at least a bit of Huffman coding. Claims beyond that would only cost memory.
-    blocks = frame.width * frame.height // 64
-    if not frame.arithmetic and blocks > _SMALL and blocks > 8 * size:
-        raise FlipError(f"the JPEG is truncated: {size:,} bytes cannot hold {frame.width} × {frame.height} pixels")
 
 
 def _mirrored(image: bytes, jpeg: Jpeg, orientation: int, lossless: Lossless) -> _Mirrored:
@@ -198,41 +152,6 @@ def _mirrored(image: bytes, jpeg: Jpeg, orientation: int, lossless: Lossless) ->
             raise FlipError("there are too many thumbnails")
         return mirror_thumbnail(thumbnail, rows=rows)
 
-    coded, exact, notes = _mirrored_raster(image, jpeg, lossless, rows=rows)
+    coded, exact, notes = mirrored_raster(image, jpeg, lossless, rows=rows)
     segments, more = mirrored_segments(jpeg.segments, mirror_jpeg, rows=rows)
     return _Mirrored(segments, coded, exact, notes + more)
-
-
-def _mirrored_raster(
-    image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool
-) -> tuple[bytes, bool, tuple[str, ...]]:
-    """Mirrors the raster; returns its coded part, whether that is exact, and notes."""
-    if lossless is not Lossless.NEVER and (library := turbojpeg.library()):
-        operation = Operation.REVERSE_ROW_ORDER if rows else Operation.REVERSE_EACH_ROW
-        transformed = library.transform(
-            image,
-            operation,
-            progressive=jpeg.frame.progressive,
-            arithmetic=jpeg.frame.arithmetic,
-            restart_interval=jpeg.restart_interval,
-        )
-        if transformed:
-            if not transformed.warning:
-                return coded_part(transformed.data), True, ()
-            # The library warns of every blemish. Whether rows are missing, only decoding tells.
-            with pillow("the JPEG"):
-                decoded(image)
-            return coded_part(transformed.data), True, (f"the JPEG is damaged: {transformed.warning}",)
-    if lossless is Lossless.ALWAYS:
-        raise FlipError(f"the JPEG cannot be mirrored exactly: {_why_not_exact(jpeg.frame, rows=rows)}")
-    with pillow("the JPEG"):
-        return mirrored_by_encoding(image, jpeg, rows=rows), False, ()
-
-
-def _why_not_exact(frame: Frame, *, rows: bool) -> str:
-    side, length, unit = ("height", frame.height, frame.mcu[1]) if rows else ("width", frame.width, frame.mcu[0])
-    if length % unit:
-        return f"its {side} of {length} pixels is no multiple of {unit}"
-    if turbojpeg.library() is None:
-        return "libturbojpeg is not installed"
-    return "libturbojpeg cannot"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from math import inf, log10
 from typing import TYPE_CHECKING, Any
 
@@ -14,23 +15,28 @@ from trio_mirror.flip import turbojpeg
 from trio_mirror.flip.jpeg_segments import coded_part, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from trio_mirror.flip.jpeg_segments import Component, Jpeg
 
 CLOSE_ENOUGH = 40.0
-"""Decibels of peak signal-to-noise ratio between the mirrored decode and the decoded result. Differences beyond are
-invisible side by side."""
+"""Decibels of peak signal-to-noise ratio between the mirrored decode and the decoded result.
+
+Smaller differences are invisible side by side.
+"""
 
 _APP0, _APP14 = 0xE0, 0xEE
 _LEFT_RIGHT, _TOP_BOTTOM = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM
 # Pillow's numbers for chroma subsampling, by how much wider and higher a chroma sample is than a luma sample.
-_SUBSAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
-_NONE = 0
+_SUBSAMPLING: dict[tuple[float, float] | None, int] = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
+_444 = 0
+# How much closer tables of half the steps come, about, and how often they are made finer before sampling is.
+_DECIBELS_PER_HALVING = 3.0
+_FINER_TABLES = 4
 
 
 def decoded(data: bytes) -> JpegImageFile:
-    """Decodes a JPEG whole. Pillow's own class is used, since opening by format would look for further images.
+    """Decodes a JPEG whole, by the class that reads one image and not the function that looks for more.
 
     Call inside ``with pillow(...)``.
     """
@@ -42,8 +48,9 @@ def decoded(data: bytes) -> JpegImageFile:
 def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
     """Decodes a JPEG, mirrors it and encodes it in the same colour space, close to the mirrored decode.
 
-    The first rung of a ladder that comes within ``CLOSE_ENOUGH`` is taken: the file's own quantisation tables and
-    sampling, finer tables, then no subsampling at quality 95, then 100. Call inside ``with pillow(...)``.
+    The first rung of a ladder that comes within ``CLOSE_ENOUGH`` is taken: the file's own quantisation
+    tables and sampling, finer tables, then no subsampling at quality 95, then 100. Call inside ``with
+    pillow(...)``.
 
     Returns:
         The tables, the frame and the scans: what is to follow the original's own segments.
@@ -55,60 +62,86 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
     mirrored = image.transpose(_TOP_BOTTOM if rows else _LEFT_RIGHT)
     coding = _coding(jpeg)
     raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
+    tables = [image.quantization[component.table] for component in jpeg.frame.components]
+    encoder = _Encoder(raster, tables, jpeg, coding)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
-    common = {
-        "progressive": jpeg.frame.progressive,
-        "optimize": True,
-        "restart_marker_blocks": jpeg.restart_interval,
-        "keep_rgb": coding == "RGB",
-    }
-    for encoded in _ladder(raster, image, jpeg.frame.components, common):
-        coded = coded_part(encoded)
-        if closeness(mirrored, decoded(joined(decisive, coded))) >= CLOSE_ENOUGH:
+
+    def shortfall(coded: bytes) -> float:
+        return CLOSE_ENOUGH - closeness(mirrored, decoded(joined(decisive, coded)))
+
+    fineness = 1.0
+    for _ in range(_FINER_TABLES):
+        encoded = encoder.with_tables(fineness)
+        if encoded is None:
+            break
+        short = shortfall(coded_part(encoded))
+        if short <= 0:
+            return coded_part(encoded)
+        fineness *= 2 ** (max(short, 1) / _DECIBELS_PER_HALVING)
+    for quality in (95, 100):
+        coded = coded_part(encoder.with_quality(quality))
+        if shortfall(coded) <= 0:
             return coded
     raise FlipError(f"the JPEG cannot be encoded again within {CLOSE_ENOUGH:.0f} dB of itself")
 
 
 def closeness(one: Image.Image, other: Image.Image) -> float:
-    """The peak signal-to-noise ratio of two rasters of one mode and size, in decibels over all their bands."""
+    """The peak signal-to-noise ratio, in decibels over all bands, of two rasters of one mode and size."""
     histogram = ImageChops.difference(one, other).histogram()
     squares = sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
     return 10 * log10(255**2 * sum(histogram) / squares) if squares else inf
 
 
-def _ladder(
-    raster: Image.Image, original: JpegImageFile, components: Sequence[Component], common: dict[str, Any]
-) -> Iterator[bytes]:
-    """Encodes the raster again and again, from the smallest to the closest."""
-    tables = [original.quantization[component.table] for component in components]
-    chroma = _chroma(components)
-    library = turbojpeg.library()
-    for scale in (1, 2):
-        scaled = [[max(1, (value + scale // 2) // scale) for value in table] for table in tables]
-        if chroma == (1, 2) and library:
-            # Pillow cannot write 4:4:0. It is 4:2:2 turned about its diagonal, which libturbojpeg can do exactly.
-            turned = raster.transpose(Image.Transpose.TRANSPOSE)
-            turned_tables = [[table[8 * (i % 8) + i // 8] for i in range(64)] for table in scaled]
-            encoded = _encoded(turned, common, qtables=turned_tables, subsampling=_SUBSAMPLING[2, 1])
-            progressive, interval = common["progressive"], common["restart_marker_blocks"]
-            back = library.transform(
-                encoded, turbojpeg.Operation.TRANSPOSE, progressive=progressive, restart_interval=interval
-            )
-            if back:
-                yield back.data
-        else:
-            yield _encoded(raster, common, qtables=scaled, subsampling=_SUBSAMPLING.get(chroma, _NONE))
-    for quality in (95, 100):
-        yield _encoded(raster, common, quality=quality, subsampling=_NONE)
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """Encodes one raster in several ways, as its original was encoded in all other respects."""
+
+    raster: Image.Image
+    tables: list[list[int]]
+    """The original's quantisation table of each component, row by row."""
+    jpeg: Jpeg
+    coding: str
+
+    def with_tables(self, fineness: float) -> bytes | None:
+        """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""
+        tables = [[max(1, round(value / fineness)) for value in table] for table in self.tables]
+        chroma = _chroma(self.jpeg.frame.components)
+        library = turbojpeg.library()
+        if chroma != (1, 2) or library is None:
+            return self._encoded(self.raster, qtables=tables, subsampling=_SUBSAMPLING.get(chroma, _444))
+        # Pillow cannot write 4:4:0. It is 4:2:2 turned about its diagonal, and libturbojpeg turns exactly.
+        turned = self._encoded(
+            self.raster.transpose(Image.Transpose.TRANSPOSE),
+            qtables=[[table[8 * (i % 8) + i // 8] for i in range(64)] for table in tables],
+            subsampling=_SUBSAMPLING[2, 1],
+        )
+        back = library.transform(
+            turned,
+            turbojpeg.Operation.TRANSPOSE,
+            progressive=self.jpeg.frame.progressive,
+            restart_interval=self.jpeg.restart_interval,
+        )
+        return back.data if back else None
+
+    def with_quality(self, quality: int) -> bytes:
+        """Encodes with the common tables for a quality of 1 to 100, and without subsampling."""
+        return self._encoded(self.raster, quality=quality, subsampling=_444)
+
+    def _encoded(self, raster: Image.Image, **options: Any) -> bytes:
+        out = io.BytesIO()
+        raster.save(
+            out,
+            "JPEG",
+            progressive=self.jpeg.frame.progressive,
+            optimize=True,
+            restart_marker_blocks=self.jpeg.restart_interval,
+            keep_rgb=self.coding == "RGB",
+            **options,
+        )
+        return out.getvalue()
 
 
-def _encoded(raster: Image.Image, common: dict[str, Any], **options: Any) -> bytes:
-    out = io.BytesIO()
-    raster.save(out, "JPEG", **common, **options)
-    return out.getvalue()
-
-
-def _chroma(components: Sequence[Component]) -> tuple[int, int] | None:
+def _chroma(components: Sequence[Component]) -> tuple[float, float] | None:
     """How much wider and higher a chroma sample is than a luma sample, where that is one answer."""
     if len(components) != 3:
         return None
@@ -119,7 +152,7 @@ def _chroma(components: Sequence[Component]) -> tuple[int, int] | None:
 
 
 def _coding(jpeg: Jpeg) -> str:
-    """The colour space of the coded samples, told as libjpeg tells it (libjpeg.txt, "Special color spaces")."""
+    """The colour space of the coded samples, by libjpeg's rule (libjpeg.txt, "Special color spaces")."""
     payloads = [s.payload for s in jpeg.segments if s.marker == _APP14 and s.payload.startswith(b"Adobe")]
     transform = next((payload[11] for payload in payloads if len(payload) >= 12), None)
     if len(jpeg.frame.components) == 4:
@@ -132,10 +165,10 @@ def _coding(jpeg: Jpeg) -> str:
 
 
 def _as_ycck(cmyk: Image.Image) -> Image.Image:
-    """Converts a decoded YCCK picture back to the samples that it is coded as, in Pillow's inverted CMYK layout.
+    """Converts a decoded YCCK picture back to the samples that it is coded as, laid out as Pillow's CMYK.
 
-    Pillow's encoder takes four bands without converting them, inverted; the file's Adobe segment tells decoders
-    what they are.
+    Pillow's encoder takes four bands without converting them, inverted; the file's Adobe segment tells
+    decoders what they are.
     """
     cyan, magenta, yellow, black = cmyk.split()
     converted = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr")

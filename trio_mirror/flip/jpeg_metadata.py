@@ -1,4 +1,4 @@
-"""What stands around a JPEG's raster: which way the picture is shown, and the small copies of it that turn with it."""
+"""What stands around a JPEG's raster: how the picture is shown, and the thumbnails that turn with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def displayed_as(segments: Iterable[Segment]) -> int | None:
-    """The orientation, 1 to 8, by which viewers show the picture; None where neither EXIF nor XMP state one."""
+    """The orientation, 1 to 8, by which viewers show the picture; None where EXIF and XMP state none."""
     segments = tuple(segments)
     exif = b"".join(s.payload[len(_EXIF) :] for s in segments if _is(s, _APP1, _EXIF))
     xmp = next((s.payload[len(_XMP) :] for s in segments if _is(s, _APP1, _XMP)), b"")
@@ -53,7 +53,9 @@ def mirrored_segments(
         sizes = [len(segments[position].payload) - len(_EXIF) for position in exif]
         block = b"".join(segments[position].payload[len(_EXIF) :] for position in exif)
         block, more = mirrored_exif(block, mirror_jpeg)
-        replaced |= {position: [_EXIF + part] for position, part in zip(exif, _cut(block, sizes), strict=True)}
+        replaced |= {
+            position: [_EXIF + part] for position, part in zip(exif, _cut(block, sizes), strict=True)
+        }
         notes += more
     if resources := [p for p, segment in enumerate(segments) if _is(segment, _APP13, photoshop.SIGNATURE)]:
         payloads, more = photoshop.mirrored_photoshop([segments[p].payload for p in resources], mirror_jpeg)

@@ -1,4 +1,4 @@
-"""The marker segments of a JPEG (ITU-T T.81, Annex B), parsed without trusting a length and put together again."""
+"""The marker segments of a JPEG (ITU-T T.81, Annex B), parsed without trusting a length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOI = b"\xff\xd8"
 COM = 0xFE
 
 _APP0, _APP15 = 0xE0, 0xEF
-_DHT, _JPG, _DAC = 0xC4, 0xC8, 0xCC
+_DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
 _RST0, _SOI, _EOI, _SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
 _TEM = 0x01
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
@@ -26,7 +26,7 @@ _SEGMENT_LIMIT = 20_000
 # Progressive pictures have about 10 scans. Each scan visits every block again, so a small file of
 # thousands of scans would keep a decoder busy for minutes; libjpeg-turbo's own tools stop at 500, too.
 _SCAN_LIMIT = 500
-# Inside entropy-coded data 0xFF is followed by a stuffed zero, a restart marker or a fill byte (T.81 B.1.1.5).
+# In entropy-coded data a stuffed zero, a restart marker or a fill byte follows 0xFF (T.81 B.1.1.5).
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 _MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
@@ -85,7 +85,7 @@ class Frame:
 
     @property
     def mcu(self) -> tuple[int, int]:
-        """Width and height in pixels of the minimum coded unit; a single component is coded block by block."""
+        """Width and height in pixels of the minimum coded unit; one component is coded block by block."""
         if len(self.components) == 1:
             return 8, 8
         return 8 * max(c.across for c in self.components), 8 * max(c.down for c in self.components)
@@ -101,11 +101,13 @@ class Jpeg:
     restart_interval: int
     """MCUs between restart markers; 0 for none."""
     end: int
-    """Offset in bytes, in the file, of what follows the end-of-image marker; the end of the data if there is none."""
+    """Offset in bytes, in the file, of what follows the end-of-image marker, or of the file's end without one."""
 
 
 def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
-    """Takes a JPEG apart. A missing end is no error here: decoders show such a picture if every row of it arrived.
+    """Takes a JPEG apart.
+
+    A missing end is no error here: decoders show such a picture if every row of it arrived.
 
     Args:
         data: the file.
@@ -128,7 +130,9 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
         if marker == _EOI or length < 2 or at + 2 + length > stop:
             if frame is None or not scans:
                 raise FlipError("the JPEG is truncated: it ends before its raster begins")
-            return Jpeg(tuple(segments), frame, restart_interval, min(at + 2, stop) if marker == _EOI else stop)
+            return Jpeg(
+                tuple(segments), frame, restart_interval, min(at + 2, stop) if marker == _EOI else stop
+            )
         payload = data[at + 4 : at + 2 + length]
         at += 2 + length
         if _APP0 <= marker <= _APP15 or marker == COM:
@@ -151,11 +155,26 @@ def joined(segments: Iterable[Segment], coded: bytes) -> bytes:
 
 
 def coded_part(encoded: bytes) -> bytes:
-    """Cuts the head off a freshly encoded JPEG: its tables, frame and scans remain, without the encoder's own metadata."""
-    at = 2
-    while encoded[at] == 0xFF and (_APP0 <= encoded[at + 1] <= _APP15 or encoded[at + 1] == COM):
-        at += 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
-    return encoded[at:]
+    """Cuts an encoder's metadata off a freshly encoded JPEG: its tables, frame and scans remain.
+
+    Neighbouring table segments of one kind become one (T.81 B.2.4.1 and B.2.4.2 allow that), which saves
+    the few bytes by which a mirrored thumbnail would often outgrow the place of the old one.
+    """
+    tables: list[tuple[int, bytes]] = []
+    at = len(SOI)
+    while True:
+        marker = encoded[at + 1]
+        end = at + 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
+        if marker in {_DQT, _DHT}:
+            if tables and tables[-1][0] == marker:
+                tables[-1] = marker, tables[-1][1] + encoded[at + 4 : end]
+            else:
+                tables.append((marker, encoded[at + 4 : end]))
+        elif marker in _FRAMES or marker == _DRI:
+            tables.append((marker, encoded[at + 4 : end]))
+        elif not (_APP0 <= marker <= _APP15 or marker == COM):
+            return b"".join([*(bytes(Segment(*table)) for table in tables), encoded[at:]])
+        at = end
 
 
 def _search(marker: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:

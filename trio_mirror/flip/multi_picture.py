@@ -1,7 +1,7 @@
-"""The index of a JPEG that holds several images (CIPA DC-007, Multi-Picture Format), and where these images stand.
+"""The index of a JPEG that holds several images (CIPA DC-007, Multi-Picture Format), and where they stand.
 
-Stereo pairs, camera previews and HDR gain maps follow the first image; an index in its APP2 segment names their
-places. Ultra HDR files state the length of their gain map in the XMP as well.
+Stereo pairs, camera previews and HDR gain maps follow the first image; an index in its APP2 segment names
+their places. Ultra HDR files state the length of their gain map in the XMP as well.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Index:
     table: int
     """Offset in bytes of the entries inside the segment's payload."""
     entries: tuple[tuple[int, int], ...]
-    """Size in bytes of every image, and its offset from the base. The first image's offset is 0, whatever it is."""
+    """Size in bytes of every image, and its offset from the base; the first image's offset is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def read_index(segments: Iterable[Segment]) -> Index | None:
 
 
 def has_gain_map(segments: Iterable[Segment]) -> bool:
-    """Whether the further image only brightens the first on HDR displays, so that the first is whole without it."""
+    """Whether the further image only brightens the first on HDR displays, which is whole without it."""
     return any(segment.marker == _APP1 and _GAIN_MAP in segment.payload for segment in segments)
 
 
@@ -129,7 +129,9 @@ def with_lengths(segments: Iterable[Segment], lengths: Mapping[int, int]) -> lis
         return found[1] + b"%d" % lengths.get(old, old)
 
     result = [
-        segment.with_payload(_ITEM_LENGTH.sub(updated, segment.payload)) if segment.marker == _APP1 else segment
+        segment.with_payload(_ITEM_LENGTH.sub(updated, segment.payload))
+        if segment.marker == _APP1
+        else segment
         for segment in segments
     ]
     if any(len(segment.payload) > PAYLOAD_LIMIT for segment in result):
@@ -137,7 +139,9 @@ def with_lengths(segments: Iterable[Segment], lengths: Mapping[int, int]) -> lis
     return result
 
 
-def with_index(segments: Sequence[Segment], index: Index, entries: Iterable[tuple[int, int]]) -> list[Segment]:
+def with_index(
+    segments: Sequence[Segment], index: Index, entries: Iterable[tuple[int, int]]
+) -> list[Segment]:
     """The segments with every entry's size and offset **in the file**, in bytes, written into the index.
 
     The offsets are made relative to the place that the index has among these segments.
@@ -147,7 +151,9 @@ def with_index(segments: Sequence[Segment], index: Index, entries: Iterable[tupl
     payload = bytearray(segments[position].payload)
     for number, (size, start) in enumerate(entries):
         at = index.table + number * _ENTRY_SIZE + 4
-        struct.pack_into(f"{index.order}II", payload, at, min(max(size, 0), _SIZE_LIMIT), start - base if number else 0)
+        struct.pack_into(
+            f"{index.order}II", payload, at, min(max(size, 0), _SIZE_LIMIT), start - base if number else 0
+        )
     return [*segments[:position], segments[position].with_payload(bytes(payload)), *segments[position + 1 :]]
 
 

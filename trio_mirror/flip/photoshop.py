@@ -1,4 +1,7 @@
-"""Photoshop's image resources in APP13 segments, of which one is a thumbnail (Adobe Photoshop File Formats, "Image Resources")."""
+"""Photoshop's image resources in APP13 segments, of which one is a thumbnail.
+
+The source is the Adobe Photoshop File Formats Specification, "Image Resources Section".
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,13 @@ def mirrored_photoshop(
     """Mirrors the thumbnails among Photoshop's image resources, or drops them.
 
     Args:
-        payloads: the payloads of all APP13 segments that begin with the signature; long resources run on from one
-            segment into the next.
+        payloads: the payloads of all APP13 segments that begin with the signature; long resources run on
+            from one segment into the next.
         mirror_jpeg: mirrors a thumbnail, and raises FlipError where it cannot.
 
     Returns:
-        As many payloads, or more if the last has outgrown its segment, and a note for every thumbnail dropped.
+        As many payloads, or more if the last has outgrown its segment, and a note for every thumbnail
+        dropped.
     """
     resources = b"".join(payload[len(SIGNATURE) :] for payload in payloads)
     parts, notes, kept = [], [], 0
@@ -52,7 +56,7 @@ def mirrored_photoshop(
 
 
 def _resources(resources: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yields every resource's number and the offsets of its start, its data, and its end, padding included."""
+    """Yields every resource's number and the offsets of its start, its data and its padded end."""
     start = 0
     while resources[start : start + 4] == b"8BIM" and start + 12 <= len(resources):
         number = int.from_bytes(resources[start + 4 : start + 6], "big")
@@ -75,7 +79,7 @@ def _mirrored_thumbnail(resource: bytes, mirror_jpeg: Callable[[bytes], bytes]) 
 
 
 def _split(resources: bytes, payloads: list[bytes]) -> Iterator[bytes]:
-    """Cuts the resources where they were cut before; the last segment takes what is over, as far as it can."""
+    """Cuts the resources where they were cut before; the last segment takes what is over if it can."""
     at = 0
     for payload in payloads[:-1]:
         size = len(payload) - len(SIGNATURE)

@@ -1,7 +1,8 @@
 """The binding to libturbojpeg: a JPEG mirrored without being decoded.
 
-Reversing the blocks, and every other coefficient inside each, mirrors a JPEG exactly. libjpeg-turbo does that; ctypes
-releases the GIL while it works. The library is optional: without it JPEGs are decoded and encoded again.
+Reversing the blocks, and every other coefficient inside each, mirrors a JPEG exactly. libjpeg-turbo does
+that; ctypes releases the GIL while it works. The library is optional: without it JPEGs are decoded and
+encoded again.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import ctypes
 import importlib.metadata
 import os
-from collections.abc import Iterator
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_size_t, c_ulong, c_void_p
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "turbojpeg.dll")
 
@@ -55,7 +59,7 @@ class _Transform(Structure):
 
 
 class TurboJpeg:
-    """A loaded libturbojpeg, 2.0 or later. Safe to use from several threads at once: every call has its own handle.
+    """A loaded libturbojpeg, 2.0 or later. Every call has its own handle, so threads may share it.
 
     The TurboJPEG 3 functions are used where the library has them, since only they keep arithmetic coding and
     restart intervals.
@@ -75,7 +79,15 @@ class TurboJpeg:
         size = c_size_t if self.version_3 else c_ulong
         self._size = size
         self._transform = library[f"{prefix}Transform"]
-        self._transform.argtypes = [c_void_p, c_char_p, size, c_int, POINTER(c_void_p), POINTER(size), c_void_p]
+        self._transform.argtypes = [
+            c_void_p,
+            c_char_p,
+            size,
+            c_int,
+            POINTER(c_void_p),
+            POINTER(size),
+            c_void_p,
+        ]
         if self.version_3:
             self._init = library["tj3Init"]
             self._init.argtypes = [c_int]
@@ -133,7 +145,7 @@ class TurboJpeg:
         finally:
             self._free(output)
             self._destroy(handle)
-        # The status is -1 for a mere warning as for a failure, and a failure half way leaves half a JPEG behind.
+        # The status is -1 for a mere warning, too, and a failure half way leaves half a JPEG behind.
         if encoded.startswith(b"\xff\xd8") and encoded.endswith(b"\xff\xd9"):
             return Transformed(encoded, warning)
         return None
@@ -143,8 +155,8 @@ class TurboJpeg:
 def library() -> TurboJpeg | None:
     """The libturbojpeg of this machine, None if there is none.
 
-    The first that loads, of: the path in ``TRIO_MIRROR_TURBOJPEG``, the system's, the one inside the ``turbojpeg``
-    wheel.
+    The first that loads, of: the path in ``TRIO_MIRROR_TURBOJPEG``, the system's, the one inside the
+    ``turbojpeg`` wheel.
     """
     for path in _candidates():
         try:
