@@ -102,9 +102,8 @@ def _assembled(
 ) -> bytes:
     """The file with its images replaced, all bytes between and behind them kept, and its index made right."""
     pieces: list[bytes] = []
-    places: dict[
-        int, int
-    ] = {}  # from the offset of an image in the old file to that behind the new first image
+    # By offset in the old file: the offset behind the new first image, and the bytes that an image has grown by.
+    places: dict[int, int] = {}
     growth: dict[int, int] = {}
     at, length = jpeg.end, 0
     for part, image in further:

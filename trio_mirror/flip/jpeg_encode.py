@@ -63,7 +63,9 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
     coding = _coding(jpeg)
     raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
     tables = [image.quantization[component.table] for component in jpeg.frame.components]
-    encoder = _Encoder(raster, tables, jpeg, coding)
+    # That buffer has 2 bytes a pixel. Tables a few times finer can fill it if the original takes half a byte.
+    optimize = 2 * len(data) < mirrored.width * mirrored.height
+    encoder = _Encoder(raster, tables, jpeg, coding, optimize)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
 
     def shortfall(coded: bytes) -> float:
@@ -101,6 +103,8 @@ class _Encoder:
     """The original's quantisation table of each component, row by row."""
     jpeg: Jpeg
     coding: str
+    optimize: bool
+    """Whether to fit the Huffman tables to the raster, for which Pillow buffers the whole picture."""
 
     def with_tables(self, fineness: float) -> bytes | None:
         """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""
@@ -133,7 +137,7 @@ class _Encoder:
             out,
             "JPEG",
             progressive=self.jpeg.frame.progressive,
-            optimize=True,
+            optimize=self.optimize,
             restart_marker_blocks=self.jpeg.restart_interval,
             keep_rgb=self.coding == "RGB",
             **options,

@@ -101,7 +101,7 @@ class Jpeg:
     restart_interval: int
     """MCUs between restart markers; 0 for none."""
     end: int
-    """Offset in bytes, in the file, of what follows the end-of-image marker, or of the file's end without one."""
+    """Offset in bytes, in the file, of what follows the end-of-image marker; without one, all of the file."""
 
 
 def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
