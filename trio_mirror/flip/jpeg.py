@@ -102,7 +102,7 @@ def _assembled(
 ) -> bytes:
     """The file with its images replaced, all bytes between and behind them kept, and its index made right."""
     pieces: list[bytes] = []
-    # By offset in the old file: the offset behind the new first image, and the bytes that an image has grown by.
+    # By offset in the old file: the offset behind the new first image, and how many bytes an image has grown.
     places: dict[int, int] = {}
     growth: dict[int, int] = {}
     at, length = jpeg.end, 0

@@ -110,8 +110,7 @@ class _Encoder:
         """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""
         tables = [[max(1, round(value / fineness)) for value in table] for table in self.tables]
         chroma = _chroma(self.jpeg.frame.components)
-        library = turbojpeg.library()
-        if chroma != (1, 2) or library is None:
+        if chroma != (1, 2) or not turbojpeg.libraries():
             return self._encoded(self.raster, qtables=tables, subsampling=_SUBSAMPLING.get(chroma, _444))
         # Pillow cannot write 4:4:0. It is 4:2:2 turned about its diagonal, and libturbojpeg turns exactly.
         turned = self._encoded(
@@ -119,7 +118,7 @@ class _Encoder:
             qtables=[[table[8 * (i % 8) + i // 8] for i in range(64)] for table in tables],
             subsampling=_SUBSAMPLING[2, 1],
         )
-        back = library.transform(
+        back = turbojpeg.transform(
             turned,
             turbojpeg.Operation.TRANSPOSE,
             progressive=self.jpeg.frame.progressive,

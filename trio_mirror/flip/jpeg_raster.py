@@ -77,9 +77,9 @@ def mirrored_raster(
     Raises:
         FlipError: it is damaged, or cannot be mirrored exactly though that was asked.
     """
-    if lossless is not Lossless.NEVER and (library := turbojpeg.library()):
+    if lossless is not Lossless.NEVER:
         operation = Operation.REVERSE_ROW_ORDER if rows else Operation.REVERSE_EACH_ROW
-        transformed = library.transform(
+        transformed = turbojpeg.transform(
             image,
             operation,
             progressive=jpeg.frame.progressive,
@@ -105,7 +105,7 @@ def _why_not_exact(frame: Frame, *, rows: bool) -> str:
     )
     if length % unit:
         return f"its {side} of {length} pixels is no multiple of {unit}"
-    if turbojpeg.library() is None:
+    if not turbojpeg.libraries():
         return "libturbojpeg is not installed"
     return "libturbojpeg cannot"
 

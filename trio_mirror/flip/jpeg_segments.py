@@ -186,7 +186,7 @@ def _search(marker: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
 def _frame(marker: int, payload: bytes) -> Frame:
     if len(payload) < 6 or len(payload) < 6 + 3 * payload[5]:
         raise FlipError("the JPEG is damaged: its frame header is too short")
-    return Frame(
+    frame = Frame(
         marker,
         payload[0],
         int.from_bytes(payload[3:5], "big"),
@@ -196,3 +196,7 @@ def _frame(marker: int, payload: bytes) -> Frame:
             for at in range(6, 6 + 3 * payload[5], 3)
         ),
     )
+    # T.81, table B.2.
+    if not all(1 <= factor <= 4 for c in frame.components for factor in (c.across, c.down)):
+        raise FlipError("the JPEG is damaged: its sampling factors are out of range")
+    return frame

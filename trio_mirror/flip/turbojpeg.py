@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib.metadata
 import os
+from contextlib import suppress
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_size_t, c_ulong, c_void_p
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "turbojpeg.dll")
+SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "turbojpeg.dll")
 
 # turbojpeg.h of libjpeg-turbo 2.0 to 3.1
 _PERFECT, _PROGRESSIVE, _COPY_NONE, _ARITHMETIC = 1, 32, 64, 128  # TJXOPT_*
@@ -73,6 +74,7 @@ class TurboJpeg:
     """
 
     def __init__(self, path: str) -> None:
+        self.path = path
         library = ctypes.CDLL(path)
         self.version_3 = hasattr(library, "tj3Transform")
         prefix = "tj3" if self.version_3 else "tj"
@@ -151,26 +153,50 @@ class TurboJpeg:
         return None
 
 
-@cache
-def library() -> TurboJpeg | None:
-    """The libturbojpeg of this machine, None if there is none.
-
-    The first that loads, of: the path in ``TRIO_MIRROR_TURBOJPEG``, the system's, the one inside the
-    ``turbojpeg`` wheel.
-    """
-    for path in _candidates():
-        try:
-            return TurboJpeg(path)
-        except (OSError, AttributeError):
-            continue
+def transform(
+    data: bytes,
+    operation: Operation,
+    *,
+    progressive: bool = False,
+    arithmetic: bool = False,
+    restart_interval: int = 0,
+) -> Transformed | None:
+    """Transforms a JPEG by the first library of this machine that can; see :meth:`TurboJpeg.transform`."""
+    able = libraries()
+    if arithmetic:
+        able = tuple(sorted(able, key=lambda library: not library.version_3))
+    for library in able:
+        transformed = library.transform(
+            data,
+            operation,
+            progressive=progressive,
+            arithmetic=arithmetic,
+            restart_interval=restart_interval,
+        )
+        if transformed:
+            return transformed
     return None
+
+
+@cache
+def libraries() -> tuple[TurboJpeg, ...]:
+    """The libturbojpegs of this machine, in the order in which they are asked.
+
+    These are the path in ``TRIO_MIRROR_TURBOJPEG``, the system's, and the one inside the ``turbojpeg`` wheel.
+    A later one steps in where an earlier one cannot: version 2 refuses unusual chroma subsampling.
+    """
+    found: list[TurboJpeg] = []
+    for path in _candidates():
+        with suppress(OSError, AttributeError):
+            found.append(TurboJpeg(path))
+    return tuple(found)
 
 
 def _candidates() -> Iterator[str]:
     if chosen := os.environ.get("TRIO_MIRROR_TURBOJPEG"):
         yield chosen
-    yield from _SYSTEM_NAMES
-    # The wheel's own module holds the GIL while it works, so only the library inside it is of use here.
+    yield from SYSTEM_NAMES
+    # The wheel's own module holds the GIL while it works, so only the library inside it is of use.
     try:
         files = importlib.metadata.files("turbojpeg") or []
     except importlib.metadata.PackageNotFoundError:
