@@ -27,7 +27,7 @@ from tests.flip.jpegs import (
     with_segments,
 )
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import jpeg
+from trio_mirror.flip import jpeg, turbojpeg
 from trio_mirror.flip.jpeg_segments import Segment, coded_part, joined, parse
 from trio_mirror.flip.turbojpeg import Operation, TurboJpeg
 from trio_mirror.model import Flipped, Limits, Lossless
@@ -186,6 +186,19 @@ def test_inverted_and_plain_cmyk_keep_their_meaning(transform: bytes | None) -> 
     data = joined(segments, coded_part(encoded(drawn(61, 35, "CMYK"))))
     flipped = flip(data)
     assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(data))) >= 40
+
+
+@pytest.mark.parametrize("size", [(64, 48), (61, 35)])
+def test_arithmetic_coding_survives_where_a_library_writes_it(
+    library: TurboJpeg, size: tuple[int, int]
+) -> None:
+    if not any(found.version_3 for found in turbojpeg.libraries()):
+        pytest.skip("this machine has no TurboJPEG 3")
+    arithmetic = turbojpeg.transform(encoded(drawn(*size)), Operation.NONE, arithmetic=True)
+    assert arithmetic is not None
+    flipped = flip(arithmetic.data)
+    assert parse(flipped.data).frame.arithmetic
+    assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(arithmetic.data))) >= 40
 
 
 def test_vertical_subsampling_survives_encoding_again(library: TurboJpeg) -> None:

@@ -59,31 +59,32 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
         FlipError: no rung comes close enough.
     """
     image = decoded(data)
+    tables = [image.quantization[component.table] for component in jpeg.frame.components]
     mirrored = image.transpose(_TOP_BOTTOM if rows else _LEFT_RIGHT)
+    del image  # a large picture needs the room for what follows
     coding = _coding(jpeg)
     raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
-    tables = [image.quantization[component.table] for component in jpeg.frame.components]
-    # That buffer has 2 bytes a pixel. Tables a few times finer can fill it if the original takes half a byte.
+    # Pillow's buffer for optimising has 2 bytes a pixel. Finer tables could fill it where the original takes 0.5.
     optimize = 2 * len(data) < mirrored.width * mirrored.height
     encoder = _Encoder(raster, tables, jpeg, coding, optimize)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
 
-    def shortfall(coded: bytes) -> float:
-        return CLOSE_ENOUGH - closeness(mirrored, decoded(joined(decisive, coded)))
+    def shortfall(encoded: bytes) -> float:
+        return CLOSE_ENOUGH - closeness(mirrored, decoded(joined(decisive, coded_part(encoded))))
 
     fineness = 1.0
     for _ in range(_FINER_TABLES):
         encoded = encoder.with_tables(fineness)
         if encoded is None:
             break
-        short = shortfall(coded_part(encoded))
+        short = shortfall(encoded)
         if short <= 0:
-            return coded_part(encoded)
+            return _entropy_coded_as(jpeg, encoded)
         fineness *= 2 ** (max(short, 1) / _DECIBELS_PER_HALVING)
     for quality in (95, 100):
-        coded = coded_part(encoder.with_quality(quality))
-        if shortfall(coded) <= 0:
-            return coded
+        encoded = encoder.with_quality(quality)
+        if shortfall(encoded) <= 0:
+            return _entropy_coded_as(jpeg, encoded)
     raise FlipError(f"the JPEG cannot be encoded again within {CLOSE_ENOUGH:.0f} dB of itself")
 
 
@@ -92,6 +93,17 @@ def closeness(one: Image.Image, other: Image.Image) -> float:
     histogram = ImageChops.difference(one, other).histogram()
     squares = sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
     return 10 * log10(255**2 * sum(histogram) / squares) if squares else inf
+
+
+def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> bytes:
+    """The coded part of an encoded JPEG, arithmetic if the original is: Pillow writes only Huffman coding."""
+    frame = jpeg.frame
+    if not frame.arithmetic:
+        return coded_part(encoded)
+    arithmetic = turbojpeg.transform(
+        encoded, turbojpeg.Operation.NONE, progressive=frame.progressive, arithmetic=True
+    )
+    return coded_part(arithmetic.data if arithmetic else encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +116,7 @@ class _Encoder:
     jpeg: Jpeg
     coding: str
     optimize: bool
-    """Whether to fit the Huffman tables to the raster, for which Pillow buffers the whole picture."""
+    """Whether to fit the Huffman tables to the raster, for which Pillow must hold the result in a buffer."""
 
     def with_tables(self, fineness: float) -> bytes | None:
         """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""

@@ -31,6 +31,7 @@ _RESTART_BLOCKS = 18  # TJPARAM_RESTARTBLOCKS
 class Operation(IntEnum):
     """What to do with the raster; the values are the library's own (``enum TJXOP``)."""
 
+    NONE = 0
     REVERSE_EACH_ROW = 1
     REVERSE_ROW_ORDER = 2
     TRANSPOSE = 3
