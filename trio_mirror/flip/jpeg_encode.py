@@ -64,7 +64,7 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
     del image  # a large picture needs the room for what follows
     coding = _coding(jpeg)
     raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
-    # Pillow's buffer for optimising has 2 bytes a pixel. Finer tables could fill it where the original takes 0.5.
+    # Pillow optimises in a buffer of 2 bytes a pixel, which finer tables may fill if the original takes 0.5.
     optimize = 2 * len(data) < mirrored.width * mirrored.height
     encoder = _Encoder(raster, tables, jpeg, coding, optimize)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
