@@ -28,7 +28,7 @@ from tests.flip.jpegs import (
 )
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import jpeg, turbojpeg
-from trio_mirror.flip.jpeg_segments import Segment, coded_part, joined, parse
+from trio_mirror.flip.jpeg_segments import EntropyCoding, Segment, coded_part, joined, parse
 from trio_mirror.flip.turbojpeg import Operation, TurboJpeg
 from trio_mirror.model import Flipped, Limits, Lossless
 
@@ -58,9 +58,9 @@ def test_every_kind_is_mirrored_closely_and_stays_its_kind(
     flipped = flip(data)
     assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(data))) >= 40
     assert flipped.media_type == "image/jpeg"
-    before, after = parse(data).frame, parse(flipped.data).frame
-    assert after.progressive == before.progressive
-    assert len(after.components) == len(before.components)
+    before, after = parse(data), parse(flipped.data)
+    assert after.entropy_coding.progressive == before.entropy_coding.progressive
+    assert len(after.frame.components) == len(before.frame.components)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -194,10 +194,10 @@ def test_arithmetic_coding_survives_where_a_library_writes_it(
 ) -> None:
     if not any(found.version_3 for found in turbojpeg.libraries()):
         pytest.skip("this machine has no TurboJPEG 3")
-    arithmetic = turbojpeg.transform(encoded(drawn(*size)), Operation.NONE, arithmetic=True)
+    arithmetic = turbojpeg.transform(encoded(drawn(*size)), Operation.NONE, EntropyCoding(arithmetic=True))
     assert arithmetic is not None
     flipped = flip(arithmetic.data)
-    assert parse(flipped.data).frame.arithmetic
+    assert parse(flipped.data).entropy_coding.arithmetic
     assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(arithmetic.data))) >= 40
 
 

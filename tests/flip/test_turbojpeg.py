@@ -8,7 +8,7 @@ from PIL import ImageOps
 
 from tests.flip.jpegs import decibels, decoded, drawn, encoded
 from trio_mirror.flip import turbojpeg
-from trio_mirror.flip.jpeg_segments import parse
+from trio_mirror.flip.jpeg_segments import EntropyCoding, parse
 from trio_mirror.flip.turbojpeg import Operation, TurboJpeg
 
 if TYPE_CHECKING:
@@ -102,10 +102,10 @@ def test_version_3_writes_arithmetic_coding(wheel: str) -> None:
     version_3 = TurboJpeg(wheel)
     assert version_3.version_3
     data = encoded(drawn(64, 48))
-    arithmetic = version_3.transform(data, Operation.REVERSE_EACH_ROW, arithmetic=True)
+    arithmetic = version_3.transform(data, Operation.REVERSE_EACH_ROW, EntropyCoding(arithmetic=True))
     assert arithmetic is not None
-    assert parse(arithmetic.data).frame.arithmetic
+    assert parse(arithmetic.data).entropy_coding.arithmetic
     back = version_3.transform(arithmetic.data, Operation.REVERSE_EACH_ROW)
     assert back is not None
-    assert not parse(back.data).frame.arithmetic
+    assert not parse(back.data).entropy_coding.arithmetic
     assert decibels(decoded(data), decoded(back.data)) == float("inf")

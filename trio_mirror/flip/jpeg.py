@@ -130,10 +130,10 @@ def _assembled(
 def _check_all(jpeg: Jpeg, parts: list[Part], limits: Limits) -> None:
     if 1 + len(parts) > limits.frames:
         raise FlipError(f"the JPEG holds more than {limits.frames:,} images (--max-frames)")
-    check_frame(jpeg.frame, jpeg.end, limits)
+    check_frame(jpeg, jpeg.end, limits)
     pixels = jpeg.frame.width * jpeg.frame.height
     for part in parts:
-        check_frame(part.jpeg.frame, part.jpeg.end - part.start, limits)
+        check_frame(part.jpeg, part.jpeg.end - part.start, limits)
         pixels += part.jpeg.frame.width * part.jpeg.frame.height
     if pixels > limits.total_pixels:
         raise FlipError(

@@ -97,12 +97,9 @@ def closeness(one: Image.Image, other: Image.Image) -> float:
 
 def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> bytes:
     """The coded part of an encoded JPEG, arithmetic if the original is: Pillow writes only Huffman coding."""
-    frame = jpeg.frame
-    if not frame.arithmetic:
+    if not jpeg.entropy_coding.arithmetic:
         return coded_part(encoded)
-    arithmetic = turbojpeg.transform(
-        encoded, turbojpeg.Operation.NONE, progressive=frame.progressive, arithmetic=True
-    )
+    arithmetic = turbojpeg.transform(encoded, turbojpeg.Operation.NONE, jpeg.entropy_coding)
     return coded_part(arithmetic.data if arithmetic else encoded)
 
 
@@ -130,12 +127,7 @@ class _Encoder:
             qtables=[[table[8 * (i % 8) + i // 8] for i in range(64)] for table in tables],
             subsampling=_SUBSAMPLING[2, 1],
         )
-        back = turbojpeg.transform(
-            turned,
-            turbojpeg.Operation.TRANSPOSE,
-            progressive=self.jpeg.frame.progressive,
-            restart_interval=self.jpeg.restart_interval,
-        )
+        back = turbojpeg.transform(turned, turbojpeg.Operation.TRANSPOSE, self.jpeg.entropy_coding)
         return back.data if back else None
 
     def with_quality(self, quality: int) -> bytes:
@@ -147,9 +139,9 @@ class _Encoder:
         raster.save(
             out,
             "JPEG",
-            progressive=self.jpeg.frame.progressive,
+            progressive=self.jpeg.entropy_coding.progressive,
             optimize=self.optimize,
-            restart_marker_blocks=self.jpeg.restart_interval,
+            restart_marker_blocks=self.jpeg.entropy_coding.restart_interval,
             keep_rgb=self.coding == "RGB",
             **options,
         )

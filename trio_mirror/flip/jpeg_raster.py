@@ -32,17 +32,18 @@ _RARE_CODINGS = {
 }
 
 
-def check_frame(frame: Frame, size: int, limits: Limits) -> None:
+def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
     """Refuses what no common decoder reads, what is over a limit, and what is too large for its bytes.
 
     Args:
-        frame: the frame header.
+        jpeg: the JPEG, taken apart.
         size: bytes of the whole JPEG.
         limits: what it may at most ask of this machine.
 
     Raises:
         FlipError: in words that say which.
     """
+    frame = jpeg.frame
     if coding := _RARE_CODINGS.get(frame.marker):
         raise FlipError(f"the JPEG is coded in the {coding} way, which is not supported")
     if frame.precision != 8:
@@ -54,7 +55,7 @@ def check_frame(frame: Frame, size: int, limits: Limits) -> None:
     check_size(frame.width, frame.height, limits)
     # A block takes at least a bit of Huffman coding. Claims beyond that would only cost memory.
     blocks = frame.width * frame.height // 64
-    if not frame.arithmetic and blocks > _SMALL_FRAME and blocks > 8 * size:
+    if not jpeg.entropy_coding.arithmetic and blocks > _SMALL_FRAME and blocks > 8 * size:
         raise FlipError(
             f"the JPEG is truncated: {size:,} bytes cannot hold {frame.width} by {frame.height} pixels"
         )
@@ -79,13 +80,7 @@ def mirrored_raster(
     """
     if lossless is not Lossless.NEVER:
         operation = Operation.REVERSE_ROW_ORDER if rows else Operation.REVERSE_EACH_ROW
-        transformed = turbojpeg.transform(
-            image,
-            operation,
-            progressive=jpeg.frame.progressive,
-            arithmetic=jpeg.frame.arithmetic,
-            restart_interval=jpeg.restart_interval,
-        )
+        transformed = turbojpeg.transform(image, operation, jpeg.entropy_coding)
         if transformed:
             if not transformed.warning:
                 return coded_part(transformed.data), True, ()
@@ -123,6 +118,6 @@ def mirror_thumbnail(data: bytes, *, rows: bool) -> bytes:
     if not data.startswith(SOI):
         raise FlipError("it is no JPEG")
     jpeg = parse(data)
-    check_frame(jpeg.frame, jpeg.end, _THUMBNAIL_LIMITS)
+    check_frame(jpeg, jpeg.end, _THUMBNAIL_LIMITS)
     coded, _, _ = mirrored_raster(data[: jpeg.end], jpeg, Lossless.AUTO, rows=rows)
     return joined(jpeg.segments, coded)

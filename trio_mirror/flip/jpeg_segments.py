@@ -61,6 +61,18 @@ class Component:
     table: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntropyCoding:
+    """How coefficients are written, which does not touch their values."""
+
+    progressive: bool = False
+    """In several refining scans."""
+    arithmetic: bool = False
+    """By arithmetic, not Huffman coding."""
+    restart_interval: int = 0
+    """MCUs between restart markers; 0 for none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The frame header (T.81 B.2.2); sizes in pixels."""
@@ -72,16 +84,6 @@ class Frame:
     width: int
     height: int
     components: tuple[Component, ...]
-
-    @property
-    def progressive(self) -> bool:
-        """Whether the coefficients come in several refining scans."""
-        return self.marker & 3 == 2
-
-    @property
-    def arithmetic(self) -> bool:
-        """Whether the entropy coding is arithmetic, not Huffman."""
-        return self.marker > _JPG
 
     @property
     def mcu(self) -> tuple[int, int]:
@@ -98,8 +100,7 @@ class Jpeg:
     segments: tuple[Segment, ...]
     """The application and comment segments in file order."""
     frame: Frame
-    restart_interval: int
-    """MCUs between restart markers; 0 for none."""
+    entropy_coding: EntropyCoding
     end: int
     """Offset in bytes, in the file, of what follows the end-of-image marker; without one, all of the file."""
 
@@ -130,9 +131,12 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
         if marker == _EOI or length < 2 or at + 2 + length > stop:
             if frame is None or not scans:
                 raise FlipError("the JPEG is truncated: it ends before its raster begins")
-            return Jpeg(
-                tuple(segments), frame, restart_interval, min(at + 2, stop) if marker == _EOI else stop
+            coding = EntropyCoding(
+                progressive=frame.marker & 3 == 2,
+                arithmetic=frame.marker > _JPG,
+                restart_interval=restart_interval,
             )
+            return Jpeg(tuple(segments), frame, coding, min(at + 2, stop) if marker == _EOI else stop)
         payload = data[at + 4 : at + 2 + length]
         at += 2 + length
         if _APP0 <= marker <= _APP15 or marker == COM:

@@ -17,6 +17,8 @@ from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING
 
+from trio_mirror.flip.jpeg_segments import EntropyCoding
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,9 @@ SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "t
 _PERFECT, _PROGRESSIVE, _COPY_NONE, _ARITHMETIC = 1, 32, 64, 128  # TJXOPT_*
 _INIT_TRANSFORM = 2  # TJINIT_TRANSFORM
 _RESTART_BLOCKS = 18  # TJPARAM_RESTARTBLOCKS
+
+
+HUFFMAN = EntropyCoding()
 
 
 class Operation(IntEnum):
@@ -111,35 +116,27 @@ class TurboJpeg:
         self._error.restype = c_char_p
 
     def transform(
-        self,
-        data: bytes,
-        operation: Operation,
-        *,
-        progressive: bool = False,
-        arithmetic: bool = False,
-        restart_interval: int = 0,
+        self, data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN
     ) -> Transformed | None:
         """Transforms the coefficients of a JPEG; none is recomputed.
 
         Args:
             data: the JPEG; whatever follows its end is ignored.
             operation: what to do with the raster.
-            progressive: write progressive scans.
-            arithmetic: write arithmetic coding, if this is TurboJPEG 3; else Huffman coding.
-            restart_interval: MCUs between restart markers, if this is TurboJPEG 3; else there are none.
+            coding: how to write them; only TurboJPEG 3 writes arithmetic coding and restart markers.
 
         Returns:
             None where the library could not do it exactly, or not at all.
         """
-        options = _PERFECT | _COPY_NONE | (_PROGRESSIVE if progressive else 0)
+        options = _PERFECT | _COPY_NONE | (_PROGRESSIVE if coding.progressive else 0)
         handle = self._init(_INIT_TRANSFORM) if self.version_3 else self._init()
         if not handle:
             return None
         output, size = c_void_p(), self._size()
         try:
             if self.version_3:
-                options |= _ARITHMETIC if arithmetic else 0
-                self._set(handle, _RESTART_BLOCKS, restart_interval)
+                options |= _ARITHMETIC if coding.arithmetic else 0
+                self._set(handle, _RESTART_BLOCKS, coding.restart_interval)
             transform = _Transform(operation=operation, options=options)
             arguments = [handle, data, len(data), 1, byref(output), byref(size), byref(transform)]
             status = self._transform(*arguments, *([] if self.version_3 else [0]))
@@ -154,27 +151,13 @@ class TurboJpeg:
         return None
 
 
-def transform(
-    data: bytes,
-    operation: Operation,
-    *,
-    progressive: bool = False,
-    arithmetic: bool = False,
-    restart_interval: int = 0,
-) -> Transformed | None:
+def transform(data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN) -> Transformed | None:
     """Transforms a JPEG by the first library of this machine that can; see :meth:`TurboJpeg.transform`."""
-    able = libraries()
-    if arithmetic:
-        able = tuple(sorted(able, key=lambda library: not library.version_3))
-    for library in able:
-        transformed = library.transform(
-            data,
-            operation,
-            progressive=progressive,
-            arithmetic=arithmetic,
-            restart_interval=restart_interval,
-        )
-        if transformed:
+    asked = libraries()
+    if coding.arithmetic:
+        asked = tuple(sorted(asked, key=lambda library: not library.version_3))
+    for library in asked:
+        if transformed := library.transform(data, operation, coding):
             return transformed
     return None
 
