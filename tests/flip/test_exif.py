@@ -107,6 +107,20 @@ def test_a_thumbnail_that_cannot_be_mirrored_is_dropped_with_the_reason() -> Non
     assert result.index(MAKER_NOTE) == block.index(MAKER_NOTE)
 
 
+def test_an_uncompressed_thumbnail_is_dropped() -> None:
+    block = exif_block(thumbnail=THUMBNAIL).replace(struct.pack("<H", 0x0201), struct.pack("<H", 0x0111))
+    result, notes = mirrored_exif(block, lambda thumbnail: thumbnail)
+    assert notes == ("the EXIF thumbnail was dropped: it is no JPEG",)
+    assert 1 not in directories(result)
+
+
+def test_a_grown_thumbnail_is_dropped_where_its_fields_are_too_narrow() -> None:
+    long, byte = struct.pack("<HHI", 0x0202, 4, 1), struct.pack("<HHI", 0x0202, 1, 1)
+    block = exif_block(thumbnail=THUMBNAIL).replace(long, byte)
+    _, notes = mirrored_exif(block, lambda _: bytes(300))
+    assert notes == ("the EXIF thumbnail was dropped: its fields are too narrow for its new place",)
+
+
 def test_a_block_without_a_thumbnail_stays_as_it_is() -> None:
     exif = Image.Exif()
     exif[0x0112] = 3

@@ -210,10 +210,15 @@ def test_vertical_subsampling_survives_encoding_again(library: TurboJpeg) -> Non
     assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(turned.data))) >= 40
 
 
-def test_noise_at_the_highest_quality_can_be_encoded_again() -> None:
+def test_noise_at_the_highest_quality_can_be_encoded_again(library: TurboJpeg) -> None:
     noise = Image.frombytes("RGB", (403, 301), random.Random(0).randbytes(403 * 301 * 3))
     data = encoded(noise, quality=100, subsampling=0)
-    assert decibels(decoded(flip(data).data), ImageOps.mirror(decoded(data))) >= 40
+    progressive = turbojpeg.transform(data, Operation.NONE, EntropyCoding(progressive=True))
+    assert progressive is not None
+    for original in (data, progressive.data):
+        flipped = flip(original)
+        assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(data))) >= 40
+        assert parse(flipped.data).entropy_coding == parse(original).entropy_coding
 
 
 def mirrored_thumbnail(
@@ -333,6 +338,46 @@ def test_rare_and_absurd_frames_are_refused_in_words(change: dict[int, int], wor
         data[at + offset] = value
     with pytest.raises(FlipError, match=words):
         flip(bytes(data), limits=Limits(frame_pixels=2**31))
+
+
+def test_long_exif_runs_on_in_a_second_segment() -> None:
+    thumbnail = drawn(32, 16)
+    block = exif_block(orientation=6, maker_note=bytes(66_000), thumbnail=encoded(thumbnail))
+    halves = [exif_segment(block[:60_000]), exif_segment(block[60_000:])]
+    data = with_segments(encoded(drawn(64, 48)), *halves)
+    flipped = flip(data)
+    assert decibels(displayed(flipped.data), ImageOps.mirror(displayed(data))) >= 40
+    _, first, second = (segment.payload for segment in parse(flipped.data).segments)
+    assert first == halves[0].payload
+    assert mirrored_thumbnail(second[second.index(b"\xff\xd8") :], thumbnail, FLIP_TOP_BOTTOM)
+
+
+def test_a_photoshop_thumbnail_may_be_something_else() -> None:
+    resource = photoshop_resource(1036, photoshop_thumbnail(b"a GIF, perhaps", 5, 3))
+    data = with_segments(encoded(drawn(64, 48)), Segment(APP13, b"Photoshop 3.0\0" + resource))
+    assert flip(data).notes == ("the Photoshop thumbnail was dropped: it is no JPEG",)
+
+
+def test_a_file_of_many_thumbnails_does_not_keep_the_machine_busy() -> None:
+    resource = photoshop_resource(1036, photoshop_thumbnail(encoded(drawn(16, 16)), 16, 16))
+    data = with_segments(encoded(drawn(64, 48)), Segment(APP13, b"Photoshop 3.0\0" + resource * 20))
+    assert flip(data).notes == ("the Photoshop thumbnail was dropped: there are too many thumbnails",) * 12
+
+
+def test_stray_markers_and_fill_bytes_between_segments_are_skipped() -> None:
+    data = encoded(drawn(64, 48))
+    strayed = data[:2] + b"\xff\x01\xff\xff\xff" + data[3:]
+    assert decibels(decoded(flip(strayed).data), ImageOps.mirror(decoded(data))) >= 40
+
+
+def test_an_arithmetic_picture_stays_readable(library: TurboJpeg) -> None:
+    if not any(found.version_3 for found in turbojpeg.libraries()):
+        pytest.skip("this machine has no TurboJPEG 3")
+    data = encoded(Image.effect_noise((301, 201), 90).convert("RGB"), quality=60)
+    arithmetic = turbojpeg.transform(data, Operation.NONE, EntropyCoding(arithmetic=True))
+    assert arithmetic is not None
+    flipped = flip(arithmetic.data)
+    assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(data))) >= 40
 
 
 def test_a_picture_of_thousands_of_scans_is_refused() -> None:

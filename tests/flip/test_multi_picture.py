@@ -144,8 +144,9 @@ def test_a_damaged_frame_fails_the_picture() -> None:
             flip(cut)
 
 
-def test_an_index_that_makes_no_sense_is_left_as_it_is() -> None:
-    nonsense = Segment(APP2, b"MPF\0II*\0\xff\xff\0\0")
+@pytest.mark.parametrize("index", [b"II*\0\xff\xff\0\0", b"nonsense", b"II*\0\x08\0\0\0\0\0"])
+def test_an_index_that_makes_no_sense_is_left_as_it_is(index: bytes) -> None:
+    nonsense = Segment(APP2, b"MPF\0" + index)
     data = with_segments(encoded(drawn(64, 48)), nonsense)
     assert nonsense in parse(flip(data).data).segments
 
@@ -156,6 +157,10 @@ def test_jpegs_behind_the_picture_are_mirrored_without_an_index_too() -> None:
     flipped = flip(data).data
     behind = flipped[parse(flipped).end :]
     assert decibels(decoded(behind), ImageOps.mirror(decoded(further))) >= 40
+
+
+def test_what_only_begins_like_a_jpeg_is_left_as_it_was() -> None:
+    assert flip(encoded(drawn(64, 48)) + b"\xff\xd8\xff text").data.endswith(b"\xff\xd8\xff text")
 
 
 def test_a_damaged_jpeg_behind_the_picture_is_left_as_it_was() -> None:

@@ -12,7 +12,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import turbojpeg
-from trio_mirror.flip.jpeg_segments import coded_part, joined
+from trio_mirror.flip.jpeg_segments import coded_part, joined, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,8 @@ _444 = 0
 # How much closer tables of half the steps come, about, and how often they are made finer before sampling is.
 _DECIBELS_PER_HALVING = 3.0
 _FINER_TABLES = 4
+# Bytes that Pillow reads and writes at once. It can read no arithmetic coding beyond its first block.
+_PILLOWS_BLOCK = 65_536
 
 
 def decoded(data: bytes) -> JpegImageFile:
@@ -64,9 +66,11 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
     del image  # a large picture needs the room for what follows
     coding = _coding(jpeg)
     raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
-    # Pillow optimises in a buffer of 2 bytes a pixel, which finer tables may fill if the original takes 0.5.
-    optimize = 2 * len(data) < mirrored.width * mirrored.height
-    encoder = _Encoder(raster, tables, jpeg, coding, optimize)
+    # Pillow's buffer has 2 bytes a pixel, or a block. Much finer tables may take four times the bytes.
+    size = len(data) - sum(len(bytes(segment)) for segment in jpeg.segments)
+    pixels = mirrored.width * mirrored.height
+    buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
+    encoder = _Encoder(raster, tables, jpeg, coding, buffered)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
 
     def shortfall(encoded: bytes) -> float:
@@ -96,11 +100,14 @@ def closeness(one: Image.Image, other: Image.Image) -> float:
 
 
 def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> bytes:
-    """The coded part of an encoded JPEG, arithmetic if the original is: Pillow writes only Huffman coding."""
-    if not jpeg.entropy_coding.arithmetic:
+    """The coded part of an encoded JPEG, in the original's entropy coding where libturbojpeg writes that."""
+    wanted, written = jpeg.entropy_coding, parse(encoded).entropy_coding
+    if (wanted.arithmetic, wanted.progressive) == (written.arithmetic, written.progressive):
         return coded_part(encoded)
-    arithmetic = turbojpeg.transform(encoded, turbojpeg.Operation.NONE, jpeg.entropy_coding)
-    return coded_part(arithmetic.data if arithmetic else encoded)
+    anew = turbojpeg.transform(encoded, turbojpeg.Operation.NONE, wanted)
+    if anew is None or (wanted.arithmetic and len(anew.data) > _PILLOWS_BLOCK):
+        return coded_part(encoded)
+    return coded_part(anew.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +119,8 @@ class _Encoder:
     """The original's quantisation table of each component, row by row."""
     jpeg: Jpeg
     coding: str
-    optimize: bool
-    """Whether to fit the Huffman tables to the raster, for which Pillow must hold the result in a buffer."""
+    buffered: bool
+    """Whether the result fits Pillow's buffer, as it must for scans and fitted Huffman tables."""
 
     def with_tables(self, fineness: float) -> bytes | None:
         """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""
@@ -139,8 +146,8 @@ class _Encoder:
         raster.save(
             out,
             "JPEG",
-            progressive=self.jpeg.entropy_coding.progressive,
-            optimize=self.optimize,
+            progressive=self.jpeg.entropy_coding.progressive and self.buffered,
+            optimize=self.buffered,
             restart_marker_blocks=self.jpeg.entropy_coding.restart_interval,
             keep_rgb=self.coding == "RGB",
             **options,
