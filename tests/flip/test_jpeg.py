@@ -373,7 +373,7 @@ def test_stray_markers_and_fill_bytes_between_segments_are_skipped() -> None:
 def test_an_arithmetic_picture_stays_readable(library: TurboJpeg) -> None:
     if not any(found.version_3 for found in turbojpeg.libraries()):
         pytest.skip("this machine has no TurboJPEG 3")
-    data = encoded(Image.effect_noise((301, 201), 90).convert("RGB"), quality=60)
+    data = encoded(Image.effect_noise((401, 201), 90).convert("RGB"), quality=30)
     arithmetic = turbojpeg.transform(data, Operation.NONE, EntropyCoding(arithmetic=True))
     assert arithmetic is not None
     flipped = flip(arithmetic.data)
