@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
@@ -42,6 +42,15 @@ class _Mirrored:
 
     def __bytes__(self) -> bytes:
         return joined(self.segments, self.coded)
+
+
+class _Move(NamedTuple):
+    """What became of a further image's place."""
+
+    at: int
+    """Its new offset in bytes behind the first image."""
+    growth: int
+    """Bytes that it is longer than before."""
 
 
 def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> Flipped:
@@ -101,30 +110,34 @@ def _assembled(
     data: bytes, jpeg: Jpeg, first: _Mirrored, further: list[tuple[Part, _Mirrored]], index: Index | None
 ) -> bytes:
     """The file with its images replaced, all bytes between and behind them kept, and its index made right."""
-    pieces: list[bytes] = []
-    # By offset in the old file: the offset behind the new first image, and how many bytes an image has grown.
-    places: dict[int, int] = {}
-    growth: dict[int, int] = {}
-    at, length = jpeg.end, 0
-    for part, image in further:
-        # Other metadata may state an image's length, so it stays the same where it can.
-        encoded = bytes(image).ljust(part.jpeg.end - part.start, b"\0")
-        places[part.start] = length + part.start - at
-        growth[part.start] = len(encoded) - (part.jpeg.end - part.start)
-        pieces += [data[at : part.start], encoded]
-        length += part.start - at + len(encoded)
-        at = part.jpeg.end
-    pieces.append(data[at:])
+    behind, moves = _behind_first(data, jpeg.end, further)
     segments = first.segments
     if index is not None:
-        sizes = {start - index.base: grown for start, grown in growth.items()}
-        segments = with_lengths(segments, {size: size + sizes[offset] for size, offset in index.entries[1:]})
+        named = [(size, moves[index.base + offset]) for size, offset in index.entries[1:]]
+        segments = with_lengths(segments, {size: size + move.growth for size, move in named})
         end = len(joined(segments, first.coded))
-        entries = [
-            (size + sizes[offset], end + places[index.base + offset]) for size, offset in index.entries[1:]
-        ]
+        entries = [(size + move.growth, end + move.at) for size, move in named]
         segments = with_index(segments, index, [(index.entries[0][0] + end - jpeg.end, 0), *entries])
-    return b"".join([joined(segments, first.coded), *pieces])
+    return joined(segments, first.coded) + behind
+
+
+def _behind_first(
+    data: bytes, end: int, further: list[tuple[Part, _Mirrored]]
+) -> tuple[bytes, dict[int, _Move]]:
+    """What follows the first image, and where each further image went, by its offset in the old file."""
+    pieces: list[bytes] = []
+    moves: dict[int, _Move] = {}
+    length = 0
+    for part, image in further:
+        size = part.jpeg.end - part.start
+        # Other metadata may state an image's length, so it stays the same where it can.
+        encoded = bytes(image).ljust(size, b"\0")
+        length += part.start - end
+        moves[part.start] = _Move(length, len(encoded) - size)
+        length += len(encoded)
+        pieces += [data[end : part.start], encoded]
+        end = part.jpeg.end
+    return b"".join([*pieces, data[end:]]), moves
 
 
 def _check_all(jpeg: Jpeg, parts: list[Part], limits: Limits) -> None:

@@ -16,6 +16,9 @@ _APP0, _APP1, _APP13 = 0xE0, 0xE1, 0xED
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
+# What takes the place of a segment, by its position: nothing, one payload, or several.
+_Payloads = dict[int, list[bytes]]
+
 
 def displayed_as(segments: Iterable[Segment]) -> int | None:
     """The orientation, 1 to 8, by which viewers show the picture; None where EXIF and XMP state none."""
@@ -38,7 +41,7 @@ def mirrored_segments(
     Returns:
         The segments in their order, and a note for every thumbnail dropped.
     """
-    replaced: dict[int, list[bytes]] = {}
+    replaced: _Payloads = {}
     notes: tuple[str, ...] = ()
     for position, segment in enumerate(segments):
         if _is(segment, _APP0, jfif.SIGNATURE):
@@ -49,18 +52,9 @@ def mirrored_segments(
             extension, more = jfif.mirrored_jfxx(segment.payload, mirror_jpeg, rows=rows)
             replaced[position] = [] if extension is None else [extension]
             notes += more
-    if exif := [position for position, segment in enumerate(segments) if _is(segment, _APP1, _EXIF)]:
-        sizes = [len(segments[position].payload) - len(_EXIF) for position in exif]
-        block = b"".join(segments[position].payload[len(_EXIF) :] for position in exif)
-        block, more = mirrored_exif(block, mirror_jpeg)
-        replaced |= {
-            position: [_EXIF + part] for position, part in zip(exif, _cut(block, sizes), strict=True)
-        }
-        notes += more
-    if resources := [p for p, segment in enumerate(segments) if _is(segment, _APP13, photoshop.SIGNATURE)]:
-        payloads, more = photoshop.mirrored_photoshop([segments[p].payload for p in resources], mirror_jpeg)
-        replaced |= {p: [payload] for p, payload in zip(resources, payloads, strict=False)}
-        replaced[resources[-1]] += payloads[len(resources) :]
+    for mirror_all in (_mirrored_exif_segments, _mirrored_photoshop_segments):
+        payloads, more = mirror_all(segments, mirror_jpeg)
+        replaced |= payloads
         notes += more
     kept = [
         segment.with_payload(payload)
@@ -68,6 +62,28 @@ def mirrored_segments(
         for payload in replaced.get(position, [segment.payload])
     ]
     return kept, notes
+
+
+def _mirrored_exif_segments(
+    segments: Sequence[Segment], mirror_jpeg: Callable[[bytes], bytes]
+) -> tuple[_Payloads, tuple[str, ...]]:
+    positions = [position for position, segment in enumerate(segments) if _is(segment, _APP1, _EXIF)]
+    parts = [segments[position].payload[len(_EXIF) :] for position in positions]
+    block, notes = mirrored_exif(b"".join(parts), mirror_jpeg)
+    cut = _cut(block, [len(part) for part in parts])
+    return {position: [_EXIF + part] for position, part in zip(positions, cut, strict=False)}, notes
+
+
+def _mirrored_photoshop_segments(
+    segments: Sequence[Segment], mirror_jpeg: Callable[[bytes], bytes]
+) -> tuple[_Payloads, tuple[str, ...]]:
+    positions = [p for p, segment in enumerate(segments) if _is(segment, _APP13, photoshop.SIGNATURE)]
+    if not positions:
+        return {}, ()
+    payloads, notes = photoshop.mirrored_photoshop([segments[p].payload for p in positions], mirror_jpeg)
+    replaced = {position: [payload] for position, payload in zip(positions, payloads, strict=False)}
+    replaced[positions[-1]] += payloads[len(positions) :]
+    return replaced, notes
 
 
 def _is(segment: Segment, marker: int, signature: bytes) -> bool:
