@@ -1,0 +1,163 @@
+"""GIF: each frame's colour indices are mirrored and its place on the canvas; all else stays as it is.
+
+Source of the rules: GIF89a Specification (CompuServe, 1990). Where files break them, what Pillow shows counts.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.raster import check_size, pillow
+from trio_mirror.model import Flipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trio_mirror.model import Limits
+
+_EXTENSION, _IMAGE, _TRAILER = b"!,;"
+_GRAPHIC_CONTROL = 0xF9
+_COLOUR_TABLE = 0x80
+_INTERLACED = 0x40
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One image of the file: its rectangle on the canvas, and where its bytes lie."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    interlaced: bool
+    transparent: int | None
+    """The index that is not painted."""
+    start: int
+    """Where the image descriptor begins, behind its separator."""
+    codes: int
+    """Where the LZW data begins, with the byte of its minimum code size."""
+    end: int
+    """Behind the LZW data."""
+
+
+def flip(data: bytes, *, limits: Limits) -> Flipped:
+    """Mirrors a GIF exactly, frame by frame.
+
+    A canvas too narrow for its first frame is as wide as that frame needs, as in most viewers. Pixels that a frame
+    leaves out at its end are transparent, or of the first colour where the frame has no transparent one.
+
+    Raises:
+        FlipError: damaged, over a limit, or a later frame is wider than the canvas, so that its mirror has no place.
+    """
+    if len(data) < 13:
+        raise FlipError("the GIF is cut short: its header is not whole")
+    width, height = struct.unpack_from("<HH", data, 6)
+    frames = list(_read_frames(data))
+    if not frames:
+        raise FlipError("the GIF is damaged or cut short: it holds no picture")
+    canvas = max(width, frames[0].left + frames[0].width)
+    _check(frames, canvas, height, limits)
+    parts: list[bytes | memoryview] = []
+    view = memoryview(data)
+    at = 0
+    for frame in frames:
+        # A frame that alone makes the canvas wider must reach its edge in the mirrored picture too.
+        margin = frame.left if frame is frames[0] and canvas > width else 0
+        left = canvas - frame.left - frame.width
+        parts += [
+            view[at : frame.start],
+            struct.pack("<HHHH", left, frame.top, frame.width + margin, frame.height),
+            view[frame.start + 8 : frame.codes],
+            _mirrored_codes(view, frame, margin),
+        ]
+        at = frame.end
+    return Flipped(b"".join([*parts, view[at:]]), "image/gif", lossless=True)
+
+
+def _read_frames(data: bytes) -> Iterator[_Frame]:
+    """Walks the blocks of a file; bytes between them that begin none are skipped, as viewers do."""
+    at = 13 + _colour_table_size(data[10])
+    transparent: int | None = None
+    while at < len(data) and data[at] != _TRAILER:
+        if data[at] == _EXTENSION:
+            if at + 1 == len(data):
+                raise FlipError("the GIF is cut short inside an extension")
+            if data[at + 1] == _GRAPHIC_CONTROL:
+                transparent = _read_transparency(data, at + 2, transparent)
+            at = _skip_blocks(data, at + 2)
+        elif data[at] == _IMAGE:
+            frame = _read_frame(data, at + 1, transparent)
+            yield frame
+            transparent = None
+            at = frame.end
+        else:
+            at += 1
+
+
+def _read_transparency(data: bytes, at: int, previous: int | None) -> int | None:
+    """The transparent index by a graphic control extension (section 23), or the one of a control before it."""
+    size, control = data[at : at + 1], data[at + 1 : at + 5]
+    if size in {b"", b"\0"}:
+        return previous
+    if size[0] < 4 or len(control) < 4:
+        raise FlipError("the GIF is damaged: a graphic control extension is cut short")
+    return control[3] if control[0] & 1 else previous
+
+
+def _read_frame(data: bytes, start: int, transparent: int | None) -> _Frame:
+    if start + 9 > len(data):
+        raise FlipError("the GIF is cut short inside a frame's header")
+    left, top, width, height, flags = struct.unpack_from("<HHHHB", data, start)
+    codes = start + 9 + _colour_table_size(flags)
+    if codes >= len(data):
+        raise FlipError("the GIF is cut short inside a frame's colour table")
+    end = _skip_blocks(data, codes + 1)
+    return _Frame(left, top, width, height, bool(flags & _INTERLACED), transparent, start, codes, end)
+
+
+def _colour_table_size(flags: int) -> int:
+    """Bytes of the colour table that the flags announce."""
+    return 3 << (flags & 7) + 1 if flags & _COLOUR_TABLE else 0
+
+
+def _skip_blocks(data: bytes, at: int) -> int:
+    """Where a chain of data sub-blocks ends, behind its terminator if it has one (section 15)."""
+    while at < len(data) and data[at]:
+        at += 1 + data[at]
+    return min(at + 1, len(data))
+
+
+def _check(frames: list[_Frame], width: int, height: int, limits: Limits) -> None:
+    """Refuses what is over a limit, or has no place on a canvas of this size (pixels)."""
+    if len(frames) > limits.frames:
+        raise FlipError(f"the GIF has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)")
+    check_size(width, max(height, *(frame.top + frame.height for frame in frames)), limits)
+    for frame in frames:
+        check_size(frame.width, frame.height, limits)
+        if frame.left + frame.width > width:
+            raise FlipError("the GIF widens its canvas after the first frame: that cannot be mirrored")
+    pixels = sum(frame.width * frame.height for frame in frames)
+    if pixels > limits.total_pixels:
+        raise FlipError(
+            f"the GIF's frames have {pixels:,} pixels, over the limit of "
+            f"{limits.total_pixels:,} in all (--max-total-pixels)"
+        )
+
+
+def _mirrored_codes(data: memoryview, frame: _Frame, margin: int) -> bytes:
+    """A frame's LZW data, decoded, mirrored and encoded again, with a margin (pixels) unpainted at its right."""
+    bits = data[frame.codes]
+    unpainted = frame.transparent or 0
+    indices = Image.new("L", (frame.width, frame.height), unpainted)
+    with pillow("a frame of the GIF"):
+        indices.frombytes(data[frame.codes + 1 : frame.end], "gif", bits, frame.interlaced, -1)
+    mirrored = Image.new("L", (frame.width + margin, frame.height), unpainted)
+    mirrored.paste(indices.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (0, 0))
+    # Unpainted indices may need more bits than the painted ones; 2 and 8 are the least and the most (section 22).
+    bits = max(2, min(bits, 8), mirrored.getextrema()[1].bit_length())
+    return bytes([bits]) + mirrored.tobytes("gif", "L", bits, frame.interlaced) + b"\0"

@@ -1,0 +1,136 @@
+"""PNG and APNG: the raster is replaced and each frame's place in an animation; all else stays as it is.
+
+Source of the rules: PNG, third edition (W3C, 2025), which includes APNG.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import struct
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip import exif
+from trio_mirror.flip.apng import count_frames, find_frames, mirrored_control
+from trio_mirror.flip.png_chunks import RASTER_KINDS, SIGNATURE, pack_chunk, read_chunks
+from trio_mirror.flip.png_raster import Shape, mirror_raster
+from trio_mirror.flip.raster import check_size, pillow
+from trio_mirror.model import Flipped
+
+if TYPE_CHECKING:
+    from trio_mirror.flip.apng import Frame
+    from trio_mirror.flip.png_chunks import Chunk
+    from trio_mirror.model import Limits
+
+# Section 11.2.1: the samples of a pixel and the bits of a sample that each colour type may have.
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
+_ANIMATION_KINDS = frozenset({b"acTL", b"fcTL"})
+_XMP_ORIENTATION = re.compile('tiff:Orientation(?:="|>)([0-9])')
+
+
+def flip(data: bytes, *, limits: Limits) -> Flipped:
+    """Mirrors a PNG or an APNG exactly, at its own depth, colour type and interlace.
+
+    Raises:
+        FlipError: damaged, or over a limit.
+    """
+    chunks, tail = read_chunks(data)
+    shape = _read_header(chunks)
+    check_size(shape.width, shape.height, limits)
+    frames = find_frames(chunks, shape.width, shape.height)
+    _check_frames(frames, limits)
+    rows = exif.flips_rows(_orientation(chunks, tail))
+
+    stored: list[bytes | memoryview] = [chunk.stored for chunk in chunks]
+    if count_frames(chunks) is not None:
+        for index, chunk in enumerate(chunks):
+            if chunk.kind == b"fcTL":
+                control = mirrored_control(bytes(chunk.body), shape.width, shape.height, rows=rows)
+                stored[index] = pack_chunk(b"fcTL", control)
+    for frame in frames:
+        own_shape = replace(shape, width=frame.width, height=frame.height)
+        parts = [chunks[index] for index in frame.chunks]
+        stored[frame.chunks[0] : frame.chunks[-1] + 1] = _mirrored_chunks(parts, own_shape, rows=rows)
+    return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True)
+
+
+def _read_header(chunks: list[Chunk]) -> Shape:
+    header = next((chunk.body for chunk in chunks if chunk.kind == b"IHDR"), b"")
+    if len(header) < 13:
+        raise FlipError("the PNG is damaged: its header is missing or cut short")
+    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", header)
+    if depth not in _DEPTHS.get(colour, ()):
+        raise FlipError(f"the PNG is damaged: its header says colour type {colour} with {depth} bits a sample")
+    return Shape(width, height, depth, _CHANNELS[colour], interlaced=interlace != 0)
+
+
+def _check_frames(frames: list[Frame], limits: Limits) -> None:
+    if len(frames) > limits.frames:
+        raise FlipError(f"the PNG has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)")
+    for frame in frames:
+        check_size(frame.width, frame.height, limits)
+    pixels = sum(frame.width * frame.height for frame in frames)
+    if pixels > limits.total_pixels:
+        raise FlipError(
+            f"the PNG's frames have {pixels:,} pixels, over the limit of "
+            f"{limits.total_pixels:,} in all (--max-total-pixels)"
+        )
+
+
+def _mirrored_chunks(chunks: list[Chunk], shape: Shape, *, rows: bool) -> list[bytes]:
+    """Mirrors the raster that lies in these chunks, into as many, each with its sequence number if it has one."""
+    numbers = [bytes(chunk.body[:4]) if chunk.kind == b"fdAT" else b"" for chunk in chunks]
+    stream = [chunk.body[len(number) :] for chunk, number in zip(chunks, numbers, strict=True)]
+    raster = mirror_raster(stream, shape, rows=rows)
+    cuts = [position * len(raster) // len(chunks) for position in range(len(chunks) + 1)]
+    return [
+        pack_chunk(chunk.kind, number + raster[start:end])
+        for chunk, number, start, end in zip(chunks, numbers, cuts, cuts[1:], strict=False)
+    ]
+
+
+def _orientation(chunks: list[Chunk], tail: memoryview) -> int:
+    """How the picture is turned for display, by the EXIF or else the XMP that Pillow finds.
+
+    Raises:
+        FlipError: Pillow refuses a chunk that is not the raster's.
+    """
+    info = _pillow_info(chunks, tail)
+    block = info.get("exif")
+    if block is None and "Raw profile type exif" in info:
+        # ImageMagick's way of keeping EXIF in a text chunk: two lines of header, a line of length, hex digits.
+        with contextlib.suppress(ValueError):
+            block = bytes.fromhex("".join(str(info["Raw profile type exif"]).split("\n")[3:]))
+    if block is not None:
+        return exif.orientation(block.removeprefix(b"Exif\0\0"))
+    xmp = info.get("XML:com.adobe.xmp", info.get("xmp", ""))
+    text = xmp if isinstance(xmp, str) else xmp.decode("utf-8", "replace")
+    named = _XMP_ORIENTATION.search(text)
+    return int(named[1]) if named and named[1] in "12345678" else 1
+
+
+def _pillow_info(chunks: list[Chunk], tail: memoryview) -> dict[Any, Any]:
+    """What Pillow reads in the chunks around the raster, for which one pixel stands in."""
+    parts: list[bytes | memoryview] = [SIGNATURE]
+    has_raster = False
+    for chunk in chunks:
+        if chunk.kind == b"IHDR":
+            one_pixel = struct.pack(">II", 1, 1) + bytes(chunk.body[8:12]) + b"\0"
+            parts.append(pack_chunk(b"IHDR", one_pixel))
+        elif chunk.kind in RASTER_KINDS:
+            if not has_raster:
+                parts.append(pack_chunk(b"IDAT", zlib.compress(bytes(9))))
+            has_raster = True
+        elif chunk.kind not in _ANIMATION_KINDS:
+            parts.append(chunk.stored)
+    with pillow("the PNG"):
+        image = Image.open(io.BytesIO(b"".join([*parts, tail])), formats=["PNG"])
+        image.load()
+    return image.info
