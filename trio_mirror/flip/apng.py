@@ -83,7 +83,9 @@ def find_frames(chunks: list[Chunk], width: int, height: int) -> list[Frame]:
                 frames[-1].chunks.append(index)
                 control = None
     if promised is not None and len(frames) < promised + hidden:
-        raise FlipError(f"the APNG is damaged or cut short: {len(frames) - hidden} of {promised:,} frames are there")
+        raise FlipError(
+            f"the APNG is damaged or cut short: {len(frames) - hidden} of {promised:,} frames are there"
+        )
     return frames
 
 
@@ -98,7 +100,7 @@ def _controlled(chunk: Chunk, width: int, height: int) -> Frame:
 
 
 def mirrored_control(body: bytes, width: int, height: int, *, rows: bool) -> bytes:
-    """Moves a frame control's frame to where it lies in the mirrored picture of ``width`` × ``height`` pixels.
+    """Moves the frame of a frame control to where it lies in the mirrored picture.
 
     Args:
         body: the chunk's, checked by :func:`find_frames`.

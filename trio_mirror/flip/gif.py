@@ -1,6 +1,6 @@
 """GIF: each frame's colour indices are mirrored and its place on the canvas; all else stays as it is.
 
-Source of the rules: GIF89a Specification (CompuServe, 1990). Where files break them, what Pillow shows counts.
+Source of the rules: GIF89a Specification (CompuServe, 1990). Where files break them, Pillow decides.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _EXTENSION, _IMAGE, _TRAILER = b"!,;"
 _GRAPHIC_CONTROL = 0xF9
 _COLOUR_TABLE = 0x80
 _INTERLACED = 0x40
+_WIDEST = 0xFFFF  # pixels: offsets and sizes are 16-bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +45,62 @@ class _Frame:
     end: int
     """Behind the LZW data."""
 
+    @property
+    def right(self) -> int:
+        """The column behind its last, pixels from the canvas's left."""
+        return self.left + self.width
+
+    @property
+    def unpainted(self) -> int:
+        """The index of pixels that the frame leaves out."""
+        return self.transparent or 0
+
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:
     """Mirrors a GIF exactly, frame by frame.
 
-    A canvas too narrow for its first frame is as wide as that frame needs, as in most viewers. Pixels that a frame
+    A frame that reaches beyond the canvas widens it from there on, as Pillow shows it. Pixels that a frame
     leaves out at its end are transparent, or of the first colour where the frame has no transparent one.
 
     Raises:
-        FlipError: damaged, over a limit, or a later frame is wider than the canvas, so that its mirror has no place.
+        FlipError: damaged, over a limit, or a later frame widens the canvas while earlier ones still show
+            and would have to move.
     """
     if len(data) < 13:
         raise FlipError("the GIF is cut short: its header is not whole")
-    width, height = struct.unpack_from("<HH", data, 6)
     frames = list(_read_frames(data))
     if not frames:
         raise FlipError("the GIF is damaged or cut short: it holds no picture")
-    canvas = max(width, frames[0].left + frames[0].width)
-    _check(frames, canvas, height, limits)
+    width, height = struct.unpack_from("<HH", data, 6)
+    _check_frames(frames, width, height, limits)
     parts: list[bytes | memoryview] = []
     view = memoryview(data)
     at = 0
     for frame in frames:
-        # A frame that alone makes the canvas wider must reach its edge in the mirrored picture too.
-        margin = frame.left if frame is frames[0] and canvas > width else 0
-        left = canvas - frame.left - frame.width
+        indices = _decode(view, frame)
+        margin = 0
+        if frame.right > width:
+            if frame is not frames[0] and not _hides(frame, indices, frame.right, height):
+                raise FlipError(
+                    "the GIF widens its canvas after the first frame, which cannot be mirrored exactly"
+                )
+            width = frame.right
+            margin = frame.left  # only a frame that ends at the new edge makes the mirrored canvas as wide
         parts += [
             view[at : frame.start],
-            struct.pack("<HHHH", left, frame.top, frame.width + margin, frame.height),
+            struct.pack("<HHHH", width - frame.right, frame.top, frame.width + margin, frame.height),
             view[frame.start + 8 : frame.codes],
-            _mirrored_codes(view, frame, margin),
+            _encode(indices.transpose(Image.Transpose.FLIP_LEFT_RIGHT), view[frame.codes], frame, margin),
         ]
+        height = max(height, frame.top + frame.height)
         at = frame.end
     return Flipped(b"".join([*parts, view[at:]]), "image/gif", lossless=True)
+
+
+def _hides(frame: _Frame, indices: Image.Image, width: int, height: int) -> bool:
+    """Whether a frame covers all of a canvas of this size (pixels) without a hole."""
+    covers = frame.left == frame.top == 0 and frame.width >= width and frame.height >= height
+    return covers and (frame.transparent is None or not indices.histogram()[frame.transparent])
 
 
 def _read_frames(data: bytes) -> Iterator[_Frame]:
@@ -100,7 +124,7 @@ def _read_frames(data: bytes) -> Iterator[_Frame]:
 
 
 def _read_transparency(data: bytes, at: int, previous: int | None) -> int | None:
-    """The transparent index by a graphic control extension (section 23), or the one of a control before it."""
+    """The transparent index by a graphic control extension (section 23), or by one before it."""
     size, control = data[at : at + 1], data[at + 1 : at + 5]
     if size in {b"", b"\0"}:
         return previous
@@ -132,15 +156,17 @@ def _skip_blocks(data: bytes, at: int) -> int:
     return min(at + 1, len(data))
 
 
-def _check(frames: list[_Frame], width: int, height: int, limits: Limits) -> None:
-    """Refuses what is over a limit, or has no place on a canvas of this size (pixels)."""
+def _check_frames(frames: list[_Frame], width: int, height: int, limits: Limits) -> None:
     if len(frames) > limits.frames:
-        raise FlipError(f"the GIF has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)")
-    check_size(width, max(height, *(frame.top + frame.height for frame in frames)), limits)
+        raise FlipError(
+            f"the GIF has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)"
+        )
     for frame in frames:
         check_size(frame.width, frame.height, limits)
-        if frame.left + frame.width > width:
-            raise FlipError("the GIF widens its canvas after the first frame: that cannot be mirrored")
+        width, height = max(width, frame.right), max(height, frame.top + frame.height)
+    check_size(width, height, limits)
+    if width > _WIDEST:
+        raise FlipError(f"the GIF's frames reach to column {width:,}: their mirror has no place in a GIF")
     pixels = sum(frame.width * frame.height for frame in frames)
     if pixels > limits.total_pixels:
         raise FlipError(
@@ -149,15 +175,18 @@ def _check(frames: list[_Frame], width: int, height: int, limits: Limits) -> Non
         )
 
 
-def _mirrored_codes(data: memoryview, frame: _Frame, margin: int) -> bytes:
-    """A frame's LZW data, decoded, mirrored and encoded again, with a margin (pixels) unpainted at its right."""
-    bits = data[frame.codes]
-    unpainted = frame.transparent or 0
-    indices = Image.new("L", (frame.width, frame.height), unpainted)
+def _decode(data: memoryview, frame: _Frame) -> Image.Image:
+    """The indices of a frame, as a grey picture."""
+    indices = Image.new("L", (frame.width, frame.height), frame.unpainted)
     with pillow("a frame of the GIF"):
-        indices.frombytes(data[frame.codes + 1 : frame.end], "gif", bits, frame.interlaced, -1)
-    mirrored = Image.new("L", (frame.width + margin, frame.height), unpainted)
-    mirrored.paste(indices.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (0, 0))
-    # Unpainted indices may need more bits than the painted ones; 2 and 8 are the least and the most (section 22).
-    bits = max(2, min(bits, 8), mirrored.getextrema()[1].bit_length())
-    return bytes([bits]) + mirrored.tobytes("gif", "L", bits, frame.interlaced) + b"\0"
+        indices.frombytes(data[frame.codes + 1 : frame.end], "gif", data[frame.codes], frame.interlaced, -1)
+    return indices
+
+
+def _encode(indices: Image.Image, bits: int, frame: _Frame, margin: int) -> bytes:
+    """LZW data behind its minimum code size, ``bits`` or more; a margin (pixels) is left at the right."""
+    whole = Image.new("L", (indices.width + margin, indices.height), frame.unpainted)
+    whole.paste(indices, (0, 0))
+    highest = max(index for index, count in enumerate(whole.histogram()) if count)
+    bits = max(2, min(bits, 8), highest.bit_length())  # 2 to 8 by section 22; what is unpainted may need more
+    return bytes([bits]) + whole.tobytes("gif", "L", bits, frame.interlaced) + b"\0"

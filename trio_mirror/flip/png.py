@@ -62,18 +62,22 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
 
 
 def _read_header(chunks: list[Chunk]) -> Shape:
-    header = next((chunk.body for chunk in chunks if chunk.kind == b"IHDR"), b"")
-    if len(header) < 13:
-        raise FlipError("the PNG is damaged: its header is missing or cut short")
-    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", header)
+    headers = [chunk.body for chunk in chunks if chunk.kind == b"IHDR"]
+    if len(headers) != 1 or chunks[0].kind != b"IHDR" or len(headers[0]) < 13:
+        raise FlipError("the PNG is damaged: it does not begin with one whole header")
+    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", headers[0])
     if depth not in _DEPTHS.get(colour, ()):
-        raise FlipError(f"the PNG is damaged: its header says colour type {colour} with {depth} bits a sample")
+        raise FlipError(
+            f"the PNG is damaged: its header says colour type {colour} with {depth} bits a sample"
+        )
     return Shape(width, height, depth, _CHANNELS[colour], interlaced=interlace != 0)
 
 
 def _check_frames(frames: list[Frame], limits: Limits) -> None:
     if len(frames) > limits.frames:
-        raise FlipError(f"the PNG has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)")
+        raise FlipError(
+            f"the PNG has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)"
+        )
     for frame in frames:
         check_size(frame.width, frame.height, limits)
     pixels = sum(frame.width * frame.height for frame in frames)
@@ -85,7 +89,7 @@ def _check_frames(frames: list[Frame], limits: Limits) -> None:
 
 
 def _mirrored_chunks(chunks: list[Chunk], shape: Shape, *, rows: bool) -> list[bytes]:
-    """Mirrors the raster that lies in these chunks, into as many, each with its sequence number if it has one."""
+    """Mirrors the raster that lies in these chunks, into as many; sequence numbers stay."""
     numbers = [bytes(chunk.body[:4]) if chunk.kind == b"fdAT" else b"" for chunk in chunks]
     stream = [chunk.body[len(number) :] for chunk, number in zip(chunks, numbers, strict=True)]
     raster = mirror_raster(stream, shape, rows=rows)
@@ -105,7 +109,7 @@ def _orientation(chunks: list[Chunk], tail: memoryview) -> int:
     info = _pillow_info(chunks, tail)
     block = info.get("exif")
     if block is None and "Raw profile type exif" in info:
-        # ImageMagick's way of keeping EXIF in a text chunk: two lines of header, a line of length, hex digits.
+        # ImageMagick's way of keeping EXIF in a text chunk: three lines of header, then hex digits.
         with contextlib.suppress(ValueError):
             block = bytes.fromhex("".join(str(info["Raw profile type exif"]).split("\n")[3:]))
     if block is not None:

@@ -35,9 +35,8 @@ def pack_chunk(kind: bytes, body: bytes) -> bytes:
 def read_chunks(data: bytes) -> tuple[list[Chunk], memoryview]:
     """Splits a PNG into its chunks and what follows them.
 
-    Up to the raster every chunk must be whole and its CRC right. After that the reading stops at IEND, or quietly
-    where the chunks stop making sense: a picture whose end is damaged or cut off is still all there, and viewers
-    show it.
+    Up to the raster every chunk must be whole and its CRC right. After that the reading stops at IEND, or
+    quietly where chunks stop making sense: viewers show a picture that is all there but for its end.
 
     Raises:
         FlipError: a chunk before the raster is damaged.

@@ -47,7 +47,9 @@ def unfilter(scanlines: bytes, rows: int, lanes: int, above: list[Image.Image]) 
     picture = Image.frombytes("L", (stride, rows), scanlines)
     filters = picture.crop((0, 0, 1, rows))
     filtered = picture.crop((1, 0, stride, rows)).tobytes()
-    return Band(filters, [_unfilter_lane(filtered[i::lanes], filters, above[i : i + 1]) for i in range(lanes)])
+    return Band(
+        filters, [_unfilter_lane(filtered[i::lanes], filters, above[i : i + 1]) for i in range(lanes)]
+    )
 
 
 def _unfilter_lane(filtered: bytes, filters: Image.Image, above: list[Image.Image]) -> Image.Image:

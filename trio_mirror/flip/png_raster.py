@@ -1,6 +1,6 @@
 """The raster of a PNG, or of one APNG frame: from a zlib stream to the mirrored zlib stream, at full depth.
 
-The rows keep their filter types and the stream its compression level, so that the size stays near the original's.
+The rows keep their filter types and the stream its effort, so that the size stays near the original's.
 Only pixels are kept: bits that pad the end of a row become 0.
 """
 
@@ -33,8 +33,7 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-# zlib's levels for the effort that a stream's header tells (RFC 1950, section 2.2, FLEVEL).
-_LEVELS = (1, 3, 6, 9)
+_UTMOST = 2 << 20  # bytes of a raster up to which zlib's level 9 is used, on some 25 times slower than 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,12 @@ def mirror_raster(stream: list[memoryview], shape: Shape, *, rows: bool) -> byte
         FlipError: the stream is damaged or too short.
     """
     scanlines = _Scanlines(stream)
-    compressor = zlib.compressobj(_level(stream), memLevel=9)
+    compressor = zlib.compressobj(_level(stream, shape), memLevel=9)
     mirrored = bytearray()
     if shape.interlaced:
-        pictures: Iterable[Iterable[Band]] = ([band] for band in _mirrored_passes(scanlines, shape, rows=rows))
+        pictures: Iterable[Iterable[Band]] = (
+            [band] for band in _mirrored_passes(scanlines, shape, rows=rows)
+        )
     else:
         pictures = [_mirrored_bands(scanlines, shape, rows=rows)]
     for picture in pictures:
@@ -87,9 +88,11 @@ def mirror_raster(stream: list[memoryview], shape: Shape, *, rows: bool) -> byte
     return bytes(mirrored + compressor.flush())
 
 
-def _level(stream: list[memoryview]) -> int:
+def _level(stream: list[memoryview], shape: Shape) -> int:
+    """The zlib level: 9 where the stream's header claims the utmost (RFC 1950, section 2.2), else 6."""
     header = b"".join(part[:2] for part in stream[:2])
-    return _LEVELS[header[1] >> 6] if len(header) > 1 else 6
+    utmost = header[1:2] >= b"\xc0"
+    return 9 if utmost and shape.stride(shape.width) * shape.height <= _UTMOST else 6
 
 
 class _Scanlines:
@@ -149,8 +152,8 @@ def _bands(scanlines: _Scanlines, shape: Shape, width: int, height: int) -> Iter
 
 
 def _mirrored_passes(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterator[Band]:
-    """The passes of a mirrored Adam7 raster: columns move from pass to pass, so all are put together first."""
-    method = _TOP_BOTTOM if rows else _LEFT_RIGHT
+    """The passes of a mirrored Adam7 raster: pixels change their pass, so all are put together first."""
+    whole = (shape.width, shape.height)
     filters = []
     planes = [bytearray(shape.width * shape.height) for _ in range(shape.lanes)]
     passes = [part for part in _ADAM7 if part[0] < shape.width and part[1] < shape.height]
@@ -160,19 +163,20 @@ def _mirrored_passes(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iter
         filters.append(band.filters)
         for plane, lane in zip(planes, band.lanes, strict=True):
             samples = _unpack(lane, width, shape).tobytes()
-            for whole, own in _pass_lines(part, shape):
-                plane[whole] = samples[own]
-    size = (shape.width, shape.height)
-    mirrored = [Image.frombytes("L", size, bytes(plane)).transpose(method).tobytes() for plane in planes]
+            for in_whole, in_pass in _pass_lines(part, shape):
+                plane[in_whole] = samples[in_pass]
+    method = _TOP_BOTTOM if rows else _LEFT_RIGHT
+    mirrored = [Image.frombytes("L", whole, bytes(plane)).transpose(method).tobytes() for plane in planes]
     for part, kinds in zip(passes, filters, strict=True):
-        size = _pass_size(part, shape)
-        lanes = []
-        for plane in mirrored:
-            samples = bytearray(size[0] * size[1])
-            for whole, own in _pass_lines(part, shape):
-                samples[own] = plane[whole]
-            lanes.append(_pack(Image.frombytes("L", size, bytes(samples)), shape))
-        yield Band(kinds, lanes)
+        yield Band(kinds, [_pack(_pass_of(plane, part, shape), shape) for plane in mirrored])
+
+
+def _pass_of(plane: bytes, part: tuple[int, int, int, int], shape: Shape) -> Image.Image:
+    size = _pass_size(part, shape)
+    samples = bytearray(size[0] * size[1])
+    for in_whole, in_pass in _pass_lines(part, shape):
+        samples[in_pass] = plane[in_whole]
+    return Image.frombytes("L", size, bytes(samples))
 
 
 def _pass_size(part: tuple[int, int, int, int], shape: Shape) -> tuple[int, int]:
@@ -181,7 +185,7 @@ def _pass_size(part: tuple[int, int, int, int], shape: Shape) -> tuple[int, int]
 
 
 def _pass_lines(part: tuple[int, int, int, int], shape: Shape) -> Iterator[tuple[slice, slice]]:
-    """Where each line of a pass lies in the whole plane, and in the pass's own; its lines are the longer way."""
+    """Where each line of a pass lies in a whole plane and in the pass's own; lines run the longer way."""
     left, top, right, down = part
     width, height = _pass_size(part, shape)
     if width >= height:
