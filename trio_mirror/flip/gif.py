@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trio_mirror.model import Limits
 
 _EXTENSION, _IMAGE, _TRAILER = b"!,;"
-_GRAPHIC_CONTROL = 0xF9
+_GRAPHIC_CONTROL, _COMMENT = 0xF9, 0xFE
 _COLOUR_TABLE = 0x80
 _INTERLACED = 0x40
 _WIDEST = 0xFFFF  # pixels: offsets and sizes are 16-bit
@@ -111,9 +111,12 @@ def _read_frames(data: bytes) -> Iterator[_Frame]:
         if data[at] == _EXTENSION:
             if at + 1 == len(data):
                 raise FlipError("the GIF is cut short inside an extension")
-            if data[at + 1] == _GRAPHIC_CONTROL:
-                transparent = _read_transparency(data, at + 2, transparent)
-            at = _skip_blocks(data, at + 2)
+            label, at = data[at + 1], at + 2
+            if data[at : at + 1] == b"\0" and label != _COMMENT:
+                raise FlipError("the GIF is damaged: an extension is empty")  # readers disagree where it ends
+            if label == _GRAPHIC_CONTROL:
+                transparent = _read_transparency(data, at, transparent)
+            at = _skip_blocks(data, at)
         elif data[at] == _IMAGE:
             frame = _read_frame(data, at + 1, transparent)
             yield frame
@@ -126,9 +129,7 @@ def _read_frames(data: bytes) -> Iterator[_Frame]:
 def _read_transparency(data: bytes, at: int, previous: int | None) -> int | None:
     """The transparent index by a graphic control extension (section 23), or by one before it."""
     size, control = data[at : at + 1], data[at + 1 : at + 5]
-    if size in {b"", b"\0"}:
-        return previous
-    if size[0] < 4 or len(control) < 4:
+    if size < b"\4" or len(control) < 4:
         raise FlipError("the GIF is damaged: a graphic control extension is cut short")
     return control[3] if control[0] & 1 else previous
 
