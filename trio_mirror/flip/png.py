@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import re
 import struct
 import zlib
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import exif
+from trio_mirror.flip import exif, idot
 from trio_mirror.flip.apng import count_frames, find_frames, mirrored_control
 from trio_mirror.flip.png_chunks import RASTER_KINDS, SIGNATURE, pack_chunk, read_chunks
 from trio_mirror.flip.png_raster import Shape, mirror_raster
@@ -24,6 +25,8 @@ from trio_mirror.flip.raster import check_size, pillow
 from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trio_mirror.flip.apng import Frame
     from trio_mirror.flip.png_chunks import Chunk
     from trio_mirror.model import Limits
@@ -54,10 +57,18 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             if chunk.kind == b"fcTL":
                 control = mirrored_control(bytes(chunk.body), shape.width, shape.height, rows=rows)
                 stored[index] = pack_chunk(b"fcTL", control)
+    pointer = idot.find(chunks)
+    restarts = (
+        [] if pointer is None or shape.interlaced else idot.read_restarts(chunks, pointer, shape.height)
+    )
     for frame in frames:
         own_shape = replace(shape, width=frame.width, height=frame.height)
-        parts = [chunks[index] for index in frame.chunks]
-        stored[frame.chunks[0] : frame.chunks[-1] + 1] = _mirrored_chunks(parts, own_shape, rows=rows)
+        own_restarts = [restart for restart in restarts if restart.chunk in frame.chunks]
+        for index, mirrored in _mirrored_chunks(chunks, frame, own_shape, own_restarts, rows=rows):
+            stored[index] = mirrored
+    if pointer is not None and restarts:
+        distances = [sum(map(len, stored[pointer : restart.chunk])) for restart in restarts]
+        stored[pointer] = pack_chunk(b"iDOT", idot.repointed(bytes(chunks[pointer].body), distances))
     return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True)
 
 
@@ -88,16 +99,35 @@ def _check_frames(frames: list[Frame], limits: Limits) -> None:
         )
 
 
-def _mirrored_chunks(chunks: list[Chunk], shape: Shape, *, rows: bool) -> list[bytes]:
-    """Mirrors the raster that lies in these chunks, into as many; sequence numbers stay."""
-    numbers = [bytes(chunk.body[:4]) if chunk.kind == b"fdAT" else b"" for chunk in chunks]
-    stream = [chunk.body[len(number) :] for chunk, number in zip(chunks, numbers, strict=True)]
-    raster = mirror_raster(stream, shape, rows=rows)
-    cuts = [position * len(raster) // len(chunks) for position in range(len(chunks) + 1)]
+def _mirrored_chunks(
+    chunks: list[Chunk], frame: Frame, shape: Shape, restarts: list[idot.Restart], *, rows: bool
+) -> Iterator[tuple[int, bytes]]:
+    """The mirrored raster of a frame in as many chunks as before, with their places in the file."""
+    stream = [_raster_part(chunks[index]) for index in frame.chunks]
+    segments = mirror_raster(stream, shape, [restart.row for restart in restarts], rows=rows)
+    begins = [frame.chunks[0], *(restart.chunk for restart in restarts), frame.chunks[-1] + 1]
+    for segment, (begin, end) in zip(segments, itertools.pairwise(begins), strict=True):
+        parts = chunks[begin:end]
+        if end > frame.chunks[-1]:
+            packed = _share(segment, parts)
+        else:
+            filled, empty_chunks = idot.fill(segment, sum(len(_raster_part(part)) for part in parts))
+            packed = _share(filled, parts)
+            packed[-1] += empty_chunks * pack_chunk(b"IDAT", b"")
+        yield from zip(range(begin, end), packed, strict=True)
+
+
+def _share(stream: bytes, parts: list[Chunk]) -> list[bytes]:
+    """Lays a stream into as many chunks as there were, each with its sequence number if it has one."""
+    cuts = [number * len(stream) // len(parts) for number in range(len(parts) + 1)]
     return [
-        pack_chunk(chunk.kind, number + raster[start:end])
-        for chunk, number, start, end in zip(chunks, numbers, cuts, cuts[1:], strict=False)
+        pack_chunk(part.kind, bytes(part.body[:4] if part.kind == b"fdAT" else b"") + stream[start:end])
+        for part, (start, end) in zip(parts, itertools.pairwise(cuts), strict=True)
     ]
+
+
+def _raster_part(chunk: Chunk) -> memoryview:
+    return chunk.body[4:] if chunk.kind == b"fdAT" else chunk.body  # an fdAT begins with its sequence number
 
 
 def _orientation(chunks: list[Chunk], tail: memoryview) -> int:

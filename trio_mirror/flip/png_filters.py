@@ -30,6 +30,13 @@ class Band:
         """The lowest row of each lane: what the filters of the next band refer to."""
         return [lane.crop((0, lane.height - 1, lane.width, lane.height)) for lane in self.lanes]
 
+    def standing_alone(self) -> Band:
+        """The same rows, under filters that do not refer to a row above the first."""
+        first = self.filters.crop((0, 0, 1, 1)).point([min(value, _SUB) for value in range(256)])
+        filters = self.filters.copy()
+        filters.paste(first, (0, 0))
+        return Band(filters, self.lanes)
+
 
 def unfilter(scanlines: bytes, rows: int, lanes: int, above: list[Image.Image]) -> Band:
     """Takes the filters off.

@@ -6,6 +6,7 @@ Only pixels are kept: bits that pad the end of a row become 0.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -60,32 +61,46 @@ class Shape:
         return 1 + (width * self.depth * self.channels + 7) // 8
 
 
-def mirror_raster(stream: list[memoryview], shape: Shape, *, rows: bool) -> bytes:
+def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *, rows: bool) -> list[bytes]:
     """Mirrors a zlib stream of filtered scanlines.
 
     Args:
         stream: its parts, in order.
         shape: what the scanlines mean.
+        restarts: rows from which the new stream can be inflated alone, in order; none where it is interlaced.
         rows: reverses the order of the rows, not the rows themselves.
+
+    Returns:
+        The mirrored stream, cut before each of the ``restarts``.
 
     Raises:
         FlipError: the stream is damaged or too short.
     """
     scanlines = _Scanlines(stream)
     compressor = zlib.compressobj(_level(stream, shape), memLevel=9)
-    mirrored = bytearray()
-    if shape.interlaced:
-        pictures: Iterable[Iterable[Band]] = (
-            [band] for band in _mirrored_passes(scanlines, shape, rows=rows)
-        )
-    else:
-        pictures = [_mirrored_bands(scanlines, shape, rows=rows)]
-    for picture in pictures:
+    segments = [bytearray()]
+    for picture in _mirrored_pictures(scanlines, shape, restarts, rows=rows):
         above: list[Image.Image] = []
+        row = 0
         for band in picture:
-            mirrored += compressor.compress(refilter(band, above))
+            if row in restarts:
+                segments[-1] += compressor.flush(zlib.Z_FULL_FLUSH)
+                segments.append(bytearray())
+            mirrored = band.standing_alone() if row in restarts else band
+            segments[-1] += compressor.compress(refilter(mirrored, above))
             above = band.last_row()
-    return bytes(mirrored + compressor.flush())
+            row += band.filters.height
+    segments[-1] += compressor.flush()
+    return [bytes(segment) for segment in segments]
+
+
+def _mirrored_pictures(
+    scanlines: _Scanlines, shape: Shape, restarts: list[int], *, rows: bool
+) -> Iterable[Iterable[Band]]:
+    """What the filters take for pictures of their own: the raster, or each pass of an interlaced one."""
+    if shape.interlaced:
+        return ([band] for band in _mirrored_passes(scanlines, shape, rows=rows))
+    return [_mirrored_bands(scanlines, shape, restarts, rows=rows)]
 
 
 def _level(stream: list[memoryview], shape: Shape) -> int:
@@ -127,26 +142,27 @@ class _Scanlines:
         return bytes(data)
 
 
-def _mirrored_bands(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterator[Band]:
+def _mirrored_bands(
+    scanlines: _Scanlines, shape: Shape, restarts: list[int], *, rows: bool
+) -> Iterator[Band]:
     """A raster without interlace, a band at a time; to reverse the rows, all of it is held."""
-    bands = _bands(scanlines, shape, shape.width, shape.height)
     if rows:
-        for band in reversed(list(bands)):
+        for band in reversed(list(_bands(scanlines, shape, [shape.height - row for row in restarts]))):
             lanes = [lane.transpose(_TOP_BOTTOM) for lane in band.lanes]
             yield Band(band.filters.transpose(_TOP_BOTTOM), lanes)
     else:
-        for band in bands:
+        for band in _bands(scanlines, shape, restarts):
             samples = [_unpack(lane, shape.width, shape).transpose(_LEFT_RIGHT) for lane in band.lanes]
             yield Band(band.filters, [_pack(lane, shape) for lane in samples])
 
 
-def _bands(scanlines: _Scanlines, shape: Shape, width: int, height: int) -> Iterator[Band]:
-    stride = shape.stride(width)
-    at_once = max(1, _BAND // stride)
+def _bands(scanlines: _Scanlines, shape: Shape, restarts: list[int]) -> Iterator[Band]:
+    """The raster as it is, in bands of a workable size that end where a restart is to be."""
+    stride = shape.stride(shape.width)
+    tops = {*range(0, shape.height, max(1, _BAND // stride)), *restarts}
     above: list[Image.Image] = []
-    for top in range(0, height, at_once):
-        rows = min(at_once, height - top)
-        band = unfilter(scanlines.read(rows * stride), rows, shape.lanes, above)
+    for top, bottom in itertools.pairwise(sorted({*tops, shape.height})):
+        band = unfilter(scanlines.read((bottom - top) * stride), bottom - top, shape.lanes, above)
         yield band
         above = band.last_row()
 
