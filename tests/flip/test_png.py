@@ -195,6 +195,12 @@ def test_orientation_is_found_where_pillow_finds_it(key: str, orientation: int) 
     assert_mirrored(stream.getvalue(), flip(stream.getvalue()))
 
 
+def test_text_that_is_merely_called_exif_is_kept_and_not_read() -> None:
+    text = chunk(b"zTXt", b"exif\0\0" + zlib.compress(b"no EXIF"))
+    mirrored = flip(with_chunks(draw(gradient(6, 6), RGB), text))
+    assert mirrored == with_chunks(flip(draw(gradient(6, 6), RGB)), text)
+
+
 # --- animations
 
 

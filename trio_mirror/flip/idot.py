@@ -13,6 +13,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trio_mirror.flip.png_chunks import pack_chunk
+
 if TYPE_CHECKING:
     from trio_mirror.flip.png_chunks import Chunk
 
@@ -29,35 +31,44 @@ class Restart:
     """The IDAT chunk that it begins in, by its place in the file."""
 
 
-def find(chunks: list[Chunk]) -> int | None:
-    """The place of the iDOT chunk in a file, None if there is none of a known length."""
-    for index, chunk in enumerate(chunks):
-        if chunk.kind == b"iDOT" and len(chunk.body) % 12 == 4:
-            return index
-    return None
-
-
-def read_restarts(chunks: list[Chunk], index: int, height: int) -> list[Restart]:
-    """Reads where the bands behind the first begin: nowhere if the chunk does not tell the truth.
+def read_restarts(chunks: list[Chunk], height: int) -> list[Restart]:
+    """Finds where the bands behind the first begin: nowhere without an iDOT chunk that tells the truth.
 
     Args:
         chunks: the file's.
-        index: the place of the iDOT chunk.
         height: of the picture, rows.
     """
+    index = next((position for position, chunk in enumerate(chunks) if chunk.kind == b"iDOT"), None)
+    if index is None or len(chunks[index].body) % 12 != 4:
+        return []
     distances = itertools.accumulate((len(chunk.stored) for chunk in chunks[index:]), initial=0)
     at_distance = dict(zip(distances, range(index, len(chunks)), strict=False))
     restarts: list[Restart] = []
     end = 0
     for row, rows, distance in struct.iter_unpack(">3I", chunks[index].body[4:]):
         begin = at_distance.get(distance, index)
-        if row != end or not rows or chunks[begin].kind != b"IDAT":
-            return []
-        if begin <= (restarts[-1].chunk if restarts else index):
+        after = restarts[-1].chunk if restarts else index
+        if row != end or not rows or begin <= after or chunks[begin].kind != b"IDAT":
             return []
         restarts.append(Restart(row, begin))
         end = row + rows
     return restarts[1:] if end == height else []
+
+
+def repoint(chunks: list[Chunk], stored: list[bytes | memoryview], restarts: list[Restart]) -> None:
+    """Makes the iDOT chunk point at where the bands begin now.
+
+    Args:
+        chunks: the file's as they were.
+        stored: the chunks as they are now, a piece of the file for each.
+        restarts: not empty.
+    """
+    index = next(position for position, chunk in enumerate(chunks) if chunk.kind == b"iDOT")
+    body = bytearray(chunks[index].body)
+    for band, restart in enumerate(restarts, start=1):
+        distance = sum(map(len, stored[index : restart.chunk]))
+        struct.pack_into(">I", body, 12 + 12 * band, distance)
+    stored[index] = pack_chunk(b"iDOT", bytes(body))
 
 
 def fill(stream: bytes, size: int) -> tuple[bytes, int]:
@@ -75,11 +86,3 @@ def fill(stream: bytes, size: int) -> tuple[bytes, int]:
         if blocks >= 0 and not rest:
             return stream + blocks * _EMPTY_BLOCK, empty_chunks
     return stream, 0
-
-
-def repointed(body: bytes, distances: list[int]) -> bytes:
-    """The content of an iDOT chunk for other distances to the bands behind the first."""
-    pointed = bytearray(body)
-    for band, distance in enumerate(distances, start=1):
-        struct.pack_into(">I", pointed, 12 + 12 * band, distance)
-    return bytes(pointed)

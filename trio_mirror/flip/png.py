@@ -5,23 +5,18 @@ Source of the rules: PNG, third edition (W3C, 2025), which includes APNG.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
-import re
 import struct
-import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import exif, idot
 from trio_mirror.flip.apng import count_frames, find_frames, mirrored_control
-from trio_mirror.flip.png_chunks import RASTER_KINDS, SIGNATURE, pack_chunk, read_chunks
+from trio_mirror.flip.png_chunks import SIGNATURE, pack_chunk, read_chunks
+from trio_mirror.flip.png_orientation import read_orientation
 from trio_mirror.flip.png_raster import Shape, mirror_raster
-from trio_mirror.flip.raster import check_size, pillow
+from trio_mirror.flip.raster import check_size
 from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
@@ -34,8 +29,6 @@ if TYPE_CHECKING:
 # Section 11.2.1: the samples of a pixel and the bits of a sample that each colour type may have.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
-_ANIMATION_KINDS = frozenset({b"acTL", b"fcTL"})
-_XMP_ORIENTATION = re.compile('tiff:Orientation(?:="|>)([0-9])')
 
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:
@@ -49,7 +42,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     check_size(shape.width, shape.height, limits)
     frames = find_frames(chunks, shape.width, shape.height)
     _check_frames(frames, limits)
-    rows = exif.flips_rows(_orientation(chunks, tail))
+    rows = exif.flips_rows(read_orientation(chunks, tail))
 
     stored: list[bytes | memoryview] = [chunk.stored for chunk in chunks]
     if count_frames(chunks) is not None:
@@ -57,18 +50,14 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             if chunk.kind == b"fcTL":
                 control = mirrored_control(bytes(chunk.body), shape.width, shape.height, rows=rows)
                 stored[index] = pack_chunk(b"fcTL", control)
-    pointer = idot.find(chunks)
-    restarts = (
-        [] if pointer is None or shape.interlaced else idot.read_restarts(chunks, pointer, shape.height)
-    )
+    restarts = [] if shape.interlaced else idot.read_restarts(chunks, shape.height)
     for frame in frames:
         own_shape = replace(shape, width=frame.width, height=frame.height)
         own_restarts = [restart for restart in restarts if restart.chunk in frame.chunks]
         for index, mirrored in _mirrored_chunks(chunks, frame, own_shape, own_restarts, rows=rows):
             stored[index] = mirrored
-    if pointer is not None and restarts:
-        distances = [sum(map(len, stored[pointer : restart.chunk])) for restart in restarts]
-        stored[pointer] = pack_chunk(b"iDOT", idot.repointed(bytes(chunks[pointer].body), distances))
+    if restarts:
+        idot.repoint(chunks, stored, restarts)
     return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True)
 
 
@@ -128,43 +117,3 @@ def _share(stream: bytes, parts: list[Chunk]) -> list[bytes]:
 
 def _raster_part(chunk: Chunk) -> memoryview:
     return chunk.body[4:] if chunk.kind == b"fdAT" else chunk.body  # an fdAT begins with its sequence number
-
-
-def _orientation(chunks: list[Chunk], tail: memoryview) -> int:
-    """How the picture is turned for display, by the EXIF or else the XMP that Pillow finds.
-
-    Raises:
-        FlipError: Pillow refuses a chunk that is not the raster's.
-    """
-    info = _pillow_info(chunks, tail)
-    block = info.get("exif")
-    if block is None and "Raw profile type exif" in info:
-        # ImageMagick's way of keeping EXIF in a text chunk: three lines of header, then hex digits.
-        with contextlib.suppress(ValueError):
-            block = bytes.fromhex("".join(str(info["Raw profile type exif"]).split("\n")[3:]))
-    if block is not None:
-        return exif.orientation(block.removeprefix(b"Exif\0\0"))
-    xmp = info.get("XML:com.adobe.xmp", info.get("xmp", ""))
-    text = xmp if isinstance(xmp, str) else xmp.decode("utf-8", "replace")
-    named = _XMP_ORIENTATION.search(text)
-    return int(named[1]) if named and named[1] in "12345678" else 1
-
-
-def _pillow_info(chunks: list[Chunk], tail: memoryview) -> dict[Any, Any]:
-    """What Pillow reads in the chunks around the raster, for which one pixel stands in."""
-    parts: list[bytes | memoryview] = [SIGNATURE]
-    has_raster = False
-    for chunk in chunks:
-        if chunk.kind == b"IHDR":
-            one_pixel = struct.pack(">II", 1, 1) + bytes(chunk.body[8:12]) + b"\0"
-            parts.append(pack_chunk(b"IHDR", one_pixel))
-        elif chunk.kind in RASTER_KINDS:
-            if not has_raster:
-                parts.append(pack_chunk(b"IDAT", zlib.compress(bytes(9))))
-            has_raster = True
-        elif chunk.kind not in _ANIMATION_KINDS:
-            parts.append(chunk.stored)
-    with pillow("the PNG"):
-        image = Image.open(io.BytesIO(b"".join([*parts, tail])), formats=["PNG"])
-        image.load()
-    return image.info
