@@ -60,7 +60,9 @@ def shown(data: bytes) -> list[Image.Image]:
     for at in range(getattr(image, "n_frames", 1)):
         image.seek(at)
         canvas = image.convert("RGBA")
-        canvases.append(Image.composite(canvas, Image.new("RGBA", canvas.size), canvas.getchannel("A").point(bool_mask)))
+        canvases.append(
+            Image.composite(canvas, Image.new("RGBA", canvas.size), canvas.getchannel("A").point(bool_mask))
+        )
     return canvases
 
 
@@ -80,7 +82,9 @@ def size_field(pixels: int) -> bytes:
     return (pixels - 1).to_bytes(3, "little")
 
 
-def frame(left: int, top: int, image: Image.Image, flags: int, duration: int = 40, **options: object) -> Chunk:
+def frame(
+    left: int, top: int, image: Image.Image, flags: int, duration: int = 40, **options: object
+) -> Chunk:
     place = b"".join(number.to_bytes(3, "little") for number in (left // 2, top // 2))
     size = size_field(image.width) + size_field(image.height)
     coded = read_coded(read_container(encoded(image, **options)).chunks)
@@ -88,7 +92,9 @@ def frame(left: int, top: int, image: Image.Image, flags: int, duration: int = 4
     return Chunk(b"ANMF", place + size + duration.to_bytes(3, "little") + bytes([flags]) + chunks)
 
 
-def animation(width: int, height: int, *frames: Chunk, flags: int = 0x12, more: tuple[Chunk, ...] = ()) -> bytes:
+def animation(
+    width: int, height: int, *frames: Chunk, flags: int = 0x12, more: tuple[Chunk, ...] = ()
+) -> bytes:
     loop = Chunk(b"ANIM", b"\x10\x20\x30\xff\x07\x00")
     return Container([extended(width, height, flags), loop, *frames, *more]).to_bytes()
 
@@ -174,7 +180,9 @@ def test_every_other_chunk_stays_in_its_place_byte_for_byte() -> None:
     assert flip(data).data[4:8] == struct.pack("<I", len(flip(data).data) - 8 - len(b"trailing bytes"))
 
 
-@pytest.mark.parametrize(("orientation", "method"), [(1, LEFT_RIGHT), (4, LEFT_RIGHT), (5, TOP_BOTTOM), (8, TOP_BOTTOM)])
+@pytest.mark.parametrize(
+    ("orientation", "method"), [(1, LEFT_RIGHT), (4, LEFT_RIGHT), (5, TOP_BOTTOM), (8, TOP_BOTTOM)]
+)
 def test_a_turned_picture_is_mirrored_as_displayed(orientation: int, method: Image.Transpose) -> None:
     image = noise(12, 7)
     data = encoded(image, lossless=True, exif=exif(orientation))
@@ -263,7 +271,9 @@ def test_the_loop_background_and_unknown_parts_of_an_animation_stay() -> None:
     inner = Chunk(b"what", b"inside a frame")
     with_more = frame(4, 0, noise(8, 8), 0, lossless=True)
     with_more = Chunk(b"ANMF", with_more.payload + inner.to_bytes())
-    data = animation(20, 8, frame(0, 0, noise(20, 8), 0, lossless=True), with_more, more=(Chunk(b"XMP ", b"<x/>"),))
+    data = animation(
+        20, 8, frame(0, 0, noise(20, 8), 0, lossless=True), with_more, more=(Chunk(b"XMP ", b"<x/>"),)
+    )
     mirrored = read_container(flip(data).data).chunks
     assert [chunk.code for chunk in mirrored] == [b"VP8X", b"ANIM", b"ANMF", b"ANMF", b"XMP "]
     assert mirrored[:2] == read_container(data).chunks[:2]
@@ -315,9 +325,10 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(data: st.DataOb
     value = data.draw(st.none() | st.integers(0, 255))
     damaged = whole[:at] if value is None else whole[:at] + bytes([value]) + whole[at + 1 :]
     try:
-        decoded(flip(damaged).data)
-    except FlipError as error:
-        assert str(error)
+        mirrored = flip(damaged).data
+    except FlipError:
+        return
+    decoded(mirrored)
 
 
 def decibels(one: Image.Image, other: Image.Image) -> float:

@@ -1,7 +1,8 @@
-"""AVIF: mirrored by a property, so that no pixel is decoded and none is changed.
+"""AVIF: mirrored by a property, so that nothing is coded again and no pixel changes.
 
-Every displayed image of the file gets the property ``imir``, or loses it; what the file says of colours, depth and
-brightness stays, and so does the coded picture. An EXIF orientation means nothing in AVIF (MIAF, ISO/IEC 23000-22, 7.3.6.7).
+Every displayed image of the file gets the property ``imir``, or loses it; what the file says of colours,
+depth and brightness stays, and so does the coded picture. An EXIF orientation means nothing here: AVIF has
+properties of its own for that.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from trio_mirror.model import Flipped, Limits
 
 _BRANDS = {b"avif", b"avis"}
 _REFUSED = {b"moof": "in fragments, as a stream", b"mini": "with a condensed header"}
-_SEQUENCE_NOTE = "The animation is mirrored by a property of its tracks; a viewer that ignores it shows it as it was."
+_SEQUENCE_NOTE = (
+    "The animation is mirrored by a property of its tracks; a viewer that ignores it shows it as it was."
+)
 
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:
     """Mirrors an AVIF picture or image sequence exactly, by the orientation of its images.
 
     Raises:
-        FlipError: damaged, over a limit, HEIC or another relative of AVIF, or of a kind that cannot be kept whole.
+        FlipError: damaged, over a limit, HEIC or another relative of AVIF, or not to be kept whole.
     """
     top = _top_level(data)
     meta, moov = top.get(b"meta"), top.get(b"moov")
@@ -40,8 +43,9 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         check_frames(data, moov, limits)
         mirror_tracks(data, moov, edits)
     _move_offsets(data, meta, moov, edits)
-    _check_decodes(data, limits)
-    return Flipped(edits.apply(), "image/avif", lossless=True, notes=(_SEQUENCE_NOTE,) if moov else ())
+    mirrored = edits.apply()
+    _check_decodes(mirrored, limits)
+    return Flipped(mirrored, "image/avif", lossless=True, notes=(_SEQUENCE_NOTE,) if moov else ())
 
 
 def is_avif(data: bytes) -> bool:
@@ -72,7 +76,8 @@ def _mirror_items(data: bytes, meta: Box, edits: Edits, limits: Limits) -> None:
     properties = Properties(data, meta)
     for kind, body in properties.of(items.primary):
         if kind == b"ispe" and len(body) >= 12:
-            check_size(*struct.unpack_from(">II", body, 4), limits)
+            width, height = struct.unpack_from(">II", body, 4)
+            check_size(width, height, limits)
     properties.refuse_own_shape(computed(items))
     properties.mirror(displayed(items), edits)
 
@@ -94,7 +99,7 @@ def _move_offsets(data: bytes, meta: Box | None, moov: Box | None, edits: Edits)
 
 
 def _check_decodes(data: bytes, limits: Limits) -> None:
-    # The mirroring needs no pixel; this only keeps a damaged picture from passing for a mirrored one.
+    # The mirroring needs no pixel. This keeps a damaged picture from passing for a mirrored one.
     with pillow("the AVIF"):
         image = open_image(data, "AVIF", limits)
         for frame in range(getattr(image, "n_frames", 1)):

@@ -54,7 +54,7 @@ def read_items(data: bytes, meta: Box) -> Items:
 def displayed(items: Items) -> set[int]:
     """The ids of the items that have to be mirrored, each for itself, for the whole picture to be mirrored.
 
-    That is every image, its alpha plane, gain map and thumbnails, but for what a grid or an overlay is made of.
+    That is every image, alpha plane, gain map and thumbnail, but not what a grid or an overlay is made of.
 
     Raises:
         FlipError: the picture is of an unknown kind, or shown both by itself and as a part.
@@ -75,13 +75,18 @@ def displayed(items: Items) -> set[int]:
             for kind, item, masters in items.references
             if kind in {b"auxl", b"thmb"} and masters and parts.issuperset(masters)
         } | {
-            part for kind, item, inputs in items.references if kind == b"dimg" and item in parts for part in inputs
+            part
+            for kind, item, inputs in items.references
+            if kind == b"dimg" and item in parts
+            for part in inputs
         }
         if more <= parts:
             break
         parts |= more
     if items.primary in parts:
-        raise FlipError("the AVIF shows one image both by itself and as a part of another, which is not mirrored")
+        raise FlipError(
+            "the AVIF shows one image both by itself and as a part of another, which is not mirrored"
+        )
     return {item for item, kind in items.kinds.items() if kind in _IMAGES and item not in parts}
 
 

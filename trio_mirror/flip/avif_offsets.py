@@ -34,9 +34,11 @@ def move_item_locations(data: bytes, edits: Edits, iloc: Box) -> None:
             reader.number(index_size if version else 0)
             at = reader.at
             extents.append((at, reader.number(offset_size), reader.number(length_size)))
-        if method == _FROM_FILE and not elsewhere:
+        if elsewhere:
+            raise FlipError("the AVIF keeps an image's data in another file")
+        if method == _FROM_FILE:
             steps = [_step(edits, base + offset, length) for _, offset, length in extents]
-            if base and len(set(steps)) == 1:
+            if base and len(set(steps)) == 1 and base + steps[0] >= 0:
                 edits.patch(base_at, base_size, base + steps[0])
             else:
                 for (at, offset, _), step in zip(extents, steps, strict=True):

@@ -1,6 +1,6 @@
 """How an AVIF image is turned and mirrored for display: the properties ``irot`` and ``imir``.
 
-ISO/IEC 23008-12, 6.5.10 and 6.5.12; MIAF (ISO/IEC 23000-22, 7.3.6.7) allows at most one of each, ``irot`` first.
+ISO/IEC 23008-12, 6.5.10 and 6.5.12; MIAF (ISO/IEC 23000-22, 7.3.6.7) allows one of each, ``irot`` first.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ class Orientation(NamedTuple):
 
 
 def read_orientation(properties: Iterable[tuple[bytes, bytes]]) -> Orientation:
-    """Reads the orientation from properties, each a box's kind and body, in the order in which they are applied.
+    """Reads the orientation from properties in the order in which they are applied.
+
+    Args:
+        properties: each a box's kind and body.
 
     Raises:
-        FlipError: there are several of a kind, or a quarter turn after a mirroring, which viewers show in two ways.
+        FlipError: there are several of a kind, or a quarter turn after a mirroring: viewers differ there.
     """
     turns: int | None = None
     axis: int | None = None
@@ -51,7 +54,9 @@ def read_orientation(properties: Iterable[tuple[bytes, bytes]]) -> Orientation:
             turns = body[0] & 3
         elif kind == b"imir" and body:
             if axis is not None:
-                raise FlipError("the AVIF is mirrored twice over, and viewers do not agree on what that means")
+                raise FlipError(
+                    "the AVIF is mirrored twice over, and viewers do not agree on what that means"
+                )
             axis = body[0] & 1
     return Orientation(turns or 0, axis)
 

@@ -16,7 +16,7 @@ _CHANGING_SHAPE = {b"irot", b"imir", b"clap"}
 class Association(NamedTuple):
     """A property of an item."""
 
-    index: int
+    number: int
     """Counted from 1 among the boxes of ``ipco``."""
     essential: bool
 
@@ -32,6 +32,7 @@ class Properties:
         self._data = data
         self._ipco = ipco
         self._boxes = list(ipco.children(data))
+        self._numbers = {data[box.start : box.end]: number for number, box in enumerate(self._boxes, 1)}
         self._added: list[bytes] = []
         self._tables = [
             (box, _read_associations(data, box)) for box in iprp.children(data) if box.kind == b"ipma"
@@ -41,7 +42,7 @@ class Properties:
         """The properties of an item, each a box's kind and body, in the order in which they are applied."""
         for _, table in self._tables:
             if item in table:
-                return [self._property(association.index) for association in table[item]]
+                return [self._property(association.number) for association in table[item]]
         return []
 
     def mirror(self, items: set[int], edits: Edits) -> None:
@@ -69,28 +70,29 @@ class Properties:
         """
         for item in items:
             if any(kind in _CHANGING_SHAPE for kind, _ in self.of(item)):
-                raise FlipError("the AVIF turns its tone-mapped image by itself, and viewers do not agree on how")
+                raise FlipError(
+                    "the AVIF turns its tone-mapped image by itself, and viewers do not agree on how"
+                )
 
     def _mirrored(self, item: int, associations: list[Association]) -> list[Association]:
         orientation = read_orientation(self.of(item)).mirrored()
-        kept = [each for each in associations if self._property(each.index)[0] not in _ORIENTING]
+        kept = [each for each in associations if self._property(each.number)[0] not in _ORIENTING]
         # Essential: a viewer that cannot turn the image must not show it (ISO/IEC 23000-22, 7.3.9).
-        return kept + [Association(self._index(box), essential=True) for box in orientation.property_boxes()]
+        return kept + [Association(self._number(box), essential=True) for box in orientation.property_boxes()]
 
-    def _property(self, index: int) -> tuple[bytes, bytes]:
-        if index == 0:
+    def _property(self, number: int) -> tuple[bytes, bytes]:
+        if number == 0:
             return b"", b""  # no property (9.3.3)
-        if index > len(self._boxes):
+        if number > len(self._boxes):
             raise FlipError(f"{DAMAGED}: an image of the AVIF refers to a property that is not there")
-        box = self._boxes[index - 1]
+        box = self._boxes[number - 1]
         return box.kind, self._data[box.body : box.end]
 
-    def _index(self, wanted: bytes) -> int:
-        present = [self._data[box.start : box.end] for box in self._boxes] + self._added
-        if wanted not in present:
+    def _number(self, wanted: bytes) -> int:
+        if wanted not in self._numbers:
             self._added.append(wanted)
-            present.append(wanted)
-        return present.index(wanted) + 1
+            self._numbers[wanted] = len(self._boxes) + len(self._added)
+        return self._numbers[wanted]
 
 
 def _read_associations(data: bytes, ipma: Box) -> dict[int, list[Association]]:
@@ -111,7 +113,7 @@ def _read_associations(data: bytes, ipma: Box) -> dict[int, list[Association]]:
 def _write_associations(data: bytes, ipma: Box, table: dict[int, list[Association]]) -> bytes:
     version = data[ipma.body]
     flags = int.from_bytes(data[ipma.body + 1 : ipma.body + 4])
-    if any(association.index > 0x7F for associations in table.values() for association in associations):
+    if any(association.number > 0x7F for associations in table.values() for association in associations):
         flags |= 1
     size = 2 if flags & 1 else 1
     out = bytearray(struct.pack(">II", version << 24 | flags, len(table)))
@@ -120,5 +122,5 @@ def _write_associations(data: bytes, ipma: Box, table: dict[int, list[Associatio
             raise FlipError("an image of the AVIF has too many properties to add its mirroring")
         out += item.to_bytes(4 if version else 2) + bytes([len(associations)])
         for association in associations:
-            out += (association.index | association.essential << 8 * size - 1).to_bytes(size)
+            out += (association.number | association.essential << 8 * size - 1).to_bytes(size)
     return bytes(out)

@@ -1,7 +1,7 @@
 """The tracks of an AVIF image sequence shown mirrored.
 
-Their sample entries carry the same ``irot`` and ``imir`` boxes that items have as properties; that is how libavif
-writes and reads a turned sequence (its ``write.c`` and ``read.c``; the AVIF specification is silent).
+Their sample entries carry the same ``irot`` and ``imir`` boxes that items have as properties. That is how
+libavif writes and reads a turned sequence (its ``write.c`` and ``read.c``).
 """
 
 from __future__ import annotations

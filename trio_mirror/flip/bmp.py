@@ -1,7 +1,7 @@
 """BMP and DIB: the rows reversed in place, run-length coded rasters coded anew; every other byte stays.
 
-The headers are Microsoft's BITMAPFILEHEADER, BITMAPCOREHEADER and BITMAPINFOHEADER (and its versions 2 to 5), and
-OS/2's BITMAPINFOHEADER2. A bitmap has no orientation but its row order, which mirroring does not touch.
+The headers are Microsoft's BITMAPFILEHEADER, BITMAPCOREHEADER and BITMAPINFOHEADER (and its versions 2 to 5),
+and OS/2's BITMAPINFOHEADER2. A bitmap has no orientation but its row order, which mirroring does not touch.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from trio_mirror.model import Flipped, Limits
 _FILE_HEADER = 14
 _CORE_HEADER = 12
 _V5_HEADER = 124
+_HEADER_SIZES = {_CORE_HEADER, 40, 52, 56, 64, 108, _V5_HEADER}
+_DEPTHS = {1, 2, 4, 8, 16, 24, 32}
 _RLE8, _RLE4, _BIT_FIELDS = 1, 2, 3
 _REFUSED = {4: "a whole JPEG", 5: "a whole PNG"}
 _PROFILES = (b"DEBM", b"KNIL")  # PROFILE_EMBEDDED, PROFILE_LINKED, in the file's byte order
@@ -48,17 +50,31 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     """Mirrors a BMP (or a DIB, a BMP without its file header) exactly, at its own depth and compression.
 
     Raises:
-        FlipError: damaged, over a limit, or of a kind that Pillow cannot read, so that nobody could check the result.
+        FlipError: damaged, over a limit, or of a kind that Pillow cannot read, so that the result cannot be
+            checked either.
     """
     is_dib = not data.startswith(b"BM")
     bitmap = read_bitmap(data, header=0 if is_dib else _FILE_HEADER)
     if bitmap.compression in _REFUSED:
-        raise FlipError(f"the BMP holds {_REFUSED[bitmap.compression]} for a printer: such a BMP is not mirrored")
+        raise FlipError(
+            f"the BMP holds {_REFUSED[bitmap.compression]} for a printer: such a BMP is not mirrored"
+        )
     check_size(bitmap.width, bitmap.height, limits)
     with pillow("the BMP"):
         open_image(data, "DIB" if is_dib else "BMP", limits)
     mirrored = _flip_rle(data, bitmap) if bitmap.compression in {_RLE8, _RLE4} else _flip_rows(data, bitmap)
     return Flipped(mirrored, "image/bmp", lossless=True)
+
+
+def is_bmp(data: bytes) -> bool:
+    """Whether the first bytes are those of a BMP, or of a DIB, which has no signature but a plausible header."""
+    if data.startswith(b"BM"):
+        return True
+    if len(data) < 16:
+        return False
+    (size,) = struct.unpack_from("<I", data)
+    planes, bits = struct.unpack_from("<HH", data, 8 if size == _CORE_HEADER else 12)
+    return size in _HEADER_SIZES and planes == 1 and bits in _DEPTHS
 
 
 def read_bitmap(data: bytes, *, header: int) -> Bitmap:

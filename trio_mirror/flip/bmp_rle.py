@@ -1,7 +1,7 @@
 """The run-length codes of BMP, BI_RLE8 and BI_RLE4 (Microsoft, "Bitmap Compression").
 
-A stream draws from left to right, row after row. It may skip pixels (a delta, or a row that ends early); what it
-skips stays undrawn in the mirrored stream too, because some viewers show those pixels as transparent.
+A stream draws from left to right, row after row. It may skip pixels (a delta, or a row that ends early). What
+it skips stays undrawn in the mirrored stream too, because some viewers show those pixels as transparent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _END_OF_LINE, _END_OF_BITMAP, _DELTA = 0, 1, 2
 _EOL, _EOB = b"\0\0", b"\0\1"
 _LONGEST = 255
 # A run that is worth its two bytes amid literal pixels: one value in RLE8, two values in turn in RLE4.
-_RUNS = {8: re.compile(rb"(.)\1{3,254}", re.DOTALL), 4: re.compile(rb"(.)(.)(?:\1\2){2,126}\1?", re.DOTALL)}
+_RUNS = {8: re.compile(rb"(.)\1{2,254}", re.DOTALL), 4: re.compile(rb"(.)(.)(?:\1\2){2,126}\1?", re.DOTALL)}
+_SHORT_RUNS = {8: re.compile(rb"(.)\1?", re.DOTALL), 4: re.compile(rb"..?", re.DOTALL)}
 _TO_NIBBLES = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 _TO_HEX = bytes.maketrans(bytes(range(16)), b"0123456789abcdef")
 
@@ -184,10 +185,13 @@ def _literals(pixels: bytes, bits: int) -> bytes:
     for start in range(0, len(pixels), _LONGEST):
         chunk = pixels[start : start + _LONGEST]
         if len(chunk) < 3:  # a literal of one or two pixels would read as an escape
-            step = 8 // bits
-            for at in range(0, len(chunk), step):
-                out += _run(chunk[at : at + step], bits)
+            for run in _SHORT_RUNS[bits].finditer(chunk):
+                out += _run(run.group(), bits)
             continue
-        coded = chunk if bits == 8 else bytes.fromhex((chunk + b"\0" * (len(chunk) % 2)).translate(_TO_HEX).decode())
+        coded = (
+            chunk
+            if bits == 8
+            else bytes.fromhex((chunk + b"\0" * (len(chunk) % 2)).translate(_TO_HEX).decode())
+        )
         out += bytes([0, len(chunk)]) + coded + b"\0" * (len(coded) % 2)
     return bytes(out)

@@ -1,7 +1,7 @@
 """The ISO base media file format (ISO/IEC 14496-12): boxes found, and changed in place or in size.
 
-A change of size touches more than itself: the size of every box around it, and every offset in the file that points
-behind it. ``Edits`` holds changes by their places in the original file, so that they can be noted in any order.
+A change of size touches more than itself: the size of every box around it, and every offset in the file that
+points behind it. ``Edits`` holds changes by their places in the original file, so that their order is free.
 """
 
 from __future__ import annotations
@@ -112,16 +112,18 @@ class Edits:
 
     def apply(self) -> bytes:
         """The changed file."""
-        parts = []
+        parts: list[bytes] = []
         at = 0
         for start, end, new in sorted(self._splices):
-            parts += [self._patched[at:start], new]
+            parts += [bytes(self._patched[at:start]), new]
             at = end
-        return b"".join([*parts, self._patched[at:]])
+        return b"".join([*parts, bytes(self._patched[at:])])
 
     def _resize(self, box: Box, growth: int) -> None:
         size = int.from_bytes(self._patched[box.start : box.start + 4])
         if size == 1:
-            self.patch(box.start + 8, 8, int.from_bytes(self._patched[box.start + 8 : box.start + 16]) + growth)
+            self.patch(
+                box.start + 8, 8, int.from_bytes(self._patched[box.start + 8 : box.start + 16]) + growth
+            )
         elif size:
             self.patch(box.start, 4, size + growth)

@@ -11,18 +11,22 @@ from trio_mirror.flip.exif import flips_rows, orientation
 from trio_mirror.flip.raster import check_size, open_image, pillow
 from trio_mirror.flip.webp_animation import Frame, mirror_frames, read_frame
 from trio_mirror.flip.webp_container import Chunk, Container, read_container
-from trio_mirror.flip.webp_image import ALPHA_FLAG, Coded, encode, read_coded, replace_coded
+from trio_mirror.flip.webp_image import ALPHA_FLAG, encode, read_coded, replace_coded
 from trio_mirror.model import Flipped, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from trio_mirror.flip.webp_animation import Rectangle
 
 _EXIF_FLAG = 0x08  # of the VP8X chunk; without it an EXIF chunk is ignored
-_LOSSLESS_NOTE = "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
+_LOSSLESS_NOTE = (
+    "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
+)
 
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:
-    """Mirrors a WebP picture or animation: exactly if it is lossless, else within 40 dB, its alpha always exactly.
+    """Mirrors a WebP or an animation: exactly if it is lossless, else within 40 dB, alpha always exactly.
 
     Raises:
         FlipError: damaged, or over a limit.
@@ -36,7 +40,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         open_image(data, "WEBP", limits)  # the container as a whole is sound
     method = _method(container.chunks)
     if frames:
-        mirrored = list(mirror_frames(frames, canvas, _shown(data, len(frames), limits, method), method))
+        shown = _canvases(data, canvas, method, limits)
+        mirrored = list(mirror_frames(frames, canvas, shown, method))
         chunks = _with_frames(container.chunks, mirrored)
         before, after = [frame.coded for frame in frames], [frame.coded for frame in mirrored]
     else:
@@ -88,13 +93,19 @@ def _method(chunks: list[Chunk]) -> Image.Transpose:
     return Image.Transpose.FLIP_LEFT_RIGHT
 
 
-def _shown(data: bytes, frames: int, limits: Limits, method: Image.Transpose) -> Iterator[Image.Image]:
-    """The canvas of an animation, mirrored, as each frame shows it."""
+def _canvases(
+    data: bytes, size: tuple[int, int], method: Image.Transpose, limits: Limits
+) -> Callable[[int, Rectangle], Image.Image]:
+    """A view of an animation's mirrored canvas: by the number of a frame and a part of the canvas."""
     with pillow("the WebP"):
         image = open_image(data, "WEBP", limits)
-        for at in range(frames):
-            image.seek(at)
-            yield image.convert("RGBA").transpose(method)
+
+    def shown(number: int, part: Rectangle) -> Image.Image:
+        with pillow("the WebP"):
+            image.seek(number)
+            return image.crop(part.mirrored(*size, method)).convert("RGBA").transpose(method)
+
+    return shown
 
 
 def _with_frames(chunks: list[Chunk], frames: list[Frame]) -> list[Chunk]:

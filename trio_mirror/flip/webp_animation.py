@@ -1,27 +1,25 @@
 """The frames of an animated WebP (RFC 9649, section 2.7.1.1), each mirrored at its mirrored place.
 
-A frame's offsets are even by format. Where mirroring would make one odd, the frame grows by a pixel, and what it
-gains shows exactly what the canvas shows there.
+A frame's offsets are even by format. Where mirroring would make one odd, the frame grows by a pixel, and what
+it gains shows exactly what the canvas shows there.
 """
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import Image, ImageChops
+from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.webp_container import Chunk, read_chunks
 from trio_mirror.flip.webp_image import Coded, encode, read_coded, replace_coded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _FRAME_HEADER = 16
 _DISPOSE_TO_BACKGROUND, _DO_NOT_BLEND = 1, 2
-_TRANSPARENT = (0, 0, 0, 0)
 
 
 class Rectangle(NamedTuple):
@@ -42,10 +40,8 @@ class Rectangle(NamedTuple):
         """The smallest rectangle around it that a frame can have."""
         return self._replace(left=self.left - self.left % 2, top=self.top - self.top % 2)
 
-    def around(self, other: tuple[int, int, int, int] | None) -> Rectangle:
+    def around(self, other: Rectangle) -> Rectangle:
         """The smallest rectangle around both."""
-        if other is None:
-            return self
         left, top, right, bottom = other
         return Rectangle(
             min(self.left, left), min(self.top, top), max(self.right, right), max(self.bottom, bottom)
@@ -97,80 +93,101 @@ def read_frame(chunk: Chunk, canvas: tuple[int, int]) -> Frame:
     )
     rectangle = Rectangle(2 * left, 2 * top, 2 * left + width + 1, 2 * top + height + 1)
     frame = Frame(rectangle, chunk.payload[12:_FRAME_HEADER], read_chunks(chunk.payload[_FRAME_HEADER:]))
-    if rectangle.right > canvas[0] or rectangle.bottom > canvas[1] or frame.coded.size() != (width + 1, height + 1):
+    if (
+        rectangle.right > canvas[0]
+        or rectangle.bottom > canvas[1]
+        or frame.coded.size() != (width + 1, height + 1)
+    ):
         raise FlipError("the WebP is damaged: a frame of it has another size than its place")
     return frame
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A part of the canvas that was cleared with a frame that grew, and that should not have been."""
+
+    rectangle: Rectangle
+    mask: Image.Image
+    """Of the rectangle's size; 255 where a pixel was lost."""
+
+
 def mirror_frames(
-    frames: list[Frame], size: tuple[int, int], shown: Iterator[Image.Image], method: Image.Transpose
+    frames: list[Frame],
+    size: tuple[int, int],
+    shown: Callable[[int, Rectangle], Image.Image],
+    method: Image.Transpose,
 ) -> Iterator[Frame]:
     """Mirrors the frames of an animation.
 
     Args:
         frames: the frames.
         size: width and height of the canvas, in pixels.
-        shown: the canvas as each frame shows it, mirrored; only taken from where a frame has to grow.
+        shown: gives a part of the mirrored canvas, as the frame of this number shows it, in RGBA.
         method: how to mirror, by the picture's orientation.
 
     Raises:
-        FlipError: a frame is damaged.
+        FlipError: a frame is damaged, or would have to be blended twice.
     """
-    places = [frame.rectangle.mirrored(*size, method) for frame in frames]
-    if all(place == place.with_even_corner() for place in places):
-        for frame, place in zip(frames, places, strict=True):
-            coded = frame.coded
-            mirrored = encode(coded.decode().transpose(method), coded)
-            yield replace(frame, rectangle=place, chunks=replace_coded(frame.chunks, mirrored))
-        return
-    before = canvas = Image.new("RGBA", size)  # what a frame should find, and what it does find
-    for frame, place, picture in zip(frames, places, shown, strict=True):
-        # An earlier frame that grew may have cleared more of the canvas than it should: that is drawn again.
-        lost = _differing(before, canvas)
-        grown = place.around(lost.getbbox()).with_even_corner()
+    lost: Lost | None = None
+    for number, frame in enumerate(frames):
+        place = frame.rectangle.mirrored(*size, method)
+        grown = (place.around(lost.rectangle) if lost else place).with_even_corner()
         coded = frame.coded
         pixels = coded.decode().transpose(method)
-        if grown != place or lost.getbbox():
-            pixels = _grow(pixels, place, grown, picture, lost if frame.blends else None)
-        mirrored = encode(pixels, coded)
+        if grown == place and not lost:
+            mirrored = encode(pixels, coded)
+        else:
+            picture = shown(number, grown)
+            corner = (place.left - grown.left, place.top - grown.top)
+            mirrored = encode(_grow(pixels, corner, picture, _redrawn(lost, grown, frame)), coded)
+            lost = _cleared(picture, place, grown) if frame.is_disposed else None
         yield replace(frame, rectangle=grown, chunks=replace_coded(frame.chunks, mirrored))
-        before, canvas = picture.copy(), picture.copy()
-        if frame.is_disposed:
-            before.paste(_TRANSPARENT, place)
-            canvas.paste(_TRANSPARENT, grown)
+
+
+def _redrawn(lost: Lost | None, grown: Rectangle, frame: Frame) -> Image.Image | None:
+    """A mask of what a larger frame has to show beyond its own pixels; None if that is all that it covers."""
+    if not frame.blends:
+        return None
+    mask = Image.new("L", (grown.right - grown.left, grown.bottom - grown.top))
+    if lost:
+        mask.paste(lost.mask, (lost.rectangle.left - grown.left, lost.rectangle.top - grown.top))
+    return mask
 
 
 def _grow(
-    pixels: Image.Image, place: Rectangle, grown: Rectangle, picture: Image.Image, lost: Image.Image | None
+    pixels: Image.Image, corner: tuple[int, int], picture: Image.Image, redrawn: Image.Image | None
 ) -> Image.Image:
     """Lays a frame's pixels into a larger frame that shows the same picture.
 
     Args:
         pixels: the frame's own.
-        place: where they lie on the canvas.
-        grown: the larger frame.
-        picture: the canvas with the frame.
-        lost: a mask of what was cleared of the canvas and should not have been, for a frame that blends.
+        corner: where they lie in the larger frame.
+        picture: what the canvas shows there.
+        redrawn: a mask of what the larger frame shows beyond its own pixels; None for all.
 
     Raises:
-        FlipError: half transparent pixels were lost, which viewers round when they blend them again.
+        FlipError: half transparent pixels have to be drawn again, which viewers round when they blend them.
     """
-    shown = picture.crop(grown)
-    corner = (place.left - grown.left, place.top - grown.top)
-    opaque = pixels.mode == "RGB" and shown.getextrema()[3] == (255, 255)
-    if lost is None or opaque:
-        shown.paste(pixels.convert("RGBA"), corner)
-        return shown.convert("RGB") if opaque else shown
-    mask = lost.crop(grown)
-    if any(shown.getchannel("A").histogram(mask)[1:255]):
+    is_opaque = pixels.mode == "RGB" and picture.getchannel("A").getextrema() == (255, 255)
+    if redrawn is None or is_opaque:
+        whole = picture.copy()
+        whole.paste(pixels.convert("RGBA"), corner)
+        return whole.convert("RGB") if is_opaque else whole
+    if any(picture.getchannel("A").histogram(redrawn)[1:255]):
         raise FlipError("the WebP's frames, cleared and half transparent, cannot be mirrored exactly")
-    blended = Image.new("RGBA", shown.size)
+    blended = Image.new("RGBA", picture.size)
     blended.paste(pixels.convert("RGBA"), corner)
-    blended.paste(shown, mask=mask)
+    blended.paste(picture, mask=redrawn)
     return blended
 
 
-def _differing(one: Image.Image, other: Image.Image) -> Image.Image:
-    """A mask, of mode 1, of the pixels in which two RGBA images differ."""
-    bands = ImageChops.difference(one, other).split()
-    return functools.reduce(ImageChops.lighter, bands).point(lambda value: value and 255, "1")
+def _cleared(picture: Image.Image, place: Rectangle, grown: Rectangle) -> Lost | None:
+    """What is lost when all of a larger frame is cleared, not only the frame's own place."""
+    left, top = grown.left, grown.top
+    alpha = picture.getchannel("A").point(lambda value: value and 255)
+    alpha.paste(0, (place.left - left, place.top - top, place.right - left, place.bottom - top))
+    box = alpha.getbbox()
+    if box is None:
+        return None
+    rectangle = Rectangle(box[0] + left, box[1] + top, box[2] + left, box[3] + top)
+    return Lost(rectangle, alpha.crop(box))

@@ -1,4 +1,4 @@
-"""The container of WebP (RFC 9649, section 2): chunks in a RIFF file, read and written again byte for byte."""
+"""The container of WebP (RFC 9649, section 2): chunks in a RIFF file, read and written byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One coded image of a WebP file, a still picture or a frame: decoded, mirrored, and encoded in its own way again."""
+"""One coded image of a WebP file, a still picture or a frame: decoded, and encoded in its own way again."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def replace_coded(chunks: list[Chunk], new: Coded) -> list[Chunk]:
 def encode(pixels: Image.Image, like: Coded) -> Coded:
     """Encodes pixels in the way of another image.
 
-    A lossy image stays lossy if that can be close (40 dB, measured on what is seen), at the lowest quality from 95 up;
-    else it becomes lossless.
+    A lossy image stays lossy if that can be close (40 dB, measured on what is seen), at the lowest quality
+    from 95 up; else it becomes lossless.
 
     Args:
         pixels: RGB or RGBA. An RGBA image that has no transparent pixel is for a ``like`` that has alpha.
@@ -153,8 +153,8 @@ def _encode_lossless(pixels: Image.Image) -> Coded:
 def _corrected(source: Image.Image, wanted: Image.Image, got: Image.Image) -> Image.Image:
     """Adds to ``source`` what is missing between ``got``, which came out of it, and ``wanted``.
 
-    Most of it is colour: the encoder averages four pixels, the decoder spreads them smoothly again, and along sharp
-    edges one is not the inverse of the other.
+    Most of it is colour: the encoder averages four pixels, the decoder spreads them smoothly again, and along
+    sharp edges one is not the inverse of the other.
     """
     aim, result = wanted.convert("RGB"), got.convert("RGB")
     colours = ImageChops.add(source.convert("RGB"), ImageChops.subtract(aim, result))
