@@ -45,7 +45,9 @@ def flip(data: bytes, *, limits: Limits | None = None, lossless: Lossless = Loss
         image = open_image(data, image_format, limits)
         frames = getattr(image, "n_frames", 1)
         if frames > limits.frames:
-            raise FlipError(f"the picture has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
+            raise FlipError(
+                f"the picture has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)"
+            )
         orientation = image.getexif().get(0x0112, 1)
         method = _TOP_BOTTOM if orientation in {5, 6, 7, 8} else _LEFT_RIGHT
         mirrored = []
@@ -91,7 +93,10 @@ def _save_options(image: Image.Image, image_format: str, frames: list[Image.Imag
         if key in image.info:
             options[key] = image.info[key]
     if image_format == "JPEG":
-        options |= {"qtables": getattr(image, "quantization", None), "progressive": "progression" in image.info}
+        options |= {
+            "qtables": getattr(image, "quantization", None),
+            "progressive": "progression" in image.info,
+        }
     if image_format == "WEBP":
         options["quality"] = 95
     if image_format == "TIFF" and image.info.get("compression"):

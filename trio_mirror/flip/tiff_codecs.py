@@ -1,0 +1,199 @@
+"""The exact compressions of TIFF: bytes of a strip or tile, decoded to rows and encoded again.
+
+LZW, PackBits, LZMA and Zstandard compress bytes, whatever pixels those are part of; so each strip is handed to
+Pillow's libtiff as if it were a grey picture of one strip, as wide as a row has bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.tiff_ifd import Structure
+from trio_mirror.flip.tiff_layout import (
+    CCITT_G3,
+    CCITT_G4,
+    CCITT_RLE,
+    DEFLATE,
+    LZMA,
+    LZW,
+    OLD_DEFLATE,
+    PACKBITS,
+    UNCOMPRESSED,
+    ZSTD,
+)
+
+DEFLATES = frozenset({DEFLATE, OLD_DEFLATE})
+BYTEWISE = {LZW: "tiff_lzw", PACKBITS: "packbits", LZMA: "lzma", ZSTD: "zstd"}
+"""Pillow's names of the compressions that know only bytes."""
+FAX = {CCITT_RLE: "tiff_ccitt", CCITT_G3: "group3", CCITT_G4: "group4"}
+"""Pillow's names of the compressions of black and white rows (ITU-T T.4 and T.6)."""
+FAX_OPTIONS = {CCITT_G3: 292, CCITT_G4: 293}
+"""The tags that say how a fax code is used."""
+
+_LONG = 4
+_UNCOMPRESSED_MODE = 2
+
+# How many bytes one compressed byte can at most stand for: deflate 258 for a bit pair, a PackBits pair 128, an LZW code
+# of 12 bits a string as long as the table. Who claims more would only make room for data that cannot come.
+_MOST_FROM_ONE_BYTE = {DEFLATE: 1032, OLD_DEFLATE: 1032, PACKBITS: 64, LZW: 2731}
+
+
+class Codec(Protocol):
+    """Decodes and encodes the strips or tiles of one image."""
+
+    lossless: bool
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """The rows of one strip or tile.
+
+        Raises:
+            FlipError: the data is damaged or of a kind that cannot be decoded.
+        """
+
+    def encode(self, raster: bytes, rows: int) -> bytes:
+        """The data of one strip or tile."""
+
+
+@dataclass(frozen=True)
+class Uncompressed:
+    """Rows as they are."""
+
+    stride: int
+    lossless = True
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """The first bytes: as many as the rows take."""
+        return data[: rows * self.stride]
+
+    def encode(self, raster: bytes, rows: int) -> bytes:  # noqa: ARG002 - a Codec's shape
+        """The rows themselves."""
+        return raster
+
+
+@dataclass(frozen=True)
+class Deflate:
+    """Deflate in zlib's format (RFC 1950), under its two numbers."""
+
+    stride: int
+    lossless = True
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """Decompresses as many bytes as the rows take, and no more."""
+        _check_plausible(DEFLATE, data, rows * self.stride)
+        try:
+            raster = zlib.decompressobj().decompress(data, rows * self.stride)
+        except zlib.error as error:
+            raise FlipError("the TIFF is damaged: a strip or tile cannot be decompressed") from error
+        if len(raster) < rows * self.stride:
+            raise FlipError("the TIFF is damaged: a strip or tile is cut short")
+        return raster
+
+    def encode(self, raster: bytes, rows: int) -> bytes:  # noqa: ARG002 - a Codec's shape
+        """Compresses as well as zlib can: the result had better fit where the original was."""
+        return zlib.compress(raster, 9)
+
+
+@dataclass(frozen=True)
+class Bytewise:
+    """LZW, PackBits, LZMA or Zstandard, by libtiff."""
+
+    compression: int
+    stride: int
+    lossless = True
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """Decodes the strip as a grey picture."""
+        _check_plausible(self.compression, data, rows * self.stride)
+        size = self.stride, rows
+        wrapped = _one_strip(data, size, bits=8, compression=self.compression)
+        with pillow("a strip or tile of the TIFF"):
+            return Image.frombytes("L", size, wrapped, "libtiff", ("L", 0, 8)).tobytes()
+
+    def encode(self, raster: bytes, rows: int) -> bytes:
+        """Encodes the strip as a grey picture."""
+        grey = Image.frombytes("L", (self.stride, rows), raster)
+        return _strip_of(grey, BYTEWISE[self.compression], {})
+
+
+@dataclass(frozen=True)
+class Fax:
+    """The CCITT codes for rows of black and white, by libtiff."""
+
+    compression: int
+    width: int
+    options: int
+    """The tag T4Options or T6Options."""
+    lossless = True
+
+    def __post_init__(self) -> None:
+        """Refuses what libtiff cannot write.
+
+        Raises:
+            FlipError: the rows may be in uncompressed mode (ITU-T T.6 annex A).
+        """
+        if self.compression in FAX_OPTIONS and self.options & _UNCOMPRESSED_MODE:
+            raise FlipError("this TIFF allows the fax codes' uncompressed mode, which cannot be written here")
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """Decodes the strip as a picture of one bit a pixel."""
+        size = self.width, rows
+        wrapped = _one_strip(data, size, bits=1, compression=self.compression, options=self._tags)
+        with pillow("a strip or tile of the TIFF"):
+            return Image.frombytes("1", size, wrapped, "libtiff", ("1", 0, 8)).tobytes()
+
+    def encode(self, raster: bytes, rows: int) -> bytes:
+        """Encodes the strip with the options that it came with."""
+        picture = Image.frombytes("1", (self.width, rows), raster)
+        return _strip_of(picture, FAX[self.compression], self._tags)
+
+    @property
+    def _tags(self) -> dict[int, int]:
+        return {FAX_OPTIONS[self.compression]: self.options} if self.compression in FAX_OPTIONS else {}
+
+
+def _check_plausible(compression: int, data: bytes, size: int) -> None:
+    most = _MOST_FROM_ONE_BYTE.get(compression)
+    if most is not None and size > most * (len(data) + 16):
+        raise FlipError("the TIFF is damaged: a strip or tile is cut short")
+
+
+def _one_strip(
+    data: bytes, size: tuple[int, int], *, bits: int, compression: int, options: dict[int, int] | None = None
+) -> bytes:
+    """A classic TIFF of one grey strip, its directory at byte 8 and its data behind that."""
+    width, rows = size
+    tags = {
+        256: width,
+        257: rows,
+        258: bits,
+        259: compression,
+        262: 1,
+        273: 0,
+        277: 1,
+        278: rows,
+        279: len(data),
+    }
+    tags |= options or {}
+    start = 8 + 2 + 12 * len(tags) + 4
+    tags[273] = start
+    entries = b"".join(struct.pack("<HHII", tag, _LONG, 1, tags[tag]) for tag in sorted(tags))
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+def _strip_of(picture: Image.Image, compression: str, options: dict[int, int]) -> bytes:
+    """The data of the one strip that Pillow makes of a picture."""
+    out = io.BytesIO()
+    with pillow("a mirrored strip or tile of the TIFF"):
+        picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height, **options})
+    structure = Structure(out.getvalue())
+    (image,) = structure.images(1)
+    (start,), (count,) = structure.numbers(image, 273), structure.numbers(image, 279)
+    return structure.data[start : start + count]
