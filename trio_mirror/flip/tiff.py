@@ -148,7 +148,7 @@ def _codec(structure: Structure, image: Ifd, layout: Layout, slots: list[Span]) 
             tables=structure.octets(image, _JPEG_TABLES),
             width=layout.segment_width,
             components=layout.samples,
-            ycbcr=layout.photometric == YCBCR,
+            ycbcr=layout.photometric == YCBCR and layout.samples == 3,
             sample=structure.data[slots[0].start : slots[0].stop],
         )
     if compression == WEBP and layout.samples in {3, 4} and layout.bits == 8 * layout.samples:

@@ -6,8 +6,6 @@ Pillow's libtiff as if it were a grey picture of one strip, as wide as a row has
 
 from __future__ import annotations
 
-import io
-import struct
 import zlib
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,8 +13,6 @@ from typing import Protocol
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import pillow
-from trio_mirror.flip.tiff_ifd import Structure
 from trio_mirror.flip.tiff_layout import (
     CCITT_G3,
     CCITT_G4,
@@ -26,9 +22,9 @@ from trio_mirror.flip.tiff_layout import (
     LZW,
     OLD_DEFLATE,
     PACKBITS,
-    UNCOMPRESSED,
     ZSTD,
 )
+from trio_mirror.flip.tiff_strip import decode_strip, encode_strip
 
 DEFLATES = frozenset({DEFLATE, OLD_DEFLATE})
 BYTEWISE = {LZW: "tiff_lzw", PACKBITS: "packbits", LZMA: "lzma", ZSTD: "zstd"}
@@ -38,7 +34,6 @@ FAX = {CCITT_RLE: "tiff_ccitt", CCITT_G3: "group3", CCITT_G4: "group4"}
 FAX_OPTIONS = {CCITT_G3: 292, CCITT_G4: 293}
 """The tags that say how a fax code is used."""
 
-_LONG = 4
 _UNCOMPRESSED_MODE = 2
 
 # How many bytes one compressed byte can at most stand for: deflate 258 for a bit pair, a PackBits pair 128, an LZW code
@@ -112,15 +107,12 @@ class Bytewise:
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes the strip as a grey picture."""
         _check_plausible(self.compression, data, rows * self.stride)
-        size = self.stride, rows
-        wrapped = _one_strip(data, size, bits=8, compression=self.compression)
-        with pillow("a strip or tile of the TIFF"):
-            return Image.frombytes("L", size, wrapped, "libtiff", ("L", 0, 8)).tobytes()
+        return decode_strip(data, "L", (self.stride, rows), self.compression).tobytes()
 
     def encode(self, raster: bytes, rows: int) -> bytes:
         """Encodes the strip as a grey picture."""
         grey = Image.frombytes("L", (self.stride, rows), raster)
-        return _strip_of(grey, BYTEWISE[self.compression], {})
+        return encode_strip(grey, BYTEWISE[self.compression], {})
 
 
 @dataclass(frozen=True)
@@ -144,15 +136,12 @@ class Fax:
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes the strip as a picture of one bit a pixel."""
-        size = self.width, rows
-        wrapped = _one_strip(data, size, bits=1, compression=self.compression, options=self._tags)
-        with pillow("a strip or tile of the TIFF"):
-            return Image.frombytes("1", size, wrapped, "libtiff", ("1", 0, 8)).tobytes()
+        return decode_strip(data, "1", (self.width, rows), self.compression, tags=self._tags).tobytes()
 
     def encode(self, raster: bytes, rows: int) -> bytes:
         """Encodes the strip with the options that it came with."""
         picture = Image.frombytes("1", (self.width, rows), raster)
-        return _strip_of(picture, FAX[self.compression], self._tags)
+        return encode_strip(picture, FAX[self.compression], self._tags)
 
     @property
     def _tags(self) -> dict[int, int]:
@@ -163,37 +152,3 @@ def _check_plausible(compression: int, data: bytes, size: int) -> None:
     most = _MOST_FROM_ONE_BYTE.get(compression)
     if most is not None and size > most * (len(data) + 16):
         raise FlipError("the TIFF is damaged: a strip or tile is cut short")
-
-
-def _one_strip(
-    data: bytes, size: tuple[int, int], *, bits: int, compression: int, options: dict[int, int] | None = None
-) -> bytes:
-    """A classic TIFF of one grey strip, its directory at byte 8 and its data behind that."""
-    width, rows = size
-    tags = {
-        256: width,
-        257: rows,
-        258: bits,
-        259: compression,
-        262: 1,
-        273: 0,
-        277: 1,
-        278: rows,
-        279: len(data),
-    }
-    tags |= options or {}
-    start = 8 + 2 + 12 * len(tags) + 4
-    tags[273] = start
-    entries = b"".join(struct.pack("<HHII", tag, _LONG, 1, tags[tag]) for tag in sorted(tags))
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
-
-
-def _strip_of(picture: Image.Image, compression: str, options: dict[int, int]) -> bytes:
-    """The data of the one strip that Pillow makes of a picture."""
-    out = io.BytesIO()
-    with pillow("a mirrored strip or tile of the TIFF"):
-        picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height, **options})
-    structure = Structure(out.getvalue())
-    (image,) = structure.images(1)
-    (start,), (count,) = structure.numbers(image, 273), structure.numbers(image, 279)
-    return structure.data[start : start + count]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import re
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from PIL import Image, ImageChops, ImageStat
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.tiff_layout import JPEG, YCBCR
+from trio_mirror.flip.tiff_strip import decode_strip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 _WHAT = "a strip or tile of the TIFF"
 _MOST_ERROR = 255**2 / 10**4.05
 """The mean square error that is 40.5 dB below the peak: re-encoding must stay within it."""
+_LADDER = (1, 1.4, 2, 2.8, 4, 8, 255)
+"""By what the steps of the quantization tables are divided, until the pixels are close enough."""
 
+_GREY, _RGB, _CMYK = 1, 2, 5  # PhotometricInterpretation
+_JPEG_TABLES = 347
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_NO_SCAN_DATA = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _DHT, _SOS, _DQT, _APP0 = 0xC4, 0xDA, 0xDB, 0xE0
 _SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # of luma against chroma; the value is Pillow's name of it
 
@@ -35,7 +40,7 @@ class Jpeg:
         tables: the tag JPEGTables, an abbreviated stream for the tables that all strips or tiles share; may be empty.
         width: pixels of a row of a strip or tile.
         components: 1, 3 or 4.
-        ycbcr: whether three components are luma and chroma.
+        ycbcr: whether the components are luma and chroma.
         sample: the data of one strip or tile, whose tables and sampling are kept.
     """
 
@@ -52,10 +57,16 @@ class Jpeg:
         Raises:
             FlipError: the stream is damaged, or not of the size, depth or components that the TIFF announces.
         """
-        stream = self._fitted(self._whole(data), rows)
+        stream = self._whole(data)
         size = self.width, rows
-        with pillow(_WHAT):
-            return Image.frombytes(self._mode, size, stream, "jpeg", (self._mode, self._mode)).tobytes()
+        if _frame(stream) == (8, rows, self.width, self.components):
+            with suppress(FlipError), pillow(_WHAT):
+                return Image.frombytes(self._mode, size, stream, "jpeg", (self._mode, self._mode)).tobytes()
+        # libtiff forgives some damage, and a last strip that is higher than the image.
+        mode = "RGB" if self.components == 3 else self._mode
+        tags = {_JPEG_TABLES: self.tables} if self.tables else {}
+        picture = decode_strip(data, mode, size, JPEG, photometric=self._photometric, tags=tags)
+        return picture.convert(self._mode).tobytes()
 
     def encode(self, raster: bytes, rows: int) -> bytes:
         """Encodes a strip or tile, as coarsely as the file's own tables are where that is close enough.
@@ -64,8 +75,8 @@ class Jpeg:
             FlipError: even the finest tables do not keep the pixels within 40 dB.
         """
         picture = Image.frombytes(self._mode, (self.width, rows), raster)
-        for divisor in (1, 2, 4, 255):
-            tables = [[max(1, step // divisor) for step in table] for table in self._quantization]
+        for divisor in _LADDER:
+            tables = [[max(1, int(step / divisor)) for step in table] for table in self._quantization]
             stream = _encoded(picture, tables, self._sampling)
             if _error(picture, self.decode(stream, rows)) <= _MOST_ERROR:
                 return self._abbreviated(stream)
@@ -74,6 +85,10 @@ class Jpeg:
     @property
     def _mode(self) -> str:
         return {1: "L", 3: "YCbCr" if self.ycbcr else "RGB", 4: "CMYK"}[self.components]
+
+    @property
+    def _photometric(self) -> int:
+        return YCBCR if self.ycbcr else {1: _GREY, 3: _RGB, 4: _CMYK}[self.components]
 
     @cached_property
     def _layers(self) -> list[tuple[int, int, int, int]]:
@@ -101,29 +116,6 @@ class Jpeg:
         if len(self.tables) < 4:
             return data
         return self.tables[:-2] + data[2:] if self.tables.endswith(b"\xff\xd9") else self.tables + data[2:]
-
-    def _fitted(self, stream: bytes, rows: int) -> bytes:
-        """The stream with the height that the TIFF announces, where its own is greater, and no rubbish at its end.
-
-        Both occur in files that libtiff reads without complaint.
-
-        Raises:
-            FlipError: the stream is no JPEG of that width, depth and number of components, or it is too short.
-        """
-        sequential = False
-        for marker, start, _ in _segments(stream):
-            if marker in _FRAMES:
-                sequential = marker <= 0xC1
-                depth, height, width, components = struct.unpack_from(">BHHB", stream.ljust(start + 10), start + 4)
-                if (depth, width, components) != (8, self.width, self.components) or height < rows:
-                    break
-                stream = stream[: start + 5] + rows.to_bytes(2) + stream[start + 7 :]
-            if marker == _SOS:
-                scan_end = _NO_SCAN_DATA.search(stream, start + 2)
-                whole = sequential and stream[start + 4 : start + 5] == bytes([self.components])
-                # Rubbish behind the only scan may look like a marker that stops the decoder.
-                return stream[: scan_end.start()] + b"\xff\xd9" if scan_end and whole else stream
-        raise FlipError("the TIFF is damaged: a JPEG strip or tile is not of the kind that the TIFF announces")
 
     def _abbreviated(self, stream: bytes) -> bytes:
         """The stream without application data, and without Huffman tables that the TIFF holds already.
@@ -159,12 +151,21 @@ def _encoded(picture: Image.Image, tables: list[list[int]], sampling: int) -> by
 
 
 def _error(picture: Image.Image, raster: bytes) -> float:
-    """The mean square error of a raster against a picture, as it is displayed."""
+    """The mean square error of a raster against a picture, as they are displayed."""
     other = Image.frombytes(picture.mode, picture.size, raster)
     if picture.mode == "YCbCr":
         picture, other = picture.convert("RGB"), other.convert("RGB")
     squares = ImageStat.Stat(ImageChops.difference(picture, other)).sum2
     return sum(squares) / (picture.width * picture.height * len(squares))
+
+
+def _frame(stream: bytes) -> tuple[int, int, int, int] | None:
+    """The depth, height, width and number of components that a stream announces; none if that cannot be told."""
+    for marker, start, stop in _segments(stream):
+        if marker in _FRAMES and stop - start >= 10 and stop <= len(stream):
+            depth, height, width, components = struct.unpack_from(">BHHB", stream, start + 4)
+            return depth, height, width, components
+    return None
 
 
 def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
