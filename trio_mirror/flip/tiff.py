@@ -1,7 +1,7 @@
 """TIFF and BigTIFF: every page and reduced image mirrored strip by strip or tile by tile, all tags kept.
 
-New data goes where the old data was, or to the end of the file; only the offsets and byte counts of strips and tiles
-change with it. The compression, the depth and the layout stay as they are.
+New data goes where the old data was, or to the end of the file; only the offsets and byte counts of strips and
+tiles change with it. The compression, the depth and the layout stay as they are.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ from trio_mirror.flip.tiff_codecs import (
     DEFLATES,
     FAX,
     FAX_OPTIONS,
+    BitsReversed,
     Bytewise,
     Codec,
     Deflate,
     Fax,
+    Predicted,
     Uncompressed,
 )
+from trio_mirror.flip.tiff_grid import Grid
 from trio_mirror.flip.tiff_ifd import Structure
 from trio_mirror.flip.tiff_layout import JPEG, OLD_JPEG, UNCOMPRESSED, WEBP, YCBCR, Layout, read_layout
 from trio_mirror.flip.tiff_lossy import Jpeg, WebP
 from trio_mirror.flip.tiff_predictor import Predictor
-from trio_mirror.flip.tiff_raster import REVERSED_BITS, rearrange, reverse_order, reverse_rows
 from trio_mirror.flip.tiff_space import Space, Span
 from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from trio_mirror.flip.tiff_ifd import Ifd
     from trio_mirror.model import Limits
 
 _JPEG_TABLES, _PHOTOSHOP, _PHOTOSHOP_LAYERS = 347, 34377, 37724
 _THUMBNAIL = b"8BIM\x04\x0c"  # image resource 1036 (Adobe Photoshop File Formats Specification)
-_NAMES = {
+_COMPRESSIONS = {
     OLD_JPEG: "old-style JPEG (6)",
+    JPEG: "JPEG (7)",
     32766: "NeXT (32766)",
     32771: "CCITT RLE by words (32771)",
     32809: "ThunderScan (32809)",
@@ -70,9 +71,10 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     space = Space(out, structure.occupied(images), [slot for image in slots for slot in image])
     lossless = True
     for image, layout, places in zip(images, layouts, slots, strict=True):
-        codec = _codec(structure, image, layout, places)
+        segments = [memoryview(data)[slot.start : slot.stop] for slot in places]
+        codec = _codec(structure, image, layout, segments[0])
         lossless &= codec.lossless
-        pieces = list(_mirrored(structure, layout, codec, places))
+        pieces = list(Grid(layout, codec).mirrored(segments))
         structure.store(out, layout.offsets, space.place(places, pieces))
         if layout.counts and layout.compression != UNCOMPRESSED:
             structure.store(out, layout.counts, [len(piece) for piece in pieces])
@@ -100,7 +102,7 @@ def _check_readable(data: bytes) -> None:
 
 
 def _slots(structure: Structure, layout: Layout) -> list[Span]:
-    """Where the strips or tiles of an image stand, by plane, then from top to bottom, then from left to right.
+    """Where the strips or tiles of an image stand: by plane, from top to bottom, from left to right.
 
     Raises:
         FlipError: there are too few of them, or they lie outside the file.
@@ -127,106 +129,43 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
     return slots
 
 
-def _codec(structure: Structure, image: Ifd, layout: Layout, slots: list[Span]) -> Codec:
-    """The codec of an image's compression.
+def _codec(structure: Structure, image: Ifd, layout: Layout, sample: memoryview) -> Codec:
+    """The codec of an image, from its compression, its fill order and its predictor.
 
     Raises:
         FlipError: the compression is none that can be decoded and encoded here.
     """
-    compression = layout.compression
-    if compression == UNCOMPRESSED:
-        return Uncompressed(layout.segment_stride)
-    if compression in DEFLATES:
-        return Deflate(layout.segment_stride)
-    if compression in BYTEWISE:
-        return Bytewise(compression, layout.segment_stride)
-    if compression in FAX and layout.bits == 1:
-        options = structure.number(image, FAX_OPTIONS.get(compression, 0), 0)
-        return Fax(compression, layout.segment_width, options)
-    if compression == JPEG and layout.samples in {1, 3, 4} and layout.bits == 8 * layout.samples:
-        return Jpeg(
-            tables=structure.octets(image, _JPEG_TABLES),
-            width=layout.segment_width,
-            components=layout.samples,
-            ycbcr=layout.photometric == YCBCR and layout.samples == 3,
-            sample=structure.data[slots[0].start : slots[0].stop],
-        )
-    if compression == WEBP and layout.samples in {3, 4} and layout.bits == 8 * layout.samples:
-        return WebP(layout.segment_width, layout.samples)
-    name = _NAMES.get(compression, f"number {compression}")
-    raise FlipError(f"this TIFF uses the compression {name}, which cannot be written here at this depth")
-
-
-def _mirrored(structure: Structure, layout: Layout, codec: Codec, slots: list[Span]) -> Iterator[bytes]:
-    """The data of each strip or tile of the mirrored image."""
-    per_plane = layout.across * layout.down
-    for first in range(0, per_plane * layout.planes, per_plane):
-        bands = (
-            _joined(structure, layout, codec, slots[first + band * layout.across :][: layout.across], band)
-            for band in range(layout.down)
-        )
-        if layout.rows_first:
-            bands = _bands_reversed(layout, b"".join(bands))
-        else:
-            bands = (reverse_rows(band, layout.width, layout.bits, layout.places) for band in bands)
-        for number, band in enumerate(bands):
-            for segment in _split(layout, band):
-                yield _encoded(structure, layout, codec, segment, layout.segment_rows(number))
-
-
-def _bands_reversed(layout: Layout, raster: bytes) -> Iterator[bytes]:
-    mirrored = reverse_order(rearrange(raster, layout.places), layout.stride)
-    height = layout.segment_height * layout.stride
-    return (mirrored[start : start + height] for start in range(0, len(mirrored), height))
-
-
-def _joined(structure: Structure, layout: Layout, codec: Codec, slots: list[Span], band: int) -> bytes:
-    """The rows of the image that a strip or a row of tiles holds."""
-    rows, stride = layout.rows(band), layout.segment_stride
-    segments = [_decoded(structure, layout, codec, slot, layout.segment_rows(band)) for slot in slots]
-    if len(segments) == 1 and stride == layout.stride:
-        return segments[0][: rows * stride]
-    lines = (
-        b"".join([segment[start : start + stride] for segment in segments])[: layout.stride]
-        for start in range(0, rows * stride, stride)
-    )
-    return b"".join(lines)
-
-
-def _split(layout: Layout, band: bytes) -> Iterator[bytes]:
-    """The strip, or the tiles side by side, that hold some rows; past the image's edges its last pixels are repeated."""
-    rows, stride = len(band) // layout.stride, layout.segment_stride
-    below = layout.segment_height - rows if layout.tiled else 0
-    unit = max(1, layout.bits // 8)
-    for left in range(0, layout.across * stride, stride):
-        right = min(left + stride, layout.stride)
-        lines = [band[start + left : start + right] for start in range(0, len(band), layout.stride)]
-        if right - left < stride:
-            lines = [(line + line[-unit:] * stride)[:stride] for line in lines]
-        yield b"".join(lines) + lines[-1] * below
-
-
-def _decoded(structure: Structure, layout: Layout, codec: Codec, slot: Span, rows: int) -> bytes:
-    data = structure.data[slot.start : slot.stop]
-    if layout.bits_reversed and not isinstance(codec, Jpeg | WebP):
-        data = data.translate(REVERSED_BITS)
-    raster = codec.decode(data, rows)
-    return _predictor(structure, layout).undo(raster) if layout.predictor != 1 else raster
-
-
-def _encoded(structure: Structure, layout: Layout, codec: Codec, raster: bytes, rows: int) -> bytes:
+    codec = _compression(structure, image, layout, sample)
+    if layout.bits_reversed and layout.compression not in {JPEG, WEBP}:
+        codec = BitsReversed(codec)
     if layout.predictor != 1:
-        raster = _predictor(structure, layout).redo(raster)
-    data = codec.encode(raster, rows)
-    return (
-        data.translate(REVERSED_BITS) if layout.bits_reversed and not isinstance(codec, Jpeg | WebP) else data
-    )
+        size = layout.bits // layout.samples // 8
+        order: Literal["little", "big"] = "little" if structure.order == "<" else "big"
+        codec = Predicted(
+            codec, Predictor(layout.predictor, order, layout.segment_width, layout.samples, size)
+        )
+    return codec
 
 
-def _predictor(structure: Structure, layout: Layout) -> Predictor:
-    size = layout.bits // layout.samples // 8
-    order: Literal["little", "big"] = "little" if structure.order == "<" else "big"
-    return Predictor(layout.predictor, order, layout.segment_width, layout.samples, size)
+def _compression(structure: Structure, image: Ifd, layout: Layout, sample: memoryview) -> Codec:
+    number, bytewide = layout.compression, layout.bits == 8 * layout.samples
+    if number == UNCOMPRESSED:
+        return Uncompressed(layout.segment_stride)
+    if number in DEFLATES:
+        return Deflate(layout.segment_stride)
+    if number in BYTEWISE:
+        return Bytewise(number, layout.segment_stride)
+    if number in FAX and layout.bits == 1:
+        options = structure.number(image, FAX_OPTIONS.get(number, 0), 0)
+        return Fax(number, layout.segment_width, options)
+    if number == JPEG and layout.samples in {1, 3, 4} and bytewide:
+        ycbcr = layout.photometric == YCBCR and layout.samples == 3
+        tables = structure.octets(image, _JPEG_TABLES)
+        return Jpeg(tables, layout.segment_width, layout.samples, ycbcr, bytes(sample))
+    if number == WEBP and layout.samples in {3, 4} and bytewide:
+        return WebP(layout.segment_width, layout.samples)
+    name = _COMPRESSIONS.get(number, str(number))
+    raise FlipError(f"this TIFF uses the compression {name}, which cannot be written here at this depth")
 
 
 def _notes(structure: Structure, images: list[Ifd]) -> tuple[str, ...]:

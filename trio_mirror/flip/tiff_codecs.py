@@ -1,14 +1,14 @@
 """The exact compressions of TIFF: bytes of a strip or tile, decoded to rows and encoded again.
 
-LZW, PackBits, LZMA and Zstandard compress bytes, whatever pixels those are part of; so each strip is handed to
-Pillow's libtiff as if it were a grey picture of one strip, as wide as a row has bytes.
+LZW, PackBits, LZMA and Zstandard compress bytes, whatever pixels those are part of; so each strip is handed
+to Pillow's libtiff as if it were a grey picture of one strip, as wide as a row has bytes.
 """
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
 
@@ -24,7 +24,11 @@ from trio_mirror.flip.tiff_layout import (
     PACKBITS,
     ZSTD,
 )
+from trio_mirror.flip.tiff_raster import REVERSED_BITS
 from trio_mirror.flip.tiff_strip import decode_strip, encode_strip
+
+if TYPE_CHECKING:
+    from trio_mirror.flip.tiff_predictor import Predictor
 
 DEFLATES = frozenset({DEFLATE, OLD_DEFLATE})
 BYTEWISE = {LZW: "tiff_lzw", PACKBITS: "packbits", LZMA: "lzma", ZSTD: "zstd"}
@@ -36,15 +40,17 @@ FAX_OPTIONS = {CCITT_G3: 292, CCITT_G4: 293}
 
 _UNCOMPRESSED_MODE = 2
 
-# How many bytes one compressed byte can at most stand for: deflate 258 for a bit pair, a PackBits pair 128, an LZW code
-# of 12 bits a string as long as the table. Who claims more would only make room for data that cannot come.
+# How many bytes one compressed byte can at most stand for: in deflate 258 bytes take two bits, in PackBits 128 take two
+# bytes, in LZW a string as long as the table takes a code of 12 bits. Room for more would never be filled.
 _MOST_FROM_ONE_BYTE = {DEFLATE: 1032, OLD_DEFLATE: 1032, PACKBITS: 64, LZW: 2731}
 
 
 class Codec(Protocol):
     """Decodes and encodes the strips or tiles of one image."""
 
-    lossless: bool
+    @property
+    def lossless(self) -> bool:
+        """Whether every pixel stays exactly as it was."""
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """The rows of one strip or tile.
@@ -146,6 +152,47 @@ class Fax:
     @property
     def _tags(self) -> dict[int, int]:
         return {FAX_OPTIONS[self.compression]: self.options} if self.compression in FAX_OPTIONS else {}
+
+
+@dataclass(frozen=True)
+class BitsReversed:
+    """Another codec's data, with each byte filled from its lowest bit."""
+
+    codec: Codec
+
+    @property
+    def lossless(self) -> bool:
+        """As the other codec."""
+        return self.codec.lossless
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """Decodes the data the right way round."""
+        return self.codec.decode(data.translate(REVERSED_BITS), rows)
+
+    def encode(self, raster: bytes, rows: int) -> bytes:
+        """Encodes, and turns each byte round."""
+        return self.codec.encode(raster, rows).translate(REVERSED_BITS)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Another codec's rows, stored as differences."""
+
+    codec: Codec
+    predictor: Predictor
+
+    @property
+    def lossless(self) -> bool:
+        """As the other codec."""
+        return self.codec.lossless
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """Decodes differences to samples."""
+        return self.predictor.undo(self.codec.decode(data, rows))
+
+    def encode(self, raster: bytes, rows: int) -> bytes:
+        """Encodes samples as differences."""
+        return self.codec.encode(self.predictor.redo(raster), rows)
 
 
 def _check_plausible(compression: int, data: bytes, size: int) -> None:

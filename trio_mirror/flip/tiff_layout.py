@@ -1,4 +1,4 @@
-"""How one image of a TIFF lies in its strips or tiles, read from its tags and checked before anything is decoded."""
+"""How one image of a TIFF lies in its strips or tiles, read and checked before anything is decoded."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _SEPARATE, _REVERSED_BITS = 2, 2
 class Layout:
     """One image: its size, its pixels, and the grid of strips or tiles that holds them.
 
-    A strip is a tile as wide as the image. The unit of the grid is a pixel; where the chroma of YCbCr pixels is
-    subsampled and not compressed as JPEG, it is the block of pixels that share their chroma (TIFF 6.0 section 21).
+    A strip is a tile as wide as the image. Sizes are in units: pixels, or where chroma is subsampled outside of
+    JPEG, the blocks of pixels that share theirs (TIFF 6.0 section 21).
     """
 
     width: int
@@ -53,7 +53,7 @@ class Layout:
     bits_reversed: bool
     """Whether the bytes are filled from their lowest bit."""
     rows_first: bool
-    """Whether the image is displayed turned by a quarter, so that mirroring reverses the order of its rows."""
+    """Whether the image is displayed turned by a quarter: mirroring then reverses the order of its rows."""
     offsets: Entry
     counts: Entry | None
 
@@ -111,7 +111,7 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     """Reads the layout of one image.
 
     Raises:
-        FlipError: a tag is missing or senseless, the image is over a limit, or its layout cannot be mirrored exactly.
+        FlipError: a tag is missing or senseless, the image is over a limit, or it cannot be mirrored exactly.
     """
     width, height = structure.numbers(ifd, 256)[0], structure.numbers(ifd, 257)[0]
     check_size(width, height, limits)
@@ -147,7 +147,7 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
         > limits.frame_pixels * _MAX_PIXEL_BYTES
     ):
         raise FlipError(
-            f"the picture's {width} × {height} pixels take {unit_bytes:g} bytes each, over the limit of "
+            f"the picture's {width} by {height} pixels take {unit_bytes:g} bytes each, over the limit of "
             f"{limits.frame_pixels:,} pixels of {_MAX_PIXEL_BYTES} bytes a frame (--max-frame-pixels)"
         )
     if segment_width < width and segment_width * bits % 8:
@@ -178,7 +178,7 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
 
 
 def _depths(structure: Structure, ifd: Ifd) -> list[int]:
-    """Bits of each sample. One value may stand for all samples, and too many values are cut, as readers have it."""
+    """Bits of each sample. As readers have it, one value may stand for all, and values too many are cut."""
     samples = structure.number(ifd, 277, 1)
     depths = list(structure.numbers(ifd, 258)) if 258 in ifd.entries else [1]
     if len(depths) == 1 and 0 < samples <= 65535:
@@ -210,8 +210,8 @@ def _block(
 def _check_block(width: int, height: int, block: tuple[int, int], *, rows_first: bool) -> None:
     if (height % block[1] if rows_first else width % block[0]) != 0:
         raise FlipError(
-            f"this TIFF shares chroma among {block[0]} × {block[1]} pixels, which a picture of {width} × {height} "
-            "pixels does not fill, so it cannot be mirrored exactly"
+            f"this TIFF shares chroma among {block[0]} by {block[1]} pixels, and its {width} by {height} pixels "
+            "do not fill the last of those blocks, so it cannot be mirrored exactly"
         )
 
 

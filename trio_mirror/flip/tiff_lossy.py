@@ -1,4 +1,4 @@
-"""JPEG and WebP inside TIFF: whole small pictures, one a strip or tile (TIFF Technical Note 2; libtiff's WebP)."""
+"""JPEG (TIFF Technical Note 2) and WebP inside TIFF: each strip or tile is a small picture of its own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Jpeg:
     """JPEG, decoded to the components that it stores, and encoded with the file's own tables or finer ones.
 
     Args:
-        tables: the tag JPEGTables, an abbreviated stream for the tables that all strips or tiles share; may be empty.
+        tables: the tag JPEGTables, a stream of the tables that all strips or tiles share; may be empty.
         width: pixels of a row of a strip or tile.
         components: 1, 3 or 4.
         ycbcr: whether the components are luma and chroma.
@@ -185,10 +185,8 @@ def _tables(stream: bytes) -> Iterator[tuple[int, bytes]]:
     for marker, start, stop in _segments(stream):
         at = start + 4
         while marker in {_DQT, _DHT} and at < stop <= len(stream):
-            if marker == _DQT:
-                length = 1 + 64 * (1 + (stream[at] >> 4))
-            else:
-                length = 17 + sum(stream[at + 1 : at + 17])
+            huffman = 17 + sum(stream[at + 1 : at + 17])
+            length = huffman if marker == _DHT else 1 + 64 * (1 + (stream[at] >> 4))
             yield marker, stream[at : at + length]
             at += length
 

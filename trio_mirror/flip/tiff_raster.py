@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-"""A table for ``bytes.translate`` that reverses the bits of each byte: the two fill orders of TIFF 6.0 section 8."""
+"""A table for ``bytes.translate``: from one fill order to the other (TIFF 6.0 section 8)."""
 
 
 def reverse_rows(raster: bytes, width: int, bits: int, places: tuple[int, ...] | None = None) -> bytes:
