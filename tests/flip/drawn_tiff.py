@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 Rows = list[list[tuple[int, ...]]]
 """Pixels by row and column, each a tuple of samples."""
@@ -62,12 +58,15 @@ def pack(rows: Rows, image: Drawn, order: str) -> bytes:
         size = image.bits // 8
         if image.predictor == 2:
             values = [
-                (value - (values[at - step] if at >= step else 0)) % (1 << image.bits) for at, value in enumerate(values)
+                (value - (values[at - step] if at >= step else 0)) % (1 << image.bits)
+                for at, value in enumerate(values)
             ]
         if image.predictor == 3:
             plain = b"".join(value.to_bytes(size) for value in values)
             planes = b"".join(plain[place::size] for place in range(size))
-            packed += bytes((byte - (planes[at - step] if at >= step else 0)) % 256 for at, byte in enumerate(planes))
+            packed += bytes(
+                (byte - (planes[at - step] if at >= step else 0)) % 256 for at, byte in enumerate(planes)
+            )
         elif image.bits % 8 == 0:
             packed += b"".join(value.to_bytes(size, "little" if order == "<" else "big") for value in values)
         else:
@@ -95,7 +94,9 @@ def unpack(data: bytes, width: int, samples: int, image: Drawn, order: str) -> R
             values = [int.from_bytes(piece, "little" if order == "<" else "big") for piece in pieces]
         else:
             digits = f"{int.from_bytes(line):0{8 * len(line)}b}"
-            values = [int(digits[at * image.bits : (at + 1) * image.bits], 2) for at in range(width * samples)]
+            values = [
+                int(digits[at * image.bits : (at + 1) * image.bits], 2) for at in range(width * samples)
+            ]
         if image.predictor == 2:
             for at in range(samples, len(values)):
                 values[at] = (values[at] + values[at - samples]) % (1 << image.bits)
@@ -109,7 +110,9 @@ def compress(data: bytes, compression: int, stride: int) -> bytes:
     if compression == 32773:
         lines = (data[start : start + stride] for start in range(0, len(data), stride))
         return b"".join(
-            bytes([len(line[at : at + 128]) - 1]) + line[at : at + 128] for line in lines for at in range(0, len(line), 128)
+            bytes([len(line[at : at + 128]) - 1]) + line[at : at + 128]
+            for line in lines
+            for at in range(0, len(line), 128)
         )
     return data
 
@@ -140,7 +143,9 @@ def segments(image: Drawn, order: str) -> list[bytes]:
     across, down = image.tile or (image.width, image.rows_per_strip or image.height)
     planes = [image.rows]
     if image.planar == 2:
-        planes = [[[(pixel[plane],) for pixel in row] for row in image.rows] for plane in range(image.samples)]
+        planes = [
+            [[(pixel[plane],) for pixel in row] for row in image.rows] for plane in range(image.samples)
+        ]
     found = []
     for plane in planes:
         blank = (0,) * len(plane[0][0])
@@ -162,7 +167,9 @@ class Writer:
     def __init__(self, order: str = "<", *, big: bool = False) -> None:
         self.order, self.big = order, big
         mark = b"II" if order == "<" else b"MM"
-        self.data = bytearray(mark + struct.pack(f"{order}HHHQ", 43, 8, 0, 0) if big else mark + self._pack("HI", 42, 0))
+        self.data = bytearray(
+            mark + struct.pack(f"{order}HHHQ", 43, 8, 0, 0) if big else mark + self._pack("HI", 42, 0)
+        )
         self.link = 8 if big else 4
 
     def _pack(self, code: str, *values: int) -> bytes:
@@ -193,7 +200,6 @@ class Writer:
                 3 if short_counts else 4,
                 self._pack(f"{len(pieces)}{count_type}", *map(len, pieces)),
             ),
-            **image.tags,
         }
         if image.tile:
             tags |= {322: (4, self._pack("I", image.tile[0])), 323: (4, self._pack("I", image.tile[1]))}
@@ -207,6 +213,7 @@ class Writer:
             tags[274] = (3, self._pack("H", image.orientation))
         if image.sample_format != 1:
             tags[339] = (3, self._pack(f"{image.samples}H", *[image.sample_format] * image.samples))
+        tags |= image.tags
         if below:
             tags[330] = (4, self._pack(f"{len(below)}I", *below))
         return self.directory(tags, chained=chained)
@@ -216,7 +223,9 @@ class Writer:
         wide, room = ("Q", 8) if self.big else ("I", 4)
         entries = b""
         for tag, (kind, values) in sorted(tags.items()):
-            where = values.ljust(room, b"\0") if len(values) <= room else self._pack(wide, self._append(values))
+            where = (
+                values.ljust(room, b"\0") if len(values) <= room else self._pack(wide, self._append(values))
+            )
             entries += self._pack(f"HH{wide}", tag, kind, len(values) // SIZES[kind]) + where
         at = self._append(self._pack("Q" if self.big else "H", len(tags)) + entries + bytes(room))
         if chained:
@@ -279,9 +288,9 @@ class Reader:
                 for _left in range(0, width, across):
                     piece = pieces.pop(0)
                     piece = reverse_bits(piece) if image.fill_order == 2 else piece
-                    raw = decompress(piece, image.compression)
-                    for row, line in zip(plane[top : top + down], unpack(raw, across, samples, image, self.order)):
-                        row += line
+                    lines = unpack(decompress(piece, image.compression), across, samples, image, self.order)
+                    for row, line in zip(plane[top : top + down], lines, strict=False):
+                        row.extend(line)
             planes.append([row[:width] for row in plane])
         return [[sum(pixel, ()) for pixel in zip(*rows, strict=True)] for rows in zip(*planes, strict=True)]
 
@@ -290,8 +299,3 @@ def rows_of(data: bytes, *images: Drawn) -> list[Rows]:
     """The pixels of the pages of a file, each stored as its ``Drawn``."""
     reader = Reader(data)
     return [reader.rows(tags, image) for tags, image in zip(reader.directories(), images, strict=True)]
-
-
-def turned(image: Drawn, rows: Sequence[list[tuple[int, ...]]]) -> Drawn:
-    """The same kind of image with other pixels."""
-    return replace(image, rows=list(rows))

@@ -6,6 +6,7 @@ to Pillow's libtiff as if it were a grey picture of one strip, as wide as a row 
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,7 @@ from trio_mirror.flip.tiff_layout import (
     LZW,
     OLD_DEFLATE,
     PACKBITS,
+    THUNDERSCAN,
     ZSTD,
 )
 from trio_mirror.flip.tiff_raster import REVERSED_BITS
@@ -40,8 +42,8 @@ FAX_OPTIONS = {CCITT_G3: 292, CCITT_G4: 293}
 
 _UNCOMPRESSED_MODE = 2
 
-# How many bytes one compressed byte can at most stand for: in deflate 258 bytes take two bits, in PackBits 128 take two
-# bytes, in LZW a string as long as the table takes a code of 12 bits. Room for more would never be filled.
+# How many bytes one compressed byte can at most stand for: in deflate 258 bytes take two bits, in PackBits
+# 128 take two bytes, in LZW a string as long as the table takes 12 bits. More room would never be filled.
 _MOST_FROM_ONE_BYTE = {DEFLATE: 1032, OLD_DEFLATE: 1032, PACKBITS: 64, LZW: 2731}
 
 
@@ -152,6 +154,37 @@ class Fax:
     @property
     def _tags(self) -> dict[int, int]:
         return {FAX_OPTIONS[self.compression]: self.options} if self.compression in FAX_OPTIONS else {}
+
+
+@dataclass(frozen=True)
+class ThunderScan:
+    """ThunderScan's code for rows of 4-bit grey, decoded by libtiff, which cannot write it.
+
+    The two top bits of a byte say what the others are: 00 how often the last pixel comes again, 11 a pixel.
+    """
+
+    width: int
+    lossless = True
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """Decodes each pixel to a byte, and packs pairs of them."""
+        pixels = decode_strip(data, "P", (self.width, rows), THUNDERSCAN).tobytes().translate(_TO_DIGITS)
+        lines = (pixels[start : start + self.width] for start in range(0, len(pixels), self.width))
+        return bytes.fromhex(b"".join(line + b"0" * (self.width % 2) for line in lines).decode())
+
+    def encode(self, raster: bytes, rows: int) -> bytes:
+        """Encodes each row by itself: its pixels, and counts where they repeat."""
+        stride = len(raster) // rows
+        lines = (
+            raster[start : start + stride].hex()[: self.width] for start in range(0, len(raster), stride)
+        )
+        codes = (line.encode().translate(_FROM_DIGITS) for line in lines)
+        return b"".join(_REPEATED.sub(lambda run: run[1] + bytes([len(run[0]) - 1]), line) for line in codes)
+
+
+_TO_DIGITS = b"0123456789abcdef".ljust(256, b"0")
+_FROM_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(0xC0, 0xD0)))
+_REPEATED = re.compile(rb"(.)\1{1,63}", re.DOTALL)
 
 
 @dataclass(frozen=True)

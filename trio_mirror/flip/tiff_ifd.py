@@ -165,7 +165,7 @@ class Structure:
     def store(self, out: bytearray, entry: Entry, values: list[int]) -> None:
         """Replaces the first values of an entry in ``out``, a copy of the file.
 
-        They stay in place. Where they outgrew their type, the entry gets a larger one, and room at the file's end.
+        They stay in place. Where they outgrew their type, the entry gets a larger one and room at the end.
 
         Raises:
             FlipError: a value is larger than this kind of TIFF can hold.
@@ -213,7 +213,7 @@ class Structure:
         return Ifd(at, stop + self._inline, entries, following)
 
     def _entry(self, at: int) -> Entry | None:
-        """The entry there; none where its type is unknown or its values lie outside the file: readers skip those."""
+        """The entry there; none where its type is unknown or its values lie outside the file."""
         kind = self._read("H", at + 2)
         if kind not in _SIZES:
             return None

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from trio_mirror.model import Limits
 
 UNCOMPRESSED, CCITT_RLE, CCITT_G3, CCITT_G4, LZW, OLD_JPEG, JPEG, DEFLATE = range(1, 9)
-PACKBITS, OLD_DEFLATE = 32773, 32946
-LZMA, ZSTD, WEBP = 34925, 50000, 50001
+PACKBITS, THUNDERSCAN, OLD_DEFLATE = 32773, 32809, 32946
+LZMA, ZSTD = 34925, 50000
 PREDICTING = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})
 """The compressions that heed the Predictor tag."""
 
@@ -31,8 +31,8 @@ _SEPARATE, _REVERSED_BITS = 2, 2
 class Layout:
     """One image: its size, its pixels, and the grid of strips or tiles that holds them.
 
-    A strip is a tile as wide as the image. Sizes are in units: pixels, or where chroma is subsampled outside of
-    JPEG, the blocks of pixels that share theirs (TIFF 6.0 section 21).
+    A strip is a tile as wide as the image. Sizes are in units: pixels, or where chroma is subsampled outside
+    of JPEG, the blocks of pixels that share theirs (TIFF 6.0 section 21).
     """
 
     width: int
@@ -210,8 +210,8 @@ def _block(
 def _check_block(width: int, height: int, block: tuple[int, int], *, rows_first: bool) -> None:
     if (height % block[1] if rows_first else width % block[0]) != 0:
         raise FlipError(
-            f"this TIFF shares chroma among {block[0]} by {block[1]} pixels, and its {width} by {height} pixels "
-            "do not fill the last of those blocks, so it cannot be mirrored exactly"
+            f"this TIFF shares chroma among {block[0]} by {block[1]} pixels, and its {width} by {height} "
+            "pixels do not fill the last of those blocks, so it cannot be mirrored exactly"
         )
 
 

@@ -1,7 +1,7 @@
 """TIFF's predictors: differences along each row (TIFF 6.0 section 14; for floats, TIFF Technical Note 3).
 
-Samples are added many at once: a chunk of rows becomes one long integer whose lanes are the samples, as processors
-do it within a word (SIMD within a register). The top bits are added apart, so that no carry crosses lanes.
+Samples are added many at once: a chunk of rows becomes one long integer whose lanes are the samples, as
+processors do it within a word (SIMD within a register). The top bits are added apart: no carry leaves its lane.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Predictor:
         return int.from_bytes(chunk, self.order)
 
     def _gathered(self, chunk: bytes) -> bytes:
-        """Floats from rows that hold the first bytes of all samples, then their second bytes, highest first."""
+        """Floats, of rows that hold the highest bytes of all samples, then their second bytes, and so on."""
         if self.kind != FLOATING_POINT:
             return chunk
         per_row = self.width * self.samples

@@ -31,8 +31,8 @@ class Space:
     def place(self, slots: list[Span], pieces: list[bytes]) -> list[int]:
         """Writes one image's new strips or tiles and returns where each now stands.
 
-        Each stays in its slot where all of them fit; else the slots are filled anew, one piece behind the other,
-        and what then has no room goes to the end of the file. Room left over is cleared.
+        Each stays in its slot where all of them fit; else the slots are filled anew, one piece behind the
+        other, and what then has no room goes to the end of the file. Room left over is cleared.
         """
         fits = all(
             slot in self._own and len(piece) <= slot.stop - slot.start

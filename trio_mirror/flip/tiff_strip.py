@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LONG, _UNDEFINED = 4, 7
 _GREY = 1
 _FIRST_IFD = 8
+_PACKED = {"1": (1, "1"), "P": (4, "P;4")}  # bits of a pixel, and Pillow's name of how they are packed
 
 
 def decode_strip(
@@ -32,7 +33,7 @@ def decode_strip(
 
     Args:
         data: the strip as it is in the file.
-        mode: Pillow's mode for its pixels: ``1``, ``L``, ``RGB`` or ``CMYK``.
+        mode: Pillow's mode for its pixels: ``1``, ``P`` for four bits, ``L``, ``RGB`` or ``CMYK``.
         size: its width and height, pixels.
         compression: the tag's number.
         photometric: the tag's number; libtiff heeds it where it tells JPEG's colours.
@@ -43,10 +44,11 @@ def decode_strip(
     """
     width, rows = size
     samples = Image.getmodebands(mode)
+    depth, raw_mode = _PACKED.get(mode, (8, mode))
     values: dict[int, int | bytes] = {
         256: width,
         257: rows,
-        258: struct.pack(f"<{samples}H", *[1 if mode == "1" else 8] * samples),
+        258: struct.pack(f"<{samples}H", *[depth] * samples),
         259: compression,
         262: photometric,
         277: samples,
@@ -55,7 +57,7 @@ def decode_strip(
         **(tags or {}),
     }
     with pillow("a strip or tile of the TIFF"):
-        return Image.frombytes(mode, size, _one_strip(values, data), "libtiff", (mode, 0, _FIRST_IFD))
+        return Image.frombytes(mode, size, _one_strip(values, data), "libtiff", (raw_mode, 0, _FIRST_IFD))
 
 
 def encode_strip(picture: Image.Image, compression: str, tags: Mapping[int, int]) -> bytes:

@@ -1,4 +1,4 @@
-"""JPEG (TIFF Technical Note 2) and WebP inside TIFF: each strip or tile is a small picture of its own."""
+"""JPEG inside TIFF (TIFF Technical Note 2): each strip or tile is a small picture of its own."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Jpeg:
         """
         stream = self._whole(data)
         size = self.width, rows
-        if _frame(stream) == (8, rows, self.width, self.components):
+        if frame_of(stream) == (8, rows, self.width, self.components):
             with suppress(FlipError), pillow(_WHAT):
-                return Image.frombytes(self._mode, size, stream, "jpeg", (self._mode, self._mode)).tobytes()
+                return self._components(stream, size).tobytes()
         # libtiff forgives some damage, and a last strip that is higher than the image.
         mode = "RGB" if self.components == 3 else self._mode
         tags = {_JPEG_TABLES: self.tables} if self.tables else {}
@@ -81,6 +81,15 @@ class Jpeg:
             if _error(picture, self.decode(stream, rows)) <= _MOST_ERROR:
                 return self._abbreviated(stream)
         raise FlipError("this TIFF's JPEG data cannot be encoded again within 40 dB of its pixels")
+
+    def _components(self, stream: bytes, size: tuple[int, int]) -> Image.Image:
+        arguments = (self._mode, self._mode, 1)  # what Pillow shall make of it, what it is, at which scale
+        picture = Image.frombytes(self._mode, size, stream, "jpeg", (*arguments, False))
+        if self._mode != "YCbCr" or self._sampling == 0:
+            return picture
+        # Chroma is wanted as it is stored. Smoothed for display it would be smoothed once more each time.
+        draft = Image.frombytes(self._mode, size, stream, "jpeg", (*arguments, True))
+        return Image.merge(self._mode, (picture.getchannel(0), draft.getchannel(1), draft.getchannel(2)))
 
     @property
     def _mode(self) -> str:
@@ -120,7 +129,7 @@ class Jpeg:
     def _abbreviated(self, stream: bytes) -> bytes:
         """The stream without application data, and without Huffman tables that the TIFF holds already.
 
-        Quantization tables stay: those of one strip hold for the next one too, where that brings none of its own.
+        Quantization tables stay: those of one strip hold for the next too, where that brings none of its own.
         """
         shared = {table for marker, table in _tables(self.tables) if marker == _DHT}
         kept = [b"\xff\xd8"]
@@ -159,8 +168,8 @@ def _error(picture: Image.Image, raster: bytes) -> float:
     return sum(squares) / (picture.width * picture.height * len(squares))
 
 
-def _frame(stream: bytes) -> tuple[int, int, int, int] | None:
-    """The depth, height, width and number of components that a stream announces; none if that cannot be told."""
+def frame_of(stream: bytes) -> tuple[int, int, int, int] | None:
+    """The depth, height, width and number of components that a stream announces; none if it is damaged."""
     for marker, start, stop in _segments(stream):
         if marker in _FRAMES and stop - start >= 10 and stop <= len(stream):
             depth, height, width, components = struct.unpack_from(">BHHB", stream, start + 4)
@@ -195,42 +204,3 @@ def _layers(header: Image.Image) -> list[tuple[int, int, int, int]]:
     """Of each component: its name, its sampling factors across and down, its quantization table."""
     layers: list[tuple[int, int, int, int]] = getattr(header, "layer", [])
     return layers
-
-
-@dataclass(frozen=True)
-class WebP:
-    """WebP, decoded to its pixels and encoded without loss, which keeps them exactly.
-
-    Args:
-        width: pixels of a row of a strip or tile.
-        samples: 3 or 4.
-    """
-
-    width: int
-    samples: int
-    lossless = True
-
-    def decode(self, data: bytes, rows: int) -> bytes:
-        """Decodes a strip or tile.
-
-        Raises:
-            FlipError: the data is damaged, or not of the size that the TIFF announces.
-        """
-        with pillow(_WHAT), Image.open(io.BytesIO(data), formats=["WEBP"]) as picture:
-            if picture.size != (self.width, rows):
-                raise FlipError(
-                    "the TIFF is damaged: a WebP strip or tile has another size than the TIFF announces"
-                )
-            return picture.convert(self._mode).tobytes()
-
-    def encode(self, raster: bytes, rows: int) -> bytes:
-        """Encodes a strip or tile as lossless WebP, colours under transparent pixels included."""
-        out = io.BytesIO()
-        with pillow("a mirrored strip or tile of the TIFF"):
-            picture = Image.frombytes(self._mode, (self.width, rows), raster)
-            picture.save(out, "WEBP", lossless=True, exact=True)
-        return out.getvalue()
-
-    @property
-    def _mode(self) -> str:
-        return "RGB" if self.samples == 3 else "RGBA"
