@@ -328,7 +328,7 @@ def with_strips(image: Drawn, strips: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("width", [32, 33])
 def test_thunderscan_keeps_every_pixel(width: int) -> None:
-    rows = [
+    rows: Rows = [
         [(4 * (column // 8) % 16 if column > 3 else column,) for column in range(width)] for _ in range(6)
     ]
     codes = b"".join(bytes(0xC0 | value for (value,) in row) for row in rows)
@@ -406,6 +406,10 @@ SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
         ({259: (3, b"\x06\0")}, "old-style JPEG"),
         ({262: (3, b"\x23\x80")}, "raw data"),
         ({257: (4, struct.pack("<I", 100))}, "fewer strips"),
+        (  # found by fuzzing: a list of millions of strips was made before their offsets were counted
+            {257: (4, struct.pack("<I", 8_000_000)), 278: (4, struct.pack("<I", 1)), 259: (3, b"\1\0")},
+            "fewer strips",
+        ),
         ({256: (4, struct.pack("<I", 0))}, "nothing to mirror"),
         ({278: (4, struct.pack("<I", 0))}, "no size"),
         ({317: (3, b"\x07\0")}, "predictor 7"),
@@ -413,6 +417,7 @@ SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
         ({279: (4, struct.pack("<3I", 30, 30, 99999))}, "cut short"),
         ({273: (5, struct.pack("<2I", 8, 1))}, "where its image data is"),
         ({279: (5, struct.pack("<2I", 8, 1))}, "how long"),
+        ({258: (3, b"\x0c\0"), 317: (3, b"\2\0")}, "predictor 2 at a depth"),
         ({277: (3, b"\0\0")}, "samples and their depths"),
     ],
 )
@@ -426,8 +431,30 @@ def test_what_cannot_be_mirrored_is_refused_in_words(
         flipped(bytes(writer.data))
 
 
+def test_one_strip_may_leave_its_length_out() -> None:
+    image = replace(SOUND, rows_per_strip=None, tags={279: (5, struct.pack("<2I", 8, 1))})
+    data = write(image) + b"tail"
+    result = flipped(data)
+    (start,) = Reader(result).directories()[0][273]
+    assert zlib.decompress(result[start:]) == bytes(value for row in image.mirrored() for (value,) in row)
+    assert result[: len(data)].endswith(b"tail")
+
+
+def test_a_private_directory_without_an_image_stays_as_it_is() -> None:
+    writer = Writer()
+    private = writer.directory({65000: (7, b"nothing to see")}, chained=False)
+    page = Drawn(rows=noise(5, 4, 8, 1), tags={330: (4, struct.pack("<I", private))})
+    writer.add(page)
+    assert rows_of(flipped(bytes(writer.data)), page) == [page.mirrored()]
+
+
+def test_uncompressed_chroma_that_is_all_there_is_not_subsampled() -> None:
+    image = Drawn(rows=noise(7, 5, 8, 3), photometric=6)
+    assert rows_of(flipped(write(image)), image) == [image.mirrored()]
+
+
 def test_a_page_that_pillow_cannot_show_is_refused() -> None:
-    with pytest.raises(FlipError, match="cannot be read"):
+    with pytest.raises(FlipError, match="Pillow cannot show"):
         flipped(write(Drawn(rows=noise(5, 4, 24, 3), bits=24)))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trio_mirror.flip.tiff_segments import Segments
     from trio_mirror.model import Limits
 
+_IMAGE_TAGS = frozenset({256, 513})  # ImageWidth; JPEGInterchangeFormat, which brings a width of its own
 _PHOTOSHOP, _PHOTOSHOP_LAYERS = 34377, 37724
 _THUMBNAIL = b"8BIM\x04\x0c"  # image resource 1036 (Adobe Photoshop File Formats Specification)
 
@@ -37,7 +38,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         FlipError: damaged, over a limit, or of a kind that cannot be kept exactly; the message says which.
     """
     structure = Structure(data)
-    images = structure.images(limits.frames)
+    # A SubIFD without a size is no image: some writers keep private tags there.
+    images = [image for image in structure.images(limits.frames) if image.entries.keys() & _IMAGE_TAGS]
     rasters = [_raster(structure, image, limits) for image in images]
     _check_total(sum(raster.pixels for raster in rasters), limits)
     _check_readable(data)
@@ -70,9 +72,12 @@ def _check_readable(data: bytes) -> None:
     Raises:
         FlipError: some page is of a kind that Pillow does not know.
     """
-    with pillow("the TIFF"), Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
-        for page in range(getattr(picture, "n_frames", 1)):
-            picture.seek(page)
+    try:
+        with pillow("the TIFF"), Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
+            for page in range(getattr(picture, "n_frames", 1)):
+                picture.seek(page)
+    except FlipError as error:
+        raise FlipError("this TIFF holds pixels of a kind that Pillow cannot show") from error
 
 
 def _notes(structure: Structure, images: list[Ifd]) -> tuple[str, ...]:

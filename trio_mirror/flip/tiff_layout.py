@@ -200,7 +200,10 @@ def _block(
     ):
         return 1, 1
     if 530 not in ifd.entries:
-        return 2, 2
+        full = structure.number(ifd, 256, 0) * structure.number(ifd, 257, 0) * 3
+        stored = sum(structure.numbers(ifd, 279)) if 279 in ifd.entries else 0
+        # The default is 2 by 2, but uncompressed pixels whose chroma is all there say otherwise.
+        return (1, 1) if compression == UNCOMPRESSED and stored >= full else (2, 2)
     across, down = (*structure.numbers(ifd, 530), 0)[:2]
     if not {across, down} <= {1, 2, 4}:
         raise FlipError("the TIFF is damaged: its chroma subsampling makes no sense")

@@ -1,7 +1,7 @@
 """TIFF's predictors: differences along each row (TIFF 6.0 section 14; for floats, TIFF Technical Note 3).
 
 Samples are added many at once: a chunk of rows becomes one long integer whose lanes are the samples, as
-processors do it within a word (SIMD within a register). The top bits are added apart: no carry leaves its lane.
+processors do it within a word (SIMD within a register). The top bits are added apart: no carry leaves a lane.
 """
 
 from __future__ import annotations

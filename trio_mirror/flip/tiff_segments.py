@@ -130,6 +130,8 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
         counts = [size for size in sizes for _ in range(layout.across)] * layout.planes
     elif layout.counts:
         counts = structure.values(layout.counts)
+    elif needed == 1:
+        counts = [len(structure.data) - starts[0]]
     else:
         raise FlipError("the TIFF does not say how long its strips or tiles are")
     if len(counts) < needed:
@@ -137,7 +139,7 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
     slots = [
         Span(start, start + count) for start, count in zip(starts[:needed], counts[:needed], strict=True)
     ]
-    if any(slot.start == slot.stop for slot in slots):
+    if any(slot.start >= slot.stop for slot in slots):
         raise FlipError("this TIFF leaves out strips or tiles, which cannot be mirrored here")
     if max(slot.stop for slot in slots) > len(structure.data):
         raise FlipError("the TIFF is cut short: part of its image data is missing")
