@@ -45,7 +45,9 @@ def flip(data: bytes, *, limits: Limits | None = None, lossless: Lossless = Loss
         image = open_image(data, image_format, limits)
         frames = getattr(image, "n_frames", 1)
         if frames > limits.frames:
-            raise FlipError(f"the picture has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
+            raise FlipError(
+                f"the picture has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)"
+            )
         orientation = image.getexif().get(0x0112, 1)
         method = _TOP_BOTTOM if orientation in {5, 6, 7, 8} else _LEFT_RIGHT
         mirrored = []
