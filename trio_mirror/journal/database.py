@@ -56,6 +56,9 @@ def explained(path: Path) -> Iterator[None]:
         raise  # SQLite does not raise it, the module does: the mistake is ours, not the file's.
     except sqlite3.DatabaseError as error:
         raise JournalError(_explanation(path, error)) from error
+    except UnicodeDecodeError as error:
+        # SQLite's message quotes what it could not read, and the module cannot read that either.
+        raise damaged(path, "its tables are unreadable") from error
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be used: {error.strerror}") from error
 
@@ -136,7 +139,7 @@ def galleries_of(connection: sqlite3.Connection, path: Path) -> tuple[str, str]:
         [(source, target)] = rows
         return decode(source), decode(target)
     except (ValueError, AttributeError) as error:
-        raise damaged(path, error) from error
+        raise damaged(path, "it does not say whose it is") from error
 
 
 def check_galleries(path: Path, found: tuple[str, str], wanted: tuple[str, str]) -> None:

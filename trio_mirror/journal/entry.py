@@ -59,7 +59,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     """
     for value, expected in zip(row, _TYPES, strict=True):
         if not isinstance(value, expected):
-            raise TypeError(f"{value!r} is not of type {expected.__name__}")
+            raise TypeError(f"a {type(value).__name__} stands where a {expected.__name__} belongs")
     name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256, time = row
     return Entry(
         name=decode(name),

@@ -114,6 +114,8 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
 
 
 def _check_writable(connection: sqlite3.Connection) -> None:
-    # What cannot be written is to be heard of now, and not after the first pictures.
+    # What cannot be written is to be heard of now, and not after the first pictures. To begin a transaction
+    # does not tell: in WAL mode it only needs the -shm file.
     connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE meta SET source = source")
     connection.execute("ROLLBACK")
