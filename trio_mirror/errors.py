@@ -5,6 +5,7 @@
     ├── GalleryError         the run as a whole is pointless
     │   ├── ListError        the list of the source cannot be read
     │   └── AccessError      the source or the target refuses us: authentication, TLS
+    ├── JournalError         the journal cannot be used: disk, lock, or not ours
     └── PictureError         one picture failed; inside a run it becomes a failed Result
         ├── NameRefusedError the list named something that is no place below the base
         ├── FetchError       the picture could not be read from its source
@@ -46,6 +47,10 @@ class ListError(GalleryError):
 
 class AccessError(GalleryError):
     """A gallery refuses the whole run: credentials are missing or wrong, or a certificate is not trusted."""
+
+
+class JournalError(MirrorError):
+    """The journal cannot be used: the disk, another run that holds it, or a file that is not ours."""
 
 
 class PictureError(MirrorError):

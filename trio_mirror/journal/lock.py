@@ -1,0 +1,45 @@
+"""One run at a time on a journal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PID_BYTES = 20
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Holds the journal for this run alone, by an flock on the file ``<journal>-lock`` beside it.
+
+    The kernel ends the lock with the process, however that ends. The file stays: were it removed, a run that
+    has it open already and one that creates it anew would each hold a lock of their own. And it is a file of
+    its own, as closing any descriptor of the journal itself would drop the POSIX locks that SQLite holds on it.
+
+    Raises:
+        JournalError: another run holds it.
+        OSError: the file cannot be created or locked.
+    """
+    descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, _PID_BYTES, 0).decode("ascii", "replace").strip()
+            raise JournalError(
+                f"the journal {path} is in use by another run (process {holder}); "
+                "wait for its end, or give this run a journal of its own"
+            ) from error
+        # Of one length always, so that no reader finds the rest of a longer one.
+        os.pwrite(descriptor, f"{os.getpid():<{_PID_BYTES - 1}}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,121 @@
+"""Writing a journal."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+from trio_mirror.journal.database import (
+    check_galleries,
+    connect,
+    create_tables,
+    explained,
+    galleries_of,
+    is_empty,
+    real_path,
+)
+from trio_mirror.journal.entry import row_of
+from trio_mirror.journal.lock import hold_lock
+from trio_mirror.journal.reader import JournalReader
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from trio_mirror.journal.entry import Entry
+
+_RECORD = """INSERT INTO pictures (name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256, time)
+    VALUES (CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET
+        outcome = excluded.outcome, stage = excluded.stage, error = excluded.error, attempts = excluded.attempts,
+        etag = excluded.etag, bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out,
+        sha256 = excluded.sha256, time = excluded.time"""
+# What follows the time and "mirrored" only decides ties, so that the order of merging makes no difference.
+_RANK = """({0}.time, {0}.outcome = 'mirrored', {0}.outcome, {0}.stage, {0}.error, {0}.attempts, {0}.etag,
+    {0}.bytes_in, {0}.bytes_out, {0}.sha256)"""
+_ABSORB = f"{_RECORD} WHERE {_RANK.format('excluded')} > {_RANK.format('pictures')}"
+
+
+class Journal(JournalReader):
+    """A journal that this run alone writes. `record` may run in one thread while another reads.
+
+    What was recorded is still there after the process is killed, as the rows are in the system's hands by
+    then. A power failure may take the last of them, and leaves the file whole: that is SQLite's
+    ``synchronous=NORMAL``, which spares an fsync at every commit.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        galleries: tuple[str, str],
+        reading: sqlite3.Connection,
+        writing: sqlite3.Connection,
+        resources: ExitStack,
+    ) -> None:
+        super().__init__(path, galleries, reading, resources)
+        self._writing = writing
+
+    def record(self, entries: Iterable[Entry]) -> None:
+        """Remembers the results of some pictures, all or none. Each replaces what was remembered of its picture.
+
+        Raises:
+            JournalError: the disk is full, or fails. The journal is as it was before, and can be tried again.
+        """
+        self._write(_RECORD, entries)
+
+    def absorb(self, entries: Iterable[Entry]) -> int:
+        """Remembers those entries that are newer than what is remembered of their pictures, all or none.
+
+        Of two of the same time, one that is mirrored counts as the newer.
+
+        Returns:
+            How many they were.
+
+        Raises:
+            JournalError: as in `record`.
+        """
+        return self._write(_ABSORB, entries)
+
+    def _write(self, sql: str, entries: Iterable[Entry]) -> int:
+        with explained(self.path), self._writing:
+            self._writing.execute("BEGIN IMMEDIATE")
+            return self._writing.executemany(sql, map(row_of, entries)).rowcount
+
+
+def open_journal(path: Path, *, source: str, target: str) -> Journal:
+    """Opens the journal of a run, or begins one.
+
+    Args:
+        path: the file. A lock file, ``-lock``, comes beside it, and SQLite's ``-wal`` and ``-shm`` while it is open.
+        source: where the pictures come from, without credentials.
+        target: where they go, likewise.
+
+    Raises:
+        JournalError: the file is no journal, or one of other galleries or of a newer version; it is damaged, in
+            use by another run, or cannot be written.
+    """
+    with explained(path), ExitStack() as opened:
+        path = real_path(path)
+        # A first look, so that no lock is put beside a stranger's file.
+        connect(path, create=True).close()
+        opened.enter_context(hold_lock(path))
+        writing = opened.enter_context(closing(connect(path)))
+        if is_empty(writing):
+            create_tables(writing, source, target)
+        galleries = galleries_of(writing, path)
+        check_galleries(path, galleries, (source, target))
+        writing.execute("PRAGMA journal_mode = WAL")
+        writing.execute("PRAGMA synchronous = NORMAL")
+        _check_writable(writing)
+        # A connection of its own, so that the event loop can read while a thread writes.
+        reading = opened.enter_context(closing(connect(path)))
+        return Journal(path, galleries, reading, writing, opened.pop_all())
+
+
+def _check_writable(connection: sqlite3.Connection) -> None:
+    # What cannot be written is to be heard of now, and not after the first pictures. To begin a transaction
+    # does not tell: in WAL mode it only needs the -shm file.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE meta SET source = source")
+    connection.execute("ROLLBACK")
