@@ -59,13 +59,28 @@ async def test_the_list_of_a_missing_folder_is_a_list_error_that_names_it(tmp_pa
         await names_of(DirectoryGallery(tmp_path / "missing"))
 
 
+async def fetched(gallery: DirectoryGallery, name: str) -> Picture:
+    found = await gallery.fetch(name)
+    assert found is not None
+    return found
+
+
+async def test_a_picture_with_the_known_tag_is_not_read(tmp_path: Path) -> None:
+    gallery = DirectoryGallery(tmp_path)
+    await gallery.store(picture("a.png", b"first"))
+    tag = (await fetched(gallery, "a.png")).etag
+    assert await gallery.fetch("a.png", tag) is None
+    await gallery.store(picture("a.png", b"second!"))
+    assert (await fetched(gallery, "a.png")).data == b"second!"
+
+
 async def test_what_is_stored_can_be_listed_and_fetched(tmp_path: Path) -> None:
     gallery = DirectoryGallery(tmp_path / "new" / "folder")
     await gallery.prepare()
     await gallery.store(picture("sub/deep/Grüße.webp", b"first"))
-    first = await gallery.fetch("sub/deep/Grüße.webp")
+    first = await fetched(gallery, "sub/deep/Grüße.webp")
     await gallery.store(picture("sub/deep/Grüße.webp", b"second!"))
-    second = await gallery.fetch("sub/deep/Grüße.webp")
+    second = await fetched(gallery, "sub/deep/Grüße.webp")
     assert await names_of(gallery) == ["sub/deep/Grüße.webp"]
     assert (first.data, second.data, second.media_type) == (b"first", b"second!", "image/webp")
     assert first.etag != second.etag
@@ -86,7 +101,7 @@ async def test_a_fetch_fails_with_the_reason(tmp_path: Path) -> None:
     ]:
         with pytest.raises(FetchError, match=reason):
             await gallery.fetch(name)
-    assert len((await gallery.fetch("just.png")).data) == 10
+    assert len((await fetched(gallery, "just.png")).data) == 10
 
 
 async def test_the_limit_is_counted_while_reading() -> None:
@@ -120,7 +135,7 @@ async def test_a_store_replaces_a_link_and_enters_no_folder_outside(tmp_path: Pa
     with pytest.raises(NameRefusedError, match="symbolic link"):
         await gallery.store(picture("out/b.png"))
     assert files_below(outside) == {"a.png": b"kept"}
-    assert (await gallery.fetch("a.png")).data == b"new"
+    assert (await fetched(gallery, "a.png")).data == b"new"
 
 
 async def test_a_link_to_a_place_inside_is_followed(tmp_path: Path) -> None:
@@ -131,7 +146,7 @@ async def test_a_link_to_a_place_inside_is_followed(tmp_path: Path) -> None:
     base.symlink_to(tmp_path)
     gallery = DirectoryGallery(base)
     await gallery.store(picture("alias/a.png"))
-    assert (await gallery.fetch("a.png")).data == b"data"
+    assert (await fetched(gallery, "a.png")).data == b"data"
     assert (tmp_path / "real" / "a.png").read_bytes() == b"data"
 
 

@@ -85,6 +85,7 @@ class _Endpoints:
 
     async def fetch(self, request: Request) -> Response:
         picture = await self._source.fetch(request.path_params["name"])
+        assert picture is not None, "no entity tag was given that it could still have"
         headers = {"ETag": picture.etag or "", "X-Content-Type-Options": "nosniff"}
         if _matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
