@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import stamina.instrumentation
 import trio
 from rich.console import Console
 from rich.text import Text
@@ -57,6 +58,8 @@ def run_job(job: Job) -> ExitCode:
     with _own_stderr(quiet_libraries=not job.debug) as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
         log_to(console, job.verbosity)
+        # Its own hooks tell of each retry, to loggers that are not ours; the results tell of them all.
+        stamina.instrumentation.set_on_retry_hooks(())
         return trio.run(_run_job, job, console)
 
 
@@ -127,7 +130,7 @@ class _Stops:
             async for number in signals:
                 if self.signal is None and self.run is not None:
                     _log.warning("stopping: %d in flight; once more stops at once", self.run.in_flight)
-                    self.run.drain()
+                    self.run.drain("signal")
                 else:
                     self.at_once.cancel()
                 self.signal = self.signal or number

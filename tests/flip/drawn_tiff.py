@@ -64,9 +64,7 @@ def pack(rows: Rows, image: Drawn, order: str) -> bytes:
         if image.predictor == 3:
             plain = b"".join(value.to_bytes(size) for value in values)
             planes = b"".join(plain[place::size] for place in range(size))
-            packed += bytes(
-                (byte - (planes[at - step] if at >= step else 0)) % 256 for at, byte in enumerate(planes)
-            )
+            packed += bytes((byte - (planes[at - step] if at >= step else 0)) % 256 for at, byte in enumerate(planes))
         elif image.bits % 8 == 0:
             packed += b"".join(value.to_bytes(size, "little" if order == "<" else "big") for value in values)
         else:
@@ -94,9 +92,7 @@ def unpack(data: bytes, width: int, samples: int, image: Drawn, order: str) -> R
             values = [int.from_bytes(piece, "little" if order == "<" else "big") for piece in pieces]
         else:
             digits = f"{int.from_bytes(line):0{8 * len(line)}b}"
-            values = [
-                int(digits[at * image.bits : (at + 1) * image.bits], 2) for at in range(width * samples)
-            ]
+            values = [int(digits[at * image.bits : (at + 1) * image.bits], 2) for at in range(width * samples)]
         if image.predictor == 2:
             for at in range(samples, len(values)):
                 values[at] = (values[at] + values[at - samples]) % (1 << image.bits)
@@ -143,9 +139,7 @@ def segments(image: Drawn, order: str) -> list[bytes]:
     across, down = image.tile or (image.width, image.rows_per_strip or image.height)
     planes = [image.rows]
     if image.planar == 2:
-        planes = [
-            [[(pixel[plane],) for pixel in row] for row in image.rows] for plane in range(image.samples)
-        ]
+        planes = [[[(pixel[plane],) for pixel in row] for row in image.rows] for plane in range(image.samples)]
     found = []
     for plane in planes:
         blank = (0,) * len(plane[0][0])
@@ -223,9 +217,7 @@ class Writer:
         wide, room = ("Q", 8) if self.big else ("I", 4)
         entries = b""
         for tag, (kind, values) in sorted(tags.items()):
-            where = (
-                values.ljust(room, b"\0") if len(values) <= room else self._pack(wide, self._append(values))
-            )
+            where = values.ljust(room, b"\0") if len(values) <= room else self._pack(wide, self._append(values))
             entries += self._pack(f"HH{wide}", tag, kind, len(values) // SIZES[kind]) + where
         at = self._append(self._pack("Q" if self.big else "H", len(tags)) + entries + bytes(room))
         if chained:

@@ -69,13 +69,9 @@ def exif_block(
     ifd1_at = note_at + len(maker_note) if thumbnail else 0
     thumbnail_at = ifd1_at + 2 + 2 * 12 + 4
     short, long, undefined = 3, 4, 7
-    ifd0 = struct.pack(
-        f"{order}HHHIHHHHIII", 2, 0x0112, short, 1, orientation, 0, 0x8769, long, 1, exif_at, ifd1_at
-    )
+    ifd0 = struct.pack(f"{order}HHHIHHHHIII", 2, 0x0112, short, 1, orientation, 0, 0x8769, long, 1, exif_at, ifd1_at)
     exif = struct.pack(f"{order}HHHIII", 1, 0x927C, undefined, len(maker_note), note_at, 0)
-    ifd1 = struct.pack(
-        f"{order}HHHIIHHIII", 2, 0x0201, long, 1, thumbnail_at, 0x0202, long, 1, len(thumbnail), 0
-    )
+    ifd1 = struct.pack(f"{order}HHHIIHHIII", 2, 0x0201, long, 1, thumbnail_at, 0x0202, long, 1, len(thumbnail), 0)
     return head + ifd0 + exif + maker_note + (ifd1 + thumbnail if thumbnail else b"") + behind
 
 

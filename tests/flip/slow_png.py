@@ -56,9 +56,7 @@ def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def header(width: int, height: int, kind: Kind) -> bytes:
-    return chunk(
-        b"IHDR", struct.pack(">IIBBBBB", width, height, kind.depth, kind.colour, 0, 0, kind.interlaced)
-    )
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, kind.depth, kind.colour, 0, 0, kind.interlaced))
 
 
 def draw(pixels: Pixels, kind: Kind, filters: Callable[[], int] = lambda: 0) -> bytes:

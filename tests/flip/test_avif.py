@@ -30,9 +30,7 @@ def flip(data: bytes) -> bytes:
 
 
 @functools.cache
-def encoded(
-    width: int = 20, height: int = 14, mode: str = "RGB", orientation: int = 1, frames: int = 1
-) -> bytes:
+def encoded(width: int = 20, height: int = 14, mode: str = "RGB", orientation: int = 1, frames: int = 1) -> bytes:
     """A random picture; the encoder writes the orientation as ``irot`` and ``imir``."""
     images = [
         Image.frombytes(mode, (width, height), random.Random(at).randbytes(width * height * len(mode)))
@@ -42,9 +40,7 @@ def encoded(
     exif[0x0112] = orientation
     options = {} if orientation == 1 else {"exif": exif.tobytes()}
     out = io.BytesIO()
-    images[0].save(
-        out, "AVIF", save_all=frames > 1, append_images=images[1:], duration=40, speed=10, **options
-    )
+    images[0].save(out, "AVIF", save_all=frames > 1, append_images=images[1:], duration=40, speed=10, **options)
     return out.getvalue()
 
 
@@ -125,9 +121,7 @@ def test_a_sequence_is_mirrored_in_its_tracks_and_in_its_still() -> None:
         after.seek(frame)
         assert before.tobytes() == after.tobytes()
         assert before.info["duration"] == after.info["duration"]
-    assert [table[8:] for table in bodies(flip(once), b"stsz")] == [
-        table[8:] for table in bodies(data, b"stsz")
-    ]
+    assert [table[8:] for table in bodies(flip(once), b"stsz")] == [table[8:] for table in bodies(data, b"stsz")]
     assert bodies(flip(once), b"stsd") == bodies(data, b"stsd")
     assert bodies(flip(once), b"mdat") == bodies(data, b"mdat")
 
@@ -184,8 +178,7 @@ def file(
 
     def meta(start: int) -> bytes:
         infos = [
-            full(b"infe", 2, 0, struct.pack(">HH4s", number, 0, item[0]), b"\0")
-            for number, item in enumerate(items, 1)
+            full(b"infe", 2, 0, struct.pack(">HH4s", number, 0, item[0]), b"\0") for number, item in enumerate(items, 1)
         ]
         locations = []
         for number, item in enumerate(items, 1):
@@ -200,8 +193,7 @@ def file(
             )
             start += len(item[1])
         associations = [
-            struct.pack(">HB", number, len(item[2]))
-            + b"".join(each.to_bytes(2 if wide else 1) for each in item[2])
+            struct.pack(">HB", number, len(item[2])) + b"".join(each.to_bytes(2 if wide else 1) for each in item[2])
             for number, item in enumerate(items, 1)
         ]
         return full(

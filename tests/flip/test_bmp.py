@@ -46,9 +46,7 @@ def bitmap(
     if header == 12:
         info = struct.pack("<IHHHH", 12, width, height, 1, bits)
     else:
-        info = struct.pack(
-            "<IiiHHIIiiII", header, width, height, 1, bits, compression, len(raster), 2835, 2835, 0, 0
-        )
+        info = struct.pack("<IiiHHIIiiII", header, width, height, 1, bits, compression, len(raster), 2835, 2835, 0, 0)
         info = (info + struct.pack(f"<{len(masks)}I", *masks)).ljust(header, b"\0")
     offset = 14 + len(info) + len(palette) + len(gap)
     size = offset + len(raster) + len(tail)
@@ -216,9 +214,7 @@ def test_what_counts_or_lies_behind_a_run_length_raster_is_put_right() -> None:
     assert struct.unpack_from("<I", once, 2) == (len(once),)
     start, length = struct.unpack_from("<II", once, 14 + 112)
     assert once[14 + start : 14 + start + length] == profile
-    assert struct.unpack_from("<I", once, 34) == (
-        len(once) - len(profile) - struct.unpack_from("<I", once, 10)[0],
-    )
+    assert struct.unpack_from("<I", once, 34) == (len(once) - len(profile) - struct.unpack_from("<I", once, 10)[0],)
 
 
 def test_a_size_of_the_raster_that_means_nothing_stays() -> None:

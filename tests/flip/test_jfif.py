@@ -10,9 +10,7 @@ HEAD = b"JFIF\0\1\2\1\0\x48\0\x48"
 BITMAP = drawn(7, 5)
 
 
-@pytest.mark.parametrize(
-    ("rows", "wanted"), [(False, ImageOps.mirror(BITMAP)), (True, ImageOps.flip(BITMAP))]
-)
+@pytest.mark.parametrize(("rows", "wanted"), [(False, ImageOps.mirror(BITMAP)), (True, ImageOps.flip(BITMAP))])
 def test_a_bitmap_is_mirrored_exactly(rows: bool, wanted: Image.Image) -> None:
     payload = HEAD + b"\7\5" + BITMAP.tobytes() + b"behind"
     assert mirrored_jfif(payload, rows=rows) == (HEAD + b"\7\5" + wanted.tobytes() + b"behind", ())

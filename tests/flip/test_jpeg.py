@@ -189,9 +189,7 @@ def test_inverted_and_plain_cmyk_keep_their_meaning(transform: bytes | None) -> 
 
 
 @pytest.mark.parametrize("size", [(64, 48), (61, 35)])
-def test_arithmetic_coding_survives_where_a_library_writes_it(
-    library: TurboJpeg, size: tuple[int, int]
-) -> None:
+def test_arithmetic_coding_survives_where_a_library_writes_it(library: TurboJpeg, size: tuple[int, int]) -> None:
     if not any(found.version_3 for found in turbojpeg.libraries()):
         pytest.skip("this machine has no TurboJPEG 3")
     arithmetic = turbojpeg.transform(encoded(drawn(*size)), Operation.NONE, EntropyCoding(arithmetic=True))
@@ -221,9 +219,7 @@ def test_noise_at_the_highest_quality_can_be_encoded_again(library: TurboJpeg) -
         assert parse(flipped.data).entropy_coding == parse(original).entropy_coding
 
 
-def mirrored_thumbnail(
-    found: bytes, original: Image.Image, method: Image.Transpose = FLIP_LEFT_RIGHT
-) -> bool:
+def mirrored_thumbnail(found: bytes, original: Image.Image, method: Image.Transpose = FLIP_LEFT_RIGHT) -> bool:
     return decibels(decoded(found), original.transpose(method)) > 30
 
 
@@ -260,9 +256,7 @@ def test_a_damaged_thumbnail_is_dropped_with_a_note() -> None:
     flipped = flip(data)
     assert ["EXIF" in note or "Photoshop" in note or "JFXX" in note for note in flipped.notes] == [True] * 3
     assert decoded(flipped.data).getexif().get_ifd(1) == {}
-    assert (
-        flipped.data.count(b"\xff\xd8") == 2
-    )  # the picture's, and the one that no directory leads to any more
+    assert flipped.data.count(b"\xff\xd8") == 2  # the picture's, and the one that no directory leads to any more
 
 
 def test_a_thumbnail_that_claims_the_size_of_a_picture_is_dropped() -> None:

@@ -50,9 +50,7 @@ def test_resources_that_outgrow_their_segment_run_on_in_a_new_one() -> None:
     mirrored, _ = mirrored_photoshop([SIGNATURE + thumbnail(bytes(65_000)) + EVEN], lambda _: bytes(66_000))
     assert len(mirrored) == 2
     assert len(mirrored[0]) == 65_533
-    assert (
-        b"".join(payload.removeprefix(SIGNATURE) for payload in mirrored) == thumbnail(bytes(66_000)) + EVEN
-    )
+    assert b"".join(payload.removeprefix(SIGNATURE) for payload in mirrored) == thumbnail(bytes(66_000)) + EVEN
 
 
 @given(st.binary(max_size=80))

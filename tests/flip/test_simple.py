@@ -81,9 +81,7 @@ def test_every_pixel_is_mirrored_and_back(
 
 
 def test_a_netpbm_header_with_comments_and_what_follows_the_raster_stay() -> None:
-    assert (
-        flip(b"P5 # grey\n# two by two\n2 2\n255\nabcdtail") == b"P5 # grey\n# two by two\n2 2\n255\nbadctail"
-    )
+    assert flip(b"P5 # grey\n# two by two\n2 2\n255\nabcdtail") == b"P5 # grey\n# two by two\n2 2\n255\nbadctail"
 
 
 def test_samples_of_two_bytes_stay_whole() -> None:
@@ -92,9 +90,7 @@ def test_samples_of_two_bytes_stay_whole() -> None:
 
 
 def test_the_padding_bits_of_a_bitmap_stay() -> None:
-    assert flip(b"P4 3 2\n" + bytes([0b10010101, 0b11001010])) == b"P4 3 2\n" + bytes(
-        [0b00110101, 0b01101010]
-    )
+    assert flip(b"P4 3 2\n" + bytes([0b10010101, 0b11001010])) == b"P4 3 2\n" + bytes([0b00110101, 0b01101010])
 
 
 def test_every_image_of_a_netpbm_file_is_mirrored() -> None:
@@ -170,10 +166,7 @@ def icon_image(bits: int) -> bytes:
 def test_an_icon_and_its_mask_are_mirrored(bits: int) -> None:
     data = icon(icon_image(bits))
     once = flip(data)
-    assert (
-        decoded(once).convert("RGBA").tobytes()
-        == decoded(data).convert("RGBA").transpose(LEFT_RIGHT).tobytes()
-    )
+    assert decoded(once).convert("RGBA").tobytes() == decoded(data).convert("RGBA").transpose(LEFT_RIGHT).tobytes()
     assert flip(once) == data
 
 
@@ -216,9 +209,7 @@ def test_each_format_is_recognised_and_its_limits_are_checked(data: bytes) -> No
         b"P7\nWIDTH 2\nENDHDR\n",
         saved(noise(9, 9, "L"), "TGA")[:60],
         saved(noise(9, 9, "L"), "TGA", compression="tga_rle")[:60],
-        struct.pack("<BBBHHBHHHHBB", 0, 0, 11, 0, 0, 0, 0, 0, 8, 1, 1, 0)
-        + b"\x07"
-        + bytes(8),  # runs of bits
+        struct.pack("<BBBHHBHHHHBB", 0, 0, 11, 0, 0, 0, 0, 0, 8, 1, 1, 0) + b"\x07" + bytes(8),  # runs of bits
         saved(noise(9, 9, "L"), "PCX")[:150],
         saved(noise(9, 9, "RGB"), "QOI")[:-1],
         icon(icon_image(8))[:-1],

@@ -31,16 +31,12 @@ def wheel() -> str:
     return next(str(file.locate()) for file in files if "libturbojpeg" in file.name)
 
 
-def test_the_environment_names_the_library_before_all_others(
-    wheel: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_names_the_library_before_all_others(wheel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIO_MIRROR_TURBOJPEG", wheel)
     assert turbojpeg.libraries()[0].path == wheel
 
 
-def test_the_wheel_serves_where_the_system_has_no_library(
-    wheel: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_wheel_serves_where_the_system_has_no_library(wheel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRIO_MIRROR_TURBOJPEG", raising=False)
     monkeypatch.setattr(turbojpeg, "SYSTEM_NAMES", ("libno-such-library.so",))
     assert [library.path for library in turbojpeg.libraries()] == [wheel]

@@ -82,9 +82,7 @@ def size_field(pixels: int) -> bytes:
     return (pixels - 1).to_bytes(3, "little")
 
 
-def frame(
-    left: int, top: int, image: Image.Image, flags: int, duration: int = 40, **options: object
-) -> Chunk:
+def frame(left: int, top: int, image: Image.Image, flags: int, duration: int = 40, **options: object) -> Chunk:
     place = b"".join(number.to_bytes(3, "little") for number in (left // 2, top // 2))
     size = size_field(image.width) + size_field(image.height)
     coded = read_coded(read_container(encoded(image, **options)).chunks)
@@ -92,9 +90,7 @@ def frame(
     return Chunk(b"ANMF", place + size + duration.to_bytes(3, "little") + bytes([flags]) + chunks)
 
 
-def animation(
-    width: int, height: int, *frames: Chunk, flags: int = 0x12, more: tuple[Chunk, ...] = ()
-) -> bytes:
+def animation(width: int, height: int, *frames: Chunk, flags: int = 0x12, more: tuple[Chunk, ...] = ()) -> bytes:
     loop = Chunk(b"ANIM", b"\x10\x20\x30\xff\x07\x00")
     return Container([extended(width, height, flags), loop, *frames, *more]).to_bytes()
 
@@ -105,9 +101,7 @@ def exif(orientation: int) -> bytes:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 33), st.integers(1, 20), st.sampled_from(["RGB", "RGBA"]), st.integers(0, 99))
-def test_a_lossless_picture_is_mirrored_pixel_by_pixel_and_back(
-    width: int, height: int, mode: str, seed: int
-) -> None:
+def test_a_lossless_picture_is_mirrored_pixel_by_pixel_and_back(width: int, height: int, mode: str, seed: int) -> None:
     image = noise(width, height, mode, seed)
     data = encoded(image, lossless=True, exact=True)
     once = flip(data)
@@ -271,9 +265,7 @@ def test_the_loop_background_and_unknown_parts_of_an_animation_stay() -> None:
     inner = Chunk(b"what", b"inside a frame")
     with_more = frame(4, 0, noise(8, 8), 0, lossless=True)
     with_more = Chunk(b"ANMF", with_more.payload + inner.to_bytes())
-    data = animation(
-        20, 8, frame(0, 0, noise(20, 8), 0, lossless=True), with_more, more=(Chunk(b"XMP ", b"<x/>"),)
-    )
+    data = animation(20, 8, frame(0, 0, noise(20, 8), 0, lossless=True), with_more, more=(Chunk(b"XMP ", b"<x/>"),))
     mirrored = read_container(flip(data).data).chunks
     assert [chunk.code for chunk in mirrored] == [b"VP8X", b"ANIM", b"ANMF", b"ANMF", b"XMP "]
     assert mirrored[:2] == read_container(data).chunks[:2]

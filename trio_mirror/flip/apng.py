@@ -83,9 +83,7 @@ def find_frames(chunks: list[Chunk], width: int, height: int) -> list[Frame]:
                 frames[-1].chunks.append(index)
                 control = None
     if promised is not None and len(frames) < promised + hidden:
-        raise FlipError(
-            f"the APNG is damaged or cut short: {len(frames) - hidden} of {promised:,} frames are there"
-        )
+        raise FlipError(f"the APNG is damaged or cut short: {len(frames) - hidden} of {promised:,} frames are there")
     return frames
 
 

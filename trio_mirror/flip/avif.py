@@ -21,9 +21,7 @@ from trio_mirror.model import Flipped, Limits
 
 _BRANDS = {b"avif", b"avis"}
 _REFUSED = {b"moof": "in fragments, as a stream", b"mini": "with a condensed header"}
-_SEQUENCE_NOTE = (
-    "The animation is mirrored by a property of its tracks; a viewer that ignores it shows it as it was."
-)
+_SEQUENCE_NOTE = "The animation is mirrored by a property of its tracks; a viewer that ignores it shows it as it was."
 
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:

@@ -74,19 +74,12 @@ def displayed(items: Items) -> set[int]:
             item
             for kind, item, masters in items.references
             if kind in {b"auxl", b"thmb"} and masters and parts.issuperset(masters)
-        } | {
-            part
-            for kind, item, inputs in items.references
-            if kind == b"dimg" and item in parts
-            for part in inputs
-        }
+        } | {part for kind, item, inputs in items.references if kind == b"dimg" and item in parts for part in inputs}
         if more <= parts:
             break
         parts |= more
     if items.primary in parts:
-        raise FlipError(
-            "the AVIF shows one image both by itself and as a part of another, which is not mirrored"
-        )
+        raise FlipError("the AVIF shows one image both by itself and as a part of another, which is not mirrored")
     return {item for item, kind in items.kinds.items() if kind in _IMAGES and item not in parts}
 
 

@@ -54,9 +54,7 @@ def read_orientation(properties: Iterable[tuple[bytes, bytes]]) -> Orientation:
             turns = body[0] & 3
         elif kind == b"imir" and body:
             if axis is not None:
-                raise FlipError(
-                    "the AVIF is mirrored twice over, and viewers do not agree on what that means"
-                )
+                raise FlipError("the AVIF is mirrored twice over, and viewers do not agree on what that means")
             axis = body[0] & 1
     return Orientation(turns or 0, axis)
 

@@ -34,9 +34,7 @@ class Properties:
         self._boxes = list(ipco.children(data))
         self._numbers = {data[box.start : box.end]: number for number, box in enumerate(self._boxes, 1)}
         self._added: list[bytes] = []
-        self._tables = [
-            (box, _read_associations(data, box)) for box in iprp.children(data) if box.kind == b"ipma"
-        ]
+        self._tables = [(box, _read_associations(data, box)) for box in iprp.children(data) if box.kind == b"ipma"]
 
     def of(self, item: int) -> list[tuple[bytes, bytes]]:
         """The properties of an item, each a box's kind and body, in the order in which they are applied."""
@@ -70,9 +68,7 @@ class Properties:
         """
         for item in items:
             if any(kind in _CHANGING_SHAPE for kind, _ in self.of(item)):
-                raise FlipError(
-                    "the AVIF turns its tone-mapped image by itself, and viewers do not agree on how"
-                )
+                raise FlipError("the AVIF turns its tone-mapped image by itself, and viewers do not agree on how")
 
     def _mirrored(self, item: int, associations: list[Association]) -> list[Association]:
         orientation = read_orientation(self.of(item)).mirrored()

@@ -36,9 +36,7 @@ def check_frames(data: bytes, moov: Box, limits: Limits) -> None:
         width, height = size.number(2), size.number(2)
         check_size(width, height, limits)
         if frames > limits.frames:
-            raise FlipError(
-                f"the AVIF has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)"
-            )
+            raise FlipError(f"the AVIF has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
         if frames * width * height > limits.total_pixels:
             raise FlipError(
                 f"the AVIF's {frames:,} frames of {width} × {height} pixels are over the limit of "

@@ -56,9 +56,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     is_dib = not data.startswith(b"BM")
     bitmap = read_bitmap(data, header=0 if is_dib else _FILE_HEADER)
     if bitmap.compression in _REFUSED:
-        raise FlipError(
-            f"the BMP holds {_REFUSED[bitmap.compression]} for a printer: such a BMP is not mirrored"
-        )
+        raise FlipError(f"the BMP holds {_REFUSED[bitmap.compression]} for a printer: such a BMP is not mirrored")
     check_size(bitmap.width, bitmap.height, limits)
     with pillow("the BMP"):
         open_image(data, "DIB" if is_dib else "BMP", limits)
@@ -115,9 +113,7 @@ def _flip_rows(data: bytes, bitmap: Bitmap) -> bytes:
     padding = bitmap.stride - row_bytes(bitmap.width, bitmap.bits)
     if len(data) < end - padding:
         raise FlipError("the BMP is damaged: its raster ends before the last row")
-    rows = reverse_rows(
-        data[bitmap.raster : end], bitmap.width, bitmap.height, bitmap.bits, stride=bitmap.stride
-    )
+    rows = reverse_rows(data[bitmap.raster : end], bitmap.width, bitmap.height, bitmap.bits, stride=bitmap.stride)
     return data[: bitmap.raster] + rows + data[end:]
 
 

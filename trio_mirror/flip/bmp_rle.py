@@ -188,10 +188,6 @@ def _literals(pixels: bytes, bits: int) -> bytes:
             for run in _SHORT_RUNS[bits].finditer(chunk):
                 out += _run(run.group(), bits)
             continue
-        coded = (
-            chunk
-            if bits == 8
-            else bytes.fromhex((chunk + b"\0" * (len(chunk) % 2)).translate(_TO_HEX).decode())
-        )
+        coded = chunk if bits == 8 else bytes.fromhex((chunk + b"\0" * (len(chunk) % 2)).translate(_TO_HEX).decode())
         out += bytes([0, len(chunk)]) + coded + b"\0" * (len(coded) % 2)
     return bytes(out)

@@ -102,9 +102,7 @@ def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[
         return dropped, (f"the EXIF thumbnail was dropped: {error}",)
 
 
-def _with_mirrored_thumbnail(
-    block: bytes, fields: dict[int, _Field], mirror_jpeg: Callable[[bytes], bytes]
-) -> bytes:
+def _with_mirrored_thumbnail(block: bytes, fields: dict[int, _Field], mirror_jpeg: Callable[[bytes], bytes]) -> bytes:
     offset, length = fields.get(_THUMBNAIL_OFFSET), fields.get(_THUMBNAIL_LENGTH)
     if offset is None or length is None:
         raise FlipError("it is no JPEG")
@@ -119,9 +117,7 @@ def _with_mirrored_thumbnail(
     if len(mirrored) <= len(thumbnail):
         return b"".join([block[:start], mirrored.ljust(len(thumbnail), b"\0"), block[end:]])
     if block[end:].strip(b"\0"):
-        patched = bytearray(
-            b"".join([block[:start], bytes(len(thumbnail)), block[end:], bytes(len(block) % 2)])
-        )
+        patched = bytearray(b"".join([block[:start], bytes(len(thumbnail)), block[end:], bytes(len(block) % 2)]))
         _patch(patched, offset, len(patched))
         patched += mirrored
     else:

@@ -47,9 +47,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         mirrored = indices.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if frame.right > width:
             if frame is not frames[0] and not _hides(frame, indices, frame.right, height):
-                raise FlipError(
-                    "the GIF widens its canvas after the first frame: earlier ones would have to move"
-                )
+                raise FlipError("the GIF widens its canvas after the first frame: earlier ones would have to move")
             width = frame.right
             # Only a frame that ends at the new edge makes the mirrored canvas as wide.
             mirrored = _widen(mirrored, frame.left, frame.unpainted)
@@ -70,9 +68,7 @@ def _hides(frame: Frame, indices: Image.Image, width: int, height: int) -> bool:
 
 def _check_frames(frames: list[Frame], width: int, height: int, limits: Limits) -> None:
     if len(frames) > limits.frames:
-        raise FlipError(
-            f"the GIF has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)"
-        )
+        raise FlipError(f"the GIF has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)")
     for frame in frames:
         check_size(frame.width, frame.height, limits)
         width, height = max(width, frame.right), max(height, frame.top + frame.height)

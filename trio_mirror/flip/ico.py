@@ -18,12 +18,7 @@ _BIT_FIELDS = 3
 
 def is_ico(data: bytes) -> bool:
     """Whether the first bytes are those of an icon or a cursor with images in it."""
-    return (
-        len(data) >= _DIRECTORY + _ENTRY
-        and data[:4] in {_ICON, _CURSOR}
-        and data[4:6] != b"\0\0"
-        and data[9] == 0
-    )
+    return len(data) >= _DIRECTORY + _ENTRY and data[:4] in {_ICON, _CURSOR} and data[4:6] != b"\0\0" and data[9] == 0
 
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:

@@ -122,8 +122,6 @@ class Edits:
     def _resize(self, box: Box, growth: int) -> None:
         size = int.from_bytes(self._patched[box.start : box.start + 4])
         if size == 1:
-            self.patch(
-                box.start + 8, 8, int.from_bytes(self._patched[box.start + 8 : box.start + 16]) + growth
-            )
+            self.patch(box.start + 8, 8, int.from_bytes(self._patched[box.start + 8 : box.start + 16]) + growth)
         elif size:
             self.patch(box.start, 4, size + growth)

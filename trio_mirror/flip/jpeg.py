@@ -121,9 +121,7 @@ def _assembled(
     return joined(segments, first.coded) + behind
 
 
-def _behind_first(
-    data: bytes, end: int, further: list[tuple[Part, _Mirrored]]
-) -> tuple[bytes, dict[int, _Move]]:
+def _behind_first(data: bytes, end: int, further: list[tuple[Part, _Mirrored]]) -> tuple[bytes, dict[int, _Move]]:
     """What follows the first image, and where each further image went, by its offset in the old file."""
     pieces: list[bytes] = []
     moves: dict[int, _Move] = {}

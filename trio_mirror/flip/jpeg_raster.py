@@ -49,21 +49,15 @@ def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
     if frame.precision != 8:
         raise FlipError(f"the JPEG has {frame.precision} bits a sample; only 8 are supported")
     if len(frame.components) not in {1, 3, 4}:
-        raise FlipError(
-            f"the JPEG has {len(frame.components)} colour components; only 1, 3 and 4 are supported"
-        )
+        raise FlipError(f"the JPEG has {len(frame.components)} colour components; only 1, 3 and 4 are supported")
     check_size(frame.width, frame.height, limits)
     # A block takes at least a bit of Huffman coding. Claims beyond that would only cost memory.
     blocks = frame.width * frame.height // 64
     if not jpeg.entropy_coding.arithmetic and blocks > _SMALL_FRAME and blocks > 8 * size:
-        raise FlipError(
-            f"the JPEG is truncated: {size:,} bytes cannot hold {frame.width} by {frame.height} pixels"
-        )
+        raise FlipError(f"the JPEG is truncated: {size:,} bytes cannot hold {frame.width} by {frame.height} pixels")
 
 
-def mirrored_raster(
-    image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool
-) -> tuple[bytes, bool, tuple[str, ...]]:
+def mirrored_raster(image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool) -> tuple[bytes, bool, tuple[str, ...]]:
     """Mirrors the raster of a JPEG.
 
     Args:
@@ -95,9 +89,7 @@ def mirrored_raster(
 
 
 def _why_not_exact(frame: Frame, *, rows: bool) -> str:
-    side, length, unit = (
-        ("height", frame.height, frame.mcu[1]) if rows else ("width", frame.width, frame.mcu[0])
-    )
+    side, length, unit = ("height", frame.height, frame.mcu[1]) if rows else ("width", frame.width, frame.mcu[0])
     if length % unit:
         return f"its {side} of {length} pixels is no multiple of {unit}"
     if not turbojpeg.libraries():

@@ -129,9 +129,7 @@ def with_lengths(segments: Iterable[Segment], lengths: Mapping[int, int]) -> lis
         return found[1] + b"%d" % lengths.get(old, old)
 
     result = [
-        segment.with_payload(_ITEM_LENGTH.sub(updated, segment.payload))
-        if segment.marker == _APP1
-        else segment
+        segment.with_payload(_ITEM_LENGTH.sub(updated, segment.payload)) if segment.marker == _APP1 else segment
         for segment in segments
     ]
     if any(len(segment.payload) > PAYLOAD_LIMIT for segment in result):
@@ -139,9 +137,7 @@ def with_lengths(segments: Iterable[Segment], lengths: Mapping[int, int]) -> lis
     return result
 
 
-def with_index(
-    segments: Sequence[Segment], index: Index, entries: Iterable[tuple[int, int]]
-) -> list[Segment]:
+def with_index(segments: Sequence[Segment], index: Index, entries: Iterable[tuple[int, int]]) -> list[Segment]:
     """The segments with every entry's size and offset **in the file**, in bytes, written into the index.
 
     The offsets are made relative to the place that the index has among these segments.
@@ -151,9 +147,7 @@ def with_index(
     payload = bytearray(segments[position].payload)
     for number, (size, start) in enumerate(entries):
         at = index.table + number * _ENTRY_SIZE + 4
-        struct.pack_into(
-            f"{index.order}II", payload, at, min(max(size, 0), _SIZE_LIMIT), start - base if number else 0
-        )
+        struct.pack_into(f"{index.order}II", payload, at, min(max(size, 0), _SIZE_LIMIT), start - base if number else 0)
     return [*segments[:position], segments[position].with_payload(bytes(payload)), *segments[position + 1 :]]
 
 

@@ -69,8 +69,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             raise FlipError(f"the file has more than {limits.frames:,} images, the limit (--max-frames)")
         if pixels > limits.total_pixels:
             raise FlipError(
-                f"the file's images are over the limit of {limits.total_pixels:,} pixels in all "
-                "(--max-total-pixels)"
+                f"the file's images are over the limit of {limits.total_pixels:,} pixels in all (--max-total-pixels)"
             )
         parts.append(data[at : header.end])
         if header.magic in {b"P1", b"P2", b"P3"}:
@@ -108,9 +107,7 @@ def _read_header(data: bytes, at: int) -> Header:
 def _read_pam(data: bytes, at: int) -> Header:
     match = _PAM.match(data, at, at + _PAM_HEADER_LENGTH)
     fields = dict(
-        re.findall(rb"^(WIDTH|HEIGHT|DEPTH|MAXVAL)[ \t]+(\d{1,10})\s*$", match[1], re.MULTILINE)
-        if match
-        else ()
+        re.findall(rb"^(WIDTH|HEIGHT|DEPTH|MAXVAL)[ \t]+(\d{1,10})\s*$", match[1], re.MULTILINE) if match else ()
     )
     if not match or len(fields) < 4:
         raise FlipError("the picture is damaged: its header is not that of a PAM file")
@@ -137,8 +134,6 @@ def _mirror_plain(raster: bytes, header: Header) -> bytes:
     for start in range(0, row * header.height, row):
         for sample in range(header.samples):
             samples = values[start + sample : start + row : header.samples]
-            for at, value in zip(
-                places[start + sample : start + row : header.samples], reversed(samples), strict=True
-            ):
+            for at, value in zip(places[start + sample : start + row : header.samples], reversed(samples), strict=True):
                 parts[at] = value
     return b"".join(parts)

@@ -67,17 +67,13 @@ def _read_header(chunks: list[Chunk]) -> Shape:
         raise FlipError("the PNG is damaged: it does not begin with one whole header")
     width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", headers[0])
     if depth not in _DEPTHS.get(colour, ()):
-        raise FlipError(
-            f"the PNG is damaged: its header says colour type {colour} with {depth} bits a sample"
-        )
+        raise FlipError(f"the PNG is damaged: its header says colour type {colour} with {depth} bits a sample")
     return Shape(width, height, depth, _CHANNELS[colour], interlaced=interlace != 0)
 
 
 def _check_frames(frames: list[Frame], limits: Limits) -> None:
     if len(frames) > limits.frames:
-        raise FlipError(
-            f"the PNG has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)"
-        )
+        raise FlipError(f"the PNG has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)")
     for frame in frames:
         check_size(frame.width, frame.height, limits)
     pixels = sum(frame.width * frame.height for frame in frames)

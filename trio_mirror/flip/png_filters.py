@@ -54,9 +54,7 @@ def unfilter(scanlines: bytes, rows: int, lanes: int, above: list[Image.Image]) 
     picture = Image.frombytes("L", (stride, rows), scanlines)
     filters = picture.crop((0, 0, 1, rows))
     filtered = picture.crop((1, 0, stride, rows)).tobytes()
-    return Band(
-        filters, [_unfilter_lane(filtered[i::lanes], filters, above[i : i + 1]) for i in range(lanes)]
-    )
+    return Band(filters, [_unfilter_lane(filtered[i::lanes], filters, above[i : i + 1]) for i in range(lanes)])
 
 
 def _unfilter_lane(filtered: bytes, filters: Image.Image, above: list[Image.Image]) -> Image.Image:
@@ -126,9 +124,7 @@ def _paeth(left: Image.Image, up: Image.Image, corner: Image.Image) -> Image.Ima
     between = ImageChops.darker(
         _greater(corner, ImageChops.darker(left, up)), _greater(ImageChops.lighter(left, up), corner)
     )
-    to_corner = Image.composite(
-        ImageChops.difference(to_left, to_up), ImageChops.add(to_left, to_up), between
-    )
+    to_corner = Image.composite(ImageChops.difference(to_left, to_up), ImageChops.add(to_left, to_up), between)
     not_left = Image.composite(corner, up, _greater(to_up, to_corner))
     return Image.composite(not_left, left, _greater(to_left, ImageChops.darker(to_up, to_corner)))
 

@@ -142,9 +142,7 @@ class _Scanlines:
         return bytes(data)
 
 
-def _mirrored_bands(
-    scanlines: _Scanlines, shape: Shape, restarts: list[int], *, rows: bool
-) -> Iterator[Band]:
+def _mirrored_bands(scanlines: _Scanlines, shape: Shape, restarts: list[int], *, rows: bool) -> Iterator[Band]:
     """A raster without interlace, a band at a time; to reverse the rows, all of it is held."""
     if rows:
         for band in reversed(list(_bands(scanlines, shape, [shape.height - row for row in restarts]))):

@@ -43,6 +43,4 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     with pillow("the QOI"):
         image = open_image(data, "QOI", limits)
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(out, "QOI")
-    return Flipped(
-        data[:_HEADER] + out.getvalue()[_HEADER:] + data[end + len(_END) :], "image/qoi", lossless=True
-    )
+    return Flipped(data[:_HEADER] + out.getvalue()[_HEADER:] + data[end + len(_END) :], "image/qoi", lossless=True)

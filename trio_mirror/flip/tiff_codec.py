@@ -59,9 +59,7 @@ def codec_of(structure: Structure, image: Ifd, layout: Layout, sample: bytes) ->
     if layout.predictor != 1:
         size = layout.bits // layout.samples // 8
         order: Literal["little", "big"] = "little" if structure.order == "<" else "big"
-        codec = Predicted(
-            codec, Predictor(layout.predictor, order, layout.segment_width, layout.samples, size)
-        )
+        codec = Predicted(codec, Predictor(layout.predictor, order, layout.segment_width, layout.samples, size))
     return codec
 
 

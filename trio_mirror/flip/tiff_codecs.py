@@ -175,9 +175,7 @@ class ThunderScan:
     def encode(self, raster: bytes, rows: int) -> bytes:
         """Encodes each row by itself: its pixels, and counts where they repeat."""
         stride = len(raster) // rows
-        lines = (
-            raster[start : start + stride].hex()[: self.width] for start in range(0, len(raster), stride)
-        )
+        lines = (raster[start : start + stride].hex()[: self.width] for start in range(0, len(raster), stride))
         codes = (line.encode().translate(_FROM_DIGITS) for line in lines)
         return b"".join(_REPEATED.sub(lambda run: run[1] + bytes([len(run[0]) - 1]), line) for line in codes)
 

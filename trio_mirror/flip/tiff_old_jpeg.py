@@ -79,10 +79,7 @@ class OldJpeg:
         width, height = self.size
         bits = 8 * self.codec.components
         raster = self.codec.decode(self.structure.data[self.slot.start : self.slot.stop], height)
-        if self.rows_first:
-            mirrored = reverse_order(raster, width * bits // 8)
-        else:
-            mirrored = reverse_rows(raster, width, bits)
+        mirrored = reverse_order(raster, width * bits // 8) if self.rows_first else reverse_rows(raster, width, bits)
         yield self.codec.encode(mirrored, height)
 
     def store(self, out: bytearray, starts: list[int], pieces: list[bytes]) -> None:

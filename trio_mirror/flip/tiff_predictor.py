@@ -78,9 +78,7 @@ class Predictor:
         top = self._top(len(chunk))
         low = self._integer(b"\xff" * len(chunk)) ^ top
         moved = self._moved(samples, self._distance, len(chunk))
-        return (((samples | top) - (moved & low)) ^ ((samples ^ moved ^ top) & top)).to_bytes(
-            len(chunk), self.order
-        )
+        return (((samples | top) - (moved & low)) ^ ((samples ^ moved ^ top) & top)).to_bytes(len(chunk), self.order)
 
     def _moved(self, lanes: int, reach: int, length: int) -> int:
         """The samples moved ``reach`` bytes to the right, with nothing coming in from the row before."""

@@ -71,10 +71,7 @@ class Segments:
         for plane in range(layout.planes):
             first = plane * per_plane
             starts = range(first, first + per_plane, layout.across)
-            bands = (
-                self._joined(self.slots[start : start + layout.across], band)
-                for band, start in enumerate(starts)
-            )
+            bands = (self._joined(self.slots[start : start + layout.across], band) for band, start in enumerate(starts))
             for band, rows in enumerate(self._mirrored_bands(bands)):
                 for raster in self._split(rows):
                     yield self.codec.encode(raster, layout.segment_rows(band))
@@ -136,9 +133,7 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
         raise FlipError("the TIFF does not say how long its strips or tiles are")
     if len(counts) < needed:
         raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
-    slots = [
-        Span(start, start + count) for start, count in zip(starts[:needed], counts[:needed], strict=True)
-    ]
+    slots = [Span(start, start + count) for start, count in zip(starts[:needed], counts[:needed], strict=True)]
     if any(slot.start >= slot.stop for slot in slots):
         raise FlipError("this TIFF leaves out strips or tiles, which cannot be mirrored here")
     if max(slot.stop for slot in slots) > len(structure.data):

@@ -115,9 +115,7 @@ class TurboJpeg:
         self._error.argtypes = [c_void_p]
         self._error.restype = c_char_p
 
-    def transform(
-        self, data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN
-    ) -> Transformed | None:
+    def transform(self, data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN) -> Transformed | None:
         """Transforms the coefficients of a JPEG; none is recomputed.
 
         Args:

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from trio_mirror.flip.webp_animation import Rectangle
 
 _EXIF_FLAG = 0x08  # of the VP8X chunk; without it an EXIF chunk is ignored
-_LOSSLESS_NOTE = (
-    "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
-)
+_LOSSLESS_NOTE = "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
 
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:

@@ -43,9 +43,7 @@ class Rectangle(NamedTuple):
     def around(self, other: Rectangle) -> Rectangle:
         """The smallest rectangle around both."""
         left, top, right, bottom = other
-        return Rectangle(
-            min(self.left, left), min(self.top, top), max(self.right, right), max(self.bottom, bottom)
-        )
+        return Rectangle(min(self.left, left), min(self.top, top), max(self.right, right), max(self.bottom, bottom))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +86,10 @@ def read_frame(chunk: Chunk, canvas: tuple[int, int]) -> Frame:
     """
     if len(chunk.payload) < _FRAME_HEADER:
         raise FlipError("the WebP is damaged: a frame of it is cut short")
-    left, top, width, height = (
-        int.from_bytes(chunk.payload[at : at + 3], "little") for at in range(0, 12, 3)
-    )
+    left, top, width, height = (int.from_bytes(chunk.payload[at : at + 3], "little") for at in range(0, 12, 3))
     rectangle = Rectangle(2 * left, 2 * top, 2 * left + width + 1, 2 * top + height + 1)
     frame = Frame(rectangle, chunk.payload[12:_FRAME_HEADER], read_chunks(chunk.payload[_FRAME_HEADER:]))
-    if (
-        rectangle.right > canvas[0]
-        or rectangle.bottom > canvas[1]
-        or frame.coded.size() != (width + 1, height + 1)
-    ):
+    if rectangle.right > canvas[0] or rectangle.bottom > canvas[1] or frame.coded.size() != (width + 1, height + 1):
         raise FlipError("the WebP is damaged: a frame of it has another size than its place")
     return frame
 
