@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from trio_mirror.exits import ExitCode, exit_code_of
 from trio_mirror.model import Outcome
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline import Run, open_names, open_run
+from trio_mirror.settings import option_name, settings_table
 from trio_mirror.view.log import log_to
 from trio_mirror.view.progress import show_progress
 from trio_mirror.view.summary import summary
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from trio_mirror.model import Report, Result
     from trio_mirror.settings import Settings
 
+_SECRETS = {option_name(name) for name, setting in settings_table().items() if setting.secret}
 _log = logging.getLogger(__name__)
 
 
@@ -181,7 +184,19 @@ def _print_report(report: Report, job: Job) -> None:
     if job.json:
         _print(json.dumps(report.as_json(), indent=2))
     elif job.verbosity > -2:
-        _print(summary(report))
+        _print(summary(report, _continuing(job)))
+
+
+def _continuing(job: Job) -> str | None:
+    """The command that goes on with what is left: the same again, credentials aside."""
+    if job.settings.journal is None:
+        return None
+    words, secret = ["trio-mirror"], False
+    for word in sys.argv[1:]:
+        name, equals, _ = word.partition("=")
+        words.append("…" if secret else f"{name}=…" if equals and name in _SECRETS else shlex.quote(word))
+        secret = word in _SECRETS
+    return " ".join(words)
 
 
 def _print(text: str) -> None:
