@@ -219,10 +219,7 @@ def animation(*, sideways: bool = False, default_image: bool = False) -> bytes:
     if default_image:
         parts.append(chunk(b"IDAT", zlib.compress(encode(noise(12, 10, source), kind, lambda: 1))))
     for number, (width, height, x, y) in enumerate(places):
-        control = struct.pack(
-            ">5IHHBB", sequence, width, height, x, y, 1 + number, 10, number % 3, number % 2
-        )
-        parts.append(chunk(b"fcTL", control))
+        parts.append(control(sequence, width, height, x, y, 1 + number, number % 3, number % 2))
         sequence += 1
         raster = zlib.compress(encode(noise(width, height, source), kind, lambda: source.randrange(5)))
         if number == 0 and not default_image:
@@ -232,6 +229,18 @@ def animation(*, sideways: bool = False, default_image: bool = False) -> bytes:
             parts.append(chunk(b"fdAT", struct.pack(">I", sequence) + piece))
             sequence += 1
     return b"".join([*parts, chunk(b"IEND", b"")])
+
+
+def control(
+    sequence: int, width: int, height: int, x: int, y: int, delay: int = 1, disposal: int = 0, blend: int = 0
+) -> bytes:
+    body = struct.pack(">5IHHBB", sequence, width, height, x, y, delay, 10, disposal, blend)
+    return chunk(b"fcTL", body)
+
+
+def without_last_raster(data: bytes) -> bytes:
+    """Cut behind the last frame's control, whose sequence number is 4."""
+    return data[: data.rindex(b"fcTL") + 4 + 26 + 4]
 
 
 def noise(width: int, height: int, source: random.Random) -> Pixels:
@@ -279,6 +288,8 @@ def replaced(data: bytes, kind: bytes, number: int, old: bytes, new: bytes) -> b
     ("damaged", "reason"),
     [
         (animation()[: animation().rindex(b"fcTL") - 4], "2 of 3 frames"),
+        (animation(default_image=True)[: animation(default_image=True).rindex(b"fcTL") - 4], "2 of 3 frames"),
+        (without_last_raster(animation()) + control(5, 3, 7, 8, 3), "a frame has no raster"),
         (replaced(animation(), b"fcTL", 1, struct.pack(">I", 1), struct.pack(">I", 7)), "out of sequence"),
         (replaced(animation(), b"fdAT", 0, struct.pack(">I", 2), struct.pack(">I", 3)), "out of sequence"),
         (
