@@ -89,7 +89,7 @@ def test_an_animation_is_mirrored_as_displayed(frames: list[Frame]) -> None:
     assert_mirrored(original, flip(original))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(drawn_frames(), min_size=1, max_size=2), st.data())
 def test_a_damaged_file_is_a_picture_or_a_flip_error(frames: list[Frame], data: st.DataObject) -> None:
     damaged = bytearray(draw(*CANVAS, *frames, palette=bytes(768)))
@@ -132,6 +132,12 @@ def test_a_later_frame_that_widens_the_canvas_is_mirrored_where_it_hides_the_ear
     frames = [Frame(indices_of(*CANVAS)), Frame(indices_of(40, 30), control=(1, 5, None))]
     original = draw(*CANVAS, *frames, Frame(indices_of(5, 5), left=2, control=(1, 5, None)))
     assert [frame.size for frame in shown(original)] == [(24, 20), (40, 30), (40, 30)]
+    assert_mirrored(original, flip(original))
+
+
+def test_a_frame_without_a_control_of_its_own_has_no_transparent_index() -> None:
+    earlier = Frame(indices_of(*CANVAS), control=(1, 5, 3))
+    original = draw(*CANVAS, earlier, Frame([[3] * 40] * 30))
     assert_mirrored(original, flip(original))
 
 

@@ -99,6 +99,14 @@ def test_the_index_names_every_image_where_it_now_stands(order: str, gap: bytes)
     assert flipped.endswith(b"the end")
 
 
+def test_an_index_may_name_the_first_image_alone() -> None:
+    data = several(encoded(drawn(61, 35))) + b"the end"
+    flipped = flip(data).data
+    (image,) = images(flipped)
+    assert flipped == image + b"the end"
+    assert decibels(decoded(image), ImageOps.mirror(decoded(data))) >= 40
+
+
 def test_a_preview_is_mirrored_along_the_axis_of_the_first_image() -> None:
     first = with_segments(encoded(drawn(64, 48)), exif_segment(exif_block(orientation=6)))
     data = several(first, encoded(drawn(32, 16)))

@@ -137,7 +137,9 @@ def test_a_large_picture_is_mirrored_across_the_bands_it_is_worked_on_in() -> No
 
 
 def test_the_size_stays_near_the_original_s() -> None:
-    picture = Image.merge("RGB", [Image.radial_gradient("L"), Image.linear_gradient("L"), Image.new("L", (256, 256))])
+    picture = Image.merge(
+        "RGB", [Image.radial_gradient("L"), Image.linear_gradient("L"), Image.new("L", (256, 256))]
+    )
     stream = io.BytesIO()
     picture.save(stream, "PNG", optimize=True)
     assert len(flip(stream.getvalue())) < 1.1 * len(stream.getvalue())
@@ -185,7 +187,9 @@ def test_orientation_is_found_where_pillow_finds_it(key: str, orientation: int) 
     else:
         exif = Image.Exif()
         exif[0x0112] = orientation
-        texts.add_text("Raw profile type exif", f"\nexif\n{len(exif.tobytes()):8}\n{exif.tobytes().hex()}\n", zip=True)
+        texts.add_text(
+            "Raw profile type exif", f"\nexif\n{len(exif.tobytes()):8}\n{exif.tobytes().hex()}\n", zip=True
+        )
     stream = io.BytesIO()
     Image.effect_noise((7, 4), 90).save(stream, "PNG", pnginfo=texts)
     assert_mirrored(stream.getvalue(), flip(stream.getvalue()))
@@ -215,8 +219,7 @@ def animation(*, sideways: bool = False, default_image: bool = False) -> bytes:
     if default_image:
         parts.append(chunk(b"IDAT", zlib.compress(encode(noise(12, 10, source), kind, lambda: 1))))
     for number, (width, height, x, y) in enumerate(places):
-        control = struct.pack(">5IHHBB", sequence, width, height, x, y, 1 + number, 10, number % 3, number % 2)
-        parts.append(chunk(b"fcTL", control))
+        parts.append(control(sequence, width, height, x, y, 1 + number, number % 3, number % 2))
         sequence += 1
         raster = zlib.compress(encode(noise(width, height, source), kind, lambda: source.randrange(5)))
         if number == 0 and not default_image:
@@ -226,6 +229,18 @@ def animation(*, sideways: bool = False, default_image: bool = False) -> bytes:
             parts.append(chunk(b"fdAT", struct.pack(">I", sequence) + piece))
             sequence += 1
     return b"".join([*parts, chunk(b"IEND", b"")])
+
+
+def control(
+    sequence: int, width: int, height: int, x: int, y: int, delay: int = 1, disposal: int = 0, blend: int = 0
+) -> bytes:
+    body = struct.pack(">5IHHBB", sequence, width, height, x, y, delay, 10, disposal, blend)
+    return chunk(b"fcTL", body)
+
+
+def without_last_raster(data: bytes) -> bytes:
+    """Cut behind the last frame's control, whose sequence number is 4."""
+    return data[: data.rindex(b"fcTL") + 4 + 26 + 4]
 
 
 def noise(width: int, height: int, source: random.Random) -> Pixels:
@@ -273,6 +288,8 @@ def replaced(data: bytes, kind: bytes, number: int, old: bytes, new: bytes) -> b
     ("damaged", "reason"),
     [
         (animation()[: animation().rindex(b"fcTL") - 4], "2 of 3 frames"),
+        (animation(default_image=True)[: animation(default_image=True).rindex(b"fcTL") - 4], "2 of 3 frames"),
+        (without_last_raster(animation()) + control(5, 3, 7, 8, 3), "a frame has no raster"),
         (replaced(animation(), b"fcTL", 1, struct.pack(">I", 1), struct.pack(">I", 7)), "out of sequence"),
         (replaced(animation(), b"fdAT", 0, struct.pack(">I", 2), struct.pack(">I", 3)), "out of sequence"),
         (

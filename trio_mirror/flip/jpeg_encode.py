@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log10
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ _SUBSAMPLING: dict[tuple[float, float] | None, int] = {(1, 1): 0, (2, 1): 1, (2,
 _444 = 0
 # How much closer tables of half the steps come, about, and how often they are made finer before sampling is.
 _DECIBELS_PER_HALVING = 3.0
-_FINER_TABLES = 4
+_FINER_TABLES = 3
 # Bytes that Pillow reads and writes at once. It can read no arithmetic coding beyond its first block.
 _PILLOWS_BLOCK = 65_536
 
@@ -102,12 +102,12 @@ def closeness(one: Image.Image, other: Image.Image) -> float:
 def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> bytes:
     """The coded part of an encoded JPEG, in the original's entropy coding where libturbojpeg writes that."""
     wanted, written = jpeg.entropy_coding, parse(encoded).entropy_coding
+    if wanted.arithmetic and len(encoded) > _PILLOWS_BLOCK:
+        wanted = replace(wanted, arithmetic=False)
     if (wanted.arithmetic, wanted.progressive) == (written.arithmetic, written.progressive):
         return coded_part(encoded)
     anew = turbojpeg.transform(encoded, turbojpeg.Operation.NONE, wanted)
-    if anew is None or (wanted.arithmetic and len(anew.data) > _PILLOWS_BLOCK):
-        return coded_part(encoded)
-    return coded_part(anew.data)
+    return coded_part(anew.data if anew else encoded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def indexed_parts(data: bytes, first_end: int, index: Index) -> list[Part]:
     """
     starts = sorted({index.base + offset for _, offset in index.entries[1:]})
     parts = []
-    for start, stop in zip(starts, [*starts[1:], len(data)], strict=True):
+    for start, stop in zip(starts, [*starts[1:], len(data)], strict=False):
         if start < first_end or not data.startswith(SOI, start):
             raise FlipError("the JPEG's multi-picture index names an image that is not in the file")
         parts.append(Part(start, parse(data, start, stop)))
