@@ -137,9 +137,7 @@ def test_a_large_picture_is_mirrored_across_the_bands_it_is_worked_on_in() -> No
 
 
 def test_the_size_stays_near_the_original_s() -> None:
-    picture = Image.merge(
-        "RGB", [Image.radial_gradient("L"), Image.linear_gradient("L"), Image.new("L", (256, 256))]
-    )
+    picture = Image.merge("RGB", [Image.radial_gradient("L"), Image.linear_gradient("L"), Image.new("L", (256, 256))])
     stream = io.BytesIO()
     picture.save(stream, "PNG", optimize=True)
     assert len(flip(stream.getvalue())) < 1.1 * len(stream.getvalue())
@@ -187,9 +185,7 @@ def test_orientation_is_found_where_pillow_finds_it(key: str, orientation: int) 
     else:
         exif = Image.Exif()
         exif[0x0112] = orientation
-        texts.add_text(
-            "Raw profile type exif", f"\nexif\n{len(exif.tobytes()):8}\n{exif.tobytes().hex()}\n", zip=True
-        )
+        texts.add_text("Raw profile type exif", f"\nexif\n{len(exif.tobytes()):8}\n{exif.tobytes().hex()}\n", zip=True)
     stream = io.BytesIO()
     Image.effect_noise((7, 4), 90).save(stream, "PNG", pnginfo=texts)
     assert_mirrored(stream.getvalue(), flip(stream.getvalue()))
