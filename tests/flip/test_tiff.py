@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
-from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, write
+from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.tiff import flip
 from trio_mirror.flip.tiff_codecs import ThunderScan
@@ -309,9 +309,9 @@ def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(
 
 
 def with_strips(image: Drawn, strips: list[bytes]) -> bytes:
-    """A file whose strips are given, whatever the drawing's pixels are."""
+    """A file whose strips or tiles are given, whatever the drawing's pixels are."""
     writer = Writer()
-    writer.add(replace(image, compression=1))
+    writer.add(replace(image, compression=1, predictor=image.predictor))
     tags = Reader(bytes(writer.data)).directories()[0] | {259: (image.compression,)}
     writer.link = 4
     offsets = []
@@ -319,11 +319,78 @@ def with_strips(image: Drawn, strips: list[bytes]) -> bytes:
         writer.data += bytes(len(writer.data) % 2)
         offsets.append(len(writer.data))
         writer.data += strip
-    tags |= {273: tuple(offsets), 279: tuple(map(len, strips))}
+    where, length = (324, 325) if image.tile else (273, 279)
+    tags |= {where: tuple(offsets), length: tuple(map(len, strips))}
     kinds = {tag: (4, struct.pack(f"<{len(values)}I", *values)) for tag, values in tags.items()}
     kinds[258] = (3, struct.pack(f"<{image.samples}H", *tags[258]))
     writer.directory(kinds)
     return bytes(writer.data)
+
+
+def strip_of(picture: Image.Image, compression: str) -> bytes:
+    """The data of a picture as Pillow stores it in a TIFF of one strip."""
+    out = io.BytesIO()
+    picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height})
+    tags = Reader(out.getvalue()).directories()[0]
+    return out.getvalue()[tags[273][0] :][: tags[279][0]]
+
+
+@pytest.mark.parametrize("compression", [(5, "tiff_lzw"), (34925, "lzma"), (50000, "zstd")])
+@pytest.mark.parametrize("predictor", [1, 2])
+@pytest.mark.parametrize("orientation", [1, 7])
+def test_tiles_are_put_together_before_they_are_mirrored(
+    compression: tuple[int, str], predictor: int, orientation: int
+) -> None:
+    number, name = compression
+    image = Drawn(
+        rows=noise(45, 21, 8, 3),
+        tile=(32, 16),
+        photometric=2,
+        predictor=predictor,
+        orientation=orientation,
+    )
+    tiles = [strip_of(Image.frombytes("L", (96, 16), raw), name) for raw in segments(image, "<")]
+    data = with_strips(replace(image, compression=number), tiles)
+    assert shown(data).tobytes() != shown(flipped(data)).tobytes()
+    assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
+
+
+@pytest.mark.parametrize("orientation", [1, 7])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_jpeg_tiles_are_put_together_before_they_are_mirrored(subsampling: int, orientation: int) -> None:
+    picture = shown(drawn_by_pillow("RGB", (96, 64)))
+    tiles = []
+    for top in (0, 32):
+        for left in (0, 32, 64):
+            out = io.BytesIO()
+            tile = picture.crop((left, top, left + 32, top + 32))
+            tile.save(out, "JPEG", quality=90, subsampling=subsampling)
+            tiles.append(out.getvalue())
+    factors = (2, 2) if subsampling else (1, 1)
+    image = Drawn(
+        rows=[[(0, 0, 0)] * 75] * 51,
+        tile=(32, 32),
+        compression=7,
+        photometric=6,
+        orientation=orientation,
+        tags={530: (3, struct.pack("<2H", *factors))},
+    )
+    data = with_strips(image, tiles)
+    result = flipped(data)
+    assert decibels(shown(result), ImageOps.mirror(shown(data))) >= 40
+    # An odd number of pixels does not share chroma two by two the other way round.
+    assert Reader(result).directories()[0][530] == (1, 1)
+
+
+def test_a_last_jpeg_strip_may_claim_more_rows_than_the_image_has() -> None:
+    strips = []
+    for height in (16, 16):
+        out = io.BytesIO()
+        shown(drawn_by_pillow("L", (48, height))).save(out, "JPEG", quality=90)
+        strips.append(out.getvalue())
+    image = Drawn(rows=[[(0,)] * 48] * 23, compression=7, rows_per_strip=16)
+    data = with_strips(image, strips)
+    assert decibels(shown(flipped(data)), ImageOps.mirror(shown(data))) >= 40
 
 
 @pytest.mark.parametrize("width", [32, 33])

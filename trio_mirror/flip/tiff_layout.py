@@ -56,6 +56,8 @@ class Layout:
     """Whether the image is displayed turned by a quarter: mirroring then reverses the order of its rows."""
     offsets: Entry
     counts: Entry | None
+    subsampling: Entry | None
+    """The tag that says how many pixels share their chroma."""
 
     @property
     def pixels(self) -> int:
@@ -172,6 +174,7 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
         rows_first=rows_first,
         offsets=offsets,
         counts=_whole_numbers(ifd, 325, 279),
+        subsampling=_whole_numbers(ifd, 530),
     )
     _check_predictor(layout, depths)
     return layout
