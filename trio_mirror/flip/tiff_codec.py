@@ -15,12 +15,13 @@ from trio_mirror.flip.tiff_codecs import (
     Bytewise,
     Deflate,
     Fax,
+    Lzma,
     Predicted,
     ThunderScan,
     Uncompressed,
 )
 from trio_mirror.flip.tiff_jpeg import Jpeg
-from trio_mirror.flip.tiff_layout import JPEG, THUNDERSCAN, UNCOMPRESSED, YCBCR, Layout
+from trio_mirror.flip.tiff_layout import JPEG, LZMA, THUNDERSCAN, UNCOMPRESSED, YCBCR, Layout
 from trio_mirror.flip.tiff_predictor import Predictor
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def _compression(structure: Structure, image: Ifd, layout: Layout, sample: bytes
         return Uncompressed(layout.segment_stride)
     if number in DEFLATES:
         return Deflate(layout.segment_stride)
+    if number == LZMA:
+        return Lzma(layout.segment_stride)
     if number in BYTEWISE:
         return Bytewise(number, layout.segment_stride)
     if number in FAX and layout.bits == 1:

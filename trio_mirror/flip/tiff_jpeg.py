@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _WHAT = "a strip or tile of the TIFF"
 _MOST_ERROR = 255**2 / 10**4.2
-"""The mean square error 42 dB below the peak: then what is seen stays within 40 dB, even where the part of a tile
-beyond the image's edge came out better."""
+"""The mean square error 42 dB below the peak: what is seen then stays within 40 dB, even where the part of a
+tile beyond the image's edge came out better."""
 _LADDER = (1, 1.4, 2, 2.8, 4, 8, 255)
 """By what the steps of the quantization tables are divided, until the pixels are close enough."""
 
