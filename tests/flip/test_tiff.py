@@ -478,7 +478,7 @@ SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
             "fewer strips",
         ),
         ({256: (4, struct.pack("<I", 0))}, "nothing to mirror"),
-        ({278: (4, struct.pack("<I", 0))}, "no size"),
+        ({278: (4, struct.pack("<I", 0))}, "no rows"),
         ({317: (3, b"\x07\0")}, "predictor 7"),
         ({279: (4, struct.pack("<3I", 30, 0, 30))}, "leaves out"),
         ({279: (4, struct.pack("<3I", 30, 30, 99999))}, "cut short"),
@@ -507,12 +507,45 @@ def test_one_strip_may_leave_its_length_out() -> None:
     assert result[: len(data)].endswith(b"tail")
 
 
+def test_a_reduced_image_that_is_also_a_page_does_not_end_the_chain() -> None:
+    pages = [Drawn(rows=noise(6, 5, 8, 1, seed)) for seed in range(3)]
+    writer = Writer()
+    third = writer.add(pages[2], chained=False)
+    second = writer.add(pages[1], chained=False)
+    link = len(writer.data) - 4
+    writer.add(replace(pages[0], tags={330: (4, struct.pack("<I", second))}))
+    struct.pack_into("<I", writer.data, writer.link, second)
+    struct.pack_into("<I", writer.data, link, third)
+    data = bytes(writer.data)
+    assert rows_of(data, *pages) == [page.rows for page in pages]
+    assert rows_of(flipped(data), *pages) == [page.mirrored() for page in pages]
+
+
+def test_tiles_that_are_mostly_unused_are_over_the_limit() -> None:
+    image = Drawn(rows=noise(1, 40, 8, 1), tile=(64, 16), compression=8)
+    with pytest.raises(FlipError, match="--max-frame-pixels"):
+        flip(write(image), limits=Limits(frame_pixels=320))
+
+
 def test_a_private_directory_without_an_image_stays_as_it_is() -> None:
     writer = Writer()
     private = writer.directory({65000: (7, b"nothing to see")}, chained=False)
     page = Drawn(rows=noise(5, 4, 8, 1), tags={330: (4, struct.pack("<I", private))})
     writer.add(page)
     assert rows_of(flipped(bytes(writer.data)), page) == [page.mirrored()]
+
+
+@pytest.mark.parametrize("size", [(7, 6), (8, 6)])
+def test_shared_chroma_that_an_edge_cuts_is_refused(size: tuple[int, int]) -> None:
+    image = Drawn(
+        rows=[[(0, 0, 0)] * size[0]] * size[1],
+        compression=8,
+        photometric=6,
+        rows_per_strip=3,
+        tags={530: (3, struct.pack("<2H", 2, 2))},
+    )
+    with pytest.raises(FlipError, match="shares chroma among 2 by 2"):
+        flipped(with_strips(image, [zlib.compress(bytes(100))] * 2))
 
 
 def test_uncompressed_chroma_that_is_all_there_is_not_subsampled() -> None:

@@ -130,29 +130,13 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     block = _block(structure, ifd, compression, photometric, separate=separate)
     orientation = structure.number(ifd, 274, 1)
     rows_first = orientation <= 8 and flips_rows(orientation)
-    _check_block(width, height, block, rows_first=rows_first)
     tiled = 322 in ifd.entries
-    segment_width = structure.number(ifd, 322, 0) if tiled else width
-    segment_height = (
-        structure.number(ifd, 323, 0) if tiled else min(structure.number(ifd, 278, height), height)
-    )
-    if not segment_width or not segment_height:
-        raise FlipError("the TIFF is damaged: its strips or tiles have no size")
-    if tiled:
-        check_size(segment_width, segment_height, limits)
+    segment = _segment_size(structure, ifd, (width, height), limits)
+    _check_block((width, height), segment, block, rows_first=rows_first)
     bits = depths[0] if separate else sum(depths)
     if block != (1, 1):
         bits = 8 * (block[0] * block[1] + 2)
-    unit_bytes = bits * (len(depths) if separate else 1) / 8 / (block[0] * block[1])
-    if (
-        max(width * height, segment_width * segment_height) * unit_bytes
-        > limits.frame_pixels * _MAX_PIXEL_BYTES
-    ):
-        raise FlipError(
-            f"the picture's {width} by {height} pixels take {unit_bytes:g} bytes each, over the limit of "
-            f"{limits.frame_pixels:,} pixels of {_MAX_PIXEL_BYTES} bytes a frame (--max-frame-pixels)"
-        )
-    if segment_width < width and segment_width * bits % 8:
+    if segment[0] < width and segment[0] * bits % 8:
         raise FlipError("this TIFF's tiles do not end on whole bytes, so they cannot be put together")
     offsets = _whole_numbers(ifd, 324, 273)
     if offsets is None:
@@ -163,8 +147,8 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
         bits=bits,
         samples=1 if separate else len(depths),
         planes=len(depths) if separate else 1,
-        segment_width=-(-segment_width // block[0]),
-        segment_height=-(-segment_height // block[1]),
+        segment_width=-(-segment[0] // block[0]),
+        segment_height=-(-segment[1] // block[1]),
         tiled=tiled,
         block=block,
         compression=compression,
@@ -177,7 +161,32 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
         subsampling=_whole_numbers(ifd, 530),
     )
     _check_predictor(layout, depths)
+    _check_bytes(layout, limits)
     return layout
+
+
+def _segment_size(structure: Structure, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple[int, int]:
+    """The width and height of a strip or tile, pixels."""
+    width, height = size
+    if 322 in ifd.entries:
+        segment = structure.number(ifd, 322, 0), structure.number(ifd, 323, 0)
+        check_size(*segment, limits)
+        return segment
+    rows = min(structure.number(ifd, 278, height), height)
+    if not rows:
+        raise FlipError("the TIFF is damaged: its strips have no rows")
+    return width, rows
+
+
+def _check_bytes(layout: Layout, limits: Limits) -> None:
+    """Refuses rasters out of proportion to their pixels: of very many samples, or of tiles mostly unused."""
+    rows = layout.down * layout.segment_height if layout.tiled else layout.height
+    size = layout.planes * rows * layout.across * layout.segment_stride
+    if size > limits.frame_pixels * _MAX_PIXEL_BYTES:
+        raise FlipError(
+            f"the picture's pixels take {size:,} bytes, over the limit of {limits.frame_pixels:,} pixels "
+            f"of {_MAX_PIXEL_BYTES} bytes a frame (--max-frame-pixels)"
+        )
 
 
 def _depths(structure: Structure, ifd: Ifd) -> list[int]:
@@ -213,11 +222,16 @@ def _block(
     return across, down
 
 
-def _check_block(width: int, height: int, block: tuple[int, int], *, rows_first: bool) -> None:
-    if (height % block[1] if rows_first else width % block[0]) != 0:
+def _check_block(
+    size: tuple[int, int], segment: tuple[int, int], block: tuple[int, int], *, rows_first: bool
+) -> None:
+    """Refuses blocks of shared chroma that the edge of the image, or of a strip or tile, would cut."""
+    across, down = block
+    cut = (segment[0] < size[0] and segment[0] % across) or (segment[1] < size[1] and segment[1] % down)
+    if cut or (size[1] % down if rows_first else size[0] % across):
         raise FlipError(
-            f"this TIFF shares chroma among {block[0]} by {block[1]} pixels, and its {width} by {height} "
-            "pixels do not fill the last of those blocks, so it cannot be mirrored exactly"
+            f"this TIFF shares chroma among {across} by {down} pixels, and its {size[0]} by {size[1]} pixels "
+            "do not fill those blocks, so it cannot be mirrored exactly"
         )
 
 
