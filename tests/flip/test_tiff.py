@@ -276,6 +276,22 @@ def test_jpeg_strips_are_encoded_again_closely(mode: str, orientation: int, size
 def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(
     subsampling: int, pointing: int | None
 ) -> None:
+    data = old_style_jpeg(subsampling, pointing)
+    result = flip(data, limits=Limits())
+    assert not result.lossless
+    assert decibels(shown(result.data), ImageOps.mirror(shown(data))) >= 40
+
+
+def test_an_old_style_jpeg_whose_strip_has_no_whole_length_is_refused() -> None:
+    # Found by fuzzing: the length was to be written into a field of fractions.
+    data = bytearray(old_style_jpeg(0, 1))
+    struct.pack_into("<HIH", data, data.index(struct.pack("<HHI", 279, 4, 1)) + 2, 5, 1, 8)
+    with pytest.raises(FlipError, match="no whole numbers"):
+        flipped(bytes(data))
+
+
+def old_style_jpeg(subsampling: int, pointing: int | None) -> bytes:
+    """A file whose strip, if any, begins with its JPEG stream (0) or at its scan (1)."""
     picture = shown(drawn_by_pillow("RGB", (64, 48)))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=92, subsampling=subsampling)
@@ -302,10 +318,7 @@ def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(
             279: (4, struct.pack("<I", len(stream) - behind)),
         }
     writer.directory(tags)
-    data = bytes(writer.data)
-    result = flip(data, limits=Limits())
-    assert not result.lossless
-    assert decibels(shown(result.data), ImageOps.mirror(shown(data))) >= 40
+    return bytes(writer.data)
 
 
 def with_strips(image: Drawn, strips: list[bytes]) -> bytes:
