@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
-from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, write
+from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.tiff import flip
 from trio_mirror.flip.tiff_codecs import ThunderScan
@@ -38,7 +38,9 @@ def shown(data: bytes, page: int = 0) -> Image.Image:
 
 def noise(width: int, height: int, bits: int, samples: int, seed: int = 1) -> Rows:
     draw = random.Random(seed)
-    return [[tuple(draw.getrandbits(bits) for _ in range(samples)) for _ in range(width)] for _ in range(height)]
+    return [
+        [tuple(draw.getrandbits(bits) for _ in range(samples)) for _ in range(width)] for _ in range(height)
+    ]
 
 
 def drawn_by_pillow(mode: str, size: tuple[int, int], **options: object) -> bytes:
@@ -132,7 +134,9 @@ def test_any_depth_is_mirrored_where_it_is_only_a_reduced_image(
     assert reader.rows(below, odd) == odd.mirrored()
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I;16B", "I", "F"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I;16B", "I", "F"]
+)
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd"])
 def test_exact_compressions_keep_every_pixel(mode: str, compression: str | None) -> None:
     data = drawn_by_pillow(mode, (37, 29), compression=compression, tiffinfo={278: 8})
@@ -163,7 +167,9 @@ def test_fax_pages_keep_their_code(compression: str, options: dict[int, int]) ->
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("tile", [None, (16, 16)])
 def test_the_page_is_mirrored_as_it_is_displayed(orientation: int, tile: tuple[int, int] | None) -> None:
-    image = Drawn(rows=noise(21, 18, 8, 3), orientation=orientation, photometric=2, tile=tile, rows_per_strip=5)
+    image = Drawn(
+        rows=noise(21, 18, 8, 3), orientation=orientation, photometric=2, tile=tile, rows_per_strip=5
+    )
     data = write(image)
     assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
     assert Reader(flipped(data)).directories()[0][274] == (orientation,)
@@ -199,7 +205,9 @@ def test_compressed_strips_that_grow_go_to_the_end_and_nothing_else_moves() -> N
     before, after = Reader(data).directories()[0], Reader(result).directories()[0]
     assert sum(after[279]) > sum(before[279]), "the case that this test is about did not arise"
     moving = {273, 279}
-    assert {tag: before[tag] for tag in before.keys() - moving} == {tag: after[tag] for tag in after.keys() - moving}
+    assert {tag: before[tag] for tag in before.keys() - moving} == {
+        tag: after[tag] for tag in after.keys() - moving
+    }
     assert result.find(tail) == data.find(tail)
     assert b"what it shows\0" in result
     assert rows_of(result, image) == [image.mirrored()]
@@ -265,7 +273,25 @@ def test_jpeg_strips_are_encoded_again_closely(mode: str, orientation: int, size
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("pointing", [0, 1, None])
-def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(subsampling: int, pointing: int | None) -> None:
+def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(
+    subsampling: int, pointing: int | None
+) -> None:
+    data = old_style_jpeg(subsampling, pointing)
+    result = flip(data, limits=Limits())
+    assert not result.lossless
+    assert decibels(shown(result.data), ImageOps.mirror(shown(data))) >= 40
+
+
+def test_an_old_style_jpeg_whose_strip_has_no_whole_length_is_refused() -> None:
+    # Found by fuzzing: the length was to be written into a field of fractions.
+    data = bytearray(old_style_jpeg(0, 1))
+    struct.pack_into("<HIH", data, data.index(struct.pack("<HHI", 279, 4, 1)) + 2, 5, 1, 8)
+    with pytest.raises(FlipError, match="no whole numbers"):
+        flipped(bytes(data))
+
+
+def old_style_jpeg(subsampling: int, pointing: int | None) -> bytes:
+    """A file whose strip, if any, begins with its JPEG stream (0) or at its scan (1)."""
     picture = shown(drawn_by_pillow("RGB", (64, 48)))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=92, subsampling=subsampling)
@@ -292,16 +318,13 @@ def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(subsampli
             279: (4, struct.pack("<I", len(stream) - behind)),
         }
     writer.directory(tags)
-    data = bytes(writer.data)
-    result = flip(data, limits=Limits())
-    assert not result.lossless
-    assert decibels(shown(result.data), ImageOps.mirror(shown(data))) >= 40
+    return bytes(writer.data)
 
 
 def with_strips(image: Drawn, strips: list[bytes]) -> bytes:
-    """A file whose strips are given, whatever the drawing's pixels are."""
+    """A file whose strips or tiles are given, whatever the drawing's pixels are."""
     writer = Writer()
-    writer.add(replace(image, compression=1))
+    writer.add(replace(image, compression=1, predictor=image.predictor))
     tags = Reader(bytes(writer.data)).directories()[0] | {259: (image.compression,)}
     writer.link = 4
     offsets = []
@@ -309,16 +332,85 @@ def with_strips(image: Drawn, strips: list[bytes]) -> bytes:
         writer.data += bytes(len(writer.data) % 2)
         offsets.append(len(writer.data))
         writer.data += strip
-    tags |= {273: tuple(offsets), 279: tuple(map(len, strips))}
+    where, length = (324, 325) if image.tile else (273, 279)
+    tags |= {where: tuple(offsets), length: tuple(map(len, strips))}
     kinds = {tag: (4, struct.pack(f"<{len(values)}I", *values)) for tag, values in tags.items()}
     kinds[258] = (3, struct.pack(f"<{image.samples}H", *tags[258]))
     writer.directory(kinds)
     return bytes(writer.data)
 
 
+def strip_of(picture: Image.Image, compression: str) -> bytes:
+    """The data of a picture as Pillow stores it in a TIFF of one strip."""
+    out = io.BytesIO()
+    picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height})
+    tags = Reader(out.getvalue()).directories()[0]
+    return out.getvalue()[tags[273][0] :][: tags[279][0]]
+
+
+@pytest.mark.parametrize("compression", [(5, "tiff_lzw"), (34925, "lzma"), (50000, "zstd")])
+@pytest.mark.parametrize("predictor", [1, 2])
+@pytest.mark.parametrize("orientation", [1, 7])
+def test_tiles_are_put_together_before_they_are_mirrored(
+    compression: tuple[int, str], predictor: int, orientation: int
+) -> None:
+    number, name = compression
+    image = Drawn(
+        rows=noise(45, 21, 8, 3),
+        tile=(32, 16),
+        photometric=2,
+        predictor=predictor,
+        orientation=orientation,
+    )
+    tiles = [strip_of(Image.frombytes("L", (96, 16), raw), name) for raw in segments(image, "<")]
+    data = with_strips(replace(image, compression=number), tiles)
+    assert shown(data).tobytes() != shown(flipped(data)).tobytes()
+    assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
+
+
+@pytest.mark.parametrize("orientation", [1, 7])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_jpeg_tiles_are_put_together_before_they_are_mirrored(subsampling: int, orientation: int) -> None:
+    picture = shown(drawn_by_pillow("RGB", (96, 64)))
+    tiles = []
+    for top in (0, 32):
+        for left in (0, 32, 64):
+            out = io.BytesIO()
+            tile = picture.crop((left, top, left + 32, top + 32))
+            tile.save(out, "JPEG", quality=90, subsampling=subsampling)
+            tiles.append(out.getvalue())
+    factors = (2, 2) if subsampling else (1, 1)
+    image = Drawn(
+        rows=[[(0, 0, 0)] * 75] * 51,
+        tile=(32, 32),
+        compression=7,
+        photometric=6,
+        orientation=orientation,
+        tags={530: (3, struct.pack("<2H", *factors))},
+    )
+    data = with_strips(image, tiles)
+    result = flipped(data)
+    assert decibels(shown(result), ImageOps.mirror(shown(data))) >= 40
+    # An odd number of pixels does not share chroma two by two the other way round.
+    assert Reader(result).directories()[0][530] == (1, 1)
+
+
+def test_a_last_jpeg_strip_may_claim_more_rows_than_the_image_has() -> None:
+    strips = []
+    for height in (16, 16):
+        out = io.BytesIO()
+        shown(drawn_by_pillow("L", (48, height))).save(out, "JPEG", quality=90)
+        strips.append(out.getvalue())
+    image = Drawn(rows=[[(0,)] * 48] * 23, compression=7, rows_per_strip=16)
+    data = with_strips(image, strips)
+    assert decibels(shown(flipped(data)), ImageOps.mirror(shown(data))) >= 40
+
+
 @pytest.mark.parametrize("width", [32, 33])
 def test_thunderscan_keeps_every_pixel(width: int) -> None:
-    rows: Rows = [[(4 * (column // 8) % 16 if column > 3 else column,) for column in range(width)] for _ in range(6)]
+    rows: Rows = [
+        [(4 * (column // 8) % 16 if column > 3 else column,) for column in range(width)] for _ in range(6)
+    ]
     codes = b"".join(bytes(0xC0 | value for (value,) in row) for row in rows)
     image = Drawn(rows=rows, bits=4, compression=32809)
     data = with_strips(image, [codes])
@@ -372,7 +464,9 @@ def test_differences_of_any_width_add_up(
 @given(bits=st.integers(1, 70), width=st.integers(1, 30), height=st.integers(1, 4), seed=st.integers(0, 99))
 def test_reversing_rows_twice_changes_nothing(bits: int, width: int, height: int, seed: int) -> None:
     raster = b"".join(
-        (random.Random(seed + row).getrandbits(width * bits) << -width * bits % 8).to_bytes((width * bits + 7) // 8)
+        (random.Random(seed + row).getrandbits(width * bits) << -width * bits % 8).to_bytes(
+            (width * bits + 7) // 8
+        )
         for row in range(height)
     )
     once = reverse_rows(raster, width, bits)
@@ -397,7 +491,7 @@ SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
             "fewer strips",
         ),
         ({256: (4, struct.pack("<I", 0))}, "nothing to mirror"),
-        ({278: (4, struct.pack("<I", 0))}, "no size"),
+        ({278: (4, struct.pack("<I", 0))}, "no rows"),
         ({317: (3, b"\x07\0")}, "predictor 7"),
         ({279: (4, struct.pack("<3I", 30, 0, 30))}, "leaves out"),
         ({279: (4, struct.pack("<3I", 30, 30, 99999))}, "cut short"),
@@ -407,7 +501,9 @@ SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
         ({277: (3, b"\0\0")}, "samples and their depths"),
     ],
 )
-def test_what_cannot_be_mirrored_is_refused_in_words(tags: dict[int, tuple[int, bytes]], message: str) -> None:
+def test_what_cannot_be_mirrored_is_refused_in_words(
+    tags: dict[int, tuple[int, bytes]], message: str
+) -> None:
     page = Drawn(rows=noise(5, 4, 8, 1), below=(replace(SOUND, tags=tags),))
     writer = Writer()
     writer.add(page)
@@ -424,12 +520,45 @@ def test_one_strip_may_leave_its_length_out() -> None:
     assert result[: len(data)].endswith(b"tail")
 
 
+def test_a_reduced_image_that_is_also_a_page_does_not_end_the_chain() -> None:
+    pages = [Drawn(rows=noise(6, 5, 8, 1, seed)) for seed in range(3)]
+    writer = Writer()
+    third = writer.add(pages[2], chained=False)
+    second = writer.add(pages[1], chained=False)
+    link = len(writer.data) - 4
+    writer.add(replace(pages[0], tags={330: (4, struct.pack("<I", second))}))
+    struct.pack_into("<I", writer.data, writer.link, second)
+    struct.pack_into("<I", writer.data, link, third)
+    data = bytes(writer.data)
+    assert rows_of(data, *pages) == [page.rows for page in pages]
+    assert rows_of(flipped(data), *pages) == [page.mirrored() for page in pages]
+
+
+def test_tiles_that_are_mostly_unused_are_over_the_limit() -> None:
+    image = Drawn(rows=noise(1, 40, 8, 1), tile=(64, 16), compression=8)
+    with pytest.raises(FlipError, match="--max-frame-pixels"):
+        flip(write(image), limits=Limits(frame_pixels=320))
+
+
 def test_a_private_directory_without_an_image_stays_as_it_is() -> None:
     writer = Writer()
     private = writer.directory({65000: (7, b"nothing to see")}, chained=False)
     page = Drawn(rows=noise(5, 4, 8, 1), tags={330: (4, struct.pack("<I", private))})
     writer.add(page)
     assert rows_of(flipped(bytes(writer.data)), page) == [page.mirrored()]
+
+
+@pytest.mark.parametrize("size", [(7, 6), (8, 6)])
+def test_shared_chroma_that_an_edge_cuts_is_refused(size: tuple[int, int]) -> None:
+    image = Drawn(
+        rows=[[(0, 0, 0)] * size[0]] * size[1],
+        compression=8,
+        photometric=6,
+        rows_per_strip=3,
+        tags={530: (3, struct.pack("<2H", 2, 2))},
+    )
+    with pytest.raises(FlipError, match="shares chroma among 2 by 2"):
+        flipped(with_strips(image, [zlib.compress(bytes(100))] * 2))
 
 
 def test_uncompressed_chroma_that_is_all_there_is_not_subsampled() -> None:
@@ -479,7 +608,9 @@ def test_what_photoshop_keeps_beside_the_pixels_is_told() -> None:
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged tags before it gives up
 @settings(deadline=None, max_examples=400)
 @given(image=drawings(), order=st.sampled_from("<>"), data=st.data())
-def test_any_byte_changed_or_cut_gives_a_picture_or_a_flip_error(image: Drawn, order: str, data: st.DataObject) -> None:
+def test_any_byte_changed_or_cut_gives_a_picture_or_a_flip_error(
+    image: Drawn, order: str, data: st.DataObject
+) -> None:
     original = write(image, order=order)
     position = data.draw(st.integers(0, len(original) - 1))
     if data.draw(st.booleans()):

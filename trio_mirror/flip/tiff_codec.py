@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from trio_mirror.errors import FlipError
@@ -14,12 +15,13 @@ from trio_mirror.flip.tiff_codecs import (
     Bytewise,
     Deflate,
     Fax,
+    Lzma,
     Predicted,
     ThunderScan,
     Uncompressed,
 )
 from trio_mirror.flip.tiff_jpeg import Jpeg
-from trio_mirror.flip.tiff_layout import JPEG, THUNDERSCAN, UNCOMPRESSED, YCBCR, Layout
+from trio_mirror.flip.tiff_layout import JPEG, LZMA, THUNDERSCAN, UNCOMPRESSED, YCBCR, Layout
 from trio_mirror.flip.tiff_predictor import Predictor
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ def _compression(structure: Structure, image: Ifd, layout: Layout, sample: bytes
         return Uncompressed(layout.segment_stride)
     if number in DEFLATES:
         return Deflate(layout.segment_stride)
+    if number == LZMA:
+        return Lzma(layout.segment_stride)
     if number in BYTEWISE:
         return Bytewise(number, layout.segment_stride)
     if number in FAX and layout.bits == 1:
@@ -77,8 +81,18 @@ def _compression(structure: Structure, image: Ifd, layout: Layout, sample: bytes
     if number == THUNDERSCAN and layout.bits == 4:
         return ThunderScan(layout.segment_width)
     if number == JPEG and layout.samples in {1, 3, 4} and bytewide:
-        ycbcr = layout.photometric == YCBCR and layout.samples == 3
-        tables = structure.octets(image, _JPEG_TABLES)
-        return Jpeg(tables, layout.segment_width, layout.samples, ycbcr, sample)
+        return _jpeg(structure, image, layout, sample)
     name = _NAMES.get(number, str(number))
     raise FlipError(f"this TIFF uses the compression {name}, which cannot be written here at this depth")
+
+
+def _jpeg(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Jpeg:
+    ycbcr = layout.photometric == YCBCR and layout.samples == 3
+    tables = structure.octets(image, _JPEG_TABLES)
+    codec = Jpeg(tables, layout.segment_width, layout.samples, ycbcr, sample)
+    across, down = codec.factors
+    split = layout.height % down if layout.rows_first else layout.width % across
+    # Mirrored, pixels would share chroma with other neighbours than before, or Pillow cannot write it so.
+    if ycbcr and layout.subsampling and (split or not codec.can_keep_sampling):
+        return replace(codec, full_chroma=True)
+    return codec

@@ -1,11 +1,12 @@
 """The exact compressions of TIFF: bytes of a strip or tile, decoded to rows and encoded again.
 
-LZW, PackBits, LZMA and Zstandard compress bytes, whatever pixels those are part of; so each strip is handed
-to Pillow's libtiff as if it were a grey picture of one strip, as wide as a row has bytes.
+LZW, PackBits and Zstandard compress bytes, whatever pixels those are part of; so each strip is handed to
+Pillow's libtiff as if it were a grey picture of one strip, as wide as a row has bytes.
 """
 
 from __future__ import annotations
 
+import lzma
 import re
 import zlib
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from trio_mirror.flip.tiff_layout import (
     CCITT_G4,
     CCITT_RLE,
     DEFLATE,
-    LZMA,
     LZW,
     OLD_DEFLATE,
     PACKBITS,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from trio_mirror.flip.tiff_predictor import Predictor
 
 DEFLATES = frozenset({DEFLATE, OLD_DEFLATE})
-BYTEWISE = {LZW: "tiff_lzw", PACKBITS: "packbits", LZMA: "lzma", ZSTD: "zstd"}
+BYTEWISE = {LZW: "tiff_lzw", PACKBITS: "packbits", ZSTD: "zstd"}
 """Pillow's names of the compressions that know only bytes."""
 FAX = {CCITT_RLE: "tiff_ccitt", CCITT_G3: "group3", CCITT_G4: "group4"}
 """Pillow's names of the compressions of black and white rows (ITU-T T.4 and T.6)."""
@@ -41,6 +41,10 @@ FAX_OPTIONS = {CCITT_G3: 292, CCITT_G4: 293}
 """The tags that say how a fax code is used."""
 
 _UNCOMPRESSED_MODE = 2
+_LZMA_MEMORY, _LZMA_DICTIONARY = (
+    1 << 27,
+    1 << 23,
+)  # bytes; the first is what the highest preset takes, and room
 
 # How many bytes one compressed byte can at most stand for: in deflate 258 bytes take two bits, in PackBits
 # 128 take two bytes, in LZW a string as long as the table takes 12 bits. More room would never be filled.
@@ -105,8 +109,33 @@ class Deflate:
 
 
 @dataclass(frozen=True)
+class Lzma:
+    """LZMA2 in the xz format, without a checksum, as libtiff writes it."""
+
+    stride: int
+    lossless = True
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """Decompresses as many bytes as the rows take, and no more."""
+        try:
+            decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY)
+            raster = decompressor.decompress(data, rows * self.stride)
+        except lzma.LZMAError as error:
+            raise FlipError("the TIFF is damaged: a strip or tile cannot be decompressed") from error
+        if len(raster) < rows * self.stride:
+            raise FlipError("the TIFF is damaged: a strip or tile is cut short")
+        return raster
+
+    def encode(self, raster: bytes, rows: int) -> bytes:  # noqa: ARG002 - a Codec's shape
+        """Compresses with a dictionary as large as the rows: libtiff's own takes far longer to make ready."""
+        size = max(4096, len(raster))
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": min(size, _LZMA_DICTIONARY)}]
+        return lzma.compress(raster, check=lzma.CHECK_NONE, filters=filters)
+
+
+@dataclass(frozen=True)
 class Bytewise:
-    """LZW, PackBits, LZMA or Zstandard, by libtiff."""
+    """LZW, PackBits or Zstandard, by libtiff."""
 
     compression: int
     stride: int

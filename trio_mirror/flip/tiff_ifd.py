@@ -6,6 +6,7 @@ Classic TIFF after TIFF 6.0 section 2; BigTIFF (version 43) has the same shape w
 from __future__ import annotations
 
 import struct
+from collections import deque
 from dataclasses import dataclass
 
 from trio_mirror.errors import FlipError
@@ -34,7 +35,7 @@ _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _LONG, _LONG8 = 4, 16
 _SUB_IFDS = 330
 _PRIVATE_IFDS = (34665, 34853, 40965)  # Exif, GPS and Interoperability
-_MAX_ENTRIES = 4096
+_MAX_ENTRIES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +105,12 @@ class Structure:
             FlipError: a directory cannot be read, or there are more than ``most``.
         """
         found: dict[int, Ifd] = {}
+        pages = set()
         at = self._read(self._offset, 8 if self.big else 4)
-        while at and at not in found:
-            page = self._directory(at)
-            found[at] = page
-            waiting = list(self.numbers(page, _SUB_IFDS)) if _SUB_IFDS in page.entries else []
-            while waiting:
-                below = waiting.pop(0)
-                if below in found or not below:
-                    continue
-                found[below] = self._directory(below)
-                if found[below].following:
-                    waiting.append(found[below].following)
-                _check_count(found, most)
-            _check_count(found, most)
-            at = page.following
+        while at and at not in pages:
+            pages.add(at)
+            self._collect(at, found, most)
+            at = found[at].following
         if not found:
             raise FlipError("the TIFF holds no image")
         return list(found.values())
@@ -194,6 +186,21 @@ class Structure:
             raise FlipError("the TIFF is cut short: a directory lies outside the file") from error
         return value
 
+    def _collect(self, page: int, found: dict[int, Ifd], most: int) -> None:
+        """Adds a page and what its SubIFDs lead to, each directory once."""
+        waiting = deque([page])
+        while waiting:
+            at = waiting.popleft()
+            if not at or at in found:
+                continue
+            found[at] = self._directory(at)
+            if len(found) > most:
+                raise FlipError(f"the picture has more than {most:,} pages, over the limit (--max-frames)")
+            if at != page:
+                waiting.append(found[at].following)
+            if _SUB_IFDS in found[at].entries:
+                waiting.extend(self.numbers(found[at], _SUB_IFDS))
+
     def _directory(self, at: int) -> Ifd:
         if at >= len(self.data):
             raise FlipError("the TIFF is cut short: a directory lies outside the file")
@@ -233,8 +240,3 @@ class Structure:
             Span(ifd.at, ifd.stop),
             *(Span(entry.start, entry.stop) for entry in ifd.entries.values() if entry.count),
         ]
-
-
-def _check_count(found: dict[int, Ifd], most: int) -> None:
-    if len(found) > most:
-        raise FlipError(f"the picture has more than {most:,} pages, over the limit (--max-frames)")

@@ -21,7 +21,9 @@ PREDICTING = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})
 
 YCBCR = 6
 _COLOUR_FILTER_ARRAY = 32803
-_MAX_PIXEL_BYTES = 8  # a pixel of four 16-bit samples; what the limit of a frame's pixels is taken to allow for
+_MAX_PIXEL_BYTES = (
+    8  # a pixel of four 16-bit samples; what the limit of a frame's pixels is taken to allow for
+)
 _SEPARATE, _REVERSED_BITS = 2, 2
 
 
@@ -54,6 +56,8 @@ class Layout:
     """Whether the image is displayed turned by a quarter: mirroring then reverses the order of its rows."""
     offsets: Entry
     counts: Entry | None
+    subsampling: Entry | None
+    """The tag that says how many pixels share their chroma."""
 
     @property
     def pixels(self) -> int:
@@ -95,9 +99,13 @@ class Layout:
         if self.block == (1, 1):
             return None
         if self.rows_first:
-            luma = tuple((down - 1 - row) * across + column for row in range(down) for column in range(across))
+            luma = tuple(
+                (down - 1 - row) * across + column for row in range(down) for column in range(across)
+            )
         else:
-            luma = tuple(row * across + across - 1 - column for row in range(down) for column in range(across))
+            luma = tuple(
+                row * across + across - 1 - column for row in range(down) for column in range(across)
+            )
         return (*luma, across * down, across * down + 1)
 
 
@@ -112,7 +120,9 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     compression = structure.number(ifd, 259, UNCOMPRESSED)
     photometric = structure.number(ifd, 262, 0)
     if photometric == _COLOUR_FILTER_ARRAY:
-        raise FlipError("this TIFF holds a camera's raw data, whose colour filter pattern mirroring would shift")
+        raise FlipError(
+            "this TIFF holds a camera's raw data, whose colour filter pattern mirroring would shift"
+        )
     depths = _depths(structure, ifd)
     separate = structure.number(ifd, 284, 1) == _SEPARATE and len(depths) > 1
     if separate and len(set(depths)) > 1:
@@ -120,24 +130,13 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     block = _block(structure, ifd, compression, photometric, separate=separate)
     orientation = structure.number(ifd, 274, 1)
     rows_first = orientation <= 8 and flips_rows(orientation)
-    _check_block(width, height, block, rows_first=rows_first)
     tiled = 322 in ifd.entries
-    segment_width = structure.number(ifd, 322, 0) if tiled else width
-    segment_height = structure.number(ifd, 323, 0) if tiled else min(structure.number(ifd, 278, height), height)
-    if not segment_width or not segment_height:
-        raise FlipError("the TIFF is damaged: its strips or tiles have no size")
-    if tiled:
-        check_size(segment_width, segment_height, limits)
+    segment = _segment_size(structure, ifd, (width, height), limits)
+    _check_block((width, height), segment, block, rows_first=rows_first)
     bits = depths[0] if separate else sum(depths)
     if block != (1, 1):
         bits = 8 * (block[0] * block[1] + 2)
-    unit_bytes = bits * (len(depths) if separate else 1) / 8 / (block[0] * block[1])
-    if max(width * height, segment_width * segment_height) * unit_bytes > limits.frame_pixels * _MAX_PIXEL_BYTES:
-        raise FlipError(
-            f"the picture's {width} by {height} pixels take {unit_bytes:g} bytes each, over the limit of "
-            f"{limits.frame_pixels:,} pixels of {_MAX_PIXEL_BYTES} bytes a frame (--max-frame-pixels)"
-        )
-    if segment_width < width and segment_width * bits % 8:
+    if segment[0] < width and segment[0] * bits % 8:
         raise FlipError("this TIFF's tiles do not end on whole bytes, so they cannot be put together")
     offsets = _whole_numbers(ifd, 324, 273)
     if offsets is None:
@@ -148,8 +147,8 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
         bits=bits,
         samples=1 if separate else len(depths),
         planes=len(depths) if separate else 1,
-        segment_width=-(-segment_width // block[0]),
-        segment_height=-(-segment_height // block[1]),
+        segment_width=-(-segment[0] // block[0]),
+        segment_height=-(-segment[1] // block[1]),
         tiled=tiled,
         block=block,
         compression=compression,
@@ -159,9 +158,35 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
         rows_first=rows_first,
         offsets=offsets,
         counts=_whole_numbers(ifd, 325, 279),
+        subsampling=_whole_numbers(ifd, 530),
     )
     _check_predictor(layout, depths)
+    _check_bytes(layout, limits)
     return layout
+
+
+def _segment_size(structure: Structure, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple[int, int]:
+    """The width and height of a strip or tile, pixels."""
+    width, height = size
+    if 322 in ifd.entries:
+        segment = structure.number(ifd, 322, 0), structure.number(ifd, 323, 0)
+        check_size(*segment, limits)
+        return segment
+    rows = min(structure.number(ifd, 278, height), height)
+    if not rows:
+        raise FlipError("the TIFF is damaged: its strips have no rows")
+    return width, rows
+
+
+def _check_bytes(layout: Layout, limits: Limits) -> None:
+    """Refuses rasters out of proportion to their pixels: of very many samples, or of tiles mostly unused."""
+    rows = layout.down * layout.segment_height if layout.tiled else layout.height
+    size = layout.planes * rows * layout.across * layout.segment_stride
+    if size > limits.frame_pixels * _MAX_PIXEL_BYTES:
+        raise FlipError(
+            f"the picture's pixels take {size:,} bytes, over the limit of {limits.frame_pixels:,} pixels "
+            f"of {_MAX_PIXEL_BYTES} bytes a frame (--max-frame-pixels)"
+        )
 
 
 def _depths(structure: Structure, ifd: Ifd) -> list[int]:
@@ -176,8 +201,15 @@ def _depths(structure: Structure, ifd: Ifd) -> list[int]:
     return depths
 
 
-def _block(structure: Structure, ifd: Ifd, compression: int, photometric: int, *, separate: bool) -> tuple[int, int]:
-    if photometric != YCBCR or separate or compression in {JPEG, OLD_JPEG} or structure.number(ifd, 277, 1) != 3:
+def _block(
+    structure: Structure, ifd: Ifd, compression: int, photometric: int, *, separate: bool
+) -> tuple[int, int]:
+    if (
+        photometric != YCBCR
+        or separate
+        or compression in {JPEG, OLD_JPEG}
+        or structure.number(ifd, 277, 1) != 3
+    ):
         return 1, 1
     if 530 not in ifd.entries:
         full = structure.number(ifd, 256, 0) * structure.number(ifd, 257, 0) * 3
@@ -190,11 +222,16 @@ def _block(structure: Structure, ifd: Ifd, compression: int, photometric: int, *
     return across, down
 
 
-def _check_block(width: int, height: int, block: tuple[int, int], *, rows_first: bool) -> None:
-    if (height % block[1] if rows_first else width % block[0]) != 0:
+def _check_block(
+    size: tuple[int, int], segment: tuple[int, int], block: tuple[int, int], *, rows_first: bool
+) -> None:
+    """Refuses blocks of shared chroma that the edge of the image, or of a strip or tile, would cut."""
+    across, down = block
+    cut = (segment[0] < size[0] and segment[0] % across) or (segment[1] < size[1] and segment[1] % down)
+    if cut or (size[1] % down if rows_first else size[0] % across):
         raise FlipError(
-            f"this TIFF shares chroma among {block[0]} by {block[1]} pixels, and its {width} by {height} "
-            "pixels do not fill the last of those blocks, so it cannot be mirrored exactly"
+            f"this TIFF shares chroma among {across} by {down} pixels, and its {size[0]} by {size[1]} pixels "
+            "do not fill those blocks, so it cannot be mirrored exactly"
         )
 
 
@@ -208,4 +245,6 @@ def _check_predictor(layout: Layout, depths: list[int]) -> None:
     known = {1: True, 2: set(depths) <= {8, 16, 32, 64}, 3: set(depths) <= {16, 24, 32, 64}}
     alike = len(set(depths)) == 1 and layout.block == (1, 1)
     if layout.predictor != 1 and not (known.get(layout.predictor, False) and alike):
-        raise FlipError(f"this TIFF uses the predictor {layout.predictor} at a depth at which nothing defines it")
+        raise FlipError(
+            f"this TIFF uses the predictor {layout.predictor} at a depth at which nothing defines it"
+        )

@@ -35,8 +35,9 @@ def read_old_jpeg(structure: Structure, image: Ifd, limits: Limits) -> OldJpeg:
     stream = structure.data[start : start + length]
     frame = frame_of(stream)
     strips = structure.numbers(image, _STRIP_OFFSETS) if _STRIP_OFFSETS in image.entries else ()
+    counts = structure.numbers(image, _STRIP_COUNTS) if _STRIP_COUNTS in image.entries else ()
     inside = all(start <= strip < start + length for strip in strips)
-    if not length or not frame or len(strips) > 1 or not inside or 322 in image.entries:
+    if not length or not frame or max(len(strips), len(counts)) > 1 or not inside or 322 in image.entries:
         raise FlipError("this TIFF uses old-style JPEG (compression 6) in a form that cannot be written here")
     depth, height, width, components = frame
     check_size(width, height, limits)

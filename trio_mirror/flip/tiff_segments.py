@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.tiff_codec import codec_of
+from trio_mirror.flip.tiff_jpeg import Jpeg
 from trio_mirror.flip.tiff_layout import UNCOMPRESSED, Layout, read_layout
 from trio_mirror.flip.tiff_raster import rearrange, reverse_order, reverse_rows
 from trio_mirror.flip.tiff_space import Span
@@ -59,6 +60,8 @@ class Segments:
         self.structure.store(out, self.layout.offsets, starts)
         if self.layout.counts and self.layout.compression != UNCOMPRESSED:
             self.structure.store(out, self.layout.counts, [len(piece) for piece in pieces])
+        if self.layout.subsampling and isinstance(self.codec, Jpeg) and self.codec.full_chroma:
+            self.structure.store(out, self.layout.subsampling, [1, 1])
 
     def mirrored(self) -> Iterator[bytes]:
         """The data of each strip or tile of the mirrored image.
