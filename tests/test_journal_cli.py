@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -184,6 +185,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(path: Path) -> None:
         process.stdout.close()
         said = process.stderr.read()
 
+    assert process.returncode == -signal.SIGPIPE, "not as cat ends"
     assert first.startswith(b"000000\tflip\t")
     assert said == b""
 
