@@ -264,6 +264,6 @@ def test_as_a_process_it_ends_with_the_exit_code_and_without_a_traceback(tmp_pat
 
 
 def test_it_starts_without_the_event_loop_and_the_http_client() -> None:
-    code = "import trio_mirror.journal.cli, sys; print({'trio', 'httpx', 'rich'} & set(sys.modules))"
+    code = "import trio_mirror.journal.cli, sys; print({'trio', 'httpx', 'hypercorn'} & set(sys.modules))"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
