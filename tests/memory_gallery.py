@@ -40,7 +40,7 @@ class MemoryGallery:
         async with aclosing(each()) as names:
             yield names
 
-    async def fetch(self, name: str) -> Picture:
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
         self.fetched.append(name)
         await trio.sleep(self.fetch_seconds)
         if "missing" in name:

@@ -37,6 +37,10 @@ async def cli_beside(*arguments: str | Path) -> subprocess.CompletedProcess[byte
     return await trio.run_process(command(*arguments), capture_stdout=True, capture_stderr=True, env=CLEAN, check=False)
 
 
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
@@ -53,8 +57,8 @@ def test_the_built_in_gallery_is_mirrored_over_http(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/images/", report["source"])
     [folder] = tmp_path.glob("trio-mirror-*")
-    originals = sorted(path.name for path in (folder / "images").iterdir())
-    assert sorted(path.name for path in (folder / "mirrored").iterdir()) == originals
+    originals = files_below(folder / "images")
+    assert files_below(folder / "mirrored") == originals
     assert report["listed"] == report["mirrored"] == len(originals) >= 20
     assert str(folder / "mirrored") in done.stderr
 
@@ -222,3 +226,40 @@ async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
     assert b"stopping" in err
     assert 0 < report["mirrored"] == report["listed"] == len(stored) < 2_000
     assert all(decode(path.read_bytes()) for path in stored)
+
+
+def test_a_journal_goes_on_where_it_was_and_says_how(photos: Path, tmp_path: Path) -> None:
+    (photos / "bad.png").write_bytes(b"words")
+    arguments: list[str | Path] = [photos, "--to", tmp_path / "out", "--journal", tmp_path / "run.journal"]
+
+    first = cli(*arguments, "--auth", "me:secret", "--header=X-Key: secret")
+    again = cli(*arguments, "--json")
+
+    assert first.returncode == 3
+    assert f"to go on with what is left: trio-mirror {photos} --to" in first.stdout
+    assert "secret" not in first.stdout + first.stderr
+    report = json.loads(again.stdout)
+    assert (report["skipped"], report["mirrored"], report["failed"]) == (3, 0, 1)
+
+
+def test_a_journal_that_is_none_exits_10_in_one_line(photos: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "notes.txt"
+    journal.write_text("dear diary, " * 100)
+
+    done = cli(photos, "--to", tmp_path / "out", "--journal", journal)
+
+    assert done.returncode == 10
+    [line] = done.stderr.splitlines()
+    assert str(journal) in line
+
+
+def test_pages_instead_of_pictures_get_a_hint(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(25):
+        (folder / f"{number}.png").write_bytes(b"<!DOCTYPE html><title>Log in</title>")
+
+    done = cli(folder, "--to", tmp_path / "out")
+
+    assert done.returncode == 3
+    assert "hint: the server answers with web pages" in done.stdout

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps threads out of tests of virtual time: the clock would take a running thread for idleness."""
 
-    async def run_sync(work: object, **_: object) -> Flipped:
+    async def in_flip_slot(self: object, work: object) -> tuple[Flipped, None]:
         await trio.lowlevel.checkpoint()
-        return Flipped(b"flipped", "image/png", lossless=True)
+        return Flipped(b"flipped", "image/png", lossless=True), None
 
-    monkeypatch.setattr("trio_mirror.pipeline.trio.to_thread.run_sync", run_sync)
+    monkeypatch.setattr("trio_mirror.stages.Stages._in_flip_slot", in_flip_slot)
 
 
 async def test_every_picture_is_stored_mirrored_under_its_name() -> None:
@@ -212,10 +212,10 @@ async def test_a_flip_that_hangs_fails_its_picture_and_holds_nobody(monkeypatch:
         return Flipped(data, "image/png", lossless=True)
 
     class Mixed(MemoryGallery):
-        async def fetch(self, name: str) -> Picture:
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture:
             return Picture(name=name, data=b"hang" if "hang" in name else b"good", media_type="image/png")
 
-    monkeypatch.setattr("trio_mirror.pipeline.flip", flip)
+    monkeypatch.setattr("trio_mirror.stages.flip", flip)
     names = ["hang1.png", "hang2.png", "hang3.png", *(f"good{number}.png" for number in range(20))]
     try:
         report = await mirror(Mixed(names), flip_threads=2, flip_timeout=0.2)
@@ -235,7 +235,7 @@ async def test_the_event_loop_goes_on_while_pictures_are_flipped(monkeypatch: py
         time.sleep(0.01)  # lets the other threads begin
         return Flipped(data, "image/png", lossless=True)
 
-    monkeypatch.setattr("trio_mirror.pipeline.flip", flip)
+    monkeypatch.setattr("trio_mirror.stages.flip", flip)
     await mirror(MemoryGallery([f"{number}.png" for number in range(12)]), flip_threads=3)
 
     assert threading.get_ident() not in flipping_in
@@ -246,7 +246,7 @@ async def test_a_flip_error_becomes_a_failed_result(monkeypatch: pytest.MonkeyPa
     def flip(data: bytes, **_: object) -> Flipped:
         raise FlipError("it has no pixels")
 
-    monkeypatch.setattr("trio_mirror.pipeline.flip", flip)
+    monkeypatch.setattr("trio_mirror.stages.flip", flip)
     report = await mirror(MemoryGallery(["a.png"]))
 
     assert [failure.error for failure in report.failures] == ["it has no pixels"]

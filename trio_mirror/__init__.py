@@ -10,17 +10,19 @@ from trio_mirror.errors import (
     FetchError,
     FlipError,
     GalleryError,
+    JournalError,
     ListError,
     MirrorError,
     NameRefusedError,
     PictureError,
     SettingsError,
+    StorageError,
     UnknownUploadError,
     UploadError,
 )
 from trio_mirror.flip import flip
 from trio_mirror.model import Flipped, Limits, Lossless, Outcome, Picture, Report, Result, Stage
-from trio_mirror.settings import Settings, UploadAs
+from trio_mirror.settings import RetryUploads, Settings, UploadAs
 
 if TYPE_CHECKING:
     from trio_mirror.galleries import Gallery
@@ -35,6 +37,7 @@ __all__ = [
     "Flipped",
     "Gallery",
     "GalleryError",
+    "JournalError",
     "Limits",
     "ListError",
     "Lossless",
@@ -45,10 +48,12 @@ __all__ = [
     "PictureError",
     "Report",
     "Result",
+    "RetryUploads",
     "Run",
     "Settings",
     "SettingsError",
     "Stage",
+    "StorageError",
     "UnknownUploadError",
     "UploadAs",
     "UploadError",

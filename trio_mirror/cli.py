@@ -13,7 +13,7 @@ from trio_mirror import __version__
 from trio_mirror.errors import SettingsError
 from trio_mirror.exits import ExitCode
 from trio_mirror.names import printable
-from trio_mirror.settings import Settings, from_environment, option_name, settings_table
+from trio_mirror.settings import Setting, Settings, from_environment, option_name, settings_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,28 +30,27 @@ def _taking_settings(command: Callable[..., None]) -> Callable[..., None]:
     """
     own = inspect.signature(command, eval_str=True).parameters.values()
     added = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                list[Any] if setting.repeatable else Any,
-                typer.Option(
-                    option_name(name),
-                    *([setting.short] if setting.short else []),
-                    help=f"{setting.explained} [dim]\\[{setting.shown}][/dim]",
-                    parser=_option_parser(setting.parse),
-                    metavar=setting.metavar,
-                    show_default=False,
-                    rich_help_panel=setting.panel,
-                ),
-            ],
-        )
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option_of(name, setting))
         for name, setting in settings_table().items()
     ]
     kept = [parameter for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
     command.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
     return command
+
+
+def _option_of(name: str, setting: Setting) -> Any:
+    option = option_name(name)
+    shared: dict[str, Any] = {
+        "help": f"{setting.explained} [dim]\\[{setting.shown}][/dim]",
+        "show_default": False,
+        "rich_help_panel": setting.panel,
+    }
+    if setting.flag:
+        return Annotated[bool, typer.Option(f"{option}/--no-{option[2:]}", **shared)]
+    names = [option, setting.short] if setting.short else [option]
+    kind = list[Any] if setting.repeatable else Any
+    parser = _option_parser(setting.parse)
+    return Annotated[kind, typer.Option(*names, parser=parser, metavar=setting.metavar, **shared)]
 
 
 def _option_parser(parse: Callable[[str], Any]) -> Callable[[str], Any]:

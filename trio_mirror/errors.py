@@ -4,8 +4,9 @@
     ├── SettingsError        a choice of the caller's that cannot work (also a ValueError)
     ├── GalleryError         the run as a whole is pointless
     │   ├── ListError        the list of the source cannot be read
-    │   └── AccessError      the source or the target refuses us: authentication, TLS
-    ├── JournalError         the journal cannot be used: disk, lock, or not ours
+    │   ├── AccessError      the source or the target refuses us: authentication, TLS
+    │   ├── StorageError     the target's disk is full
+    │   └── JournalError     the journal cannot be used: disk, lock, or not ours
     └── PictureError         one picture failed; inside a run it becomes a failed Result
         ├── NameRefusedError the list named something that is no place below the base
         ├── FetchError       the picture could not be read from its source
@@ -18,9 +19,30 @@ happens, with the original as its cause. Messages are sentences for people: they
 file, and never hold credentials.
 """
 
+from __future__ import annotations
+
 
 class MirrorError(Exception):
-    """The root of all errors that trio-mirror raises on purpose."""
+    """The root of all errors that trio-mirror raises on purpose.
+
+    Attributes:
+        transient: whether trying the same again, unchanged, may help.
+        retry_after: the seconds that the server asked us to stay away, where it did.
+        overload: whether the gallery is overloaded or cannot be reached, so that all its requests should slow down.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        retry_after: float | None = None,
+        overload: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.transient = transient
+        self.retry_after = retry_after
+        self.overload = overload
 
 
 class SettingsError(MirrorError, ValueError):
@@ -39,7 +61,11 @@ class AccessError(GalleryError):
     """A gallery refuses the whole run: credentials are missing or wrong, or a certificate is not trusted."""
 
 
-class JournalError(MirrorError):
+class StorageError(GalleryError):
+    """The target's disk is full."""
+
+
+class JournalError(GalleryError):
     """The journal cannot be used: the disk, another run that holds it, or a file that is not ours."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from trio_mirror.errors import AccessError, ListError, MirrorError, SettingsError
+from trio_mirror.errors import AccessError, JournalError, ListError, MirrorError, SettingsError, StorageError
 
 if TYPE_CHECKING:
     from trio_mirror.model import Report
@@ -22,12 +22,18 @@ class ExitCode(IntEnum):
     """An option or a setting cannot work."""
     FAILED = 3
     """Some pictures failed."""
+    TRANSIENT = 4
+    """Some pictures failed, and all of them may work later: running again helps."""
     LIST = 5
     """The list could not be read."""
     ACCESS = 6
     """Authentication or TLS was refused for the whole run."""
+    STOPPED = 7
+    """Stopped by a limit: ``--deadline``, ``--max-failures``, ``--max-bytes-total``."""
     UNKNOWN = 8
     """Some uploads have an unknown outcome."""
+    DISK = 10
+    """The disk is full, or the journal cannot be used."""
     INTERRUPTED = 130
     """Ended by SIGINT (128 + 2)."""
     TERMINATED = 143
@@ -40,11 +46,17 @@ _ORDER = (
     ExitCode.TERMINATED,
     ExitCode.BUG,
     ExitCode.USAGE,
+    ExitCode.DISK,
     ExitCode.ACCESS,
     ExitCode.LIST,
+    ExitCode.STOPPED,
     ExitCode.UNKNOWN,
+    ExitCode.TRANSIENT,
     ExitCode.FAILED,
 )
+
+
+_LIMITS = {"deadline", "max_failures", "max_bytes_total"}
 
 
 def exit_code_of(report: Report | None, error: MirrorError | None = None, signal: int | None = None) -> ExitCode:
@@ -60,11 +72,20 @@ def exit_code_of(report: Report | None, error: MirrorError | None = None, signal
         apply.add(ExitCode(128 + signal))
     if error is not None:
         apply.add(_of_error(error))
-    if report is not None and report.unknown:
-        apply.add(ExitCode.UNKNOWN)
-    if report is not None and report.failed:
-        apply.add(ExitCode.FAILED)
+    if report is not None:
+        apply |= _of_report(report)
     return next((code for code in _ORDER if code in apply), ExitCode.DONE)
+
+
+def _of_report(report: Report) -> set[ExitCode]:
+    apply = set()
+    if report.stopped_by in _LIMITS:
+        apply.add(ExitCode.STOPPED)
+    if report.unknown:
+        apply.add(ExitCode.UNKNOWN)
+    if report.failed:
+        apply.add(ExitCode.TRANSIENT if report.transient == report.failed else ExitCode.FAILED)
+    return apply
 
 
 def _of_error(error: MirrorError) -> ExitCode:
@@ -75,5 +96,7 @@ def _of_error(error: MirrorError) -> ExitCode:
             return ExitCode.ACCESS
         case ListError():
             return ExitCode.LIST
+        case JournalError() | StorageError():
+            return ExitCode.DISK
         case _:
             return ExitCode.BUG

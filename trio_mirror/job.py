@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import stamina.instrumentation
 import trio
 from rich.console import Console
 from rich.text import Text
@@ -22,6 +24,7 @@ from trio_mirror.exits import ExitCode, exit_code_of
 from trio_mirror.model import Outcome
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline import Run, open_names, open_run
+from trio_mirror.settings import option_name, settings_table
 from trio_mirror.view.log import log_to
 from trio_mirror.view.progress import show_progress
 from trio_mirror.view.summary import summary
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from trio_mirror.model import Report, Result
     from trio_mirror.settings import Settings
 
+_SECRETS = {option_name(name) for name, setting in settings_table().items() if setting.secret}
 _log = logging.getLogger(__name__)
 
 
@@ -57,6 +61,8 @@ def run_job(job: Job) -> ExitCode:
     with _own_stderr(quiet_libraries=not job.debug) as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
         log_to(console, job.verbosity)
+        # Its own hooks tell of each retry, to loggers that are not ours; the results tell of them all.
+        stamina.instrumentation.set_on_retry_hooks(())
         return trio.run(_run_job, job, console)
 
 
@@ -127,7 +133,7 @@ class _Stops:
             async for number in signals:
                 if self.signal is None and self.run is not None:
                     _log.warning("stopping: %d in flight; once more stops at once", self.run.in_flight)
-                    self.run.drain()
+                    self.run.drain("signal")
                 else:
                     self.at_once.cancel()
                 self.signal = self.signal or number
@@ -178,7 +184,19 @@ def _print_report(report: Report, job: Job) -> None:
     if job.json:
         _print(json.dumps(report.as_json(), indent=2))
     elif job.verbosity > -2:
-        _print(summary(report))
+        _print(summary(report, _continuing(job)))
+
+
+def _continuing(job: Job) -> str | None:
+    """The command that goes on with what is left: the same again, credentials aside."""
+    if job.settings.journal is None:
+        return None
+    words, secret = ["trio-mirror"], False
+    for word in sys.argv[1:]:
+        name, equals, _ = word.partition("=")
+        words.append("…" if secret else f"{name}=…" if equals and name in _SECRETS else shlex.quote(word))
+        secret = word in _SECRETS
+    return " ".join(words)
 
 
 def _print(text: str) -> None:

@@ -70,6 +70,8 @@ class Picture:
     """Its media type, such as ``image/jpeg``, as its gallery tells it."""
     etag: str | None = None
     """Its entity tag (RFC 9110, section 8.8.3), where its gallery gives one."""
+    upload_key: str | None = None
+    """What all attempts to store it have in common, so that a target can tell a repetition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,20 @@ class Result:
     """The last stage that it reached."""
     error: str | None = None
     """Why it failed or is unknown: a sentence."""
+    transient: bool = False
+    """Whether running again may help."""
     attempts: int = 0
     """Requests made for it, over all stages and retries."""
+    retries: int = 0
+    """Those of them that repeated a failed one."""
     bytes_in: int = 0
     """Bytes of the picture as fetched."""
     bytes_out: int = 0
     """Bytes of the mirrored picture as stored; 0 unless it was mirrored."""
+    etag: str | None = None
+    """The entity tag of the picture as fetched, where its gallery gives one."""
+    sha256: str | None = None
+    """The SHA-256 in hexadecimal of what was uploaded."""
     lossless: bool = False
     """Whether every pixel of the stored picture is exactly the mirrored original's."""
     notes: tuple[str, ...] = ()
@@ -122,12 +132,18 @@ class Report:
     skipped: int = 0
     failed: int = 0
     unknown: int = 0
+    transient: int = 0
+    """Failed pictures that may work later."""
+    retries: int = 0
+    """Requests made beyond the first of their kind, for all pictures."""
     lossless: int = 0
     """Mirrored pictures that are exact."""
     bytes_in: int = 0
     bytes_out: int = 0
     seconds: float = 0.0
     """How long the run took, or has taken so far."""
+    stopped_by: str | None = None
+    """What ended the run before the end of the list: the name of a setting, or ``drain``."""
     failures: list[Result] = field(default_factory=list)
     """The first `KEPT_FAILURES` results that failed or are unknown."""
 
@@ -146,8 +162,10 @@ class Report:
                 self.skipped += 1
             case Outcome.FAILED:
                 self.failed += 1
+                self.transient += result.transient
             case Outcome.UNKNOWN:
                 self.unknown += 1
+        self.retries += result.retries
         self.bytes_in += result.bytes_in
         self.bytes_out += result.bytes_out
         if result.error is not None and len(self.failures) < KEPT_FAILURES:

@@ -13,24 +13,28 @@ producer's end closes, so the fetchers' loops end, their ends close, and so on d
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from trio_mirror.errors import FlipError, GalleryError, NameRefusedError, PictureError, UnknownUploadError
-from trio_mirror.flip import flip
+from trio_mirror.errors import GalleryError, NameRefusedError, PictureError, UploadError
 from trio_mirror.galleries import open_galleries
-from trio_mirror.model import Outcome, Picture, Report, Result, Stage
+from trio_mirror.journal import Journal, open_journal
+from trio_mirror.journey import Journey
+from trio_mirror.keeper import Keeper
+from trio_mirror.model import Outcome, Report, Result, Stage
 from trio_mirror.names import check_name
-from trio_mirror.settings import Settings, available_cores
+from trio_mirror.settings import Settings
+from trio_mirror.stages import Stages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
     from typing import Unpack
 
     from trio_mirror.galleries import Gallery, Place
@@ -79,9 +83,12 @@ async def open_mirror(source: Place, target: Place | None = None, **choices: Unp
 @asynccontextmanager
 async def open_run(source: Place, target: Place | None, settings: Settings) -> AsyncIterator[Run]:
     """Does what `open_mirror` does, with the settings at hand."""
-    async with open_galleries(source, target, settings) as (source_gallery, target_gallery):
+    async with (
+        open_galleries(source, target, settings) as (source_gallery, target_gallery),
+        _open_journal(source_gallery, target_gallery, settings) as journal,
+    ):
         await target_gallery.prepare()
-        opened = Run(source_gallery, target_gallery, settings)
+        opened = Run(source_gallery, target_gallery, settings, journal)
         error_of_the_block = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(opened._work)  # noqa: SLF001 (one module, one thing in two parts)
@@ -95,94 +102,66 @@ async def open_run(source: Place, target: Place | None, settings: Settings) -> A
 
 
 @asynccontextmanager
+async def _open_journal(source: Gallery, target: Gallery, settings: Settings) -> AsyncIterator[Journal | None]:
+    if settings.journal is None:
+        yield None
+        return
+    opening = partial(open_journal, Path(settings.journal), source=str(source), target=str(target))
+    journal = await trio.to_thread.run_sync(opening)
+    try:
+        yield journal
+    finally:
+        # It moves the write-ahead log into the file; nothing may keep it from that, and a disk answers.
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(journal.close)
+
+
+@asynccontextmanager
 async def open_names(source: Place, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
     """Opens the names that a run would take, those that it would refuse included."""
-    picked = _Picker(settings)
-
-    async def chosen(names: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-        taken = 0
-        async for name in names:
-            if picked(name):
-                yield name
-                taken += 1
-                if taken == settings.limit:
-                    return
-
     async with (
         open_galleries(source, None, settings) as (gallery, _),
         gallery.names() as names,
-        aclosing(chosen(names)) as chosen_names,
+        aclosing(_picked(names, settings)) as picked,
     ):
-        yield chosen_names
+        yield picked
 
 
-@dataclass(slots=True, eq=False)
-class _Journey:
-    """One picture on its way from the list to its result."""
-
-    name: str
-    stage: Stage = Stage.LIST
-    picture: Picture | None = None
-    outcome: Outcome | None = None
-    error: str | None = None
-    attempts: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    lossless: bool = False
-    notes: tuple[str, ...] = ()
-    seconds: dict[Stage, float] = field(default_factory=dict)
-
-    def fail(self, error: PictureError) -> None:
-        unknown = isinstance(error, UnknownUploadError)
-        self.outcome = Outcome.UNKNOWN if unknown else Outcome.FAILED
-        self.error = str(error)
-
-    def result(self) -> Result:
-        assert self.outcome is not None
-        return Result(
-            name=self.name,
-            outcome=self.outcome,
-            stage=self.stage,
-            error=self.error,
-            attempts=self.attempts,
-            bytes_in=self.bytes_in,
-            bytes_out=self.bytes_out,
-            lossless=self.lossless,
-            notes=self.notes,
-            seconds=self.seconds,
-        )
-
-
-_Sender: TypeAlias = trio.MemorySendChannel[_Journey]
-_Receiver: TypeAlias = trio.MemoryReceiveChannel[_Journey]
-_Step: TypeAlias = "Callable[[_Journey], Awaitable[None]]"
+_Sender: TypeAlias = trio.MemorySendChannel[Journey]
+_Receiver: TypeAlias = trio.MemoryReceiveChannel[Journey]
+_Step: TypeAlias = "Callable[[Journey], Awaitable[None]]"
 
 
 class Run:
     """A run under way: an async iterator of its results as they finish.
 
-    The run goes no faster than its results are taken. When the list breaks off, the pictures in flight still
-    get their results, and the iteration ends with the `GalleryError`.
+    The run goes no faster than its results are taken. When something ends it as a whole (the list breaks off,
+    a disk is full), the pictures in flight still get their results, and the iteration ends with the
+    `GalleryError`.
 
     Attributes:
         report: the sum of the results so far.
         passed: how many pictures have passed each stage.
     """
 
-    def __init__(self, source: Gallery, target: Gallery, settings: Settings) -> None:
+    def __init__(self, source: Gallery, target: Gallery, settings: Settings, journal: Journal | None) -> None:
         self.report = Report(source=str(source), target=str(target))
         self.passed: Counter[Stage] = Counter()
         self._source = source
-        self._target = target
         self._settings = settings
+        self._journal = journal
         self._tokens = trio.CapacityLimiter(settings.concurrency)
-        self._flip_threads = settings.flip_threads or available_cores()
-        self._flip_slots = trio.CapacityLimiter(self._flip_threads)
+        self._stages = Stages(source, target, settings, self._tokens)
+        self._started = trio.current_time()
+        self._started_at = time.time()
         self._listing = trio.CancelScope()
         self._working = trio.CancelScope()
-        self._gallery_error: GalleryError | None = None
+        if settings.deadline is not None:
+            self._listing.deadline = self._started + settings.deadline
+            self._working.deadline = self._listing.deadline + settings.drain
+        self._fatal: GalleryError | None = None
+        self._keeper = Keeper(journal, self._end_with)
         self._outlet, self._results = trio.open_memory_channel[Result](0)
-        self._started = trio.current_time()
 
     def __aiter__(self) -> Run:
         return self
@@ -191,8 +170,8 @@ class Run:
         try:
             return await self._results.receive()
         except trio.EndOfChannel:
-            if self._gallery_error is not None:
-                raise self._gallery_error from None
+            if self._fatal is not None:
+                raise self._fatal from None
             raise StopAsyncIteration from None
 
     @property
@@ -200,10 +179,22 @@ class Run:
         """Pictures between the list and their result."""
         return self._tokens.borrowed_tokens
 
-    def drain(self) -> None:
+    @property
+    def in_flight_limit(self) -> int:
+        """How many may be in flight now: the concurrency, or less while a gallery is overloaded."""
+        return int(self._tokens.total_tokens)
+
+    @property
+    def slowed_by(self) -> str | None:
+        """Why fewer than the concurrency may be in flight now."""
+        return self._stages.limit.reason
+
+    def drain(self, reason: str = "drain") -> None:
         """Takes no more names. What is in flight has ``drain`` seconds to end, then it is cancelled."""
+        if self.report.stopped_by is None:
+            self.report.stopped_by = reason
         self._listing.cancel()
-        self._working.deadline = trio.current_time() + self._settings.drain
+        self._working.deadline = min(self._working.deadline, trio.current_time() + self._settings.drain)
 
     async def _work(self) -> None:
         try:
@@ -211,18 +202,19 @@ class Run:
                 await self._join_stages()
         finally:
             self.report.seconds = trio.current_time() - self._started
+            await self._keeper.settle()
 
     async def _join_stages(self) -> None:
-        settings = self._settings
+        concurrency, steps = self._settings.concurrency, self._stages
         async with trio.open_nursery() as nursery:
-            listed, to_fetch = trio.open_memory_channel[_Journey](0)
-            fetched, to_flip = trio.open_memory_channel[_Journey](0)
-            flipped, to_upload = trio.open_memory_channel[_Journey](0)
-            ended, to_record = trio.open_memory_channel[_Journey](0)
+            listed, to_fetch = trio.open_memory_channel[Journey](0)
+            fetched, to_flip = trio.open_memory_channel[Journey](0)
+            flipped, to_upload = trio.open_memory_channel[Journey](0)
+            ended, to_record = trio.open_memory_channel[Journey](0)
             stages: list[tuple[int, Stage, _Step, _Receiver, _Sender]] = [
-                (settings.concurrency, Stage.FETCH, self._fetch, to_fetch, fetched),
-                (self._flip_threads, Stage.FLIP, self._flip, to_flip, flipped),
-                (settings.concurrency, Stage.UPLOAD, self._upload, to_upload, ended),
+                (concurrency, Stage.FETCH, steps.fetch, to_fetch, fetched),
+                (steps.flip_workers, Stage.FLIP, steps.flip, to_flip, flipped),
+                (concurrency, Stage.UPLOAD, steps.upload, to_upload, ended),
             ]
             nursery.start_soon(self._produce, listed, ended.clone())
             for workers, stage, step, arriving, leaving in stages:
@@ -231,24 +223,54 @@ class Run:
                         ends = arriving.clone(), leaving.clone(), ended.clone()
                         nursery.start_soon(self._serve, stage, step, *ends)
             nursery.start_soon(self._record, to_record)
+            nursery.start_soon(self._keeper.keep)
 
     async def _produce(self, listed: _Sender, ended: _Sender) -> None:
-        picked = _Picker(self._settings)
         with listed, ended, self._listing:
             try:
-                async with self._source.names() as names:
+                async with self._names() as names:
                     async for name in names:
-                        if not picked(name):
-                            continue
-                        journey = _Journey(name)
+                        journey = Journey(name, trio.current_time() + self._settings.picture_timeout)
                         await self._tokens.acquire_on_behalf_of(journey)
-                        await (listed if _is_acceptable(journey) else ended).send(journey)
+                        await (listed if self._is_to_do(journey) else ended).send(journey)
                         # Counted once it is on its way: a drain may have cut off the waits above.
                         self.report.listed += 1
-                        if self.report.listed == self._settings.limit:
-                            break
             except GalleryError as error:
-                self._gallery_error = error
+                self._end_with(error)
+        if self._listing.cancelled_caught and self.report.stopped_by is None:
+            self.report.stopped_by = "deadline"
+
+    @asynccontextmanager
+    async def _names(self) -> AsyncIterator[AsyncIterator[str]]:
+        """The names to take: of the list, or with ``retry_failed`` of the journal."""
+        if self._settings.retry_failed:
+            assert self._journal is not None
+            names = self._journal.names((Outcome.FAILED, Outcome.UNKNOWN))
+            async with aclosing(_each(names)) as failed:
+                yield failed
+            return
+        async with AsyncExitStack() as stack:
+            opened = await self._stages.open_list(lambda: stack.enter_async_context(self._source.names()))
+            yield await stack.enter_async_context(aclosing(_picked(opened, self._settings)))
+
+    def _is_to_do(self, journey: Journey) -> bool:
+        """Whether a picture goes on to be fetched; if not, it has its outcome now."""
+        try:
+            check_name(journey.name, self._settings.max_name_bytes)
+        except NameRefusedError as error:
+            journey.fail(error)
+            return False
+        if self._journal is None:
+            return True
+        # Read here and not in a thread: it takes microseconds, and in WAL mode a reader never waits for the writer.
+        entry = self._journal.find(journey.name)
+        if entry is None or entry.outcome is not Outcome.MIRRORED:
+            return True
+        if not self._settings.update or entry.time >= self._started_at:
+            journey.outcome = Outcome.SKIPPED
+            return False
+        journey.known = entry
+        return True
 
     async def _serve(self, stage: Stage, step: _Step, arriving: _Receiver, leaving: _Sender, ended: _Sender) -> None:
         """One worker of one stage."""
@@ -256,57 +278,44 @@ class Run:
             async for journey in arriving:
                 journey.stage = stage
                 try:
-                    passed = await self._passes(journey, step)
-                    await (leaving if passed else ended).send(journey)
+                    await self._take(step, journey)
+                    await (leaving if journey.outcome is None else ended).send(journey)
                 except trio.Cancelled:
                     self._cut_off(journey)
                     raise
 
-    async def _passes(self, journey: _Journey, step: _Step) -> bool:
+    async def _take(self, step: _Step, journey: Journey) -> None:
         started = trio.current_time()
         try:
-            await step(journey)
+            with trio.fail_at(journey.deadline):
+                await step(journey)
+        except trio.TooSlowError:
+            limit = f"{self._settings.picture_timeout:g} s in all (--picture-timeout)"
+            journey.fail(PictureError(f"it took longer than {limit}", transient=True))
         except PictureError as error:
             journey.fail(error)
-            return False
+        except GalleryError as error:
+            journey.fail(error)
+            self._end_with(error)
+        else:
+            self.passed[journey.stage] += 1
         finally:
             journey.seconds[journey.stage] = trio.current_time() - started
-        self.passed[journey.stage] += 1
-        return True
 
-    def _cut_off(self, journey: _Journey) -> None:
+    def _cut_off(self, journey: Journey) -> None:
         """A cancelled run counts what it owes at once: no channel would take it any more."""
-        if journey.outcome is None and journey.stage is Stage.UPLOAD:
-            journey.fail(UnknownUploadError("the run was stopped during its upload: the target may have it or not"))
+        if journey.outcome is None and journey.maybe_stored:
+            journey.fail(UploadError("the run was stopped during its upload: the target may have it or not"))
         if journey.outcome is not None:
-            self.report.add(journey.result())
+            result = journey.result()
+            self.report.add(result)
+            self._keeper.owe(result)
 
-    async def _fetch(self, journey: _Journey) -> None:
-        journey.attempts += 1
-        journey.picture = await self._source.fetch(journey.name)
-        journey.bytes_in = len(journey.picture.data)
-
-    async def _flip(self, journey: _Journey) -> None:
-        picture = journey.picture
-        assert picture is not None
-        work = partial(flip, picture.data, limits=self._settings.limits, lossless=self._settings.lossless)
-        with trio.move_on_after(self._settings.flip_timeout) as scope:
-            flipped = await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._flip_slots)
-        if scope.cancelled_caught:
-            # The abandoned thread keeps its slot until it ends; the worker that left it goes on with another.
-            # There are only as many workers as there were slots, so no more flips than that are waited for.
-            self._flip_slots.total_tokens += 1
-            raise FlipError(f"the flip took longer than {self._settings.flip_timeout:g} s (--flip-timeout)")
-        journey.picture = Picture(name=picture.name, data=flipped.data, media_type=flipped.media_type)
-        journey.lossless = flipped.lossless
-        journey.notes = flipped.notes
-
-    async def _upload(self, journey: _Journey) -> None:
-        assert journey.picture is not None
-        journey.attempts += 1
-        await self._target.store(journey.picture)
-        journey.outcome = Outcome.MIRRORED
-        journey.bytes_out = len(journey.picture.data)
+    def _end_with(self, error: GalleryError) -> None:
+        """Ends the run as a whole, once what is in flight has ended."""
+        if self._fatal is None:
+            self._fatal = error
+            self.drain("error")
 
     async def _record(self, to_record: _Receiver) -> None:
         with to_record:
@@ -314,27 +323,34 @@ class Run:
                 result = journey.result()
                 self.report.add(result)
                 self.report.seconds = trio.current_time() - self._started
+                self._stop_at_limits()
+                await self._keeper.add(result)
                 await self._outlet.send(result)
                 self._tokens.release_on_behalf_of(journey)
+        self._keeper.end()
+
+    def _stop_at_limits(self) -> None:
+        report, settings = self.report, self._settings
+        if settings.max_failures is not None and report.failed + report.unknown >= settings.max_failures:
+            self.drain("max_failures")
+        if settings.max_bytes_total is not None and report.bytes_in >= settings.max_bytes_total:
+            self.drain("max_bytes_total")
 
 
-class _Picker:
-    """Tells which names of the list a run takes."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._include = settings.include
-        self._exclude = settings.exclude
-
-    def __call__(self, name: str) -> bool:
-        if self._include and not any(fnmatchcase(name, pattern) for pattern in self._include):
-            return False
-        return not any(fnmatchcase(name, pattern) for pattern in self._exclude)
+async def _each(names: Iterator[str]) -> AsyncGenerator[str, None]:
+    for name in names:
+        yield name
 
 
-def _is_acceptable(journey: _Journey) -> bool:
-    try:
-        check_name(journey.name)
-    except NameRefusedError as error:
-        journey.fail(error)
-        return False
-    return True
+async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerator[str, None]:
+    """The names that a run takes."""
+    taken = 0
+    async for name in names:
+        if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
+            continue
+        if any(fnmatchcase(name, pattern) for pattern in settings.exclude):
+            continue
+        yield name
+        taken += 1
+        if taken == settings.limit:
+            return

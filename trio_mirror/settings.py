@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.model import Limits, Lossless
-from trio_mirror.units import parse_duration, parse_size
+from trio_mirror.names import MAX_NAME_BYTES
+from trio_mirror.units import parse_byte_rate, parse_duration, parse_rate, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,15 @@ class UploadAs(StrEnum):
     """The picture is the body; its name travels as ``?name=``."""
 
 
+class RetryUploads(StrEnum):
+    """Whether an upload is sent again when it was sent and no answer came."""
+
+    ALWAYS = "always"
+    """At least once: the target may get a picture twice, under the same ``Idempotency-Key``."""
+    NEVER = "never"
+    """At most once: the outcome is ``unknown``."""
+
+
 class Panel(StrEnum):
     """The groups of ``--help``."""
 
@@ -37,6 +47,9 @@ class Panel(StrEnum):
     TIME = "Deadlines"
     PICK = "Which pictures"
     FLIP = "The flip"
+    RETRY = "When it goes wrong"
+    JOURNAL = "Resuming"
+    LIMITS = "Limits"
     HTTP = "Talking to the server"
 
 
@@ -55,6 +68,8 @@ class Setting:
     short: str | None = None
     """A one-letter option."""
     repeatable: bool = False
+    flag: bool = False
+    """Yes or no: ``--name`` and ``--no-name``."""
     secret: bool = False
 
 
@@ -100,6 +115,23 @@ def _choice(default: StrEnum, explained: str, panel: Panel) -> Any:
     return _setting(default, explained, panel, parse, "|".join(kind))
 
 
+def _flag(explained: str, panel: Panel, *, default: bool = False) -> Any:
+    return _setting(default, explained, panel, parse_flag, "", shown="on" if default else "off", flag=True)
+
+
+def parse_flag(text: str) -> bool:
+    """Reads yes or no, in the usual words.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError(f"{text!r} is neither yes nor no")
+
+
 def parse_count(text: str) -> int:
     """Reads a whole number.
 
@@ -141,14 +173,23 @@ def parse_auth(text: str) -> tuple[str, str]:
     return user, password
 
 
-_COUNTS = (
+_POSITIVE = (
     "concurrency",
     "flip_threads",
+    "rate",
+    "timeout",
+    "flip_timeout",
+    "picture_timeout",
+    "deadline",
     "limit",
+    "max_failures",
     "max_bytes",
+    "max_bytes_total",
     "max_frame_pixels",
     "max_total_pixels",
     "max_frames",
+    "max_headers",
+    "max_header_bytes",
 )
 
 
@@ -162,10 +203,17 @@ class Settings:
 
     concurrency: int = _count(16, "Pictures in flight at once, from the list to their result.", Panel.RUN, short="-c")
     flip_threads: int | None = _count(None, "Threads that flip.", Panel.RUN, shown="the cores")
+    adaptive: bool = _flag("Fewer in flight while the server is overloaded.", Panel.RUN, default=True)
+    rate: float | None = _setting(
+        None, "Requests started a second, evenly spaced.", Panel.RUN, parse_rate, "RATE", shown="no limit"
+    )
     drain: float = _seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
 
     timeout: float = _seconds(30.0, "For one request attempt, body included.", Panel.TIME)
     flip_timeout: float = _seconds(60.0, "For one flip.", Panel.TIME)
+    picture_timeout: float = _seconds(600.0, "For one picture, with all its attempts and waits.", Panel.TIME)
+    deadline: float | None = _seconds(None, "For the whole run; then it drains.", Panel.TIME)
+    min_rate: float = _setting(1024.0, "Slowest body, over 30 s.", Panel.TIME, parse_byte_rate, "RATE", shown="1KiB/s")
 
     limit: int | None = _count(None, "At most this many names of the list.", Panel.PICK, shown="all")
     include: Sequence[str] = _setting((), "Only names that match; repeatable.", Panel.PICK, str, "GLOB", shown="all")
@@ -174,23 +222,41 @@ class Settings:
     lossless: Lossless = _choice(
         Lossless.AUTO, "Exact where the format allows it; exact or failed; always re-encoded.", Panel.FLIP
     )
-    max_bytes: int = _setting(64 * 1024**2, "Bytes of one picture.", Panel.FLIP, parse_size, "SIZE", shown="64MiB")
-    max_frame_pixels: int = _count(Limits().frame_pixels, "Pixels of one frame or page.", Panel.FLIP)
-    max_total_pixels: int = _count(Limits().total_pixels, "Pixels of all its frames together.", Panel.FLIP)
-    max_frames: int = _count(Limits().frames, "Frames or pages of one picture.", Panel.FLIP)
+
+    retries: int = _count(4, "Further attempts of what may work later.", Panel.RETRY)
+    retry_after_max: float = _seconds(300.0, "Longest Retry-After that is waited for.", Panel.RETRY)
+    retry_uploads: RetryUploads = _choice(
+        RetryUploads.ALWAYS, "Send again an upload that was never answered.", Panel.RETRY
+    )
+    max_failures: int | None = _count(None, "Stop after so many failed pictures.", Panel.RETRY, shown="no limit")
+
+    journal: str | None = _setting(
+        None, "Remember results here; the same command again goes on.", Panel.JOURNAL, str, "FILE", shown="none"
+    )
+    update: bool = _flag("Mirror again what has changed since.", Panel.JOURNAL)
+    retry_failed: bool = _flag("Only what failed or is unknown.", Panel.JOURNAL)
+
+    max_bytes: int = _setting(64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, parse_size, "SIZE", shown="64MiB")
+    max_bytes_total: int | None = _setting(
+        None, "Stop after so many bytes downloaded.", Panel.LIMITS, parse_size, "SIZE", shown="no limit"
+    )
+    max_frame_pixels: int = _count(Limits().frame_pixels, "Pixels of one frame or page.", Panel.LIMITS)
+    max_total_pixels: int = _count(Limits().total_pixels, "Pixels of all its frames together.", Panel.LIMITS)
+    max_frames: int = _count(Limits().frames, "Frames or pages of one picture.", Panel.LIMITS)
+    max_name_bytes: int = _count(MAX_NAME_BYTES, "Bytes of one name of the list.", Panel.LIMITS)
+    max_headers: int = _count(100, "Headers of one answer.", Panel.LIMITS)
+    max_header_bytes: int = _setting(
+        64 * 1024, "Bytes of its headers.", Panel.LIMITS, parse_size, "SIZE", shown="64KiB"
+    )
 
     header: Sequence[tuple[str, str]] = _setting(
-        (),
-        "A header for every request; repeatable.",
-        Panel.HTTP,
-        parse_header,
-        "'NAME: VALUE'",
-        shown="none",
-        secret=True,
+        (), "A header for every request; repeatable.", Panel.HTTP, parse_header, "'NAME: VALUE'", "none", secret=True
     )
     auth: tuple[str, str] | None = _setting(
-        None, "Credentials, HTTP Basic.", Panel.HTTP, parse_auth, "USER:PASSWORD", shown="none", secret=True
+        None, "Credentials, HTTP Basic.", Panel.HTTP, parse_auth, "USER:PASSWORD", "none", secret=True
     )
+    ca_file: str | None = _setting(None, "Certificates to trust, PEM.", Panel.HTTP, str, "FILE", shown="the system's")
+    insecure: bool = _flag("Trust any certificate.", Panel.HTTP)
     upload_as: UploadAs = _choice(UploadAs.MULTIPART, "The form of an upload.", Panel.HTTP)
     field: str = _setting("image", "The multipart field of the picture.", Panel.HTTP, str, "NAME")
     success_status: Sequence[int] = _setting(
@@ -200,17 +266,20 @@ class Settings:
     def __post_init__(self) -> None:
         self._coerce("lossless", Lossless)
         self._coerce("upload_as", UploadAs)
-        for name in _COUNTS:
-            self._require(name, "at least 1", lambda value: value >= 1)
-        for name in ("timeout", "flip_timeout"):
-            self._require(name, "a time above 0", lambda value: 0 < value < math.inf)
-        self._require("drain", "a time of 0 or more", lambda value: 0 <= value < math.inf)
+        self._coerce("retry_uploads", RetryUploads)
+        for name in _POSITIVE:
+            self._require(name, "a number above 0", lambda value: 0 < value < math.inf)
+        for name in ("drain", "min_rate", "retries", "retry_after_max"):
+            self._require(name, "a number of 0 or more", lambda value: 0 <= value < math.inf)
+        self._require("max_name_bytes", f"from 1 to {MAX_NAME_BYTES}", lambda value: 1 <= value <= MAX_NAME_BYTES)
         for name in ("include", "exclude"):
             self._require(name, "a list of patterns", lambda value: not isinstance(value, str))
         self._require("field", "a name without line breaks", re.compile(r"[^\r\n\0]+").fullmatch)
         self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
         for name, value in self.header:
             _check_header(name, value)
+        for name in ("update", "retry_failed"):
+            self._require(name, "given with --journal", lambda value: not value or self.journal)
 
     def _coerce(self, name: str, kind: type[StrEnum]) -> None:
         """Lets callers write ``"always"`` for ``Lossless.ALWAYS``."""
@@ -236,19 +305,37 @@ class Choices(TypedDict, total=False):
 
     concurrency: int
     flip_threads: int | None
+    adaptive: bool
+    rate: float | None
     drain: float
     timeout: float
     flip_timeout: float
+    picture_timeout: float
+    deadline: float | None
+    min_rate: float
     limit: int | None
     include: Sequence[str]
     exclude: Sequence[str]
     lossless: Lossless
+    retries: int
+    retry_after_max: float
+    retry_uploads: RetryUploads
+    max_failures: int | None
+    journal: str | None
+    update: bool
+    retry_failed: bool
     max_bytes: int
+    max_bytes_total: int | None
     max_frame_pixels: int
     max_total_pixels: int
     max_frames: int
+    max_name_bytes: int
+    max_headers: int
+    max_header_bytes: int
     header: Sequence[tuple[str, str]]
     auth: tuple[str, str] | None
+    ca_file: str | None
+    insecure: bool
     upload_as: UploadAs
     field: str
     success_status: Sequence[int]

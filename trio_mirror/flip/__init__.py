@@ -1,107 +1,77 @@
-"""Bytes in, mirrored bytes out. Pure: no event loop, no files, no network."""
+"""Bytes in, mirrored bytes out. Pure: no event loop, no files, no network.
+
+A mirrored file is the original file with its raster replaced: each container's module parses it, replaces
+what the mirroring changes, and keeps every other byte. The modules, and Pillow with them, are imported when
+the first picture of their kind comes.
+"""
 
 from __future__ import annotations
 
-import io
-from typing import Any
-
-from PIL import Image, ImageSequence
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import check_size, open_image, pillow
-from trio_mirror.model import Flipped, Limits, Lossless
+from trio_mirror.model import Limits, Lossless
 
-__all__ = ["flip"]
+if TYPE_CHECKING:
+    from trio_mirror.model import Flipped
 
-_MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "GIF": "image/gif",
-    "WEBP": "image/webp",
-    "BMP": "image/bmp",
-    "TIFF": "image/tiff",
-}
-_LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
-_TOP_BOTTOM = Image.Transpose.FLIP_TOP_BOTTOM
+_LIMITS = Limits()
+_HTML = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<body")
 
 
-def flip(data: bytes, *, limits: Limits | None = None, lossless: Lossless = Lossless.AUTO) -> Flipped:
+def flip(data: bytes, *, limits: Limits = _LIMITS, lossless: Lossless = Lossless.AUTO) -> Flipped:
     """Mirrors one encoded picture left to right, as it is displayed, in the format it came in.
 
     Args:
         data: the encoded picture.
-        limits: what the picture may at most ask of this machine.
-        lossless: ``always`` refuses what cannot be mirrored exactly.
+        limits: what the picture may at most ask of this machine, checked before anything is decoded.
+        lossless: whether what is not exact is welcome, refused, or wanted.
 
     Raises:
-        FlipError: damaged, over a limit, not a picture, or not to be mirrored as asked; the message is a sentence.
+        FlipError: damaged, over a limit, not a picture, or not to be mirrored as asked; the message is a
+            sentence.
     """
-    limits = limits or Limits()
-    image_format = sniff(data)
-    exact = image_format in {"PNG", "GIF", "BMP", "TIFF"}
-    if lossless is Lossless.ALWAYS and not exact:
-        raise FlipError(f"a {image_format} cannot be mirrored exactly (--lossless always)")
-    with pillow(f"the {image_format}"):
-        image = open_image(data, image_format, limits)
-        frames = getattr(image, "n_frames", 1)
-        if frames > limits.frames:
-            raise FlipError(f"the picture has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
-        orientation = image.getexif().get(0x0112, 1)
-        method = _TOP_BOTTOM if orientation in {5, 6, 7, 8} else _LEFT_RIGHT
-        mirrored = []
-        for frame in ImageSequence.Iterator(image):
-            check_size(frame.width, frame.height, limits)
-            flipped = frame.transpose(method)
-            flipped.info = dict(frame.info)
-            mirrored.append(flipped)
-        out = io.BytesIO()
-        mirrored[0].save(out, image_format, **_save_options(image, image_format, mirrored))
-    return Flipped(out.getvalue(), _MEDIA_TYPES[image_format], exact)
+    container = sniff(data)
+    module = import_module(f"trio_mirror.flip.{container}")
+    if container == "jpeg":
+        return cast("Flipped", module.flip(data, limits=limits, lossless=lossless))
+    flipped = cast("Flipped", module.flip(data, limits=limits))
+    if lossless is Lossless.ALWAYS and not flipped.lossless:
+        raise FlipError("the picture cannot be mirrored exactly (--lossless always)")
+    return flipped
 
 
 def sniff(data: bytes) -> str:
-    """Tells the container (Pillow's name of it) from the first bytes.
+    """Tells which module of this package mirrors a file, from its first bytes.
 
     Raises:
         FlipError: the bytes are no picture of a format that is mirrored here.
     """
-    head = bytes(data[:16])
+    head = bytes(data[:32])
     if head.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
+        return "jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
+        return "png"
     if head.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
+        return "gif"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head.startswith(b"BM"):
-        return "BMP"
+        return "webp"
     if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "TIFF"
+        return "tiff"
+    if head[4:8] == b"ftyp":
+        return "avif"
+    if head.startswith(b"BM"):
+        return "bmp"
+    return _sniff_the_rest(data, head)
+
+
+def _sniff_the_rest(data: bytes, head: bytes) -> str:
     if not data:
         raise FlipError("the body is empty")
-    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML):
         raise FlipError("the body is an HTML or XML page, not a picture")
+    simple = import_module("trio_mirror.flip.simple")
+    if simple.is_simple(data):
+        return "simple"
     raise FlipError("the body is not a picture of a known format")
-
-
-def _save_options(image: Image.Image, image_format: str, frames: list[Image.Image]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for key in ("exif", "icc_profile", "dpi", "xmp", "comment", "transparency", "loop"):
-        if key in image.info:
-            options[key] = image.info[key]
-    if image_format == "JPEG":
-        options |= {
-            "qtables": getattr(image, "quantization", None),
-            "progressive": "progression" in image.info,
-        }
-    if image_format == "WEBP":
-        options["quality"] = 95
-    if image_format == "TIFF" and image.info.get("compression"):
-        options["compression"] = image.info["compression"]
-    if len(frames) > 1:
-        options |= {"save_all": True, "append_images": frames[1:]}
-        durations = [frame.info["duration"] for frame in frames if "duration" in frame.info]
-        if len(durations) == len(frames):
-            options["duration"] = durations
-    return options

@@ -36,8 +36,8 @@ class Gallery(Protocol):
             AccessError: authentication or TLS refuses us.
         """
 
-    async def fetch(self, name: str) -> Picture:
-        """Reads one picture.
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        """Reads one picture, or gives None if it still has the entity tag that is known of it.
 
         Raises:
             FetchError: it cannot be read.
@@ -55,6 +55,7 @@ class Gallery(Protocol):
         """Stores one picture under its name.
 
         Raises:
+            StorageError: there is no room for it, nor for any other.
             UploadError: it was not stored.
             UnknownUploadError: it was sent, and no answer came.
             NameRefusedError: the name leads out of the gallery.

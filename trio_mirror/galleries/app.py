@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import trio
 from PIL import Image, ImageSequence, UnidentifiedImageError
+from python_multipart.exceptions import FormParserError
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -39,6 +40,7 @@ _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 _STATUSES: dict[type[Exception], int] = {
     NameRefusedError: 400,
     ClientDisconnect: 400,
+    FormParserError: 400,  # which newer Starlettes answer themselves
     FetchError: 404,
     FlipError: 415,
     ListError: 500,
@@ -83,6 +85,7 @@ class _Endpoints:
 
     async def fetch(self, request: Request) -> Response:
         picture = await self._source.fetch(request.path_params["name"])
+        assert picture is not None, "no entity tag was given that it could still have"
         headers = {"ETag": picture.etag or "", "X-Content-Type-Options": "nosniff"}
         if _matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
@@ -214,7 +217,8 @@ def _matches(if_none_match: str, etag: str) -> bool:
 
 
 async def _answer_error(_request: Request, error: Exception) -> Response:
-    return PlainTextResponse(f"{printable(str(error))}\n", _STATUSES[type(error)])
+    status = next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
+    return PlainTextResponse(f"{printable(str(error))}\n", status)
 
 
 async def _answer_http_error(_request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import trio
 
-from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, UploadError
+from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, StorageError, UploadError
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, media_type_of
 
@@ -73,15 +74,15 @@ class DirectoryGallery:
         async with aclosing(self._walk()) as names:
             yield names
 
-    async def fetch(self, name: str) -> Picture:
-        """Reads one picture. Its entity tag is made of the file's time and size.
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        """Reads one picture, unless it has the entity tag that is known, which is made of the file's time and size.
 
         Raises:
             NameRefusedError: the name leads out of the folder.
             FetchError: there is no such file, or it cannot be read, or it is larger than ``max_bytes``.
         """
         segments = check_name(name)
-        return await trio.to_thread.run_sync(self._read, name, segments, abandon_on_cancel=True)
+        return await trio.to_thread.run_sync(self._read, name, segments, known_etag, abandon_on_cancel=True)
 
     async def store(self, picture: Picture) -> None:
         """Writes one picture, whole or not at all, replacing what has its name.
@@ -90,6 +91,7 @@ class DirectoryGallery:
 
         Raises:
             NameRefusedError: the name leads out of the folder.
+            StorageError: the disk is full.
             UploadError: it cannot be written.
         """
         segments = check_name(picture.name)
@@ -119,20 +121,22 @@ class DirectoryGallery:
             raise ListError(f"the folder {self.path / prefix} cannot be listed: {error.strerror}") from error
         return sorted(files), sorted(subfolders)
 
-    def _read(self, name: str, segments: tuple[str, ...]) -> Picture:
+    def _read(self, name: str, segments: tuple[str, ...], known_etag: str | None) -> Picture | None:
         try:
             base, *folders, file_name = self._resolve(segments)
             with _open_folder(base, folders) as folder, _open_file(folder, file_name, "rb") as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise FetchError(f"{name} is not a regular file")
-                # One byte more than is allowed, as the file may be growing.
-                data = file.read(min(status.st_size, self.max_bytes) + 1)
+                etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+                if etag == known_etag:
+                    return None
+                # Bounded by what is read, not by the size that the file had.
+                data = file.read(self.max_bytes + 1)
         except OSError as error:
             raise FetchError(f"{name} cannot be read: {error.strerror}") from error
         if len(data) > self.max_bytes:
             raise FetchError(f"{name} is larger than the limit of {self.max_bytes:,} bytes (--max-bytes)")
-        etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
         return Picture(name=name, data=data, media_type=media_type_of(name), etag=etag)
 
     def _write(self, picture: Picture, segments: tuple[str, ...]) -> None:
@@ -141,6 +145,10 @@ class DirectoryGallery:
             with _open_folder(base, folders, create=True) as folder:
                 _replace_file(folder, segments[-1], picture.data)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageError(
+                    f"{self.path} is full: {error.strerror}; make room, and run the same again"
+                ) from error
             raise UploadError(f"{picture.name} cannot be written: {error.strerror}") from error
 
     def _resolve(self, segments: tuple[str, ...]) -> tuple[str, ...]:

@@ -86,23 +86,28 @@ class HttpGallery:
         except ExchangeError as error:
             raise self._list_error(error) from error
 
-    async def fetch(self, name: str) -> Picture:
-        """Reads one picture in one attempt.
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        """Reads one picture in one attempt, or None if it still has the entity tag that is known of it.
 
         Raises:
-            FetchError: no answer in time, a status other than 200, cut short, or over ``max_bytes``.
+            FetchError: no answer in time, a status other than 200, cut short, or over a limit.
             NameRefusedError: the name is no place below the base.
         """
         path = "/".join(quote(segment, safe="") for segment in check_name(name))
+        # RFC 9110, section 13.1.2.
+        headers = {} if known_etag is None else {"If-None-Match": known_etag}
         try:
-            body, headers = await self._client.get(path, self._settings.max_bytes)
+            answer = await self._client.get(path, headers)
         except ExchangeError as error:
-            raise FetchError(str(error)) from error
+            raise error.as_error(FetchError) from error
+        if answer is None:
+            return None
+        body, headers_of_it = answer
         return Picture(
             name=name,
             data=body,
-            media_type=headers.get("Content-Type", "application/octet-stream"),
-            etag=headers.get("ETag"),
+            media_type=headers_of_it.get("Content-Type", "application/octet-stream"),
+            etag=headers_of_it.get("ETag"),
         )
 
     async def prepare(self) -> None:
@@ -111,28 +116,34 @@ class HttpGallery:
     async def store(self, picture: Picture) -> None:
         """Posts one picture from memory, with a Content-Length, in one attempt.
 
+        Every attempt of the same bytes under the same name has the same ``Idempotency-Key``, so that a server
+        that knows it stores them once.
+
         Raises:
             UploadError: any answer but an accepted status, or no connection.
             UnknownUploadError: it was sent, and no answer came in time.
         """
         try:
-            await self._client.post(self._settings.success_status, **self._upload(picture))
+            await self._client.post(**self._upload(picture))
         except ExchangeError as error:
             if error.sent:
-                raise UnknownUploadError(f"it was sent, but {error}: the server may have it or not") from error
-            raise UploadError(str(error)) from error
+                message = f"it was sent, but {error}: the server may have it or not"
+                raise error.as_error(UnknownUploadError, message) from error
+            raise error.as_error(UploadError) from error
 
     def _upload(self, picture: Picture) -> dict[str, Any]:
+        headers = {}
+        if picture.upload_key is not None:
+            # A quoted string, after draft-ietf-httpapi-idempotency-key-header, section 2.1.
+            headers["Idempotency-Key"] = f'"{picture.upload_key}"'
         if self._settings.upload_as is UploadAs.RAW:
-            return {
-                "content": picture.data,
-                "headers": {"Content-Type": picture.media_type},
-                "params": {"name": picture.name},
-            }
+            headers["Content-Type"] = picture.media_type
+            return {"content": picture.data, "headers": headers, "params": {"name": picture.name}}
         # RFC 7578, section 4.2: the part's filename; httpx writes it the way browsers do.
-        return {"files": {self._settings.field: (picture.name, picture.data, picture.media_type)}}
+        files = {self._settings.field: (picture.name, picture.data, picture.media_type)}
+        return {"files": files, "headers": headers}
 
     def _list_error(self, error: ExchangeError) -> ListError | AccessError:
         if error.refused_access:
             return AccessError(f"{self} refuses us: {error}; give credentials with --auth or --header")
-        return ListError(f"the list {self} cannot be read: {error}")
+        return error.as_error(ListError, f"the list {self} cannot be read: {error}")

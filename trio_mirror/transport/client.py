@@ -6,20 +6,25 @@ This is the one place that knows httpx's client classes and exceptions. An excha
 
 from __future__ import annotations
 
+import logging
 import ssl
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import httpx
 import trio
 
 from trio_mirror import __version__
-from trio_mirror.errors import MirrorError
+from trio_mirror.errors import MirrorError, SettingsError
 from trio_mirror.names import printable
+from trio_mirror.transport.digest import digest_of
+from trio_mirror.transport.retry import parse_http_date, parse_retry_after
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
 
     from trio_mirror.settings import Settings
 
@@ -28,35 +33,60 @@ Origin: TypeAlias = tuple[str, str, int | None]
 
 MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
+# RFC 9110, section 15; 425 is of RFC 8470, 429 of RFC 6585.
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+_OVERLOADED = {429, 503}
+# Seconds over which the slowest rate of a body is measured.
+_RATE_WINDOW = 30.0
 # An answer's first line is for people; more than this of an error page is noise.
 _ANSWER_BYTES = 2_048
 _ANSWER_CHARACTERS = 200
 # Seconds that reading it may take.
 _ANSWER_TIMEOUT = 2.0
 
+_TIMED_OUT: dict[str, Any] = {"transient": True, "overload": True}
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_log = logging.getLogger(__name__)
+
+_Error = TypeVar("_Error", bound=MirrorError)
+
 
 class ExchangeError(MirrorError):
     """One HTTP exchange failed.
 
     Attributes:
-        status: the status of the answer, where one came.
         sent: whether the whole request had left and no answer came, so that the server may have acted on it.
         refused_access: whether authentication or TLS refused us.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, refused_access: bool = False) -> None:
-        super().__init__(message)
-        self.status = status
+    def __init__(self, message: str, *, refused_access: bool = False, **more: Any) -> None:
+        super().__init__(message, **more)
         self.sent = False
         self.refused_access = refused_access
+
+    def as_error(self, kind: type[_Error], message: str | None = None) -> _Error:
+        """The same failure, as the error of a picture or of the list."""
+        return kind(
+            str(self) if message is None else message,
+            transient=self.transient,
+            retry_after=self.retry_after,
+            overload=self.overload,
+        )
 
 
 @asynccontextmanager
 async def open_client(
     base: httpx.URL, settings: Settings, *, auth: tuple[str, str] | None, header: Collection[tuple[str, str]]
 ) -> AsyncIterator[Client]:
-    """Opens a client for the origin of ``base``; leaving the block closes its connections."""
+    """Opens a client for the origin of ``base``; leaving the block closes its connections.
+
+    Raises:
+        SettingsError: ``ca_file`` cannot be read.
+    """
+    if settings.insecure and base.scheme == "https":
+        _log.warning("--insecure: whoever answers for %s is believed", base.host)
     async with httpx.AsyncClient(
+        verify=_verification(settings),
         auth=auth,
         headers=[("User-Agent", f"trio-mirror/{__version__}"), ("Accept", "*/*"), *header],
         # One connection for each picture in flight, and one for the list that streams beside them. A pool
@@ -68,39 +98,62 @@ async def open_client(
         timeout=None,  # noqa: S113
         follow_redirects=False,
     ) as client:
-        yield Client(client, base, settings.timeout)
+        yield Client(client, base, settings)
+
+
+def _verification(settings: Settings) -> ssl.SSLContext | bool:
+    if settings.insecure or settings.ca_file is None:
+        return not settings.insecure
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or "it holds no certificate in PEM form"
+        raise SettingsError(f"--ca-file: {printable(settings.ca_file)} cannot be used: {reason}") from error
 
 
 class Client:
     """An HTTP client for one origin: every wait under a deadline, every body under a limit."""
 
-    def __init__(self, client: httpx.AsyncClient, base: httpx.URL, timeout: float) -> None:
+    def __init__(self, client: httpx.AsyncClient, base: httpx.URL, settings: Settings) -> None:
         self._client = client
         self._base = base
-        self._timeout = timeout
+        self._settings = settings
 
-    async def get(self, path: str, max_bytes: int) -> tuple[bytes, httpx.Headers]:
+    async def get(self, path: str, headers: Mapping[str, str] = _NO_HEADERS) -> tuple[bytes, httpx.Headers] | None:
         """Reads a whole body in one attempt, cut off after the timeout, body included.
 
         Args:
             path: what follows the base URL, percent-encoded.
-            max_bytes: the limit of the body, counted after content decoding.
+            headers: what to ask with; ``If-None-Match`` allows for the answer None, not modified.
 
         Raises:
-            ExchangeError: no whole answer in time, a status other than 200, a body cut short or over the limit.
+            ExchangeError: no whole answer in time, a status other than 200, a body cut short, too slow, over
+                ``max_bytes`` (counted after content decoding), or not what its digest says.
         """
-        body = bytearray()
+        limit = self._settings.max_bytes
+        parts: list[bytes] = []
+        size = 0
         with self._attempt():
             # A picture is compressed already: a content coding around it would only cost time.
-            async with self._answer(path, {"Accept-Encoding": "identity"}) as response:
-                if int(response.headers.get("Content-Length", 0)) > max_bytes:
-                    raise _too_large(max_bytes)
+            async with self._answer(path, {"Accept-Encoding": "identity", **headers}) as response:
+                if response.status_code == httpx.codes.NOT_MODIFIED:
+                    return None
+                if int(response.headers.get("Content-Length", 0)) > limit:
+                    raise _too_large(limit)
+                digest = digest_of(response.headers)
+                pace = _Pace(self._settings.min_rate)
                 async with _chunks(response) as chunks:
                     async for chunk in chunks:
-                        body += chunk
-                        if len(body) > max_bytes:
-                            raise _too_large(max_bytes)
-        return bytes(body), response.headers
+                        pace.saw(len(chunk))
+                        parts.append(chunk)
+                        size += len(chunk)
+                        if size > limit:
+                            raise _too_large(limit)
+                        if digest is not None:
+                            digest.update(chunk)
+        if digest is not None and not digest.matches():
+            raise ExchangeError("the body is not what its digest says", transient=True)
+        return b"".join(parts), response.headers
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[tuple[httpx.Headers, AsyncIterator[bytes]]]:
@@ -118,22 +171,25 @@ class Client:
             yield response.headers, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
     async def _each_in_time(self, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        pace = _Pace(self._settings.min_rate)
         while True:
+            pace.resume()
             with self._attempt():
                 chunk = await anext(chunks, None)
+                pace.saw(len(chunk or b""))
             if chunk is None:
                 return
             yield chunk
 
-    async def post(self, accepted: Collection[int], **content: Any) -> None:
+    async def post(self, **content: Any) -> None:
         """Posts to the base URL in one attempt. A redirect is an answer like any other: it is not followed.
 
         Args:
-            accepted: the statuses that mean done.
             content: what httpx's ``build_request`` takes: ``content``, ``files``, ``headers``, ``params``.
 
         Raises:
-            ExchangeError: any other status, or no answer in time; its ``sent`` tells whether the body had left.
+            ExchangeError: a status not of ``success_status``, or no answer in time; its ``sent`` tells whether
+                the body had left.
         """
         request = self._client.build_request("POST", self._base, **content)
         body = request.stream = _Watched(cast("httpx.AsyncByteStream", request.stream))
@@ -144,39 +200,84 @@ class Client:
             error.sent = body.sent
             raise
         async with _closing(response):
-            first_line = await _first_line(response)
-        if response.status_code not in accepted:
-            raise ExchangeError(_status_line(response, first_line), status=response.status_code)
+            if response.status_code not in self._settings.success_status:
+                raise await _refusal(response)
+            # Read to its end, so that its connection is kept.
+            await _first_line(response)
 
     @asynccontextmanager
-    async def _answer(self, path: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+    async def _answer(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+        """One answer of status 200, or 304 where that was asked for, after the redirects that are followed."""
         url = self._base.copy_with(raw_path=self._base.raw_path + path.encode("ascii"))
         for _ in range(MAX_REDIRECTS + 1):
             request = self._client.build_request("GET", url, headers=headers)
             async with _closing(await self._client.send(request, stream=True)) as response:
-                if response.status_code == 200:
+                self._check_headers(response)
+                if response.status_code == 200 or (response.status_code == 304 and "If-None-Match" in headers):
                     yield response
                     return
                 if response.status_code not in _REDIRECTS or "Location" not in response.headers:
-                    refused = response.status_code in {401, 403}
-                    raise ExchangeError(
-                        _status_line(response, await _first_line(response)),
-                        status=response.status_code,
-                        refused_access=refused,
-                    )
+                    raise await _refusal(response)
                 url = _redirected(url, response.headers["Location"])
         raise ExchangeError(f"more than {MAX_REDIRECTS} redirects")
+
+    def _check_headers(self, response: httpx.Response) -> None:
+        raw = response.headers.raw
+        if len(raw) > self._settings.max_headers:
+            raise ExchangeError(
+                f"the answer has {len(raw)} headers, more than {self._settings.max_headers} (--max-headers)"
+            )
+        size = sum(len(name) + len(value) + 4 for name, value in raw)
+        if size > self._settings.max_header_bytes:
+            limit = format_size(self._settings.max_header_bytes)
+            raise ExchangeError(f"the answer's headers are over the limit of {limit} (--max-header-bytes)")
 
     @contextmanager
     def _attempt(self) -> Iterator[None]:
         """One cancel scope around one attempt; httpx's errors and the deadline's become ExchangeErrors."""
+        timeout = self._settings.timeout
         try:
-            with trio.fail_after(self._timeout):
+            with trio.fail_after(timeout):
                 yield
         except trio.TooSlowError as error:
-            raise ExchangeError(f"no answer within {self._timeout:g} s") from error
+            raise ExchangeError(f"no whole answer within {timeout:g} s (--timeout)", **_TIMED_OUT) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _translated(error) from error
+
+
+class _Pace:
+    """Tells when a body comes in slower than the slowest rate, measured over windows of 30 s of waiting for it.
+
+    Args:
+        min_rate: bytes a second.
+    """
+
+    def __init__(self, min_rate: float) -> None:
+        self._min_rate = min_rate
+        self._bytes = 0
+        self._waited = 0.0
+        self.resume()
+
+    def resume(self) -> None:
+        """Leaves out the time that the reader took since the last chunk."""
+        self._since = trio.current_time()
+
+    def saw(self, size: int) -> None:
+        """Counts a chunk.
+
+        Raises:
+            ExchangeError: fewer bytes came in the window than the slowest rate allows.
+        """
+        now = trio.current_time()
+        self._waited += now - self._since
+        self._since = now
+        self._bytes += size
+        if self._waited < _RATE_WINDOW:
+            return
+        if self._bytes < self._min_rate * self._waited:
+            slowest = f"{format_size(self._min_rate)}/s"
+            raise ExchangeError(f"the body came slower than {slowest} (--min-rate)", **_TIMED_OUT)
+        self._bytes, self._waited = 0, 0.0
 
 
 class _Watched(httpx.AsyncByteStream):
@@ -221,9 +322,21 @@ async def _first_line(response: httpx.Response) -> str:
     return printable(lines[0][:_ANSWER_CHARACTERS])
 
 
-def _status_line(response: httpx.Response, first_line: str) -> str:
-    status = f"{response.status_code} {printable(response.reason_phrase)}".strip()
-    return f"the server answered {status}: {first_line}" if first_line else f"the server answered {status}"
+async def _refusal(response: httpx.Response) -> ExchangeError:
+    status = response.status_code
+    first_line = await _first_line(response)
+    answer = f"the server answered {status} {printable(response.reason_phrase)}".strip()
+    # By the server's own clock, where it tells: ours may differ.
+    now = datetime.now(UTC)
+    now = parse_http_date(response.headers.get("Date", ""), now) or now
+    retry_after = response.headers.get("Retry-After")
+    return ExchangeError(
+        f"{answer}: {first_line}" if first_line else answer,
+        transient=status in _TRANSIENT,
+        retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
+        overload=status in _OVERLOADED,
+        refused_access=status in {401, 403},
+    )
 
 
 def _redirected(here: httpx.URL, location: str) -> httpx.URL:
@@ -258,11 +371,15 @@ def _translated(error: Exception) -> ExchangeError:
             detail = getattr(cause, "verify_message", "") or cause
             return ExchangeError(f"TLS failed: {detail}", refused_access=True)
         cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.ConnectError):
-        return ExchangeError("the connection was refused or the host is unknown")
+    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
+        words = "the connection was refused or the host is unknown"
+        return ExchangeError(words, transient=True, overload=True)
     if isinstance(error, httpx.RemoteProtocolError) and "body" in str(error):
-        return ExchangeError("the body ended early")
+        return ExchangeError("the body ended early", transient=True)
     if isinstance(error, httpx.DecodingError):
         return ExchangeError("the body's content coding is damaged")
     detail = f": {printable(str(error))}" if str(error) else ""
-    return ExchangeError(f"the connection failed ({type(error).__name__}){detail}")
+    return ExchangeError(
+        f"the connection failed ({type(error).__name__}){detail}",
+        transient=isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError),
+    )

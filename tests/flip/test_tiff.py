@@ -1,0 +1,493 @@
+"""TIFF: pixels mirrored at every depth and layout, and nothing else touched."""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+import struct
+import zlib
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageChops, ImageOps, ImageStat
+
+from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, write
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.tiff import flip
+from trio_mirror.flip.tiff_codecs import ThunderScan
+from trio_mirror.flip.tiff_ifd import Structure
+from trio_mirror.flip.tiff_predictor import Predictor
+from trio_mirror.flip.tiff_raster import reverse_rows
+from trio_mirror.model import Limits
+
+
+def flipped(data: bytes) -> bytes:
+    return flip(data, limits=Limits()).data
+
+
+def shown(data: bytes, page: int = 0) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as image:
+        image.seek(page)
+        image.load()
+        return image.copy()
+
+
+def noise(width: int, height: int, bits: int, samples: int, seed: int = 1) -> Rows:
+    draw = random.Random(seed)
+    return [[tuple(draw.getrandbits(bits) for _ in range(samples)) for _ in range(width)] for _ in range(height)]
+
+
+def drawn_by_pillow(mode: str, size: tuple[int, int], **options: object) -> bytes:
+    """A TIFF of soft waves with a little noise."""
+    draw = random.Random(7)
+    width, height = size
+    length = len(Image.new(mode, (1, 1)).tobytes())
+    if mode == "1":
+        raster = draw.randbytes((width + 7) // 8 * height)
+    else:
+        raster = bytes(
+            (3 * column + 2 * row + draw.randrange(4)) % 200
+            for row in range(height)
+            for column in range(width * length)
+        )
+    image = Image.frombytes(mode, size, raster)
+    if mode == "P":
+        image.putpalette(draw.randbytes(768))
+    out = io.BytesIO()
+    image.save(out, "TIFF", **options)
+    return out.getvalue()
+
+
+# Depth, samples, photometric interpretation and sample format of what Pillow can show.
+READABLE = [
+    (1, 1, 0, 1),
+    (1, 1, 1, 1),
+    (2, 1, 1, 1),
+    (4, 1, 1, 1),
+    (8, 1, 1, 1),
+    (16, 1, 1, 1),
+    (32, 1, 1, 3),
+    (8, 3, 2, 1),
+]
+
+
+@st.composite
+def drawings(draw: st.DrawFn) -> Drawn:
+    bits, samples, photometric, sample_format = draw(st.sampled_from(READABLE))
+    compression = draw(st.sampled_from([1, 8, 32773]))
+    predictors = [1]
+    if compression == 8 and bits in {8, 16, 32}:
+        predictors += [2, 3] if sample_format == 3 else [2]
+    tile = draw(st.sampled_from([None, (16, 16), (32, 16)]))
+    width, height = draw(st.integers(1, 37)), draw(st.integers(1, 37))
+    return Drawn(
+        rows=noise(width, height, bits, samples, draw(st.integers(0, 9))),
+        bits=bits,
+        compression=compression,
+        predictor=draw(st.sampled_from(predictors)),
+        planar=draw(st.sampled_from([1, 2])) if samples > 1 else 1,
+        tile=tile,
+        rows_per_strip=None if tile else draw(st.sampled_from([None, 1, 5, 99])),
+        fill_order=draw(st.sampled_from([1, 2])) if bits < 16 else 1,
+        orientation=draw(st.sampled_from([None, *range(1, 9)])),
+        photometric=photometric,
+        sample_format=sample_format,
+    )
+
+
+@settings(deadline=None, max_examples=120)
+@given(image=drawings(), order=st.sampled_from("<>"), big=st.booleans())
+def test_every_row_is_reversed_and_twice_gives_the_original(image: Drawn, order: str, big: bool) -> None:
+    big = big and order == "<"  # Pillow does not know big-endian BigTIFF
+    data = write(image, order=order, big=big)
+    once = flipped(data)
+    assert rows_of(once, image) == [image.mirrored()]
+    assert rows_of(flipped(once), image) == [image.rows]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    bits=st.integers(1, 64),
+    samples=st.integers(1, 5),
+    order=st.sampled_from("<>"),
+    big=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_any_depth_is_mirrored_where_it_is_only_a_reduced_image(
+    bits: int, samples: int, order: str, big: bool, seed: int
+) -> None:
+    draw = random.Random(seed)
+    size = draw.randrange(1, 20), draw.randrange(1, 20)
+    odd = Drawn(rows=noise(*size, bits, samples, seed), bits=bits, compression=draw.choice([1, 8]))
+    page = Drawn(rows=noise(5, 4, 8, 1), below=(odd,))
+    big = big and order == "<"
+    reader = Reader(flipped(write(page, order=order, big=big)))
+    (tags,) = reader.directories()
+    assert reader.rows(tags, page) == page.mirrored()
+    below, _ = reader.directory(tags[330][0])
+    assert reader.rows(below, odd) == odd.mirrored()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I;16B", "I", "F"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd"])
+def test_exact_compressions_keep_every_pixel(mode: str, compression: str | None) -> None:
+    data = drawn_by_pillow(mode, (37, 29), compression=compression, tiffinfo={278: 8})
+    result = flip(data, limits=Limits())
+    assert result.lossless
+    assert result.media_type == "image/tiff"
+    before, after = shown(data), shown(result.data)
+    assert after.mode == before.mode
+    assert after.tobytes() == before.transpose(Image.Transpose.FLIP_LEFT_RIGHT).tobytes()
+    assert Reader(result.data).directories()[0][259] == Reader(data).directories()[0][259]
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "lzma", "zstd"])
+def test_differences_along_rows_are_undone_and_done_again(compression: str) -> None:
+    data = drawn_by_pillow("RGB", (41, 13), compression=compression, tiffinfo={317: 2})
+    assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+@pytest.mark.parametrize("options", [{}, {292: 1}, {292: 4}, {292: 5}])
+def test_fax_pages_keep_their_code(compression: str, options: dict[int, int]) -> None:
+    if options and compression != "group3":
+        return
+    data = drawn_by_pillow("1", (75, 31), compression=compression, tiffinfo={278: 10, **options})
+    assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_the_page_is_mirrored_as_it_is_displayed(orientation: int, tile: tuple[int, int] | None) -> None:
+    image = Drawn(rows=noise(21, 18, 8, 3), orientation=orientation, photometric=2, tile=tile, rows_per_strip=5)
+    data = write(image)
+    assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
+    assert Reader(flipped(data)).directories()[0][274] == (orientation,)
+
+
+def test_every_page_and_every_reduced_image_is_mirrored() -> None:
+    small = Drawn(rows=noise(4, 3, 8, 1), compression=8)
+    pages = [Drawn(rows=noise(9, 7, 8, 1, seed), below=(small, small)) for seed in range(3)]
+    reader = Reader(flipped(write(*pages)))
+    for page, tags in zip(pages, reader.directories(), strict=True):
+        assert reader.rows(tags, page) == page.mirrored()
+        for at in tags[330]:
+            assert reader.rows(reader.directory(at)[0], small) == small.mirrored()
+
+
+def test_all_bytes_but_the_pixels_stay_in_place() -> None:
+    rows = noise(10, 6, 8, 1)
+    exif = b"MakerNote with offsets of its own"
+    image = Drawn(rows=rows, rows_per_strip=2, tags={37500: (7, exif), 282: (5, struct.pack("<II", 72, 1))})
+    data = write(image) + b"and a tail"
+    raster = bytes(sample for row in rows for (sample,) in row)
+    mirrored = bytes(sample for row in rows for (sample,) in row[::-1])
+    assert flipped(data) == data.replace(raster, mirrored)
+
+
+def test_compressed_strips_that_grow_go_to_the_end_and_nothing_else_moves() -> None:
+    draw = random.Random(3)
+    rows: Rows = [[(draw.choice((0, 0, 0, 7, draw.getrandbits(8))),) for _ in range(60)] for _ in range(64)]
+    image = Drawn(rows=rows, compression=8, rows_per_strip=4, tags={270: (2, b"what it shows\0")})
+    tail = draw.randbytes(40)
+    data = write(image) + tail
+    result = flipped(data)
+    before, after = Reader(data).directories()[0], Reader(result).directories()[0]
+    assert sum(after[279]) > sum(before[279]), "the case that this test is about did not arise"
+    moving = {273, 279}
+    assert {tag: before[tag] for tag in before.keys() - moving} == {tag: after[tag] for tag in after.keys() - moving}
+    assert result.find(tail) == data.find(tail)
+    assert b"what it shows\0" in result
+    assert rows_of(result, image) == [image.mirrored()]
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_values_that_outgrow_their_type_get_a_larger_one(count: int, *, big: bool) -> None:
+    image = Drawn(rows=noise(8, 2 * count, 8, 1), rows_per_strip=2)
+    writer = Writer(big=big)
+    writer.add(image, short_counts=True)
+    data = bytes(writer.data)
+    structure = Structure(data)
+    out = bytearray(data)
+    structure.store(out, structure.images(1)[0].entries[279], [70_000] * count)
+    before, after = Reader(data).directories()[0], Reader(bytes(out)).directories()[0]
+    assert after == before | {279: (70_000,) * count}
+
+
+def test_a_classic_file_does_not_point_beyond_four_gigabytes() -> None:
+    data = write(Drawn(rows=noise(8, 2, 8, 1)))
+    structure = Structure(data)
+    with pytest.raises(FlipError, match="too large for a classic TIFF"):
+        structure.store(bytearray(data), structure.images(1)[0].entries[273], [1 << 32])
+
+
+def test_strips_that_pages_share_are_mirrored_once() -> None:
+    image = Drawn(rows=noise(8, 8, 8, 1))
+    writer = Writer()
+    first = writer.add(image)
+    tags, _ = Reader(bytes(writer.data)).directory(first)
+    names = {256: "I", 257: "I", 258: "H", 259: "H", 262: "H", 273: "I", 277: "H", 278: "I", 279: "I"}
+    writer.directory({tag: (4, struct.pack("<I", tags[tag][0])) for tag in names})
+    result = flipped(bytes(writer.data))
+    assert rows_of(result, image, image) == [image.mirrored(), image.mirrored()]
+
+
+def test_a_chain_of_pages_that_comes_back_ends_there() -> None:
+    image = Drawn(rows=noise(6, 5, 8, 1))
+    writer = Writer()
+    at = writer.add(image)
+    struct.pack_into("<I", writer.data, writer.link, at)
+    data = bytes(writer.data)
+    assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
+
+
+def decibels(one: Image.Image, other: Image.Image) -> float:
+    squares = ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).sum2
+    mean = sum(squares) / (3 * one.width * one.height)
+    return 10 * math.log10(255**2 / mean) if mean else math.inf
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "YCbCr", "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("size", [(64, 48), (51, 37)])
+def test_jpeg_strips_are_encoded_again_closely(mode: str, orientation: int, size: tuple[int, int]) -> None:
+    data = drawn_by_pillow(mode, size, compression="jpeg", quality=90, tiffinfo={278: 16, 274: orientation})
+    result = flip(data, limits=Limits())
+    assert not result.lossless
+    assert decibels(shown(result.data), ImageOps.mirror(shown(data))) >= 40
+    assert Reader(result.data).directories()[0][347] == Reader(data).directories()[0][347]
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("pointing", [0, 1, None])
+def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(subsampling: int, pointing: int | None) -> None:
+    picture = shown(drawn_by_pillow("RGB", (64, 48)))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=92, subsampling=subsampling)
+    stream = out.getvalue()
+    writer = Writer()
+    writer.data += stream
+    start, factors = 8, ((1, 1), (2, 1), (2, 2))[subsampling]
+    tags = {
+        256: (4, struct.pack("<I", 64)),
+        257: (4, struct.pack("<I", 48)),
+        258: (3, struct.pack("<3H", 8, 8, 8)),
+        259: (3, struct.pack("<H", 6)),
+        262: (3, struct.pack("<H", 6)),
+        277: (3, struct.pack("<H", 3)),
+        278: (4, struct.pack("<I", 48)),
+        513: (4, struct.pack("<I", start)),
+        514: (4, struct.pack("<I", len(stream))),
+        530: (3, struct.pack("<2H", *factors)),
+    }
+    if pointing is not None:
+        behind = stream.index(b"\xff\xda") * pointing
+        tags |= {
+            273: (4, struct.pack("<I", start + behind)),
+            279: (4, struct.pack("<I", len(stream) - behind)),
+        }
+    writer.directory(tags)
+    data = bytes(writer.data)
+    result = flip(data, limits=Limits())
+    assert not result.lossless
+    assert decibels(shown(result.data), ImageOps.mirror(shown(data))) >= 40
+
+
+def with_strips(image: Drawn, strips: list[bytes]) -> bytes:
+    """A file whose strips are given, whatever the drawing's pixels are."""
+    writer = Writer()
+    writer.add(replace(image, compression=1))
+    tags = Reader(bytes(writer.data)).directories()[0] | {259: (image.compression,)}
+    writer.link = 4
+    offsets = []
+    for strip in strips:
+        writer.data += bytes(len(writer.data) % 2)
+        offsets.append(len(writer.data))
+        writer.data += strip
+    tags |= {273: tuple(offsets), 279: tuple(map(len, strips))}
+    kinds = {tag: (4, struct.pack(f"<{len(values)}I", *values)) for tag, values in tags.items()}
+    kinds[258] = (3, struct.pack(f"<{image.samples}H", *tags[258]))
+    writer.directory(kinds)
+    return bytes(writer.data)
+
+
+@pytest.mark.parametrize("width", [32, 33])
+def test_thunderscan_keeps_every_pixel(width: int) -> None:
+    rows: Rows = [[(4 * (column // 8) % 16 if column > 3 else column,) for column in range(width)] for _ in range(6)]
+    codes = b"".join(bytes(0xC0 | value for (value,) in row) for row in rows)
+    image = Drawn(rows=rows, bits=4, compression=32809)
+    data = with_strips(image, [codes])
+    result = flipped(data)
+    assert shown(result).tobytes() == ImageOps.mirror(shown(data)).tobytes()
+    (count,) = Reader(result).directories()[0][279]
+    assert count < len(codes), "runs of equal pixels are not shortened"
+    raster = random.Random(2).randbytes(16 * 9)
+    codec = ThunderScan(32)
+    assert codec.decode(codec.encode(raster, 9), 9) == raster
+
+
+@pytest.mark.parametrize("orientation", [1, 8])
+@pytest.mark.parametrize("factors", [(1, 1), (2, 1), (2, 2), (4, 2)])
+def test_chroma_shared_among_pixels_moves_with_them(factors: tuple[int, int], orientation: int) -> None:
+    across, down = factors
+    draw = random.Random(5)
+    blocks = [[draw.randbytes(across * down + 2) for _ in range(4)] for _ in range(3)]
+    image = Drawn(
+        rows=[[(0, 0, 0)] * (4 * across)] * (3 * down),
+        compression=8,
+        photometric=6,
+        orientation=orientation,
+        tags={530: (3, struct.pack("<2H", *factors))},
+    )
+    data = with_strips(image, [zlib.compress(b"".join(map(b"".join, blocks)))])
+    assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    width=st.integers(1, 40),
+    samples=st.integers(1, 4),
+    size=st.sampled_from([1, 2, 4, 8]),
+    order=st.sampled_from(["little", "big"]),
+    kind=st.sampled_from([2, 3]),
+    seed=st.integers(0, 99),
+)
+def test_differences_of_any_width_add_up(
+    width: int, samples: int, size: int, order: Literal["little", "big"], kind: int, seed: int
+) -> None:
+    rows = noise(width, 3, 8 * size, samples, seed)
+    plain = Drawn(rows=rows, bits=8 * size)
+    mark = "<" if order == "little" else ">"
+    raster, differences = pack(rows, plain, mark), pack(rows, replace(plain, predictor=kind), mark)
+    predictor = Predictor(kind, order, width, samples, size)
+    assert predictor.redo(raster) == differences
+    assert predictor.undo(differences) == raster
+
+
+@given(bits=st.integers(1, 70), width=st.integers(1, 30), height=st.integers(1, 4), seed=st.integers(0, 99))
+def test_reversing_rows_twice_changes_nothing(bits: int, width: int, height: int, seed: int) -> None:
+    raster = b"".join(
+        (random.Random(seed + row).getrandbits(width * bits) << -width * bits % 8).to_bytes((width * bits + 7) // 8)
+        for row in range(height)
+    )
+    once = reverse_rows(raster, width, bits)
+    assert reverse_rows(once, width, bits) == raster
+    first = int.from_bytes(raster) >> 8 * len(raster) - bits
+    stride = (width * bits + 7) // 8
+    assert int.from_bytes(once[:stride]) >> -width * bits % 8 & (1 << bits) - 1 == first
+
+
+SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({259: (3, b"\x9c\x80")}, "compression 32924"),
+        ({259: (3, b"\x06\0")}, "old-style JPEG"),
+        ({262: (3, b"\x23\x80")}, "raw data"),
+        ({257: (4, struct.pack("<I", 100))}, "fewer strips"),
+        (  # found by fuzzing: a list of millions of strips was made before their offsets were counted
+            {257: (4, struct.pack("<I", 8_000_000)), 278: (4, struct.pack("<I", 1)), 259: (3, b"\1\0")},
+            "fewer strips",
+        ),
+        ({256: (4, struct.pack("<I", 0))}, "nothing to mirror"),
+        ({278: (4, struct.pack("<I", 0))}, "no size"),
+        ({317: (3, b"\x07\0")}, "predictor 7"),
+        ({279: (4, struct.pack("<3I", 30, 0, 30))}, "leaves out"),
+        ({279: (4, struct.pack("<3I", 30, 30, 99999))}, "cut short"),
+        ({273: (5, struct.pack("<2I", 8, 1))}, "where its image data is"),
+        ({279: (5, struct.pack("<2I", 8, 1))}, "how long"),
+        ({258: (3, b"\x0c\0"), 317: (3, b"\2\0")}, "predictor 2 at a depth"),
+        ({277: (3, b"\0\0")}, "samples and their depths"),
+    ],
+)
+def test_what_cannot_be_mirrored_is_refused_in_words(tags: dict[int, tuple[int, bytes]], message: str) -> None:
+    page = Drawn(rows=noise(5, 4, 8, 1), below=(replace(SOUND, tags=tags),))
+    writer = Writer()
+    writer.add(page)
+    with pytest.raises(FlipError, match=message):
+        flipped(bytes(writer.data))
+
+
+def test_one_strip_may_leave_its_length_out() -> None:
+    image = replace(SOUND, rows_per_strip=None, tags={279: (5, struct.pack("<2I", 8, 1))})
+    data = write(image) + b"tail"
+    result = flipped(data)
+    (start,) = Reader(result).directories()[0][273]
+    assert zlib.decompress(result[start:]) == bytes(value for row in image.mirrored() for (value,) in row)
+    assert result[: len(data)].endswith(b"tail")
+
+
+def test_a_private_directory_without_an_image_stays_as_it_is() -> None:
+    writer = Writer()
+    private = writer.directory({65000: (7, b"nothing to see")}, chained=False)
+    page = Drawn(rows=noise(5, 4, 8, 1), tags={330: (4, struct.pack("<I", private))})
+    writer.add(page)
+    assert rows_of(flipped(bytes(writer.data)), page) == [page.mirrored()]
+
+
+def test_uncompressed_chroma_that_is_all_there_is_not_subsampled() -> None:
+    image = Drawn(rows=noise(7, 5, 8, 3), photometric=6)
+    assert rows_of(flipped(write(image)), image) == [image.mirrored()]
+
+
+def test_a_page_that_pillow_cannot_show_is_refused() -> None:
+    with pytest.raises(FlipError, match="Pillow cannot show"):
+        flipped(write(Drawn(rows=noise(5, 4, 24, 3), bits=24)))
+
+
+@pytest.mark.parametrize(
+    ("limits", "option"),
+    [
+        (Limits(frame_pixels=100), "--max-frame-pixels"),
+        (Limits(total_pixels=300), "--max-total-pixels"),
+        (Limits(frames=2), "--max-frames"),
+    ],
+)
+def test_limits_are_checked_from_the_headers(limits: Limits, option: str) -> None:
+    data = write(*[replace(SOUND, compression=1, rows=noise(12, 9, 8, 1))] * 3)
+    broken = data[:8] + bytes(4) + data[12:]
+    assert flip(broken, limits=Limits())
+    with pytest.raises(FlipError, match=option):
+        flip(broken, limits=limits)
+
+
+def test_an_image_of_fat_pixels_is_over_the_limit() -> None:
+    page = Drawn(rows=noise(5, 4, 8, 1), below=(Drawn(rows=noise(10, 10, 64, 5), bits=64),))
+    with pytest.raises(FlipError, match="--max-frame-pixels"):
+        flip(write(page), limits=Limits(frame_pixels=150))
+
+
+def test_what_photoshop_keeps_beside_the_pixels_is_told() -> None:
+    thumbnail = b"8BIM\x04\x0c\0\0" + struct.pack(">I", 4) + b"JPEG"
+    image = Drawn(
+        rows=noise(5, 4, 8, 1),
+        tags={34377: (7, thumbnail), 37724: (7, b"Adobe Photoshop Document Data Block")},
+    )
+    result = flip(write(image), limits=Limits())
+    assert "thumbnail" in result.notes[0]
+    assert "layers" in result.notes[1]
+    assert thumbnail in result.data
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged tags before it gives up
+@settings(deadline=None, max_examples=400)
+@given(image=drawings(), order=st.sampled_from("<>"), data=st.data())
+def test_any_byte_changed_or_cut_gives_a_picture_or_a_flip_error(image: Drawn, order: str, data: st.DataObject) -> None:
+    original = write(image, order=order)
+    position = data.draw(st.integers(0, len(original) - 1))
+    if data.draw(st.booleans()):
+        damaged = original[:position]
+    else:
+        damaged = original[:position] + bytes([data.draw(st.integers(0, 255))]) + original[position + 1 :]
+    try:
+        result = flip(damaged, limits=Limits())
+    except FlipError:
+        return
+    assert result.data.startswith((b"II", b"MM"))

@@ -1,0 +1,211 @@
+"""The gallery that is a folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given, settings
+
+from tests.test_names import hostile_names
+from trio_mirror.errors import (
+    FetchError,
+    ListError,
+    MirrorError,
+    NameRefusedError,
+    SettingsError,
+    UploadError,
+)
+from trio_mirror.galleries.directory import DirectoryGallery
+from trio_mirror.model import Picture
+
+
+def picture(name: str, data: bytes = b"data") -> Picture:
+    return Picture(name=name, data=data, media_type="image/png")
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def names_of(gallery: DirectoryGallery) -> list[str]:
+    async with gallery.names() as names:
+        return [name async for name in names]
+
+
+async def test_names_are_sorted_in_each_folder_and_hidden_ones_left_out(tmp_path: Path) -> None:
+    for name in [
+        "b.png",
+        "a.png",
+        "sub/z.png",
+        "sub/deep/y.png",
+        "sub/c.png",
+        "t/x.png",
+        ".hidden.png",
+        ".git/x.png",
+    ]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "loop").symlink_to(tmp_path)
+    in_order = ["a.png", "b.png", "sub/c.png", "sub/z.png", "sub/deep/y.png", "t/x.png"]
+    assert await names_of(DirectoryGallery(tmp_path)) == in_order
+
+
+async def test_the_list_of_a_missing_folder_is_a_list_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ListError, match="missing cannot be listed: No such file"):
+        await names_of(DirectoryGallery(tmp_path / "missing"))
+
+
+async def fetched(gallery: DirectoryGallery, name: str) -> Picture:
+    found = await gallery.fetch(name)
+    assert found is not None
+    return found
+
+
+async def test_a_picture_with_the_known_tag_is_not_read(tmp_path: Path) -> None:
+    gallery = DirectoryGallery(tmp_path)
+    await gallery.store(picture("a.png", b"first"))
+    tag = (await fetched(gallery, "a.png")).etag
+    assert await gallery.fetch("a.png", tag) is None
+    await gallery.store(picture("a.png", b"second!"))
+    assert (await fetched(gallery, "a.png")).data == b"second!"
+
+
+async def test_what_is_stored_can_be_listed_and_fetched(tmp_path: Path) -> None:
+    gallery = DirectoryGallery(tmp_path / "new" / "folder")
+    await gallery.prepare()
+    await gallery.store(picture("sub/deep/Grüße.webp", b"first"))
+    first = await fetched(gallery, "sub/deep/Grüße.webp")
+    await gallery.store(picture("sub/deep/Grüße.webp", b"second!"))
+    second = await fetched(gallery, "sub/deep/Grüße.webp")
+    assert await names_of(gallery) == ["sub/deep/Grüße.webp"]
+    assert (first.data, second.data, second.media_type) == (b"first", b"second!", "image/webp")
+    assert first.etag != second.etag
+
+
+async def test_a_fetch_fails_with_the_reason(tmp_path: Path) -> None:
+    gallery = DirectoryGallery(tmp_path, max_bytes=10)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "large.png").write_bytes(bytes(11))
+    (tmp_path / "just.png").write_bytes(bytes(10))
+    os.mkfifo(tmp_path / "pipe.png")
+    for name, reason in [
+        ("missing.png", "No such file"),
+        ("folder", "Is a directory"),
+        ("large.png", "larger than the limit of 10 bytes"),
+        ("pipe.png", "not a regular file"),
+        ("just.png/below.png", "Not a directory"),
+    ]:
+        with pytest.raises(FetchError, match=reason):
+            await gallery.fetch(name)
+    assert len((await fetched(gallery, "just.png")).data) == 10
+
+
+async def test_the_limit_is_counted_while_reading() -> None:
+    # The kernel gives its own files a size of 0, whatever they hold.
+    with pytest.raises(FetchError, match="larger than the limit of 10 bytes"):
+        await DirectoryGallery("/proc/self", max_bytes=10).fetch("status")
+
+
+@pytest.mark.parametrize("name", ["link.png", "out/secret.png", "up/../secret.png", "chain"])
+async def test_no_symbolic_link_leads_out(tmp_path: Path, name: str) -> None:
+    base, outside = tmp_path / "base", tmp_path / "base-outside"
+    base.mkdir()
+    outside.mkdir()
+    (outside / "secret.png").write_bytes(b"secret")
+    (base / "link.png").symlink_to(outside / "secret.png")
+    (base / "out").symlink_to(outside)
+    (base / "chain").symlink_to("link.png")
+    with pytest.raises(NameRefusedError):
+        await DirectoryGallery(base).fetch(name)
+
+
+async def test_a_store_replaces_a_link_and_enters_no_folder_outside(tmp_path: Path) -> None:
+    base, outside = tmp_path / "base", tmp_path / "outside"
+    base.mkdir()
+    outside.mkdir()
+    (outside / "a.png").write_bytes(b"kept")
+    (base / "a.png").symlink_to(outside / "a.png")
+    (base / "out").symlink_to(outside)
+    gallery = DirectoryGallery(base)
+    await gallery.store(picture("a.png", b"new"))
+    with pytest.raises(NameRefusedError, match="symbolic link"):
+        await gallery.store(picture("out/b.png"))
+    assert files_below(outside) == {"a.png": b"kept"}
+    assert (await fetched(gallery, "a.png")).data == b"new"
+
+
+async def test_a_link_to_a_place_inside_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "alias").symlink_to("real")
+    (tmp_path / "a.png").symlink_to("real/a.png")
+    base = tmp_path.with_name("alias of the base")
+    base.symlink_to(tmp_path)
+    gallery = DirectoryGallery(base)
+    await gallery.store(picture("alias/a.png"))
+    assert (await fetched(gallery, "a.png")).data == b"data"
+    assert (tmp_path / "real" / "a.png").read_bytes() == b"data"
+
+
+@given(hostile_names)
+@settings(deadline=None)
+def test_no_name_reads_or_writes_outside_the_base(name: str) -> None:
+    async def try_both(base: Path) -> None:
+        gallery = DirectoryGallery(base)
+        for attempt in (gallery.fetch(name), gallery.store(picture(name, b"stored"))):
+            try:
+                fetched = await attempt
+            except MirrorError:
+                continue
+            assert fetched is None or fetched.data == b"inside"
+
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder, "outer", "base")
+        base.mkdir(parents=True)
+        (base / "a").write_bytes(b"inside")
+        Path(folder, "outer", "a").write_bytes(b"outside")
+        Path(folder, "a").write_bytes(b"outside")
+        trio.run(try_both, base)
+        outside = {path: data for path, data in files_below(Path(folder)).items() if "base" not in path}
+        assert outside == {"a": b"outside", "outer/a": b"outside"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("folder", "Is a directory"),
+        ("file/a.png", "Not a directory"),
+        (f"{'a' * 300}.png", "File name too long"),
+    ],
+)
+async def test_a_store_that_fails_says_why_and_leaves_nothing_behind(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"kept")
+    with pytest.raises(UploadError, match=reason):
+        await DirectoryGallery(tmp_path).store(picture(name))
+    assert files_below(tmp_path) == {"file": b"kept"}
+
+
+async def test_a_cancelled_store_leaves_all_of_the_picture_or_nothing(tmp_path: Path) -> None:
+    gallery = DirectoryGallery(tmp_path)
+    data = bytes(4_000_000)
+    for delay in (0, 0.0005, 0.002, 0.01):
+        with trio.move_on_after(delay):
+            await gallery.store(picture("a.png", data))
+        assert files_below(tmp_path) in ({}, {"a.png": data})
+
+
+async def test_prepare_refuses_what_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="file is a file, not a folder"):
+        await DirectoryGallery(tmp_path / "file").prepare()
+    with pytest.raises(SettingsError, match="cannot be created: Not a directory"):
+        await DirectoryGallery(tmp_path / "file" / "below").prepare()
+
+
+def test_a_person_reads_the_path() -> None:
+    gallery = DirectoryGallery("some/folder")
+    assert (str(gallery), gallery.url) == ("some/folder", "some/folder")

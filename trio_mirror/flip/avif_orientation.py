@@ -1,0 +1,63 @@
+"""How an AVIF image is turned and mirrored for display: the properties ``irot`` and ``imir``.
+
+ISO/IEC 23008-12, 6.5.10 and 6.5.12; MIAF (ISO/IEC 23000-22, 7.3.6.7) allows one of each, ``irot`` first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from trio_mirror.errors import FlipError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TOP_BOTTOM, _LEFT_RIGHT = 0, 1
+
+
+class Orientation(NamedTuple):
+    """A rotation by quarter turns anticlockwise, then perhaps a mirroring."""
+
+    turns: int
+    axis: int | None
+    """None, 0 (top and bottom change places) or 1 (left and right change places)."""
+
+    def mirrored(self) -> Orientation:
+        """The orientation that shows the same picture mirrored left to right."""
+        if self.axis is None:
+            return Orientation(self.turns, _LEFT_RIGHT)
+        if self.axis == _LEFT_RIGHT:
+            return Orientation(self.turns, None)
+        return Orientation((self.turns + 2) % 4, None)  # both mirrorings together are half a turn
+
+    def property_boxes(self) -> list[bytes]:
+        """The property boxes that say it, in the order in which they are applied."""
+        rotation = [_property(b"irot", self.turns)] if self.turns else []
+        return rotation if self.axis is None else [*rotation, _property(b"imir", self.axis)]
+
+
+def read_orientation(properties: Iterable[tuple[bytes, bytes]]) -> Orientation:
+    """Reads the orientation from properties in the order in which they are applied.
+
+    Args:
+        properties: each a box's kind and body.
+
+    Raises:
+        FlipError: there are several of a kind, or a quarter turn after a mirroring: viewers differ there.
+    """
+    turns: int | None = None
+    axis: int | None = None
+    for kind, body in properties:
+        if kind == b"irot" and body:
+            if turns is not None or (axis is not None and body[0] & 1):
+                raise FlipError("the AVIF is rotated and mirrored in an order that viewers do not agree on")
+            turns = body[0] & 3
+        elif kind == b"imir" and body:
+            if axis is not None:
+                raise FlipError("the AVIF is mirrored twice over, and viewers do not agree on what that means")
+            axis = body[0] & 1
+    return Orientation(turns or 0, axis)
+
+
+def _property(kind: bytes, value: int) -> bytes:
+    return (9).to_bytes(4) + kind + bytes([value])

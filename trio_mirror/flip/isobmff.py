@@ -1,0 +1,127 @@
+"""The ISO base media file format (ISO/IEC 14496-12): boxes found, and changed in place or in size.
+
+A change of size touches more than itself: the size of every box around it, and every offset in the file that
+points behind it. ``Edits`` holds changes by their places in the original file, so that their order is free.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAMAGED = "the file is damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box by its places in the file, counted in bytes: its start, its body, its end."""
+
+    kind: bytes
+    start: int
+    body: int
+    end: int
+    parent: Box | None = None
+
+    def children(self, data: bytes, *, skip: int = 0) -> Iterator[Box]:
+        """The boxes inside, after ``skip`` bytes of the body (the fields of a full box, say)."""
+        return boxes(data, self.body + skip, self.end, parent=self)
+
+    def child(self, data: bytes, kind: bytes, *, skip: int = 0) -> Box | None:
+        """The first box of this kind inside, if there is one."""
+        return next((box for box in self.children(data, skip=skip) if box.kind == kind), None)
+
+
+def boxes(data: bytes, start: int, end: int, *, parent: Box | None = None) -> Iterator[Box]:
+    """The boxes side by side from ``start`` to ``end`` (section 4.2).
+
+    Raises:
+        FlipError: a box is said to be larger than what holds it, or smaller than its own header.
+    """
+    while start < end:
+        if end - start < 8:
+            raise FlipError(f"{DAMAGED}: it ends inside a box")
+        size, kind = struct.unpack_from(">I4s", data, start)
+        body = start + 8
+        if size == 1 and end - start >= 16:
+            (size,) = struct.unpack_from(">Q", data, body)
+            body += 8
+        elif size == 0 and parent is None:
+            size = end - start  # the last box of a file may reach to the file's end
+        if not body - start <= size <= end - start:
+            raise FlipError(f"{DAMAGED}: a box in it is cut short")
+        yield Box(kind, start, body, start + size, parent)
+        start += size
+
+
+class Reader:
+    """Reads big-endian numbers one after the other, within bounds."""
+
+    def __init__(self, data: bytes, at: int, end: int) -> None:
+        self._data = data
+        self._end = end
+        self.at = at
+
+    def number(self, size: int) -> int:
+        """The next number, of ``size`` bytes; 0 bytes are a 0.
+
+        Raises:
+            FlipError: the number reaches beyond the end.
+        """
+        at, self.at = self.at, self.at + size
+        if self.at > self._end:
+            raise FlipError(f"{DAMAGED}: a table in it is cut short")
+        return int.from_bytes(self._data[at : self.at])
+
+
+class Edits:
+    """Changes to a file, noted by places in the original and made all at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._patched = bytearray(data)
+        self._splices: list[tuple[int, int, bytes]] = []
+
+    def splice(self, parent: Box, start: int, end: int, new: bytes) -> None:
+        """Puts ``new`` for the bytes from ``start`` to ``end``, which lie inside ``parent``."""
+        self._splices.append((start, end, new))
+        growth = len(new) - (end - start)
+        box: Box | None = parent
+        while box:
+            self._resize(box, growth)
+            box = box.parent
+
+    def patch(self, at: int, size: int, number: int) -> None:
+        """Writes a number over the ``size`` bytes at ``at``.
+
+        Raises:
+            FlipError: the number does not fit.
+        """
+        if not 0 <= number < 1 << 8 * size:
+            raise FlipError("the file has no room for the offsets of its mirrored picture")
+        self._patched[at : at + size] = number.to_bytes(size)
+
+    def moved(self, position: int) -> int:
+        """How far the byte at ``position`` moves; call after the last splice."""
+        return sum(len(new) - (end - start) for start, end, new in self._splices if end <= position)
+
+    def apply(self) -> bytes:
+        """The changed file."""
+        parts: list[bytes] = []
+        at = 0
+        for start, end, new in sorted(self._splices):
+            parts += [bytes(self._patched[at:start]), new]
+            at = end
+        return b"".join([*parts, bytes(self._patched[at:])])
+
+    def _resize(self, box: Box, growth: int) -> None:
+        size = int.from_bytes(self._patched[box.start : box.start + 4])
+        if size == 1:
+            self.patch(box.start + 8, 8, int.from_bytes(self._patched[box.start + 8 : box.start + 16]) + growth)
+        elif size:
+            self.patch(box.start, 4, size + growth)

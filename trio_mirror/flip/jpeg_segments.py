@@ -1,0 +1,206 @@
+"""The marker segments of a JPEG (ITU-T T.81, Annex B), parsed without trusting a length."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SOI = b"\xff\xd8"
+COM = 0xFE
+
+_APP0, _APP15 = 0xE0, 0xEF
+_DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
+_RST0, _SOI, _EOI, _SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
+_TEM = 0x01
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
+# A segment's length is 16 bits and counts itself (T.81 B.1.1.4).
+PAYLOAD_LIMIT = 65_533
+# Real pictures hold 8 to 12 segments, ICC profiles and extended XMP some hundreds.
+_SEGMENT_LIMIT = 20_000
+# Progressive pictures have about 10 scans. Each scan visits every block again, so a small file of
+# thousands of scans would keep a decoder busy for minutes; libjpeg-turbo's own tools stop at 500, too.
+_SCAN_LIMIT = 500
+# In entropy-coded data a stuffed zero, a restart marker or a fill byte follows 0xFF (T.81 B.1.1.5).
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An application or comment segment: what a JPEG holds beside its raster."""
+
+    marker: int
+    """The second byte of the marker, such as 0xE1 for APP1."""
+    payload: bytes
+    """What follows the length."""
+    at: int = field(default=0, compare=False)
+    """Offset in bytes of the payload in the data that it was parsed from."""
+
+    def with_payload(self, payload: bytes) -> Segment:
+        """The same segment with other contents."""
+        return replace(self, payload=payload)
+
+    def __bytes__(self) -> bytes:
+        """The segment as it stands in a file, marker and length included."""
+        return b"\xff%c%b%b" % (self.marker, (len(self.payload) + 2).to_bytes(2, "big"), self.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component of a frame (T.81 B.2.2): its number, sampling factors and quantisation table."""
+
+    number: int
+    across: int
+    down: int
+    table: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntropyCoding:
+    """How coefficients are written, which does not touch their values."""
+
+    progressive: bool = False
+    """In several refining scans."""
+    arithmetic: bool = False
+    """By arithmetic, not Huffman coding."""
+    restart_interval: int = 0
+    """MCUs between restart markers; 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame header (T.81 B.2.2); sizes in pixels."""
+
+    marker: int
+    """The second byte of the SOF marker: 0xC0 baseline, 0xC2 progressive, 0xC9 arithmetic ..."""
+    precision: int
+    """Bits a sample."""
+    width: int
+    height: int
+    components: tuple[Component, ...]
+
+    @property
+    def mcu(self) -> tuple[int, int]:
+        """Width and height in pixels of the minimum coded unit; one component is coded block by block."""
+        if len(self.components) == 1:
+            return 8, 8
+        return 8 * max(c.across for c in self.components), 8 * max(c.down for c in self.components)
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """One JPEG, taken apart."""
+
+    segments: tuple[Segment, ...]
+    """The application and comment segments in file order."""
+    frame: Frame
+    entropy_coding: EntropyCoding
+    end: int
+    """Offset in bytes, in the file, of what follows the end-of-image marker; without one, all of the file."""
+
+
+def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
+    """Takes a JPEG apart.
+
+    A missing end is no error here: decoders show such a picture if every row of it arrived.
+
+    Args:
+        data: the file.
+        start: offset in bytes of the JPEG.
+        stop: offset in bytes that it may not reach beyond; None for the end of the file.
+
+    Raises:
+        FlipError: it ends before its first scan, or is no JPEG at all.
+    """
+    stop = len(data) if stop is None else stop
+    segments: list[Segment] = []
+    frame, restart_interval, at, scans = None, 0, start + 2, 0
+    for _ in range(_SEGMENT_LIMIT):
+        at = _search(_MARKER, data, at, stop)
+        marker = data[at + 1] if at < stop else _EOI
+        if marker == _TEM or _RST0 <= marker <= _SOI:
+            at += 2
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _EOI or length < 2 or at + 2 + length > stop:
+            if frame is None or not scans:
+                raise FlipError("the JPEG is truncated: it ends before its raster begins")
+            coding = EntropyCoding(
+                progressive=frame.marker & 3 == 2,
+                arithmetic=frame.marker > _JPG,
+                restart_interval=restart_interval,
+            )
+            return Jpeg(tuple(segments), frame, coding, min(at + 2, stop) if marker == _EOI else stop)
+        payload = data[at + 4 : at + 2 + length]
+        at += 2 + length
+        if _APP0 <= marker <= _APP15 or marker == COM:
+            segments.append(Segment(marker, payload, at - len(payload)))
+        elif marker == _DRI:
+            restart_interval = int.from_bytes(payload[:2], "big")
+        elif marker in _FRAMES:
+            frame = frame or _frame(marker, payload)
+        elif marker == _SOS:
+            scans += 1
+            if scans > _SCAN_LIMIT:
+                raise FlipError(f"the JPEG has more than {_SCAN_LIMIT} scans, which no real picture has")
+            at = _search(_MARKER_IN_SCAN, data, at, stop)
+    raise FlipError(f"the JPEG has more than {_SEGMENT_LIMIT:,} marker segments, which no real picture has")
+
+
+def joined(segments: Iterable[Segment], coded: bytes) -> bytes:
+    """Puts a JPEG together from application and comment segments and what ``coded_part`` returned."""
+    return b"".join([SOI, *map(bytes, segments), coded])
+
+
+def coded_part(encoded: bytes) -> bytes:
+    """Cuts an encoder's metadata off a freshly encoded JPEG: its tables, frame and scans remain.
+
+    Neighbouring table segments of one kind become one (T.81 B.2.4.1 and B.2.4.2 allow that), which saves
+    the few bytes by which a mirrored thumbnail would often outgrow the place of the old one.
+    """
+    tables: list[tuple[int, bytes]] = []
+    at = len(SOI)
+    while True:
+        marker = encoded[at + 1]
+        end = at + 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
+        if marker in {_DQT, _DHT}:
+            if tables and tables[-1][0] == marker:
+                tables[-1] = marker, tables[-1][1] + encoded[at + 4 : end]
+            else:
+                tables.append((marker, encoded[at + 4 : end]))
+        elif marker in _FRAMES or marker == _DRI:
+            tables.append((marker, encoded[at + 4 : end]))
+        elif not (_APP0 <= marker <= _APP15 or marker == COM):
+            return b"".join([*(bytes(Segment(*table)) for table in tables), encoded[at:]])
+        at = end
+
+
+def _search(marker: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
+    """The offset of the next marker, or ``stop``. Decoders skip stray and fill bytes, and so does this."""
+    found = marker.search(data, at, stop)
+    return found.start() if found else stop
+
+
+def _frame(marker: int, payload: bytes) -> Frame:
+    if len(payload) < 6 or len(payload) < 6 + 3 * payload[5]:
+        raise FlipError("the JPEG is damaged: its frame header is too short")
+    frame = Frame(
+        marker,
+        payload[0],
+        int.from_bytes(payload[3:5], "big"),
+        int.from_bytes(payload[1:3], "big"),
+        tuple(
+            Component(payload[at], payload[at + 1] >> 4, payload[at + 1] & 15, payload[at + 2])
+            for at in range(6, 6 + 3 * payload[5], 3)
+        ),
+    )
+    # T.81, table B.2.
+    if not all(1 <= factor <= 4 for c in frame.components for factor in (c.across, c.down)):
+        raise FlipError("the JPEG is damaged: its sampling factors are out of range")
+    return frame

@@ -1,0 +1,139 @@
+"""Netpbm's formats PBM, PGM, PPM and PAM, and PFM: the pixels of each row put in reverse order.
+
+As netpbm's manual describes them: pbm(5), pgm(5), ppm(5), pam(5) and pfm(5). A file may hold several images.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.rows import reverse_rows, row_bytes
+from trio_mirror.model import Flipped, Limits
+
+_SPACE = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
+_NUMBER = rb"%s+(\d{1,10})" % _SPACE
+_PBM = re.compile(rb"P[14]%s%s" % (_NUMBER, _NUMBER))
+_PNM = re.compile(rb"P[2356]%s%s%s" % (_NUMBER, _NUMBER, _NUMBER))
+_PFM = re.compile(rb"P[Ff]%s%s%s+([-+.\deE]{1,40})" % (_NUMBER, _NUMBER, _SPACE))
+_PAM = re.compile(rb"P7\n(.*?)^ENDHDR\n", re.DOTALL | re.MULTILINE)
+_PAM_HEADER_LENGTH = 10_000
+# The parts of a plain raster: comments, samples, and what stands between them.
+_PLAIN = re.compile(rb"(#[^\r\n]*|\d+)")
+_PLAIN_BITS = re.compile(rb"(#[^\r\n]*|[01])")
+_MEDIA_TYPES = {
+    b"P1": "image/x-portable-bitmap",
+    b"P2": "image/x-portable-graymap",
+    b"P3": "image/x-portable-pixmap",
+    b"P4": "image/x-portable-bitmap",
+    b"P5": "image/x-portable-graymap",
+    b"P6": "image/x-portable-pixmap",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before a raster."""
+
+    magic: bytes
+    width: int
+    height: int
+    bits: int
+    """Bits a pixel, in a binary raster."""
+    samples: int
+    """Samples a pixel, in a plain raster."""
+    end: int
+
+
+def is_netpbm(data: bytes) -> bool:
+    """Whether the first bytes are those of a Netpbm format."""
+    return data[:1] == b"P" and data[1:2] in b"1234567Ff" and data[2:3] in b" \t\n\v\f\r#" and len(data) > 2
+
+
+def flip(data: bytes, *, limits: Limits) -> Flipped:
+    """Mirrors every image of a Netpbm file exactly.
+
+    Raises:
+        FlipError: damaged or over a limit.
+    """
+    parts: list[bytes] = []
+    at = pixels = images = 0
+    while images == 0 or is_netpbm(data[at : at + 3]):
+        header = _read_header(data, at)
+        check_size(header.width, header.height, limits)
+        images += 1
+        pixels += header.width * header.height
+        if images > limits.frames:
+            raise FlipError(f"the file has more than {limits.frames:,} images, the limit (--max-frames)")
+        if pixels > limits.total_pixels:
+            raise FlipError(
+                f"the file's images are over the limit of {limits.total_pixels:,} pixels in all (--max-total-pixels)"
+            )
+        parts.append(data[at : header.end])
+        if header.magic in {b"P1", b"P2", b"P3"}:
+            parts.append(_mirror_plain(data[header.end :], header))
+            at = len(data)  # the plain formats hold one image
+        else:
+            at = header.end + row_bytes(header.width, header.bits) * header.height
+            if at > len(data):
+                raise FlipError("the picture is damaged: its raster ends before the last row")
+            parts.append(reverse_rows(data[header.end : at], header.width, header.height, header.bits))
+    parts.append(data[at:])
+    return Flipped(b"".join(parts), _MEDIA_TYPES.get(data[:2], "image/x-portable-anymap"), lossless=True)
+
+
+def _read_header(data: bytes, at: int) -> Header:
+    magic = data[at : at + 2]
+    if magic == b"P7":
+        return _read_pam(data, at)
+    pattern = _PBM if magic in {b"P1", b"P4"} else _PFM if magic in {b"PF", b"Pf"} else _PNM
+    match = pattern.match(data, at)
+    # One white space ends the header; where the raster begins with more, that is a sample already.
+    if not match or not data[match.end() : match.end() + 1].isspace():
+        raise FlipError("the picture is damaged: its header is not that of a Netpbm file")
+    width, height = int(match[1]), int(match[2])
+    samples = 3 if magic in {b"P3", b"P6", b"PF"} else 1
+    if pattern is _PBM:
+        bits = 1
+    elif pattern is _PFM:
+        bits = 32 * samples
+    else:
+        bits = samples * _sample_bits(int(match[3]))
+    return Header(magic, width, height, bits, samples, match.end() + 1)
+
+
+def _read_pam(data: bytes, at: int) -> Header:
+    match = _PAM.match(data, at, at + _PAM_HEADER_LENGTH)
+    fields = dict(
+        re.findall(rb"^(WIDTH|HEIGHT|DEPTH|MAXVAL)[ \t]+(\d{1,10})\s*$", match[1], re.MULTILINE) if match else ()
+    )
+    if not match or len(fields) < 4:
+        raise FlipError("the picture is damaged: its header is not that of a PAM file")
+    depth = int(fields[b"DEPTH"])
+    if not 0 < depth <= 0xFFFF:
+        raise FlipError("the picture is damaged: its header tells no number of channels")
+    bits = depth * _sample_bits(int(fields[b"MAXVAL"]))
+    return Header(b"P7", int(fields[b"WIDTH"]), int(fields[b"HEIGHT"]), bits, depth, match.end())
+
+
+def _sample_bits(highest: int) -> int:
+    if not 0 < highest < 1 << 16:
+        raise FlipError("the picture is damaged: its header tells no brightest value")
+    return 8 if highest < 1 << 8 else 16
+
+
+def _mirror_plain(raster: bytes, header: Header) -> bytes:
+    parts = (_PLAIN_BITS if header.magic == b"P1" else _PLAIN).split(raster)
+    places = [at for at in range(1, len(parts), 2) if not parts[at].startswith(b"#")]
+    row = header.width * header.samples
+    if len(places) < row * header.height:
+        raise FlipError("the picture is damaged: its raster ends before the last row")
+    values = [parts[at] for at in places]
+    for start in range(0, row * header.height, row):
+        for sample in range(header.samples):
+            samples = values[start + sample : start + row : header.samples]
+            for at, value in zip(places[start + sample : start + row : header.samples], reversed(samples), strict=True):
+                parts[at] = value
+    return b"".join(parts)

@@ -1,0 +1,68 @@
+"""The chunks of a PNG (PNG, third edition, section 5), read without trusting a length."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+
+from trio_mirror.errors import FlipError
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+RASTER_KINDS = frozenset({b"IDAT", b"fdAT"})
+
+_is_kind = re.compile(rb"\w{4}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk of a file."""
+
+    kind: bytes
+    """Its type, four bytes."""
+    body: memoryview
+    """What it holds; less than its header says where the file is cut inside."""
+    stored: memoryview
+    """The whole of it as it stands in the file, header and CRC included."""
+
+
+def pack_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk as it is stored: length, type, body, CRC."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+
+
+def read_chunks(data: bytes) -> tuple[list[Chunk], memoryview]:
+    """Splits a PNG into its chunks and what follows them.
+
+    Up to the raster every chunk must be whole and its CRC right. After that the reading stops at IEND, or
+    quietly where chunks stop making sense: viewers show a picture that is all there but for its end.
+
+    Raises:
+        FlipError: a chunk before the raster is damaged.
+    """
+    view = memoryview(data)
+    chunks: list[Chunk] = []
+    at = len(SIGNATURE)
+    seen_raster = False
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        seen_raster |= kind in RASTER_KINDS
+        if not _is_kind(kind) or (end > len(data) + 4 and kind not in RASTER_KINDS):
+            break
+        chunk = Chunk(kind, view[at + 8 : end - 4], view[at:end])
+        if not seen_raster and not _is_whole(chunk, length):
+            raise FlipError(f"the PNG's {kind.decode('ascii')} chunk is damaged: its checksum is wrong")
+        chunks.append(chunk)
+        at = end
+        if kind == b"IEND":
+            break
+    if not seen_raster:
+        raise FlipError("the PNG is damaged or cut short: it holds no raster")
+    return chunks, view[at:]
+
+
+def _is_whole(chunk: Chunk, length: int) -> bool:
+    crc = zlib.crc32(chunk.body, zlib.crc32(chunk.kind))
+    return chunk.stored[8 + length :] == struct.pack(">I", crc)

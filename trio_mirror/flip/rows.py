@@ -1,0 +1,69 @@
+"""Rasters of packed pixels, rows one after the other: each row reversed, whatever the depth."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+_LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
+# How Pillow names pixels smaller than a byte that are packed from the high bits down: mode, raw mode.
+_PACKED = {1: ("1", "1"), 2: ("P", "P;2"), 4: ("P", "P;4")}
+
+
+def row_bytes(width: int, bits: int) -> int:
+    """The bytes that hold a row of ``width`` pixels of ``bits`` bits each, without padding bytes."""
+    return (width * bits + 7) // 8
+
+
+def reverse_rows(raster: bytes, width: int, height: int, bits: int, *, stride: int | None = None) -> bytes:
+    """Reverses the pixels of each row; padding bits and padding bytes at the ends of rows stay as they are.
+
+    Args:
+        raster: at least ``height`` rows, the first pixel of a row in the high bits of its first byte.
+            The padding bytes of the last row may be missing.
+        width: pixels a row.
+        height: rows.
+        bits: bits a pixel: 1, 2, 4, or a multiple of 8.
+        stride: bytes from one row to the next; by default the rows have no padding bytes.
+
+    Returns:
+        As many bytes as ``raster`` has.
+    """
+    size = row_bytes(width, bits)
+    if stride is None or stride == size:
+        used = size * height
+        return _reverse(raster[:used], width, height, bits) + raster[used:]
+    # The padding is cut off and laid around the reversed rows again, all rows at once: as an image of bytes.
+    whole = Image.frombytes("L", (stride, height), raster[: stride * height].ljust(stride * height, b"\0"))
+    pixels = whole.crop((0, 0, size, height)).tobytes()
+    reversed_pixels = _reverse(pixels, width, height, bits)
+    whole.paste(Image.frombytes("L", (size, height), reversed_pixels), (0, 0))
+    return whole.tobytes()[: len(raster)] + raster[stride * height :]
+
+
+def _reverse(pixels: bytes, width: int, height: int, bits: int) -> bytes:
+    if bits < 8:
+        return _reverse_packed(pixels, width, height, bits)
+    size = bits // 8
+    mirrored = Image.frombytes("L", (width * size, height), pixels).transpose(_LEFT_RIGHT).tobytes()
+    if size == 1:
+        return mirrored
+    # Now each pixel has its own bytes in reverse order too.
+    ordered = bytearray(len(mirrored))
+    for at in range(size):
+        ordered[at::size] = mirrored[size - 1 - at :: size]
+    return bytes(ordered)
+
+
+def _reverse_packed(pixels: bytes, width: int, height: int, bits: int) -> bytes:
+    mode, raw_mode = _PACKED[bits]
+    image = Image.frombytes(mode, (width, height), pixels, "raw", raw_mode).transpose(_LEFT_RIGHT)
+    mirrored = bytearray(image.tobytes("raw", raw_mode))
+    padding = -width * bits % 8
+    if padding:
+        # Pillow packs zeros into what is left of a row's last byte; the original's bits go there.
+        size = row_bytes(width, bits)
+        kept = (1 << padding) - 1
+        filler = pixels[size - 1 :: size].translate(bytes(value & kept for value in range(256)))
+        ends = int.from_bytes(mirrored[size - 1 :: size]) | int.from_bytes(filler)
+        mirrored[size - 1 :: size] = ends.to_bytes(height)
+    return bytes(mirrored)

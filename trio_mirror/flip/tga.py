@@ -1,0 +1,164 @@
+"""Truevision TGA, version 1 and 2: the rows reversed in place, run-length coded rasters coded anew.
+
+By the "Truevision TGA File Format Specification", version 2.0 (1991).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.rows import reverse_rows, row_bytes
+from trio_mirror.model import Flipped, Limits
+
+_HEADER = 18
+_FOOTER = 26
+_SIGNATURE = b"TRUEVISION-XFILE.\0"
+_RUN_LENGTH = 8
+# Image type to the depths that it can have: palette, colour, grey; each plain or run-length coded.
+_DEPTHS = {1: {8}, 2: {15, 16, 24, 32}, 3: {1, 8, 16}, 9: {8}, 10: {15, 16, 24, 32}, 11: {8, 16}}
+_MAP_BITS = {15, 16, 24, 32}
+_STAMP_OFFSET = 486  # in the extension area
+_PACKET = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before a raster."""
+
+    width: int
+    height: int
+    bits: int
+    """Bits that a pixel takes up."""
+    is_run_length: bool
+    raster: int
+    """Where the raster begins."""
+
+
+def is_tga(data: bytes) -> bool:
+    """Whether the first bytes can be a TGA's. They are no signature: ask for all other formats first."""
+    if len(data) < _HEADER:
+        return False
+    map_kind, kind = data[1], data[2]
+    map_length, map_bits = struct.unpack_from("<HB", data, 5)
+    width, height, bits, flags = struct.unpack_from("<HHBB", data, 12)
+    has_map = map_kind == 1 and map_bits in _MAP_BITS and 0 < map_length <= 256
+    is_interleaved = bool(flags & 0xC0)
+    if map_kind and not has_map:
+        return False
+    return bits in _DEPTHS.get(kind, ()) and not is_interleaved and width > 0 and height > 0
+
+
+def flip(data: bytes, *, limits: Limits) -> Flipped:
+    """Mirrors a TGA exactly.
+
+    Raises:
+        FlipError: damaged, over a limit, or run-length coded with tables of offsets behind the raster.
+    """
+    if not is_tga(data):
+        raise FlipError("the picture is no TGA of a kind that is mirrored here")
+    header = _read_header(data)
+    check_size(header.width, header.height, limits)
+    if header.is_run_length:
+        if any(_areas(data)):
+            raise FlipError("a run-length coded TGA with an extension area is not mirrored")
+        raster, used = _unpack(data, header)
+    else:
+        used = row_bytes(header.width, header.bits) * header.height
+        raster = data[header.raster : header.raster + used]
+        if len(raster) < used:
+            raise FlipError("the TGA is damaged: its raster ends before the last row")
+    mirrored = reverse_rows(raster, header.width, header.height, header.bits)
+    if header.is_run_length:
+        mirrored = _pack(mirrored, header)
+    rest = data[header.raster + used :]
+    out = data[: header.raster] + mirrored + rest
+    return Flipped(out if header.is_run_length else _mirror_stamp(out, header), "image/x-tga", lossless=True)
+
+
+def _read_header(data: bytes) -> Header:
+    map_length, map_bits = struct.unpack_from("<HB", data, 5)
+    width, height, bits = struct.unpack_from("<HHB", data, 12)
+    map_size = map_length * ((map_bits + 7) // 8) if data[1] else 0
+    taken = bits if bits == 1 else (bits + 7) // 8 * 8
+    return Header(width, height, taken, bool(data[2] & _RUN_LENGTH), _HEADER + data[0] + map_size)
+
+
+def _areas(data: bytes) -> tuple[int, int]:
+    """The offsets of the extension and the developer area, 0 where there is none."""
+    if not data.endswith(_SIGNATURE) or len(data) < _HEADER + _FOOTER:
+        return 0, 0
+    extension, developer = struct.unpack_from("<II", data, len(data) - _FOOTER)
+    return extension, developer
+
+
+def _mirror_stamp(data: bytes, header: Header) -> bytes:
+    """Mirrors the postage stamp too, a small copy of the picture in the picture's own format."""
+    extension, _ = _areas(data)
+    if not extension or extension + _STAMP_OFFSET + 4 > len(data):
+        return data
+    (stamp,) = struct.unpack_from("<I", data, extension + _STAMP_OFFSET)
+    if not stamp or stamp + 2 > len(data):
+        return data
+    width, height = data[stamp : stamp + 2]
+    start, end = stamp + 2, stamp + 2 + row_bytes(width, header.bits) * height
+    if not width or not height or start < header.raster or end > len(data):
+        raise FlipError("the TGA is damaged: its postage stamp is not where it should be")
+    return data[:start] + reverse_rows(data[start:end], width, height, header.bits) + data[end:]
+
+
+def _unpack(data: bytes, header: Header) -> tuple[bytes, int]:
+    size = header.bits // 8
+    total = header.width * header.height * size
+    out = bytearray()
+    at = header.raster
+    while len(out) < total and at < len(data):
+        packet = data[at]
+        count = (packet & 0x7F) + 1
+        length = size if packet & 0x80 else size * count
+        pixels = data[at + 1 : at + 1 + length]
+        if len(pixels) < length:
+            break
+        out += pixels * count if packet & 0x80 else pixels
+        at += 1 + length
+    if len(out) != total:
+        raise FlipError("the TGA is damaged: its run-length data do not fill the picture")
+    return bytes(out), at - header.raster
+
+
+def _pack(raster: bytes, header: Header) -> bytes:
+    size = header.bits // 8
+    stride = header.width * size
+    out = bytearray()
+    for start in range(0, len(raster), stride):
+        out += _pack_row(raster[start : start + stride], size)
+    return bytes(out)
+
+
+def _pack_row(row: bytes, size: int) -> bytes:
+    pixels = [row[at : at + size] for at in range(0, len(row), size)]
+    out = bytearray()
+    literal: list[bytes] = []
+    at = 0
+    while at < len(pixels):
+        run = 1
+        while run < _PACKET and at + run < len(pixels) and pixels[at + run] == pixels[at]:
+            run += 1
+        if run > 1 and literal:
+            out += _literal(literal)
+            literal = []
+        if run > 1:
+            out += bytes([0x80 | run - 1]) + pixels[at]
+        else:
+            literal.append(pixels[at])
+        if len(literal) == _PACKET:
+            out += _literal(literal)
+            literal = []
+        at += run
+    return bytes(out + _literal(literal))
+
+
+def _literal(pixels: list[bytes]) -> bytes:
+    return bytes([len(pixels) - 1]) + b"".join(pixels) if pixels else b""

@@ -1,0 +1,117 @@
+"""WebP: each coded image replaced by its mirror image, every other chunk byte for byte in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.exif import flips_rows, orientation
+from trio_mirror.flip.raster import check_size, open_image, pillow
+from trio_mirror.flip.webp_animation import Frame, mirror_frames, read_frame
+from trio_mirror.flip.webp_container import Chunk, Container, read_container
+from trio_mirror.flip.webp_image import ALPHA_FLAG, encode, read_coded, replace_coded
+from trio_mirror.model import Flipped, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trio_mirror.flip.webp_animation import Rectangle
+
+_EXIF_FLAG = 0x08  # of the VP8X chunk; without it an EXIF chunk is ignored
+_LOSSLESS_NOTE = "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
+
+
+def flip(data: bytes, *, limits: Limits) -> Flipped:
+    """Mirrors a WebP or an animation: exactly if it is lossless, else within 40 dB, alpha always exactly.
+
+    Raises:
+        FlipError: damaged, or over a limit.
+    """
+    container = read_container(data)
+    canvas = _canvas(container.chunks)
+    check_size(*canvas, limits)
+    frames = [read_frame(chunk, canvas) for chunk in container.chunks if chunk.code == b"ANMF"]
+    _check_frames(len(frames), canvas, limits)
+    with pillow("the WebP"):
+        open_image(data, "WEBP", limits)  # the container as a whole is sound
+    method = _method(container.chunks)
+    if frames:
+        shown = _canvases(data, canvas, method, limits)
+        mirrored = list(mirror_frames(frames, canvas, shown, method))
+        chunks = _with_frames(container.chunks, mirrored)
+        before, after = [frame.coded for frame in frames], [frame.coded for frame in mirrored]
+    else:
+        coded = read_coded(container.chunks)
+        new = encode(coded.decode().transpose(method), coded)
+        chunks = replace_coded(container.chunks, new)
+        before, after = [coded], [new]
+    became_lossless = any(new.lossless and not old.lossless for old, new in zip(before, after, strict=True))
+    return Flipped(
+        Container(chunks, container.trailer).to_bytes(),
+        "image/webp",
+        lossless=all(coded.lossless for coded in after),
+        notes=(_LOSSLESS_NOTE,) if became_lossless else (),
+    )
+
+
+def _check_frames(frames: int, canvas: tuple[int, int], limits: Limits) -> None:
+    width, height = canvas
+    if frames > limits.frames:
+        raise FlipError(f"the WebP has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
+    if frames * width * height > limits.total_pixels:
+        raise FlipError(
+            f"the WebP's {frames:,} frames of {width} × {height} pixels are over the limit of "
+            f"{limits.total_pixels:,} pixels in all (--max-total-pixels)"
+        )
+
+
+def _canvas(chunks: list[Chunk]) -> tuple[int, int]:
+    extended = _extended(chunks)
+    if extended is None:
+        return read_coded(chunks).size()
+    return int.from_bytes(extended[4:7], "little") + 1, int.from_bytes(extended[7:10], "little") + 1
+
+
+def _extended(chunks: list[Chunk]) -> bytes | None:
+    """What the ``VP8X`` chunk holds: flags and the size of the canvas."""
+    if not chunks or chunks[0].code != b"VP8X":
+        return None
+    if len(chunks[0].payload) < 10:
+        raise FlipError("the WebP is damaged: its header is cut short")
+    return chunks[0].payload
+
+
+def _method(chunks: list[Chunk]) -> Image.Transpose:
+    extended = _extended(chunks)
+    exif = next((chunk.payload for chunk in chunks if chunk.code == b"EXIF"), b"")
+    if extended and extended[0] & _EXIF_FLAG and flips_rows(orientation(exif.removeprefix(b"Exif\0\0"))):
+        return Image.Transpose.FLIP_TOP_BOTTOM
+    return Image.Transpose.FLIP_LEFT_RIGHT
+
+
+def _canvases(
+    data: bytes, size: tuple[int, int], method: Image.Transpose, limits: Limits
+) -> Callable[[int, Rectangle], Image.Image]:
+    """A view of an animation's mirrored canvas: by the number of a frame and a part of the canvas."""
+    with pillow("the WebP"):
+        image = open_image(data, "WEBP", limits)
+
+    def shown(number: int, part: Rectangle) -> Image.Image:
+        with pillow("the WebP"):
+            image.seek(number)
+            return image.crop(part.mirrored(*size, method)).convert("RGBA").transpose(method)
+
+    return shown
+
+
+def _with_frames(chunks: list[Chunk], frames: list[Frame]) -> list[Chunk]:
+    remaining = iter(frames)
+    out = [next(remaining).to_chunk() if chunk.code == b"ANMF" else chunk for chunk in chunks]
+    if any(frame.coded.has_alpha for frame in frames):
+        # A frame that grew may have transparent pixels where the file had none.
+        extended = bytearray(out[0].payload)
+        extended[0] |= ALPHA_FLAG
+        out[0] = Chunk(b"VP8X", bytes(extended))
+    return out

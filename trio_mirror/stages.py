@@ -1,0 +1,162 @@
+"""What is done to one picture at each stage: fetch, flip, upload; with their attempts and deadlines."""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import sha256
+from secrets import token_hex
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from trio_mirror.errors import FlipError, MirrorError, UnknownUploadError
+from trio_mirror.flip import flip
+from trio_mirror.model import Outcome, Picture
+from trio_mirror.settings import RetryUploads, available_cores
+from trio_mirror.transport.retry import Retrier
+from trio_mirror.transport.throttle import AdaptiveLimit, Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from trio_mirror.galleries import Gallery
+    from trio_mirror.journal import Entry
+    from trio_mirror.journey import Journey
+    from trio_mirror.model import Flipped
+    from trio_mirror.settings import Settings
+
+_T = TypeVar("_T")
+
+
+class Stages:
+    """The three steps of a journey, each to be called by many workers at once.
+
+    A step leaves the journey without an outcome where it goes on to the next, and raises a `PictureError`
+    where it failed.
+
+    Args:
+        source: where pictures come from.
+        target: where they go.
+        settings: how.
+        tokens: the limiter of the pictures in flight, lowered while a gallery is overloaded.
+    """
+
+    def __init__(self, source: Gallery, target: Gallery, settings: Settings, tokens: trio.CapacityLimiter) -> None:
+        self.flip_workers = settings.flip_threads or available_cores()
+        self.limit = AdaptiveLimit(tokens)
+        self._source = source
+        self._target = target
+        self._settings = settings
+        self._flip_slots = trio.CapacityLimiter(self.flip_workers)
+        self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
+        self._source_throttle = self._throttle()
+        self._target_throttle = self._source_throttle if target is source else self._throttle()
+
+    async def open_list(self, opening: Callable[[], Awaitable[_T]]) -> _T:
+        """Opens the source's list, in as many attempts as it takes or as are allowed."""
+        return await self._retrier.call(partial(self._attempt, self._source_throttle, opening))
+
+    async def fetch(self, journey: Journey) -> None:
+        """Reads the picture; with ``update``, only if it is not what the journal knows."""
+        known_etag = journey.known.etag if journey.known is not None else None
+        picture = await self._request(
+            journey, self._source_throttle, partial(self._source.fetch, journey.name, known_etag)
+        )
+        if picture is None:
+            journey.outcome = Outcome.SKIPPED
+            return
+        journey.picture = picture
+        journey.etag = picture.etag
+        journey.bytes_in = len(picture.data)
+
+    async def flip(self, journey: Journey) -> None:
+        """Mirrors the picture in a worker thread."""
+        picture, timeout = journey.picture, self._settings.flip_timeout
+        assert picture is not None
+        work = partial(self._flip_in_thread, picture, journey.known)
+        try:
+            with trio.fail_after(timeout):
+                ended = await self._in_flip_slot(work)
+        except trio.TooSlowError as error:
+            raise FlipError(f"the flip took longer than {timeout:g} s (--flip-timeout)") from error
+        if ended is None:
+            journey.outcome = Outcome.SKIPPED
+            return
+        flipped, journey.sha256 = ended
+        journey.lossless, journey.notes = flipped.lossless, flipped.notes
+        # What is sent again after a resumed run has the same key, where a digest can tell that it is the same.
+        key = sha256(f"{picture.name}\0{journey.sha256}".encode()).hexdigest() if journey.sha256 else token_hex(32)
+        journey.picture = Picture(name=picture.name, data=flipped.data, media_type=flipped.media_type, upload_key=key)
+
+    async def upload(self, journey: Journey) -> None:
+        """Stores the mirrored picture."""
+        picture = journey.picture
+        assert picture is not None
+
+        async def attempt() -> None:
+            before, journey.maybe_stored = journey.maybe_stored, True
+            try:
+                await self._target.store(picture)
+            except UnknownUploadError as error:
+                if self._settings.retry_uploads is RetryUploads.NEVER:
+                    error.transient = False
+                raise
+            except MirrorError:
+                # This attempt was refused for certain; an earlier one may have been taken all the same.
+                journey.maybe_stored = before
+                raise
+
+        await self._request(journey, self._target_throttle, attempt)
+        journey.outcome = Outcome.MIRRORED
+        journey.bytes_out = len(picture.data)
+
+    async def _in_flip_slot(self, work: Callable[[], _T]) -> _T:
+        try:
+            return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._flip_slots)
+        except trio.Cancelled:
+            # The abandoned thread keeps its slot until it ends; the worker that left it goes on with another.
+            # There are only as many workers as there were slots, so no more flips than that are waited for.
+            self._flip_slots.total_tokens += 1
+            raise
+
+    def _flip_in_thread(self, picture: Picture, known: Entry | None) -> tuple[Flipped, str | None] | None:
+        """The flip, and the digest where a journal is kept; None for a picture that we stored ourselves."""
+        settings = self._settings
+        if known is not None and known.sha256 == sha256(picture.data).hexdigest():
+            # It changed because we stored it: mirroring it again would undo the work.
+            return None
+        flipped = flip(picture.data, limits=settings.limits, lossless=settings.lossless)
+        digest = sha256(flipped.data).hexdigest() if settings.journal else None
+        return flipped, digest
+
+    async def _request(self, journey: Journey, throttle: Throttle, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """Makes as many attempts as it takes, or as are allowed, and counts them."""
+        before = journey.attempts
+
+        async def counted() -> _T:
+            journey.attempts += 1
+            return await attempt()
+
+        try:
+            return await self._retrier.call(partial(self._attempt, throttle, counted))
+        finally:
+            journey.retries += max(0, journey.attempts - before - 1)
+
+    async def _attempt(self, throttle: Throttle, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """Makes one attempt when its gallery's throttle admits it, and tells the throttle how it went."""
+        started = await throttle.admit()
+        try:
+            value = await attempt()
+        except MirrorError as error:
+            if error.overload or error.retry_after is not None:
+                throttle.overloaded(started, str(error), error.retry_after)
+            elif not error.transient:
+                throttle.succeeded()
+            raise
+        throttle.succeeded()
+        return value
+
+    def _throttle(self) -> Throttle:
+        settings = self._settings
+        limit = self.limit if settings.adaptive else None
+        return Throttle(limit, rate=settings.rate, retry_after_max=settings.retry_after_max)

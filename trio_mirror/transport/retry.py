@@ -1,0 +1,171 @@
+"""When a failed attempt is tried again: backoff with full jitter, Retry-After, and a budget for the run.
+
+What an attempt is, and which failures are transient, is known to those who raise the errors.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import stamina
+import trio
+
+from trio_mirror.errors import MirrorError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_T = TypeVar("_T")
+
+# Seconds.
+_FIRST_BACKOFF = 0.25
+_MAX_BACKOFF = 20.0
+_DOUBLINGS_TO_MAX = math.ceil(math.log2(_MAX_BACKOFF / _FIRST_BACKOFF))
+
+_TIME = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+_HTTP_DATES = [
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        rf"[A-Z][a-z]{{2}}, (?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?P<year>\d{{4}}) {_TIME} GMT",
+        rf"[A-Z][a-z]{{5,8}}, (?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d\d) {_TIME} GMT",
+        rf"[A-Z][a-z]{{2}} (?P<month>[A-Z][a-z]{{2}}) (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",
+    )
+]
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+# stamina logs a warning for each retry. Where the application set up no logging, Python would print them to
+# stderr, one a retry; where it did, they go where it wants them. They hold no arguments, only our errors.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
+
+def full_jitter(failures: int) -> float:
+    """Draws the seconds to wait after a failure: from 0 to 0.25 s, then 0.5 s, 1 s, and so on up to 20 s.
+
+    Args:
+        failures: how many in a row, 1 or more.
+    """
+    longest = min(_MAX_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures - 1, _DOUBLINGS_TO_MAX))
+    return random.uniform(0, longest)  # noqa: S311 (no secret depends on it)
+
+
+def parse_retry_after(value: str, now: datetime) -> float | None:
+    """Reads a ``Retry-After`` field (RFC 9110, section 10.2.3): seconds from now, or None for nonsense.
+
+    Args:
+        value: the field's value; a number of seconds, or an HTTP date. One in the past means 0 seconds.
+        now: an aware time; best what the answer's own ``Date`` says, as the server's clock may differ from ours.
+    """
+    value = value.strip(" \t")
+    if re.fullmatch("[0-9]+", value):
+        return float(value)
+    date = parse_http_date(value, now)
+    return None if date is None else max(0.0, (date - now).total_seconds())
+
+
+def parse_http_date(value: str, now: datetime) -> datetime | None:
+    """Reads an HTTP date in any of its three formats (RFC 9110, section 5.6.7), or None for nonsense.
+
+    Args:
+        value: the date.
+        now: an aware time, which tells the century of the format with a two-digit year.
+    """
+    for pattern in _HTTP_DATES:
+        if match := pattern.fullmatch(value):
+            break
+    else:
+        return None
+    year = int(match["year"])
+    if len(match["year"]) == 2:
+        # Of the years that end so, the one at most 50 years ahead.
+        year += now.year - now.year % 100
+        if year > now.year + 50:
+            year -= 100
+        elif year <= now.year - 50:
+            year += 100
+    try:
+        month = _MONTHS.index(match["month"]) + 1
+        # A leap second is 60, which datetime does not know.
+        second = min(int(match["second"]), 59)
+        return datetime(year, month, int(match["day"]), int(match["hour"]), int(match["minute"]), second, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+class Retrier:
+    """Makes further attempts of what failed transiently, for all the pictures of one run.
+
+    Args:
+        retries: further attempts of one thing, at most.
+        retry_after_max: the longest ``Retry-After`` that is waited for, in seconds.
+    """
+
+    def __init__(self, *, retries: int, retry_after_max: float) -> None:
+        self._retry_after_max = retry_after_max
+        self._calls = stamina.AsyncRetryingCaller(attempts=retries + 1, timeout=None)
+        self._budget = _RetryBudget()
+
+    async def call(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """Awaits ``attempt()`` until it succeeds, fails for good, or has no retry left.
+
+        Raises:
+            MirrorError: the last attempt's error, as it was raised; one that asked for a longer wait than
+                ``retry_after_max`` says so.
+        """
+        failures = 0
+
+        async def attempt_within_budget() -> _T:
+            if failures:
+                await self._budget.take()
+            value = await attempt()
+            self._budget.succeeded()
+            return value
+
+        # stamina asks about every exception, Cancelled included.
+        def backoff(error: BaseException) -> float | bool:
+            nonlocal failures
+            failures += 1
+            return isinstance(error, MirrorError) and self._wait_after(error, failures)
+
+        return await self._calls(backoff, attempt_within_budget)
+
+    def _wait_after(self, error: MirrorError, failures: int) -> float | bool:
+        """Seconds before the next attempt, or False for none."""
+        if not error.transient:
+            return False
+        asked = error.retry_after or 0.0
+        if asked > self._retry_after_max:
+            # Said in the error itself: another one in its place would lose its traceback.
+            limit = f"{self._retry_after_max:,g} s (--retry-after-max)"
+            error.args = (f"{error}; it asks us to wait {asked:,.0f} s, longer than the limit of {limit}",)
+            return False
+        return asked + full_jitter(failures)
+
+
+class _RetryBudget:
+    """A token bucket over the whole run, so that retries stay a fraction of what succeeds.
+
+    A hundred retries may go at once. From then on every ten successes, or a second, pay for one.
+    """
+
+    _CAPACITY = 100
+    _PER_SUCCESS = 0.1
+
+    def __init__(self) -> None:
+        # Time is the one thing kept. As a token comes back each second, the bucket holds as many tokens as
+        # seconds have passed since it was empty. A sum of tokens would need rounding to tell when one is whole.
+        self._empty_at = -math.inf
+        self._turn = trio.Lock()
+
+    def succeeded(self) -> None:
+        self._empty_at -= self._PER_SUCCESS
+
+    async def take(self) -> None:
+        async with self._turn:
+            self._empty_at = max(self._empty_at, trio.current_time() - self._CAPACITY)
+            await trio.sleep_until(self._empty_at + 1)
+            self._empty_at += 1
