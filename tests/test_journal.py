@@ -604,17 +604,26 @@ def test_any_order_of_merging_gives_the_same(contents: list[list[Entry]], chance
     assert all(entry in winner(group) for entry, group in zip(merged, by_name, strict=True))
 
 
-def test_merging_counts_what_it_takes_over(tmp_path: Path) -> None:
-    into = write(tmp_path / "into", [mirrored("a", time=5.0), failed("b", time=5.0), failed("c", time=5.0)])
-    other = write(tmp_path / "other", [failed("a", time=4.0), mirrored("b", time=5.0), mirrored("d", time=1.0)])
+def test_the_newest_stays_and_of_two_of_the_same_time_the_mirrored(tmp_path: Path) -> None:
+    unknown = replace(failed("b", time=5.0), outcome=Outcome.UNKNOWN)
+    into = write(tmp_path / "into", [mirrored("a", time=5.0), unknown, mirrored("c", time=5.0), failed("d")])
+    other = write(
+        tmp_path / "other",
+        [failed("a", time=4.0), mirrored("b", time=5.0), replace(unknown, name="c"), mirrored("d"), mirrored("e")],
+    )
 
-    assert merge_journals(into, [other]) == 2
-    assert [(it.name, it.outcome) for it in content(into)] == [
-        ("a", Outcome.MIRRORED),
-        ("b", Outcome.MIRRORED),
-        ("c", Outcome.FAILED),
-        ("d", Outcome.MIRRORED),
-    ]
+    assert merge_journals(into, [other]) == 3
+    assert content(into) == [mirrored(name, time=5.0) for name in "abc"] + [mirrored("d"), mirrored("e")]
+    assert merge_journals(other, [into]) == 2
+    assert content(other) == content(into)
+
+
+def test_a_newer_failure_replaces_what_was_mirrored(tmp_path: Path) -> None:
+    into = write(tmp_path / "into", [mirrored("a", time=5.0)])
+
+    merge_journals(into, [write(tmp_path / "other", [failed("a", time=6.0)])])
+
+    assert content(into) == [failed("a", time=6.0)]
 
 
 def test_journals_of_other_galleries_are_not_merged(tmp_path: Path) -> None:
