@@ -38,9 +38,7 @@ def shown(data: bytes, page: int = 0) -> Image.Image:
 
 def noise(width: int, height: int, bits: int, samples: int, seed: int = 1) -> Rows:
     draw = random.Random(seed)
-    return [
-        [tuple(draw.getrandbits(bits) for _ in range(samples)) for _ in range(width)] for _ in range(height)
-    ]
+    return [[tuple(draw.getrandbits(bits) for _ in range(samples)) for _ in range(width)] for _ in range(height)]
 
 
 def drawn_by_pillow(mode: str, size: tuple[int, int], **options: object) -> bytes:
@@ -134,9 +132,7 @@ def test_any_depth_is_mirrored_where_it_is_only_a_reduced_image(
     assert reader.rows(below, odd) == odd.mirrored()
 
 
-@pytest.mark.parametrize(
-    "mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I;16B", "I", "F"]
-)
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I;16B", "I", "F"])
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd"])
 def test_exact_compressions_keep_every_pixel(mode: str, compression: str | None) -> None:
     data = drawn_by_pillow(mode, (37, 29), compression=compression, tiffinfo={278: 8})
@@ -167,9 +163,7 @@ def test_fax_pages_keep_their_code(compression: str, options: dict[int, int]) ->
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("tile", [None, (16, 16)])
 def test_the_page_is_mirrored_as_it_is_displayed(orientation: int, tile: tuple[int, int] | None) -> None:
-    image = Drawn(
-        rows=noise(21, 18, 8, 3), orientation=orientation, photometric=2, tile=tile, rows_per_strip=5
-    )
+    image = Drawn(rows=noise(21, 18, 8, 3), orientation=orientation, photometric=2, tile=tile, rows_per_strip=5)
     data = write(image)
     assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
     assert Reader(flipped(data)).directories()[0][274] == (orientation,)
@@ -205,9 +199,7 @@ def test_compressed_strips_that_grow_go_to_the_end_and_nothing_else_moves() -> N
     before, after = Reader(data).directories()[0], Reader(result).directories()[0]
     assert sum(after[279]) > sum(before[279]), "the case that this test is about did not arise"
     moving = {273, 279}
-    assert {tag: before[tag] for tag in before.keys() - moving} == {
-        tag: after[tag] for tag in after.keys() - moving
-    }
+    assert {tag: before[tag] for tag in before.keys() - moving} == {tag: after[tag] for tag in after.keys() - moving}
     assert result.find(tail) == data.find(tail)
     assert b"what it shows\0" in result
     assert rows_of(result, image) == [image.mirrored()]
@@ -273,9 +265,7 @@ def test_jpeg_strips_are_encoded_again_closely(mode: str, orientation: int, size
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("pointing", [0, 1, None])
-def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(
-    subsampling: int, pointing: int | None
-) -> None:
+def test_an_old_style_jpeg_that_is_one_stream_is_encoded_again_closely(subsampling: int, pointing: int | None) -> None:
     data = old_style_jpeg(subsampling, pointing)
     result = flip(data, limits=Limits())
     assert not result.lossless
@@ -408,9 +398,7 @@ def test_a_last_jpeg_strip_may_claim_more_rows_than_the_image_has() -> None:
 
 @pytest.mark.parametrize("width", [32, 33])
 def test_thunderscan_keeps_every_pixel(width: int) -> None:
-    rows: Rows = [
-        [(4 * (column // 8) % 16 if column > 3 else column,) for column in range(width)] for _ in range(6)
-    ]
+    rows: Rows = [[(4 * (column // 8) % 16 if column > 3 else column,) for column in range(width)] for _ in range(6)]
     codes = b"".join(bytes(0xC0 | value for (value,) in row) for row in rows)
     image = Drawn(rows=rows, bits=4, compression=32809)
     data = with_strips(image, [codes])
@@ -464,9 +452,7 @@ def test_differences_of_any_width_add_up(
 @given(bits=st.integers(1, 70), width=st.integers(1, 30), height=st.integers(1, 4), seed=st.integers(0, 99))
 def test_reversing_rows_twice_changes_nothing(bits: int, width: int, height: int, seed: int) -> None:
     raster = b"".join(
-        (random.Random(seed + row).getrandbits(width * bits) << -width * bits % 8).to_bytes(
-            (width * bits + 7) // 8
-        )
+        (random.Random(seed + row).getrandbits(width * bits) << -width * bits % 8).to_bytes((width * bits + 7) // 8)
         for row in range(height)
     )
     once = reverse_rows(raster, width, bits)
@@ -501,9 +487,7 @@ SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
         ({277: (3, b"\0\0")}, "samples and their depths"),
     ],
 )
-def test_what_cannot_be_mirrored_is_refused_in_words(
-    tags: dict[int, tuple[int, bytes]], message: str
-) -> None:
+def test_what_cannot_be_mirrored_is_refused_in_words(tags: dict[int, tuple[int, bytes]], message: str) -> None:
     page = Drawn(rows=noise(5, 4, 8, 1), below=(replace(SOUND, tags=tags),))
     writer = Writer()
     writer.add(page)
@@ -608,9 +592,7 @@ def test_what_photoshop_keeps_beside_the_pixels_is_told() -> None:
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged tags before it gives up
 @settings(deadline=None, max_examples=400)
 @given(image=drawings(), order=st.sampled_from("<>"), data=st.data())
-def test_any_byte_changed_or_cut_gives_a_picture_or_a_flip_error(
-    image: Drawn, order: str, data: st.DataObject
-) -> None:
+def test_any_byte_changed_or_cut_gives_a_picture_or_a_flip_error(image: Drawn, order: str, data: st.DataObject) -> None:
     original = write(image, order=order)
     position = data.draw(st.integers(0, len(original) - 1))
     if data.draw(st.booleans()):

@@ -21,9 +21,7 @@ PREDICTING = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})
 
 YCBCR = 6
 _COLOUR_FILTER_ARRAY = 32803
-_MAX_PIXEL_BYTES = (
-    8  # a pixel of four 16-bit samples; what the limit of a frame's pixels is taken to allow for
-)
+_MAX_PIXEL_BYTES = 8  # a pixel of four 16-bit samples; what the limit of a frame's pixels is taken to allow for
 _SEPARATE, _REVERSED_BITS = 2, 2
 
 
@@ -99,13 +97,9 @@ class Layout:
         if self.block == (1, 1):
             return None
         if self.rows_first:
-            luma = tuple(
-                (down - 1 - row) * across + column for row in range(down) for column in range(across)
-            )
+            luma = tuple((down - 1 - row) * across + column for row in range(down) for column in range(across))
         else:
-            luma = tuple(
-                row * across + across - 1 - column for row in range(down) for column in range(across)
-            )
+            luma = tuple(row * across + across - 1 - column for row in range(down) for column in range(across))
         return (*luma, across * down, across * down + 1)
 
 
@@ -120,9 +114,7 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     compression = structure.number(ifd, 259, UNCOMPRESSED)
     photometric = structure.number(ifd, 262, 0)
     if photometric == _COLOUR_FILTER_ARRAY:
-        raise FlipError(
-            "this TIFF holds a camera's raw data, whose colour filter pattern mirroring would shift"
-        )
+        raise FlipError("this TIFF holds a camera's raw data, whose colour filter pattern mirroring would shift")
     depths = _depths(structure, ifd)
     separate = structure.number(ifd, 284, 1) == _SEPARATE and len(depths) > 1
     if separate and len(set(depths)) > 1:
@@ -201,15 +193,8 @@ def _depths(structure: Structure, ifd: Ifd) -> list[int]:
     return depths
 
 
-def _block(
-    structure: Structure, ifd: Ifd, compression: int, photometric: int, *, separate: bool
-) -> tuple[int, int]:
-    if (
-        photometric != YCBCR
-        or separate
-        or compression in {JPEG, OLD_JPEG}
-        or structure.number(ifd, 277, 1) != 3
-    ):
+def _block(structure: Structure, ifd: Ifd, compression: int, photometric: int, *, separate: bool) -> tuple[int, int]:
+    if photometric != YCBCR or separate or compression in {JPEG, OLD_JPEG} or structure.number(ifd, 277, 1) != 3:
         return 1, 1
     if 530 not in ifd.entries:
         full = structure.number(ifd, 256, 0) * structure.number(ifd, 257, 0) * 3
@@ -222,9 +207,7 @@ def _block(
     return across, down
 
 
-def _check_block(
-    size: tuple[int, int], segment: tuple[int, int], block: tuple[int, int], *, rows_first: bool
-) -> None:
+def _check_block(size: tuple[int, int], segment: tuple[int, int], block: tuple[int, int], *, rows_first: bool) -> None:
     """Refuses blocks of shared chroma that the edge of the image, or of a strip or tile, would cut."""
     across, down = block
     cut = (segment[0] < size[0] and segment[0] % across) or (segment[1] < size[1] and segment[1] % down)
@@ -245,6 +228,4 @@ def _check_predictor(layout: Layout, depths: list[int]) -> None:
     known = {1: True, 2: set(depths) <= {8, 16, 32, 64}, 3: set(depths) <= {16, 24, 32, 64}}
     alike = len(set(depths)) == 1 and layout.block == (1, 1)
     if layout.predictor != 1 and not (known.get(layout.predictor, False) and alike):
-        raise FlipError(
-            f"this TIFF uses the predictor {layout.predictor} at a depth at which nothing defines it"
-        )
+        raise FlipError(f"this TIFF uses the predictor {layout.predictor} at a depth at which nothing defines it")
