@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from trio_mirror.errors import JournalError
+from trio_mirror.exits import ExitCode
 from trio_mirror.journal import merge_journals, read_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from trio_mirror.journal import Entry, Summary
 
-_JOURNAL_ERROR = 10
-"""The exit code."""
 _SHOW = "show"
 
 
@@ -104,7 +103,7 @@ def _errors_told() -> Iterator[None]:
         yield
     except JournalError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)  # noqa: T201
-        raise typer.Exit(_JOURNAL_ERROR) from error
+        raise typer.Exit(ExitCode.DISK) from error
 
 
 def main() -> None:
