@@ -37,11 +37,10 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     frames = [read_frame(chunk, canvas) for chunk in container.chunks if chunk.code == b"ANMF"]
     _check_frames(len(frames), canvas, limits)
     with pillow("the WebP"):
-        open_image(data, "WEBP", limits)  # the container as a whole is sound
+        image = open_image(data, "WEBP", limits)  # which also tells that the container as a whole is sound
     method = _method(container.chunks)
     if frames:
-        shown = _canvases(data, canvas, method, limits)
-        mirrored = list(mirror_frames(frames, canvas, shown, method))
+        mirrored = list(mirror_frames(frames, canvas, _view(image, method), method))
         chunks = _with_frames(container.chunks, mirrored)
         before, after = [frame.coded for frame in frames], [frame.coded for frame in mirrored]
     else:
@@ -93,17 +92,13 @@ def _method(chunks: list[Chunk]) -> Image.Transpose:
     return Image.Transpose.FLIP_LEFT_RIGHT
 
 
-def _canvases(
-    data: bytes, size: tuple[int, int], method: Image.Transpose, limits: Limits
-) -> Callable[[int, Rectangle], Image.Image]:
+def _view(image: Image.Image, method: Image.Transpose) -> Callable[[int, Rectangle], Image.Image]:
     """A view of an animation's mirrored canvas: by the number of a frame and a part of the canvas."""
-    with pillow("the WebP"):
-        image = open_image(data, "WEBP", limits)
 
     def shown(number: int, part: Rectangle) -> Image.Image:
         with pillow("the WebP"):
             image.seek(number)
-            return image.crop(part.mirrored(*size, method)).convert("RGBA").transpose(method)
+            return image.crop(part.mirrored(*image.size, method)).convert("RGBA").transpose(method)
 
     return shown
 
