@@ -292,6 +292,12 @@ def test_limits_are_checked_from_the_headers() -> None:
         webp.flip(encoded(noise(20, 8), lossless=True), limits=Limits(frame_pixels=159))
 
 
+def test_a_canvas_larger_than_any_frame_is_refused() -> None:
+    data = animation(3_000_000, 8, frame(2, 0, noise(7, 8), DISPOSE, lossless=True))
+    with pytest.raises(FlipError, match="larger than any frame"):
+        flip(data)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -301,7 +307,7 @@ def test_limits_are_checked_from_the_headers() -> None:
         Container([extended(8, 8, 2), Chunk(b"ANIM", bytes(6)), Chunk(b"ANMF", bytes(15))]).to_bytes(),
         Container([extended(8, 8, 2), Chunk(b"ANIM", bytes(6)), Chunk(b"ANMF", bytes(16))]).to_bytes(),
         Container([Chunk(b"VP8X", b"")]).to_bytes(),
-        animation(8, 8, frame(2, 0, noise(8, 8), 0, lossless=True)),  # beyond the canvas
+        animation(8, 8, frame(2, 0, noise(8, 8), 0, lossless=True), flags=0),  # beyond the canvas
         encoded(Image.new("RGB", (9, 9)))[:-4],
     ],
 )

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.webp_animation import Rectangle
 
+# Of any image in a WebP file. A canvas may be larger by format, none is in practice, and Pillow takes
+# quadratic time to read one row of it.
+_LONGEST_SIDE = 16_384
 _EXIF_FLAG = 0x08  # of the VP8X chunk; without it an EXIF chunk is ignored
 _LOSSLESS_NOTE = (
     "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
@@ -59,6 +62,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
 
 def _check_frames(frames: int, canvas: tuple[int, int], limits: Limits) -> None:
     width, height = canvas
+    if frames and max(canvas) > _LONGEST_SIDE:
+        raise FlipError(f"the WebP's canvas of {width} × {height} pixels is larger than any frame can be")
     if frames > limits.frames:
         raise FlipError(f"the WebP has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
     if frames * width * height > limits.total_pixels:
