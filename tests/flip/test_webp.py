@@ -292,6 +292,27 @@ def test_limits_are_checked_from_the_headers() -> None:
         webp.flip(encoded(noise(20, 8), lossless=True), limits=Limits(frame_pixels=159))
 
 
+def test_a_frame_that_grows_over_an_open_canvas_makes_the_file_one_with_alpha() -> None:
+    data = animation(20, 8, frame(4, 0, noise(7, 8), 0, lossless=True), frame(0, 0, noise(20, 8), 0), flags=2)
+    flipped = flip(data).data
+    assert read_container(flipped).chunks[0].payload[0] == 0x12
+    assert shown(flipped)[0].getpixel((8, 0)) == (0, 0, 0, 0)
+    assert shown(flipped)[0].crop((9, 0, 16, 8)) == noise(7, 8).transpose(LEFT_RIGHT).convert("RGBA")
+
+
+def test_a_frame_that_grows_over_an_opaque_canvas_leaves_the_file_opaque() -> None:
+    data = animation(
+        20,
+        8,
+        frame(0, 0, noise(20, 8), 0, lossless=True),
+        frame(4, 0, noise(7, 8), 0, lossless=True),
+        flags=2,
+    )
+    flipped = flip(data).data
+    assert read_container(flipped).chunks[0] == read_container(data).chunks[0]
+    assert shown(flipped) == [canvas.transpose(LEFT_RIGHT) for canvas in shown(data)]
+
+
 def test_a_canvas_larger_than_any_frame_is_refused() -> None:
     data = animation(3_000_000, 8, frame(2, 0, noise(7, 8), DISPOSE, lossless=True))
     with pytest.raises(FlipError, match="larger than any frame"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -40,12 +41,18 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     frames = [read_frame(chunk, canvas) for chunk in container.chunks if chunk.code == b"ANMF"]
     _check_frames(len(frames), canvas, limits)
     with pillow("the WebP"):
-        image = open_image(data, "WEBP", limits)  # which also tells that the container as a whole is sound
+        open_image(data, "WEBP", limits)  # the container as a whole is sound
     method = _method(container.chunks)
     if frames:
-        mirrored = list(mirror_frames(frames, canvas, _view(image, method), method))
-        chunks = _with_frames(container.chunks, mirrored)
+        view = _view(container.chunks, method, limits)
+        mirrored = list(mirror_frames(frames, canvas, view, method))
         before, after = [frame.coded for frame in frames], [frame.coded for frame in mirrored]
+        gained_alpha = any(
+            new.has_alpha and not old.has_alpha for old, new in zip(before, after, strict=True)
+        )
+        chunks = _with_frames(container.chunks, mirrored)
+        if gained_alpha:  # a frame that grew has transparent pixels, where the file had none
+            chunks = _announcing_alpha(chunks)
     else:
         coded = read_coded(container.chunks)
         new = encode(coded.decode().transpose(method), coded)
@@ -97,23 +104,29 @@ def _method(chunks: list[Chunk]) -> Image.Transpose:
     return Image.Transpose.FLIP_LEFT_RIGHT
 
 
-def _view(image: Image.Image, method: Image.Transpose) -> Callable[[int, Rectangle], Image.Image]:
+def _view(
+    chunks: list[Chunk], method: Image.Transpose, limits: Limits
+) -> Callable[[int, Rectangle], Image.Image]:
     """A view of an animation's mirrored canvas: by the number of a frame and a part of the canvas."""
+    # Where the file announces no alpha, Pillow shows as black what no frame has drawn yet.
+    data = Container(_announcing_alpha(chunks)).to_bytes()
+    with pillow("the WebP"):
+        image = open_image(data, "WEBP", limits)
 
     def shown(number: int, part: Rectangle) -> Image.Image:
         with pillow("the WebP"):
             image.seek(number)
-            return image.crop(part.mirrored(*image.size, method)).convert("RGBA").transpose(method)
+            return image.crop(part.mirrored(*image.size, method)).transpose(method)
 
     return shown
 
 
 def _with_frames(chunks: list[Chunk], frames: list[Frame]) -> list[Chunk]:
     remaining = iter(frames)
-    out = [next(remaining).to_chunk() if chunk.code == b"ANMF" else chunk for chunk in chunks]
-    if any(frame.coded.has_alpha for frame in frames):
-        # A frame that grew may have transparent pixels where the file had none.
-        extended = bytearray(out[0].payload)
-        extended[0] |= ALPHA_FLAG
-        out[0] = Chunk(b"VP8X", bytes(extended))
-    return out
+    return [next(remaining).to_chunk() if chunk.code == b"ANMF" else chunk for chunk in chunks]
+
+
+def _announcing_alpha(chunks: list[Chunk]) -> list[Chunk]:
+    extended = bytearray(chunks[0].payload)
+    extended[0] |= ALPHA_FLAG
+    return [replace(chunks[0], payload=bytes(extended)), *chunks[1:]]
