@@ -239,6 +239,7 @@ def test_a_tiny_file_that_claims_a_huge_run_length_picture_is_refused_at_once() 
         (bitmap(9, 3, 8, RLE8[:-4], compression=1), "cut short|before the last row"),
         (bitmap(9, 3, 8, RLE8[:13], compression=1), "cut short"),
         (bitmap(9, 3, 8, b"\0\1", compression=1), "before the last row"),
+        (bitmap(9, 1, 8, b"\1\1\0\2\x09\0\1\1\0\0\0\1", compression=1), "leaves the picture"),
         (bitmap(9, 3, 4, RLE8, compression=1), "do not go with"),
         (bitmap(9, 3, 8)[:20], "cut short"),
         (bitmap(9, 0, 8), "nothing to mirror"),
