@@ -264,6 +264,9 @@ def test_the_size_is_checked_from_the_header() -> None:
         bmp.flip(bitmap(9, 3, 24), limits=Limits(frame_pixels=26))
 
 
+# Pillow warns of pictures from 90 million pixels on, and a warning is an error here.
+BELOW_PILLOWS_OWN = Limits(frame_pixels=50_000_000)
+
 SMALL = [
     bitmap(9, 3, 1),
     bitmap(9, -3, 24, header=124, tail=b"tail"),
@@ -280,7 +283,7 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(whole: bytes, d
     value = data.draw(st.none() | st.integers(0, 255))
     damaged = whole[:at] if value is None else whole[:at] + bytes([value]) + whole[at + 1 :]
     try:
-        mirrored = flip(damaged)
+        mirrored = bmp.flip(damaged, limits=BELOW_PILLOWS_OWN).data
     except FlipError:
         return
     assert len(mirrored) >= len(damaged) // 2

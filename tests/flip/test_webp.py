@@ -337,6 +337,9 @@ def test_a_damaged_file_is_refused_in_words(data: bytes) -> None:
         flip(data)
 
 
+# Pillow warns of pictures from 90 million pixels on, and a warning is an error here.
+BELOW_PILLOWS_OWN = Limits(frame_pixels=50_000_000)
+
 SMALL = [
     encoded(noise(7, 5), lossless=True, exif=exif(6), icc_profile=b"icc"),
     encoded(noise(7, 5, "RGBA"), quality=50, exif=exif(2), icc_profile=b"icc"),
@@ -352,7 +355,7 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(data: st.DataOb
     value = data.draw(st.none() | st.integers(0, 255))
     damaged = whole[:at] if value is None else whole[:at] + bytes([value]) + whole[at + 1 :]
     try:
-        mirrored = flip(damaged).data
+        mirrored = webp.flip(damaged, limits=BELOW_PILLOWS_OWN).data
     except FlipError:
         return
     decoded(mirrored)

@@ -93,7 +93,7 @@ class _Reader:
                 right, rows = self._take(2)
                 self._row, self._column = self._row + rows, self._column + right
                 if self._column > self._width:
-                    # Some viewers stop here, some cut off, some wrap around: there is no one picture to mirror.
+                    # Some viewers stop here, some cut off, some wrap around: what to mirror is unclear.
                     raise FlipError("the BMP is damaged: a step in its run-length data leaves the picture")
             else:
                 yield from self._drawn(self._literal(value))
