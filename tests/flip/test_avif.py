@@ -422,6 +422,10 @@ def test_limits_are_checked_from_the_headers() -> None:
         avif.flip(sequence, limits=Limits(total_pixels=839))
 
 
+# Pillow warns of pictures from 90 million pixels on, and a warning is an error here.
+BELOW_PILLOWS_OWN = Limits(frame_pixels=50_000_000)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([("RGB", 6, 1), ("RGBA", 1, 1), ("RGBA", 1, 3)]), st.data())
 def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(
@@ -433,7 +437,7 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(
     value = data.draw(st.none() | st.integers(0, 255))
     damaged = whole[:at] if value is None else whole[:at] + bytes([value]) + whole[at + 1 :]
     try:
-        once = flip(damaged)
+        once = avif.flip(damaged, limits=BELOW_PILLOWS_OWN).data
     except FlipError:
         return
     assert opened(once).tobytes() == opened(damaged).tobytes()

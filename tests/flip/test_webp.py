@@ -284,6 +284,33 @@ def test_limits_are_checked_from_the_headers() -> None:
         webp.flip(encoded(noise(20, 8), lossless=True), limits=Limits(frame_pixels=159))
 
 
+def test_a_frame_that_grows_over_an_open_canvas_makes_the_file_one_with_alpha() -> None:
+    data = animation(20, 8, frame(4, 0, noise(7, 8), 0, lossless=True), frame(0, 0, noise(20, 8), 0), flags=2)
+    flipped = flip(data).data
+    assert read_container(flipped).chunks[0].payload[0] == 0x12
+    assert shown(flipped)[0].getpixel((8, 0)) == (0, 0, 0, 0)
+    assert shown(flipped)[0].crop((9, 0, 16, 8)) == noise(7, 8).transpose(LEFT_RIGHT).convert("RGBA")
+
+
+def test_a_frame_that_grows_over_an_opaque_canvas_leaves_the_file_opaque() -> None:
+    data = animation(
+        20,
+        8,
+        frame(0, 0, noise(20, 8), 0, lossless=True),
+        frame(4, 0, noise(7, 8), 0, lossless=True),
+        flags=2,
+    )
+    flipped = flip(data).data
+    assert read_container(flipped).chunks[0] == read_container(data).chunks[0]
+    assert shown(flipped) == [canvas.transpose(LEFT_RIGHT) for canvas in shown(data)]
+
+
+def test_a_canvas_larger_than_any_frame_is_refused() -> None:
+    data = animation(3_000_000, 8, frame(2, 0, noise(7, 8), DISPOSE, lossless=True))
+    with pytest.raises(FlipError, match="larger than any frame"):
+        flip(data)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -293,7 +320,7 @@ def test_limits_are_checked_from_the_headers() -> None:
         Container([extended(8, 8, 2), Chunk(b"ANIM", bytes(6)), Chunk(b"ANMF", bytes(15))]).to_bytes(),
         Container([extended(8, 8, 2), Chunk(b"ANIM", bytes(6)), Chunk(b"ANMF", bytes(16))]).to_bytes(),
         Container([Chunk(b"VP8X", b"")]).to_bytes(),
-        animation(8, 8, frame(2, 0, noise(8, 8), 0, lossless=True)),  # beyond the canvas
+        animation(8, 8, frame(2, 0, noise(8, 8), 0, lossless=True), flags=0),  # beyond the canvas
         encoded(Image.new("RGB", (9, 9)))[:-4],
     ],
 )
@@ -301,6 +328,9 @@ def test_a_damaged_file_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(FlipError, match="WebP"):
         flip(data)
 
+
+# Pillow warns of pictures from 90 million pixels on, and a warning is an error here.
+BELOW_PILLOWS_OWN = Limits(frame_pixels=50_000_000)
 
 SMALL = [
     encoded(noise(7, 5), lossless=True, exif=exif(6), icc_profile=b"icc"),
@@ -317,7 +347,7 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(data: st.DataOb
     value = data.draw(st.none() | st.integers(0, 255))
     damaged = whole[:at] if value is None else whole[:at] + bytes([value]) + whole[at + 1 :]
     try:
-        mirrored = flip(damaged).data
+        mirrored = webp.flip(damaged, limits=BELOW_PILLOWS_OWN).data
     except FlipError:
         return
     decoded(mirrored)

@@ -65,7 +65,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
 
 
 def is_bmp(data: bytes) -> bool:
-    """Whether the first bytes are those of a BMP, or of a DIB, which has no signature but a plausible header."""
+    """Whether the first bytes are a BMP's, or a DIB's, which has no signature but a plausible header."""
     if data.startswith(b"BM"):
         return True
     if len(data) < 16:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.webp_animation import Rectangle
 
+# Of any image in a WebP file. A canvas may be larger by format, none is in practice, and Pillow takes
+# quadratic time to read one row of it.
+_LONGEST_SIDE = 16_384
 _EXIF_FLAG = 0x08  # of the VP8X chunk; without it an EXIF chunk is ignored
 _LOSSLESS_NOTE = "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
 
@@ -38,10 +42,15 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         open_image(data, "WEBP", limits)  # the container as a whole is sound
     method = _method(container.chunks)
     if frames:
-        shown = _canvases(data, canvas, method, limits)
-        mirrored = list(mirror_frames(frames, canvas, shown, method))
-        chunks = _with_frames(container.chunks, mirrored)
+        view = _view(container.chunks, method, limits)
+        mirrored = list(mirror_frames(frames, canvas, view, method))
         before, after = [frame.coded for frame in frames], [frame.coded for frame in mirrored]
+        gained_alpha = any(
+            new.has_alpha and not old.has_alpha for old, new in zip(before, after, strict=True)
+        )
+        chunks = _with_frames(container.chunks, mirrored)
+        if gained_alpha:  # a frame that grew has transparent pixels, where the file had none
+            chunks = _announcing_alpha(chunks)
     else:
         coded = read_coded(container.chunks)
         new = encode(coded.decode().transpose(method), coded)
@@ -58,6 +67,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
 
 def _check_frames(frames: int, canvas: tuple[int, int], limits: Limits) -> None:
     width, height = canvas
+    if frames and max(canvas) > _LONGEST_SIDE:
+        raise FlipError(f"the WebP's canvas of {width} × {height} pixels is larger than any frame can be")
     if frames > limits.frames:
         raise FlipError(f"the WebP has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
     if frames * width * height > limits.total_pixels:
@@ -91,27 +102,29 @@ def _method(chunks: list[Chunk]) -> Image.Transpose:
     return Image.Transpose.FLIP_LEFT_RIGHT
 
 
-def _canvases(
-    data: bytes, size: tuple[int, int], method: Image.Transpose, limits: Limits
+def _view(
+    chunks: list[Chunk], method: Image.Transpose, limits: Limits
 ) -> Callable[[int, Rectangle], Image.Image]:
     """A view of an animation's mirrored canvas: by the number of a frame and a part of the canvas."""
+    # Where the file announces no alpha, Pillow shows as black what no frame has drawn yet.
+    data = Container(_announcing_alpha(chunks)).to_bytes()
     with pillow("the WebP"):
         image = open_image(data, "WEBP", limits)
 
     def shown(number: int, part: Rectangle) -> Image.Image:
         with pillow("the WebP"):
             image.seek(number)
-            return image.crop(part.mirrored(*size, method)).convert("RGBA").transpose(method)
+            return image.crop(part.mirrored(*image.size, method)).transpose(method)
 
     return shown
 
 
 def _with_frames(chunks: list[Chunk], frames: list[Frame]) -> list[Chunk]:
     remaining = iter(frames)
-    out = [next(remaining).to_chunk() if chunk.code == b"ANMF" else chunk for chunk in chunks]
-    if any(frame.coded.has_alpha for frame in frames):
-        # A frame that grew may have transparent pixels where the file had none.
-        extended = bytearray(out[0].payload)
-        extended[0] |= ALPHA_FLAG
-        out[0] = Chunk(b"VP8X", bytes(extended))
-    return out
+    return [next(remaining).to_chunk() if chunk.code == b"ANMF" else chunk for chunk in chunks]
+
+
+def _announcing_alpha(chunks: list[Chunk]) -> list[Chunk]:
+    extended = bytearray(chunks[0].payload)
+    extended[0] |= ALPHA_FLAG
+    return [replace(chunks[0], payload=bytes(extended)), *chunks[1:]]
