@@ -175,6 +175,16 @@ def test_every_image_of_an_icon_is_mirrored() -> None:
     assert flip(icon(one, two)) == icon(flip(icon(one))[22:], flip(icon(two))[22:])
 
 
+def test_the_pngs_of_an_icon_are_mirrored_and_what_follows_them_moves() -> None:
+    picture = saved(noise(9, 4, "RGBA"), "PNG", compress_level=0)
+    data = icon(picture, icon_image(8), picture)
+    once = flip(data)
+    offsets = [struct.unpack_from("<II", once, 6 + 16 * at + 8) for at in range(3)]
+    assert [once[start : start + size] for size, start in offsets][1] == flip(icon(icon_image(8)))[22:]
+    assert decoded(once).tobytes() == decoded(data).transpose(LEFT_RIGHT).tobytes()
+    assert decoded(flip(once)).tobytes() == decoded(data).tobytes()
+
+
 def test_the_hot_spot_of_a_cursor_is_mirrored() -> None:
     data = icon(icon_image(8), kind=2)
     assert struct.unpack_from("<H", data, 10) == (2,)

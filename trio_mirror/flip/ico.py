@@ -1,10 +1,11 @@
-"""Windows icons and cursors: the rows of each bitmap and its mask reversed in place (Microsoft, "Icons")."""
+"""Windows icons and cursors: each bitmap and its mask reversed row by row, each PNG mirrored (Microsoft)."""
 
 from __future__ import annotations
 
 import struct
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip import png
 from trio_mirror.flip.bmp import Bitmap, read_bitmap
 from trio_mirror.flip.raster import check_size
 from trio_mirror.flip.rows import reverse_rows
@@ -34,29 +35,35 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         raise FlipError(f"the icon has {count:,} images, over the limit of {limits.frames:,} (--max-frames)")
     if len(data) < _DIRECTORY + count * _ENTRY:
         raise FlipError("the icon is damaged: it is cut short")
-    out = bytearray(data)
-    places: set[tuple[int, int]] = set()
-    for entry in range(_DIRECTORY, _DIRECTORY + count * _ENTRY, _ENTRY):
-        size, offset = struct.unpack_from("<II", data, entry + 8)
-        if offset < _DIRECTORY + count * _ENTRY or offset + size > len(data):
+    directory = bytearray(data[: _DIRECTORY + count * _ENTRY])
+    body: list[bytes] = []
+    at, growth = len(directory), 0
+    for entry in sorted(range(_DIRECTORY, len(directory), _ENTRY), key=lambda entry: _place(data, entry)):
+        offset, size = _place(data, entry)
+        if offset < at or offset + size > len(data):
             raise FlipError("the icon is damaged: an image of it is not where it should be")
-        if any(offset < other_end and other < offset + size for other, other_end in places):
-            raise FlipError("the icon is damaged: two of its images share their bytes")
-        places.add((offset, offset + size))
-        image = data[offset : offset + size]
-        width, mirrored = _mirror_image(image, limits)
-        out[offset : offset + size] = mirrored
+        width, mirrored = _mirror_image(data[offset : offset + size], limits)
+        body += [data[at:offset], mirrored]
+        struct.pack_into("<II", directory, entry + 8, len(mirrored), offset + growth)
         if data[:4] == _CURSOR:
             (spot,) = struct.unpack_from("<H", data, entry + 4)
-            struct.pack_into("<H", out, entry + 4, max(width - 1 - spot, 0))
+            struct.pack_into("<H", directory, entry + 4, max(width - 1 - spot, 0))
+        at, growth = offset + size, growth + len(mirrored) - size
     media_type = "image/vnd.microsoft.icon" if data[:4] == _ICON else "image/x-win-bitmap"
-    return Flipped(bytes(out), media_type, lossless=True)
+    return Flipped(b"".join([bytes(directory), *body, data[at:]]), media_type, lossless=True)
+
+
+def _place(data: bytes, entry: int) -> tuple[int, int]:
+    """Where an image begins, and how many bytes it has."""
+    size, offset = struct.unpack_from("<II", data, entry + 8)
+    return offset, size
 
 
 def _mirror_image(image: bytes, limits: Limits) -> tuple[int, bytes]:
     """The width of an image in pixels, and the image mirrored."""
     if image.startswith(_PNG):
-        raise FlipError("an icon that holds a PNG is not mirrored")
+        (width,) = struct.unpack_from(">I", image.ljust(20, b"\0"), 16)
+        return width, png.flip(image, limits=limits).data
     bitmap = read_bitmap(image, header=0)
     height = bitmap.height // 2  # the header counts the rows of the mask too
     check_size(bitmap.width, height, limits)

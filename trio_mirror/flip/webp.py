@@ -45,9 +45,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         view = _view(container.chunks, method, limits)
         mirrored = list(mirror_frames(frames, canvas, view, method))
         before, after = [frame.coded for frame in frames], [frame.coded for frame in mirrored]
-        gained_alpha = any(
-            new.has_alpha and not old.has_alpha for old, new in zip(before, after, strict=True)
-        )
+        gained_alpha = any(new.has_alpha and not old.has_alpha for old, new in zip(before, after, strict=True))
         chunks = _with_frames(container.chunks, mirrored)
         if gained_alpha:  # a frame that grew has transparent pixels, where the file had none
             chunks = _announcing_alpha(chunks)
@@ -102,9 +100,7 @@ def _method(chunks: list[Chunk]) -> Image.Transpose:
     return Image.Transpose.FLIP_LEFT_RIGHT
 
 
-def _view(
-    chunks: list[Chunk], method: Image.Transpose, limits: Limits
-) -> Callable[[int, Rectangle], Image.Image]:
+def _view(chunks: list[Chunk], method: Image.Transpose, limits: Limits) -> Callable[[int, Rectangle], Image.Image]:
     """A view of an animation's mirrored canvas: by the number of a frame and a part of the canvas."""
     # Where the file announces no alpha, Pillow shows as black what no frame has drawn yet.
     data = Container(_announcing_alpha(chunks)).to_bytes()
