@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
+from tests.flip.jpegs import decibels, decoded, drawn, encoded, exif_block
 from tests.flip.slow_png import KINDS, SIGNATURE, Kind, Pixels, chunk, chunks_of, draw, encode, header, read
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import png
@@ -105,6 +106,18 @@ def test_a_picture_that_lies_on_its_side_is_mirrored_as_displayed(
     mirrored = flip(original)
     assert read(mirrored) == pixels[::-1]
     assert_mirrored(original, mirrored)
+
+
+def test_the_thumbnail_in_the_exif_chunk_is_mirrored() -> None:
+    thumbnail = encoded(drawn(32, 16))
+    block = exif_block(thumbnail=thumbnail)
+    original = with_chunks(draw(gradient(8, 8), RGB, lambda: 0), chunk(b"eXIf", block))
+
+    [mirrored] = [body for name, body in chunks_of(flip(original)) if name == b"eXIf"]
+
+    at = mirrored.rindex(b"\xff\xd8\xff")
+    assert len(mirrored) == len(block)
+    assert decibels(decoded(mirrored[at:]), ImageOps.mirror(decoded(thumbnail))) > 30
 
 
 @settings(deadline=None, max_examples=200)

@@ -183,6 +183,22 @@ def test_a_turned_picture_is_mirrored_as_displayed(orientation: int, method: Ima
     assert decoded(flip(data).data).tobytes() == image.transpose(method).tobytes()
 
 
+def test_the_thumbnail_in_the_exif_block_is_mirrored() -> None:
+    out = io.BytesIO()
+    photo(32, 16).save(out, "JPEG", quality=95)
+    thumbnail = out.getvalue()
+    # A first directory of one entry, a second one that holds the thumbnail's place and length.
+    block = exif(1)[:-4] + struct.pack("<I", 26) + struct.pack("<H", 2)
+    block += struct.pack("<HHII", 0x0201, 4, 1, 56) + struct.pack("<HHII", 0x0202, 4, 1, len(thumbnail)) + bytes(4)
+    coded = read_container(encoded(noise(32, 16), lossless=True)).chunks
+    data = Container([extended(32, 16, 8), *coded, Chunk(b"EXIF", block + thumbnail)]).to_bytes()
+    after = read_container(flip(data).data).chunks[-1].payload.removeprefix(b"Exif\0\0")
+    start, length = struct.unpack_from("<I", after, 36)[0], struct.unpack_from("<I", after, 48)[0]
+    small = Image.open(io.BytesIO(after[start : start + length]))
+    wanted = Image.open(out).transpose(LEFT_RIGHT)
+    assert decibels(wanted, small) > 35
+
+
 def test_an_orientation_that_the_header_does_not_announce_is_ignored() -> None:
     image = noise(12, 7)
     coded = read_container(encoded(image, lossless=True)).chunks

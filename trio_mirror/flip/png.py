@@ -8,11 +8,13 @@ from __future__ import annotations
 import itertools
 import struct
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import exif, idot
 from trio_mirror.flip.apng import count_frames, find_frames, mirrored_control
+from trio_mirror.flip.jpeg_raster import mirror_thumbnail
 from trio_mirror.flip.png_chunks import SIGNATURE, pack_chunk, read_chunks
 from trio_mirror.flip.png_orientation import read_orientation
 from trio_mirror.flip.png_raster import Shape, mirror_raster
@@ -50,6 +52,11 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             if chunk.kind == b"fcTL":
                 control = mirrored_control(bytes(chunk.body), shape.width, shape.height, rows=rows)
                 stored[index] = pack_chunk(b"fcTL", control)
+    notes: tuple[str, ...] = ()
+    for index, chunk in enumerate(chunks):
+        if chunk.kind == b"eXIf":
+            block, notes = exif.mirrored_exif(bytes(chunk.body), partial(mirror_thumbnail, rows=rows))
+            stored[index] = pack_chunk(b"eXIf", block)
     restarts = [] if shape.interlaced else idot.read_restarts(chunks, shape.height)
     for frame in frames:
         own_shape = replace(shape, width=frame.width, height=frame.height)
@@ -58,7 +65,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             stored[index] = mirrored
     if restarts:
         idot.repoint(chunks, stored, restarts)
-    return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True)
+    return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True, notes=notes)
 
 
 def _read_header(chunks: list[Chunk]) -> Shape:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from trio_mirror.flip.png_chunks import Chunk
 
 _ANIMATION_KINDS = frozenset({b"acTL", b"fcTL"})
-_XMP_ORIENTATION = re.compile('tiff:Orientation(?:="|>)([0-9])')
 
 
 def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
@@ -38,12 +36,10 @@ def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
         # ImageMagick's way of keeping EXIF in a text chunk: three lines of header, then hex digits.
         with contextlib.suppress(ValueError):
             block = bytes.fromhex("".join(str(info["Raw profile type exif"]).split("\n")[3:]))
-    if isinstance(block, bytes):
-        return exif.orientation(block.removeprefix(b"Exif\0\0"))
+    stated = block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else b""
     xmp = info.get("XML:com.adobe.xmp", info.get("xmp", ""))
-    text = xmp if isinstance(xmp, str) else xmp.decode("utf-8", "replace")
-    named = _XMP_ORIENTATION.search(text)
-    return int(named[1]) if named and named[1] in "12345678" else 1
+    text = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp
+    return exif.displayed_orientation(stated, text) or 1
 
 
 def _read_info(chunks: list[Chunk], tail: memoryview) -> dict[Any, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.exif import flips_rows, orientation
+from trio_mirror.flip.exif import displayed_orientation, flips_rows, mirrored_exif
+from trio_mirror.flip.jpeg_raster import mirror_thumbnail
 from trio_mirror.flip.raster import check_size, open_image, pillow
 from trio_mirror.flip.webp_animation import Frame, mirror_frames, read_frame
 from trio_mirror.flip.webp_container import Chunk, Container, read_container
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 # Of any image in a WebP file. A canvas may be larger by format, none is in practice, and Pillow takes
 # quadratic time to read one row of it.
 _LONGEST_SIDE = 16_384
-_EXIF_FLAG = 0x08  # of the VP8X chunk; without it an EXIF chunk is ignored
+_EXIF_PREFIX = b"Exif\0\0"  # which some writers leave in front of the block, as in a JPEG
+# Flags of the VP8X chunk; without its flag a chunk is ignored.
+_METADATA_FLAGS = {b"EXIF": 0x08, b"XMP ": 0x04}
 _LOSSLESS_NOTE = "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
 
 
@@ -54,12 +58,13 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         new = encode(coded.decode().transpose(method), coded)
         chunks = replace_coded(container.chunks, new)
         before, after = [coded], [new]
+    chunks, notes = _with_mirrored_thumbnails(chunks, method)
     became_lossless = any(new.lossless and not old.lossless for old, new in zip(before, after, strict=True))
     return Flipped(
         Container(chunks, container.trailer).to_bytes(),
         "image/webp",
         lossless=all(coded.lossless for coded in after),
-        notes=(_LOSSLESS_NOTE,) if became_lossless else (),
+        notes=(_LOSSLESS_NOTE, *notes) if became_lossless else notes,
     )
 
 
@@ -93,11 +98,33 @@ def _extended(chunks: list[Chunk]) -> bytes | None:
 
 
 def _method(chunks: list[Chunk]) -> Image.Transpose:
-    extended = _extended(chunks)
-    exif = next((chunk.payload for chunk in chunks if chunk.code == b"EXIF"), b"")
-    if extended and extended[0] & _EXIF_FLAG and flips_rows(orientation(exif.removeprefix(b"Exif\0\0"))):
+    exif, xmp = (_metadata(chunks, code) for code in _METADATA_FLAGS)
+    if flips_rows(displayed_orientation(exif.removeprefix(_EXIF_PREFIX), xmp) or 1):
         return Image.Transpose.FLIP_TOP_BOTTOM
     return Image.Transpose.FLIP_LEFT_RIGHT
+
+
+def _metadata(chunks: list[Chunk], code: bytes) -> bytes:
+    extended = _extended(chunks)
+    if extended is None or not extended[0] & _METADATA_FLAGS[code]:
+        return b""
+    return next((chunk.payload for chunk in chunks if chunk.code == code), b"")
+
+
+def _with_mirrored_thumbnails(chunks: list[Chunk], method: Image.Transpose) -> tuple[list[Chunk], tuple[str, ...]]:
+    rows = method is Image.Transpose.FLIP_TOP_BOTTOM
+    out: list[Chunk] = []
+    notes: tuple[str, ...] = ()
+    for chunk in chunks:
+        if chunk.code == b"EXIF":
+            block = chunk.payload.removeprefix(_EXIF_PREFIX)
+            prefix = chunk.payload[: len(chunk.payload) - len(block)]
+            block, more = mirrored_exif(block, functools.partial(mirror_thumbnail, rows=rows))
+            out.append(replace(chunk, payload=prefix + block))
+            notes += more
+        else:
+            out.append(chunk)
+    return out, notes
 
 
 def _view(chunks: list[Chunk], method: Image.Transpose, limits: Limits) -> Callable[[int, Rectangle], Image.Image]:
