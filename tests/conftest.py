@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import httpx
 import pytest
@@ -21,9 +20,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Handler], list[htt
             return await handler(request)
 
         transport = httpx.MockTransport(recording)
-        monkeypatch.setattr(
-            "trio_mirror.transport.client.httpx.AsyncClient", partial(httpx.AsyncClient, transport=transport)
-        )
+        monkeypatch.setattr("trio_mirror.transport.client.open_transport", lambda *_: transport)
         return requests
 
     return install

@@ -240,7 +240,7 @@ async def test_an_upload_that_never_left_failed(answer_with: Install) -> None:
             return await gallery(store=store)(request)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(httpx.AsyncClient, "_init_transport", lambda *_, **__: Unreachable())
+        patch.setattr("trio_mirror.transport.client.open_transport", lambda *_: Unreachable())
         result = await result_of()
 
     assert (result.outcome, result.stage) == (Outcome.FAILED, Stage.UPLOAD)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import ssl
+from base64 import b64encode
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -20,6 +22,7 @@ from trio_mirror import __version__
 from trio_mirror.errors import MirrorError, SettingsError
 from trio_mirror.names import printable
 from trio_mirror.transport.digest import digest_of
+from trio_mirror.transport.pool import open_transport
 from trio_mirror.transport.retry import parse_http_date, parse_retry_after
 from trio_mirror.units import format_size
 
@@ -85,39 +88,40 @@ async def open_client(
     """
     if settings.insecure and base.scheme == "https":
         _log.warning("--insecure: whoever answers for %s is believed", base.host)
-    async with httpx.AsyncClient(
-        verify=_verification(settings),
-        auth=auth,
-        headers=[("User-Agent", f"trio-mirror/{__version__}"), ("Accept", "*/*"), *header],
-        # One connection for each picture in flight, and one for the list that streams beside them. A pool
-        # smaller than its users would raise PoolTimeout for no fault of the server.
-        limits=httpx.Limits(
-            max_connections=settings.concurrency + 1, max_keepalive_connections=settings.concurrency + 1
-        ),
-        # httpx counts each read alone, so a body that drips beats its timeouts for ever: ours are cancel scopes.
-        timeout=None,  # noqa: S113
-        follow_redirects=False,
-    ) as client:
-        yield Client(client, base, settings)
+    headers = httpx.Headers({"User-Agent": f"trio-mirror/{__version__}", "Accept": "*/*"})
+    if auth is not None:
+        # RFC 7617, section 2.
+        headers["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
+    chosen = httpx.Headers(list(header))
+    kept = [field for field in headers.multi_items() if field[0] not in chosen]
+    async with open_transport(base, partial(_tls_context, settings)) as transport:
+        yield Client(transport, base, settings, [*kept, *chosen.multi_items()])
 
 
-def _verification(settings: Settings) -> ssl.SSLContext | bool:
+def _tls_context(settings: Settings) -> ssl.SSLContext:
     if settings.insecure or settings.ca_file is None:
-        return not settings.insecure
+        return httpx.create_ssl_context(verify=not settings.insecure)
     try:
         return ssl.create_default_context(cafile=settings.ca_file)
     except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or "it holds no certificate in PEM form"
+        reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
         raise SettingsError(f"--ca-file: {printable(settings.ca_file)} cannot be used: {reason}") from error
 
 
 class Client:
-    """An HTTP client for one origin: every wait under a deadline, every body under a limit."""
+    """An HTTP client for one origin: every wait under a deadline, every body under a limit.
 
-    def __init__(self, client: httpx.AsyncClient, base: httpx.URL, settings: Settings) -> None:
-        self._client = client
+    It hands requests straight to a transport. What httpx's own client adds to that (cookies, redirects anywhere,
+    timeouts of each read alone, which a body that drips beats for ever) is not wanted here, and costs time.
+    """
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, base: httpx.URL, settings: Settings, headers: list[tuple[str, str]]
+    ) -> None:
+        self._transport = transport
         self._base = base
         self._settings = settings
+        self._headers = headers
 
     async def get(self, path: str, headers: Mapping[str, str] = _NO_HEADERS) -> tuple[bytes, httpx.Headers] | None:
         """Reads a whole body in one attempt, cut off after the timeout, body included.
@@ -166,7 +170,7 @@ class Client:
         """
         async with AsyncExitStack() as stack:
             with self._attempt():
-                response = await stack.enter_async_context(self._answer(path, {}))
+                response = await stack.enter_async_context(self._answer(path, {"Accept-Encoding": "gzip, deflate"}))
             chunks = await stack.enter_async_context(_chunks(response))
             yield response.headers, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
@@ -181,21 +185,22 @@ class Client:
                 return
             yield chunk
 
-    async def post(self, **content: Any) -> None:
+    async def post(self, headers: Mapping[str, str] = _NO_HEADERS, **content: Any) -> None:
         """Posts to the base URL in one attempt. A redirect is an answer like any other: it is not followed.
 
         Args:
-            content: what httpx's ``build_request`` takes: ``content``, ``files``, ``headers``, ``params``.
+            headers: what to send beside the headers of every request.
+            content: what `httpx.Request` takes: ``content``, ``files``, ``params``.
 
         Raises:
             ExchangeError: a status not of ``success_status``, or no answer in time; its ``sent`` tells whether
                 the body had left.
         """
-        request = self._client.build_request("POST", self._base, **content)
+        request = httpx.Request("POST", self._base, headers=[*self._headers, *headers.items()], **content)
         body = request.stream = _Watched(cast("httpx.AsyncByteStream", request.stream))
         try:
             with self._attempt():
-                response = await self._client.send(request, stream=True)
+                response = await self._transport.handle_async_request(request)
         except ExchangeError as error:
             error.sent = body.sent
             raise
@@ -210,8 +215,8 @@ class Client:
         """One answer of status 200, or 304 where that was asked for, after the redirects that are followed."""
         url = self._base.copy_with(raw_path=self._base.raw_path + path.encode("ascii"))
         for _ in range(MAX_REDIRECTS + 1):
-            request = self._client.build_request("GET", url, headers=headers)
-            async with _closing(await self._client.send(request, stream=True)) as response:
+            request = httpx.Request("GET", url, headers=[*self._headers, *headers.items()])
+            async with _closing(await self._transport.handle_async_request(request)) as response:
                 self._check_headers(response)
                 if response.status_code == 200 or (response.status_code == 304 and "If-None-Match" in headers):
                     yield response

@@ -1,0 +1,285 @@
+"""One HTTP/1.1 connection over a Trio stream: a request out, a response in, and again (RFC 9112).
+
+llhttp parses, by way of httptools. What is ambiguous is refused, and so is what only another protocol could
+mean. This is the hot path of a run on small pictures, where httpcore's connection costs several times as much.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import httptools
+import httpx
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+_READ_BYTES = 64 * 1024
+# A request of this size leaves in one write, since a copy costs less than a system call. It fits the socket's
+# buffer, so that the write does not wait for the server; while a larger one is sent, an early answer is heard.
+_WRITE_BYTES = 64 * 1024
+# Of a head, of trailers, or of what stands between chunks. The client has limits of its own for what it sees.
+_OVERHEAD_BYTES = 256 * 1024
+
+
+class Connection:
+    """A connection that carries one exchange at a time.
+
+    Args:
+        stream: connected to the server.
+        on_idle: called after each exchange whose connection can be used again.
+    """
+
+    def __init__(self, stream: trio.SocketStream, on_idle: Callable[[Connection], None]) -> None:
+        self._stream = stream
+        self._on_idle = on_idle
+
+    async def exchange(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request and gives the response when its head has come; its body is read as it is asked for.
+
+        Args:
+            request: with a Content-Length if it has a body.
+
+        Raises:
+            httpx.NetworkError: the connection broke.
+            httpx.RemoteProtocolError: what came is no response, or a doubtful one.
+        """
+        reader = _Reader()
+        try:
+            try:
+                await self._send(request, reader)
+            except trio.BrokenResourceError as error:
+                # The server may have answered early, 413 for example, and closed.
+                reader.keep_alive = False
+                await self._read_head(reader, httpx.WriteError(str(error)))
+            else:
+                await self._read_head(reader, httpx.RemoteProtocolError("the server closed without an answer"))
+        except BaseException:
+            self.close()
+            raise
+        return httpx.Response(
+            reader.status,
+            headers=reader.headers,
+            stream=_Body(self, reader),
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reader.reason},
+        )
+
+    def is_stale(self) -> bool:
+        """Whether the server closed an idle connection, or sent what nobody asked for."""
+        return self._stream.socket.is_readable()
+
+    def close(self) -> None:
+        """Closes the connection at once, without waiting."""
+        self._stream.socket.close()
+
+    def release(self, reader: _Reader) -> None:
+        """Ends an exchange: the connection is kept if all of the response was read and both sides would go on."""
+        if reader.complete and reader.keep_alive:
+            self._on_idle(self)
+        else:
+            self.close()
+
+    async def read_into(self, reader: _Reader) -> None:
+        """Feeds the reader with what comes next.
+
+        Raises:
+            httpx.ReadError: the connection broke.
+            httpx.RemoteProtocolError: what came is no response, or it ended early.
+        """
+        try:
+            data = await self._stream.receive_some(_READ_BYTES)
+        except trio.BrokenResourceError as error:
+            raise httpx.ReadError(str(error)) from error
+        reader.feed(data) if data else reader.end()
+
+    async def _read_head(self, reader: _Reader, closed: httpx.TransportError) -> None:
+        while not reader.has_head:
+            try:
+                await self.read_into(reader)
+            except httpx.ReadError:
+                if isinstance(closed, httpx.WriteError):
+                    raise closed from None
+                raise
+            if reader.ended and not reader.has_head:
+                raise closed
+
+    async def _send(self, request: httpx.Request, reader: _Reader) -> None:
+        parts = [_head_of(request)]
+        size = len(parts[0])
+        missing = int(request.headers.get("Content-Length", 0))
+        async for part in cast("httpx.AsyncByteStream", request.stream):
+            parts.append(part)
+            size += len(part)
+            missing -= len(part)
+            # All is written before the stream is asked for what follows its last part: by that it learns that
+            # the whole request has left.
+            if not missing or size > _WRITE_BYTES:
+                await self._write(parts, size, reader)
+                parts, size = [], 0
+        if parts:
+            await self._write(parts, size, reader)
+
+    async def _write(self, parts: list[bytes], size: int, reader: _Reader) -> None:
+        if size <= _WRITE_BYTES:
+            await self._stream.send_all(b"".join(parts))
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hear_early_answer, reader, nursery.cancel_scope)
+            for part in parts:
+                await self._stream.send_all(part)
+            nursery.cancel_scope.cancel()
+
+    async def _hear_early_answer(self, reader: _Reader, sending: trio.CancelScope) -> None:
+        """Stops a large upload that the server has answered already."""
+        try:
+            while not reader.has_head:
+                await self.read_into(reader)
+        except httpx.TransportError:
+            # The write will find out, or the reading that follows it.
+            pass
+        reader.keep_alive = False
+        sending.cancel()
+
+
+class _Reader:
+    """What has come of one response. httptools calls the ``on_`` methods as it parses.
+
+    Attributes:
+        status: the status code, of the final response: informational ones (1xx) are passed over.
+        reason: the reason phrase.
+        headers: names and values as they came.
+        has_head: whether the head is whole.
+        complete: whether the response is whole.
+        ended: whether the server has closed its side.
+        keep_alive: whether another exchange may follow on the connection.
+    """
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.reason = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.has_head = False
+        self.complete = False
+        self.ended = False
+        self.keep_alive = True
+        self._parser = httptools.HttpResponseParser(self)
+        self._parts: list[bytes] = []
+        self._overhead = 0
+        self._surplus = False
+        self._doubt: str | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Takes in what came from the server.
+
+        Raises:
+            httpx.RemoteProtocolError: it is no response, or a doubtful one.
+        """
+        parts_before = len(self._parts)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            raise httpx.RemoteProtocolError("the server switched to another protocol unasked") from None
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                raise httpx.RemoteProtocolError(f"the answer is not HTTP as it should be: {error}") from None
+            self._surplus = True
+        if self._doubt is not None:
+            raise httpx.RemoteProtocolError(self._doubt)
+        # Whoever sends after the end of a response may mean it as the next one (response splitting).
+        self.keep_alive = self.keep_alive and not self._surplus
+        self._overhead = 0 if len(self._parts) > parts_before else self._overhead + len(data)
+        if self._overhead > _OVERHEAD_BYTES and not self.complete:
+            raise httpx.RemoteProtocolError("the answer's headers, or what stands between its chunks, go on and on")
+
+    def end(self) -> None:
+        """Takes in that the server has closed its side.
+
+        Raises:
+            httpx.RemoteProtocolError: the body is not whole.
+        """
+        self.ended = True
+        self.keep_alive = False
+        if self.has_head and not self.complete:
+            # RFC 9112, section 6.3: only a body without any framing ends with the connection.
+            if self._framing() != (None, None):
+                raise httpx.RemoteProtocolError("the body is not complete: the server closed in the middle of it")
+            self.complete = True
+
+    def take(self) -> list[bytes]:
+        """Gives the parts of the body that have come since the last time."""
+        parts, self._parts = self._parts, []
+        return parts
+
+    def on_message_begin(self) -> None:
+        self._surplus = self.complete
+
+    def on_status(self, reason: bytes) -> None:
+        if not self._surplus:
+            self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # After the head come trailers, which nothing here needs.
+        if not self.has_head:
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._surplus:
+            return
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            self.headers.clear()
+            self.reason = b""
+            return
+        self.status = status
+        self.has_head = True
+        self.keep_alive = self.keep_alive and self._parser.should_keep_alive()
+        self._doubt = self._doubt or self._doubt_of_head()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._surplus:
+            self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        # That of an informational response comes before the final one has its head.
+        self.complete = self.has_head
+
+    def _framing(self) -> tuple[bytes | None, bytes | None]:
+        fields = {name.lower(): value.strip().lower() for name, value in self.headers}
+        return fields.get(b"content-length"), fields.get(b"transfer-encoding")
+
+    def _doubt_of_head(self) -> str | None:
+        if self._parser.get_http_version() not in ("1.0", "1.1"):
+            return "the answer is of another version of HTTP than 1.0 or 1.1"
+        length, coding = self._framing()
+        if coding is not None and (coding != b"chunked" or length is not None):
+            return "the answer's framing is doubtful: a Transfer-Encoding other than chunked, or with a Content-Length"
+        return None
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a response; closing it gives the connection back, or closes it too."""
+
+    def __init__(self, connection: Connection, reader: _Reader) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            for part in self._reader.take():
+                yield part
+            if self._reader.complete:
+                return
+            await self._connection.read_into(self._reader)
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._connection.release(self._reader)
+
+
+def _head_of(request: httpx.Request) -> bytes:
+    lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += [b"%b: %b\r\n" % field for field in request.headers.raw]
+    return b"".join([*lines, b"\r\n"])
