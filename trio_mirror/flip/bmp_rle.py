@@ -45,7 +45,7 @@ def mirror_rle(stream: bytes, width: int, height: int, bits: int) -> tuple[bytes
         The mirrored stream, and how many bytes of ``stream`` it stands for.
 
     Raises:
-        FlipError: the stream ends before the last row, or steps over the right edge.
+        FlipError: the stream ends before the last row.
     """
     reader = _Reader(stream, width, height, bits)
     spans = list(reader.spans())
@@ -76,7 +76,7 @@ class _Reader:
         """The spans in the order of drawing; what lies beyond the right edge is cut off.
 
         Raises:
-            FlipError: the stream ends before the last row, or steps over the right edge.
+            FlipError: the stream ends before the last row.
         """
         while self.at + 2 <= len(self._stream):
             count, value = self._stream[self.at : self.at + 2]
@@ -93,8 +93,10 @@ class _Reader:
                 right, rows = self._take(2)
                 self._row, self._column = self._row + rows, self._column + right
                 if self._column > self._width:
-                    # Some viewers stop here, some cut off, some wrap around: what to mirror is unclear.
-                    raise FlipError("the BMP is damaged: a step in its run-length data leaves the picture")
+                    # Viewers differ here: some stop, some cut off. As Pillow shows it, the step goes on in the
+                    # next row, and so does what follows.
+                    beyond, self._column = divmod(self._column, self._width)
+                    self._row += beyond
             else:
                 yield from self._drawn(self._literal(value))
         if not self._complete():

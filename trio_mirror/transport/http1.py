@@ -65,6 +65,11 @@ class Connection:
             extensions={"http_version": b"HTTP/1.1", "reason_phrase": reader.reason},
         )
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed on this side."""
+        return self._stream.socket.fileno() == -1
+
     def is_stale(self) -> bool:
         """Whether the server closed an idle connection, or sent what nobody asked for."""
         return self._stream.socket.is_readable()
