@@ -67,7 +67,7 @@ def test_from_folder_to_folder_with_a_summary(photos: Path, tmp_path: Path) -> N
     done = cli(photos, "--to", tmp_path / "out")
 
     assert done.returncode == 0
-    assert "3 of 3 mirrored, 3 of them exactly" in done.stdout
+    assert "3 of 3 mirrored, 3 of them exactly and 0 re-encoded" in done.stdout
     assert is_mirrored(png(), (tmp_path / "out/sub/c d.png").read_bytes())
     assert done.stderr == ""
 

@@ -12,6 +12,7 @@ import typer
 from trio_mirror import __version__
 from trio_mirror.errors import SettingsError
 from trio_mirror.exits import ExitCode
+from trio_mirror.formats import formats_in_short
 from trio_mirror.names import printable
 from trio_mirror.settings import Setting, Settings, from_environment, option_name, settings_table
 
@@ -69,7 +70,7 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
         raise typer.Exit
 
 
-@app.command()
+@app.command(epilog=f"What is mirrored exactly, re-encoded, or refused:\n\n{formats_in_short()}")
 @_taking_settings
 def mirror_gallery(
     source: Annotated[

@@ -47,6 +47,7 @@ class Stages:
         self._source = source
         self._target = target
         self._settings = settings
+        self._run_key = token_hex(16)
         self._flip_slots = trio.CapacityLimiter(self.flip_workers)
         self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
         self._source_throttle = self._throttle()
@@ -85,7 +86,7 @@ class Stages:
         flipped, journey.sha256 = ended
         journey.lossless, journey.notes = flipped.lossless, flipped.notes
         # What is sent again after a resumed run has the same key, where a digest can tell that it is the same.
-        key = sha256(f"{picture.name}\0{journey.sha256}".encode()).hexdigest() if journey.sha256 else token_hex(32)
+        key = sha256(f"{picture.name}\0{journey.sha256 or self._run_key}".encode("utf-8", "surrogatepass")).hexdigest()
         journey.picture = Picture(name=picture.name, data=flipped.data, media_type=flipped.media_type, upload_key=key)
 
     async def upload(self, journey: Journey) -> None:

@@ -36,8 +36,8 @@ def summary(report: Report, continuing: str | None) -> str:
 def _outcomes(report: Report) -> Iterator[str]:
     speed = report.finished / max(report.seconds, 0.001)
     yield (
-        f"{report.mirrored:,} of {report.listed:,} mirrored, {report.lossless:,} of them exactly, "
-        f"in {format_duration(report.seconds)} ({speed:.1f}/s)"
+        f"{report.mirrored:,} of {report.listed:,} mirrored, {report.lossless:,} of them exactly and "
+        f"{report.mirrored - report.lossless:,} re-encoded, in {format_duration(report.seconds)} ({speed:.1f}/s)"
     )
     yield f"from {printable(report.source)} ({format_size(report.bytes_in)})"
     yield f"to   {printable(report.target)} ({format_size(report.bytes_out)})"

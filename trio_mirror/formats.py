@@ -1,0 +1,43 @@
+"""What becomes of each format, as people are told: in ``--help`` and in the README."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Format(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    exact: str
+    reencoded: str
+    refused: str
+
+
+FORMATS = (
+    Format(
+        "JPEG",
+        "with libturbojpeg, sides a multiple of the MCU",
+        "otherwise, within 40 dB",
+        "12-bit, lossless and hierarchical JPEG",
+    ),
+    Format("PNG, APNG", "always", "–", "–"),
+    Format("GIF", "always", "–", "frames that widen a canvas still in use"),
+    Format("WebP", "lossless ones, and alpha", "lossy ones, within 40 dB", "frames that cannot be moved exactly"),
+    Format("BMP, DIB", "always, RLE too", "–", "what Pillow cannot read: 2-bit, odd masks"),
+    Format("TIFF", "all but JPEG inside", "JPEG inside, within 40 dB", "codecs that Pillow lacks, CFA, sparse tiles"),
+    Format("AVIF", "always, by its orientation", "–", "HEIC"),
+    Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
+    Format("others", "–", "–", "by name: JPEG 2000; else as no known format"),
+)
+HEADINGS = Format("format", "exact", "re-encoded", "refused")
+
+
+def formats_in_short() -> str:
+    """The table as the lines of ``--help``."""
+    return "\n\n".join(
+        f"[bold]{row.name}[/bold]: exact {row.exact}"
+        + (f"; re-encoded {row.reencoded}" if row.reencoded != "–" else "")
+        + (f"; refused {row.refused}" if row.refused != "–" else "")
+        for row in FORMATS
+    )
