@@ -34,7 +34,7 @@ from trio_mirror.settings import Settings
 from trio_mirror.stages import Stages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
     from typing import Unpack
 
     from trio_mirror.galleries import Gallery, Place
@@ -88,17 +88,14 @@ async def open_run(source: Place, target: Place | None, settings: Settings) -> A
         _open_journal(source_gallery, target_gallery, settings) as journal,
     ):
         await target_gallery.prepare()
-        opened = Run(source_gallery, target_gallery, settings, journal)
-        error_of_the_block = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(opened._work)  # noqa: SLF001 (one module, one thing in two parts)
-            try:
-                yield opened
-            except Exception as error:  # noqa: BLE001 (raised again below, outside of the nursery's group)
-                error_of_the_block = error
-            nursery.cancel_scope.cancel()
-        if error_of_the_block is not None:
-            raise error_of_the_block
+        if settings.processes == 1:
+            opened = Run(source_gallery, target_gallery, settings, journal)
+        else:
+            from trio_mirror.processes import ProcessRun
+
+            opened = ProcessRun(source_gallery, target_gallery, settings, journal, (source, target))
+        async with opened.working():
+            yield opened
 
 
 @asynccontextmanager
@@ -144,13 +141,21 @@ class Run:
         passed: how many pictures have passed each stage.
     """
 
-    def __init__(self, source: Gallery, target: Gallery, settings: Settings, journal: Journal | None) -> None:
+    def __init__(
+        self,
+        source: Gallery,
+        target: Gallery,
+        settings: Settings,
+        journal: Journal | None,
+        *,
+        tokens: int | None = None,
+    ) -> None:
         self.report = Report(source=str(source), target=str(target))
         self.passed: Counter[Stage] = Counter()
         self._source = source
         self._settings = settings
         self._journal = journal
-        self._tokens = trio.CapacityLimiter(settings.concurrency)
+        self._tokens = trio.CapacityLimiter(tokens or settings.concurrency)
         self._stages = Stages(source, target, settings, self._tokens)
         self._started = trio.current_time()
         self._started_at = time.time()
@@ -195,6 +200,20 @@ class Run:
             self.report.stopped_by = reason
         self._listing.cancel()
         self._working.deadline = min(self._working.deadline, trio.current_time() + self._settings.drain)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Does the work while the block lasts; an error of the block comes out as it is, not in a group."""
+        error_of_the_block = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._work)
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 (raised again below, outside of the nursery)
+                error_of_the_block = error
+            nursery.cancel_scope.cancel()
+        if error_of_the_block is not None:
+            raise error_of_the_block
 
     async def _work(self) -> None:
         try:
@@ -246,7 +265,7 @@ class Run:
         if self._settings.retry_failed:
             assert self._journal is not None
             names = self._journal.names((Outcome.FAILED, Outcome.UNKNOWN))
-            async with aclosing(_each(names)) as failed:
+            async with aclosing(each(names)) as failed:
                 yield failed
             return
         async with AsyncExitStack() as stack:
@@ -337,7 +356,8 @@ class Run:
             self.drain("max_bytes_total")
 
 
-async def _each(names: Iterator[str]) -> AsyncGenerator[str, None]:
+async def each(names: Iterable[str]) -> AsyncGenerator[str, None]:
+    """Names at hand, in the form of a list that streams in."""
     for name in names:
         yield name
 

@@ -176,6 +176,7 @@ def parse_auth(text: str) -> tuple[str, str]:
 _POSITIVE = (
     "concurrency",
     "flip_threads",
+    "processes",
     "rate",
     "timeout",
     "flip_timeout",
@@ -203,6 +204,7 @@ class Settings:
 
     concurrency: int = _count(16, "Pictures in flight at once, from the list to their result.", Panel.RUN, short="-c")
     flip_threads: int | None = _count(None, "Threads that flip.", Panel.RUN, shown="the cores")
+    processes: int = _count(1, "Processes that share the work.", Panel.RUN)
     adaptive: bool = _flag("Fewer in flight while the server is overloaded.", Panel.RUN, default=True)
     rate: float | None = _setting(
         None, "Requests started a second, evenly spaced.", Panel.RUN, parse_rate, "RATE", shown="no limit"
@@ -305,6 +307,7 @@ class Choices(TypedDict, total=False):
 
     concurrency: int
     flip_threads: int | None
+    processes: int
     adaptive: bool
     rate: float | None
     drain: float

@@ -6,6 +6,7 @@ mean. This is the hot path of a run on small pictures, where httpcore's connecti
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -13,7 +14,7 @@ import httpx
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
 _READ_BYTES = 64 * 1024
 # A request of this size leaves in one write, since a copy costs less than a system call. It fits the socket's
@@ -263,20 +264,28 @@ class _Reader:
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response; closing it gives the connection back, or closes it too."""
+    """The body of a response; closing it gives the connection back, or closes it too.
+
+    An iterator by hand: a generator that is left in the middle would be closed by the garbage collector.
+    """
 
     def __init__(self, connection: Connection, reader: _Reader) -> None:
         self._connection = connection
         self._reader = reader
+        self._parts: deque[bytes] = deque()
         self._closed = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            for part in self._reader.take():
-                yield part
-            if self._reader.complete:
-                return
-            await self._connection.read_into(self._reader)
+    def __aiter__(self) -> _Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._parts:
+            self._parts.extend(self._reader.take())
+            if not self._parts:
+                if self._reader.complete:
+                    raise StopAsyncIteration
+                await self._connection.read_into(self._reader)
+        return self._parts.popleft()
 
     async def aclose(self) -> None:
         if not self._closed:

@@ -131,9 +131,8 @@ class _BorrowedBody(httpx.AsyncByteStream):
         self._idle = idle
         self._closed = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._body:
-            yield part
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._body.__aiter__()
 
     async def aclose(self) -> None:
         if not self._closed:

@@ -1,0 +1,99 @@
+"""The same run over several processes: real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.memory_gallery import MemoryGallery
+from tests.pictures import is_mirrored, png
+from tests.test_cli import CLEAN, command
+from trio_mirror import Outcome, SettingsError, mirror, open_mirror, run
+from trio_mirror.galleries.server import serve_gallery
+from trio_mirror.journal import read_journal
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(120):
+        (folder / f"{number:03}.png").write_bytes(png() if number % 10 else b"not a picture")
+    return folder
+
+
+def test_two_processes_do_what_one_does(photos: Path, tmp_path: Path) -> None:
+    one = run(photos, tmp_path / "one")
+    two = run(photos, tmp_path / "two", processes=2)
+
+    assert (two.listed, two.mirrored, two.failed) == (120, 108, 12)
+    assert (two.bytes_in, two.bytes_out, two.lossless) == (one.bytes_in, one.bytes_out, one.lossless)
+    assert {it.name for it in two.failures} == {it.name for it in one.failures}
+    assert all(is_mirrored(png(), path.read_bytes()) for path in (tmp_path / "two").iterdir())
+
+
+async def test_there_is_one_journal_and_it_resumes(photos: Path, tmp_path: Path) -> None:
+    journal = str(tmp_path / "run.journal")
+    async with serve_gallery(photos, tmp_path / "stored") as url:
+        first = await mirror(url, processes=2, journal=journal, limit=60)
+        again = await mirror(url, processes=2, journal=journal)
+
+    assert (first.mirrored, first.failed) == (54, 6)
+    assert (again.skipped, again.mirrored, again.failed) == (54, 54, 12)
+    with read_journal(Path(journal)) as rows:
+        assert rows.summary().counts[Outcome.MIRRORED] == 108
+
+
+def a_worker() -> int:
+    children = [
+        child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return next(int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes())
+
+
+async def test_a_process_that_dies_fails_its_slice_and_the_run_goes_on(photos: Path, tmp_path: Path) -> None:
+    async with open_mirror(photos, tmp_path / "out", processes=2) as results:
+        await anext(results)
+        os.kill(a_worker(), signal.SIGKILL)
+        async for _ in results:
+            pass
+
+    report = results.report
+    assert report.listed == report.finished == 120
+
+
+async def test_an_object_cannot_go_to_another_process() -> None:
+    with pytest.raises(SettingsError, match="--processes"):
+        await mirror(MemoryGallery(["a.png"]), processes=2)
+
+
+async def test_ctrl_c_drains_all(tmp_path: Path) -> None:
+    originals, mirrored = tmp_path / "images", tmp_path / "mirrored"
+    originals.mkdir()
+    for number in range(3_000):
+        (originals / f"{number:04}.png").write_bytes(png())
+    async with serve_gallery(originals, mirrored) as url:
+        process = await trio.lowlevel.open_process(
+            command(url, "--json", "--processes", "2"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=CLEAN,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        with trio.fail_after(60):
+            while not any(mirrored.iterdir()):  # noqa: ASYNC110 (another process makes them)
+                await trio.sleep(0.01)
+            # A terminal sends it to every process of the group.
+            os.killpg(process.pid, signal.SIGINT)
+            out = b"".join([part async for part in process.stdout])
+            assert await process.wait() == 130
+
+    report = json.loads(out)
+    assert 0 < report["mirrored"] == report["listed"] == len(list(mirrored.iterdir())) < 3_000

@@ -1,0 +1,177 @@
+"""The same run over several worker processes: one list, cut into slices; one report, one journal.
+
+For small pictures on many cores, where one event loop is the limit. Each slice is mirrored by this very
+pipeline in a process of its own, and its results come back as a whole; slices are sized to take about two
+seconds, so that progress is seen and a drain ends soon.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import trio
+
+from trio_mirror.errors import GalleryError, SettingsError
+from trio_mirror.galleries import Gallery, open_galleries
+from trio_mirror.model import Outcome, Result, Stage
+from trio_mirror.pipeline import Run, each
+from trio_mirror.settings import available_cores
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from os import PathLike
+
+    from trio_mirror.galleries import Place
+    from trio_mirror.journal import Entry, Journal
+    from trio_mirror.journey import Journey
+    from trio_mirror.settings import Settings
+
+_FIRST_SLICE, _LARGEST_SLICE = 32, 2_000
+_SLICE_SECONDS = 2.0
+# Seconds that a slice waits for more names before it goes as it is.
+_GATHER_SECONDS = 0.05
+
+Slice: TypeAlias = "Sequence[tuple[str, Entry | None]]"
+"""Names, each with what the journal knows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceJob:
+    """What every slice of a run has in common. Small, and the same in every process."""
+
+    source: str | PathLike[str]
+    target: str | PathLike[str] | None
+    settings: Settings
+
+
+class ProcessRun(Run):
+    """A run whose stages work in other processes.
+
+    Raises:
+        SettingsError: the source or the target is an object, which stays in its process.
+    """
+
+    def __init__(
+        self,
+        source: Gallery,
+        target: Gallery,
+        settings: Settings,
+        journal: Journal | None,
+        places: tuple[Place, Place | None],
+    ) -> None:
+        # What is in flight here are names: two slices for each process. Pictures are bounded where they are.
+        super().__init__(source, target, settings, journal, tokens=2 * settings.processes * _LARGEST_SLICE)
+        here, there = places
+        if isinstance(here, Gallery) or isinstance(there, Gallery):
+            raise SettingsError("--processes: the source and the target must be URLs or folders")
+        self._job = SliceJob(here, there, _settings_of_one_process(settings))
+
+    async def _join_stages(self) -> None:
+        async with trio.open_nursery() as nursery:
+            listed, to_mirror = trio.open_memory_channel["Journey"](0)
+            ended, to_record = trio.open_memory_channel["Journey"](0)
+            nursery.start_soon(self._produce, listed, ended.clone())
+            with to_mirror, ended:
+                for _ in range(self._settings.processes):
+                    nursery.start_soon(self._mirror_slices, to_mirror.clone(), ended.clone())
+            nursery.start_soon(self._record, to_record)
+            nursery.start_soon(self._keeper.keep)
+
+    async def _mirror_slices(
+        self, to_mirror: trio.MemoryReceiveChannel[Journey], ended: trio.MemorySendChannel[Journey]
+    ) -> None:
+        size = _FIRST_SLICE
+        with to_mirror, ended:
+            async for journey in to_mirror:
+                journeys = [journey]
+                with trio.move_on_after(_GATHER_SECONDS), suppress(trio.EndOfChannel):
+                    while len(journeys) < size:
+                        journeys.append(await to_mirror.receive())
+                started = trio.current_time()
+                for ready in await self._results_of(journeys):
+                    await ended.send(ready)
+                pace = len(journeys) / max(trio.current_time() - started, 0.001)
+                size = min(max(_FIRST_SLICE, int(pace * _SLICE_SECONDS)), _LARGEST_SLICE)
+
+    async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
+        """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""
+        import trio_parallel
+
+        todo = [(journey.name, journey.known) for journey in journeys]
+        error: GalleryError | None = None
+        try:
+            # A cancelled run kills its processes; what they had under way is counted as left in flight.
+            results, error = await trio_parallel.run_sync(mirror_slice, self._job, todo, kill_on_cancel=True)
+        except trio_parallel.BrokenWorkerError:
+            died = "its worker process died: out of memory, or killed"
+            failed: dict[str, Any] = {"outcome": Outcome.FAILED, "stage": Stage.FETCH, "error": died, "transient": True}
+            results = [Result(name=name, **failed) for name, _ in todo]
+        if error is not None:
+            self._end_with(error)
+        by_name = {result.name: result for result in results}
+        for journey in journeys:
+            journey.given = by_name.get(journey.name)
+            if journey.given is not None:
+                failed_at = journey.given.stage if journey.given.error is not None else None
+                self.passed.update(stage for stage in journey.given.seconds if stage is not failed_at)
+        return [journey for journey in journeys if journey.given is not None]
+
+
+def mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError | None]:
+    """Mirrors some pictures in this process.
+
+    Returns:
+        Their results, and what ended the run as a whole, if anything; then some results are missing.
+    """
+    return trio.run(_mirror_slice, job, todo)
+
+
+async def _mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError | None]:
+    results: list[Result] = []
+    async with open_galleries(job.source, job.target, job.settings) as (source, target):
+        run = _SliceRun(source, target, job.settings, todo)
+        async with run.working():
+            try:
+                async for result in run:
+                    results.append(result)  # noqa: PERF401 (what came before an error counts)
+            except GalleryError as error:
+                return results, error
+    return results, None
+
+
+class _SliceRun(Run):
+    """A run over names that were picked already."""
+
+    def __init__(self, source: Gallery, target: Gallery, settings: Settings, todo: Slice) -> None:
+        super().__init__(source, target, settings, journal=None)
+        self._todo = dict(todo)
+
+    @asynccontextmanager
+    async def _names(self) -> AsyncIterator[AsyncIterator[str]]:
+        async with aclosing(each(self._todo)) as names:
+            yield names
+
+    def _is_to_do(self, journey: Journey) -> bool:
+        journey.known = self._todo[journey.name]
+        return True
+
+
+def _settings_of_one_process(settings: Settings) -> Settings:
+    """What a slice is done with: shares of the whole, and nothing that is decided for the whole."""
+    processes = settings.processes
+    return replace(
+        settings,
+        processes=1,
+        concurrency=-(-settings.concurrency // processes),
+        flip_threads=settings.flip_threads or -(-available_cores() // processes),
+        rate=None if settings.rate is None else settings.rate / processes,
+        deadline=None,
+        limit=None,
+        include=(),
+        exclude=(),
+        max_failures=None,
+        max_bytes_total=None,
+        retry_failed=False,
+    )
