@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trio_mirror.flip import turbojpeg
+from trio_mirror.flip.jpeg import turbojpeg
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageOps
 
-from trio_mirror.flip.jpeg_segments import Segment, coded_part, joined, parse
+from trio_mirror.flip.jpeg.segments import Segment, coded_part, joined, parse
 
 APP0, APP1, APP2, APP13, APP14, COM = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
 

@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import avif
-from trio_mirror.flip.avif_orientation import Orientation, read_orientation
-from trio_mirror.flip.isobmff import Box, boxes
+from trio_mirror.flip.avif.isobmff import Box, boxes
+from trio_mirror.flip.avif.orientation import Orientation, read_orientation
 from trio_mirror.model import Limits
 
 LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT

@@ -8,7 +8,7 @@ import pytest
 
 from tests.flip.slow_png import SIGNATURE, Kind, chunk, chunks_of, decode, encode, header, read
 from tests.flip.test_png import flip, reversed_rows
-from trio_mirror.flip import idot
+from trio_mirror.flip.png import idot
 
 RGB = Kind(2, 8, interlaced=False)
 WIDTH, ROWS = 31, (13, 12)

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.flip.jpegs import drawn
-from trio_mirror.flip.jfif import mirrored_jfif, mirrored_jfxx
+from trio_mirror.flip.jpeg.jfif import mirrored_jfif, mirrored_jfxx
 
 HEAD = b"JFIF\0\1\2\1\0\x48\0\x48"
 BITMAP = drawn(7, 5)

@@ -27,9 +27,10 @@ from tests.flip.jpegs import (
     with_segments,
 )
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import jpeg, turbojpeg
-from trio_mirror.flip.jpeg_segments import EntropyCoding, Segment, coded_part, joined, parse
-from trio_mirror.flip.turbojpeg import Operation, TurboJpeg
+from trio_mirror.flip import jpeg
+from trio_mirror.flip.jpeg import turbojpeg
+from trio_mirror.flip.jpeg.segments import EntropyCoding, Segment, coded_part, joined, parse
+from trio_mirror.flip.jpeg.turbojpeg import Operation, TurboJpeg
 from trio_mirror.model import Flipped, Limits, Lossless
 
 FLIP_LEFT_RIGHT, FLIP_TOP_BOTTOM = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM

@@ -20,8 +20,8 @@ from tests.flip.jpegs import (
 )
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import jpeg
-from trio_mirror.flip.jpeg_segments import Segment, parse
-from trio_mirror.flip.multi_picture import read_index
+from trio_mirror.flip.jpeg.multi_picture import read_index
+from trio_mirror.flip.jpeg.segments import Segment, parse
 from trio_mirror.model import Flipped, Limits, Lossless
 
 pytestmark = pytest.mark.usefixtures("route")

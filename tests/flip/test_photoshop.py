@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.flip.jpegs import photoshop_resource, photoshop_thumbnail
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.photoshop import SIGNATURE, mirrored_photoshop
+from trio_mirror.flip.jpeg.photoshop import SIGNATURE, mirrored_photoshop
 
 IPTC, EVEN = photoshop_resource(1028, b"odd"), photoshop_resource(1005, b"even")
 NAMED = b"8BIM\x04\x0b\x03url\0\0\0\4http"

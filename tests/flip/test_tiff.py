@@ -17,11 +17,11 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.tiff import flip
-from trio_mirror.flip.tiff_codecs import ThunderScan
-from trio_mirror.flip.tiff_ifd import Structure
-from trio_mirror.flip.tiff_predictor import Predictor
-from trio_mirror.flip.tiff_raster import reverse_rows
+from trio_mirror.flip.tiff.codecs import ThunderScan
+from trio_mirror.flip.tiff.file import flip
+from trio_mirror.flip.tiff.ifd import Structure
+from trio_mirror.flip.tiff.predictor import Predictor
+from trio_mirror.flip.tiff.raster import reverse_rows
 from trio_mirror.model import Limits
 
 

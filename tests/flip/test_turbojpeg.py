@@ -7,9 +7,9 @@ import pytest
 from PIL import ImageOps
 
 from tests.flip.jpegs import decibels, decoded, drawn, encoded
-from trio_mirror.flip import turbojpeg
-from trio_mirror.flip.jpeg_segments import EntropyCoding, parse
-from trio_mirror.flip.turbojpeg import Operation, TurboJpeg
+from trio_mirror.flip.jpeg import turbojpeg
+from trio_mirror.flip.jpeg.segments import EntropyCoding, parse
+from trio_mirror.flip.jpeg.turbojpeg import Operation, TurboJpeg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from PIL import Image, ImageChops, ImageDraw
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import webp
-from trio_mirror.flip.webp_container import Chunk, Container, read_chunks, read_container
-from trio_mirror.flip.webp_image import read_coded
+from trio_mirror.flip.webp.container import Chunk, Container, read_chunks, read_container
+from trio_mirror.flip.webp.image import read_coded
 from trio_mirror.model import Flipped, Limits
 
 LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT

@@ -57,7 +57,8 @@ def sniff(data: bytes) -> str:
         return "gif"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "webp"
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+    # The last two are byte-swapped, which Pillow reads where nothing is compressed.
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")):
         return "tiff"
     if head[4:8] == b"ftyp":
         return "avif"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg_segments import SOI, parse
+from trio_mirror.flip.jpeg.segments import SOI, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -60,7 +60,14 @@ def open_image(data: bytes, image_format: str, limits: Limits) -> Image.Image:
     Raises:
         FlipError: the size in the header is over ``limits.frame_pixels``.
     """
-    image = Image.open(io.BytesIO(data), formats=[image_format])
+    if image_format not in Image.OPEN:
+        Image.init()
+    # Not by Image.open, which adds a warning and a limit of its own to ours (Image.MAX_IMAGE_PIXELS).
+    factory, accepts = Image.OPEN[image_format]
+    accepted = accepts is None or accepts(data[:16])
+    if not accepted or isinstance(accepted, str):
+        raise UnidentifiedImageError(accepted or "its first bytes are others")
+    image = factory(io.BytesIO(data), "")
     check_size(image.width, image.height, limits)
     return image
 

@@ -1,0 +1,117 @@
+"""The image items of an AVIF file's ``meta`` box, and which of them are displayed.
+
+ISO/IEC 14496-12, 8.11 (items) and ISO/IEC 23008-12, 6 and 9 (image items and their properties).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.avif.isobmff import DAMAGED, Box, Reader
+
+# Derived images that lay their inputs out anew: the mirroring belongs to them, not to their inputs.
+_LAYOUTS = {b"grid", b"iovl", b"iden"}
+# Computed pixel by pixel from the outputs of their inputs: mirrored with them.
+_COMPUTED = {b"tmap", b"sato"}
+_IMAGES = {b"av01", *_LAYOUTS}
+_DEEPEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What a ``meta`` box says of its items."""
+
+    meta: Box
+    primary: int
+    kinds: dict[int, bytes]
+    """Item id to item type, such as ``av01``."""
+    references: list[tuple[bytes, int, list[int]]]
+    """Kind, from, to."""
+
+
+def read_items(data: bytes, meta: Box) -> Items:
+    """Reads the items of a ``meta`` box.
+
+    Raises:
+        FlipError: a table is missing or damaged.
+    """
+    kinds: dict[int, bytes] = {}
+    references: list[tuple[bytes, int, list[int]]] = []
+    primary: int | None = None
+    for box in meta.children(data, skip=4):
+        if box.kind == b"pitm":
+            primary = Reader(data, box.body + 4, box.end).number(4 if _version(data, box) else 2)
+        elif box.kind == b"iinf":
+            kinds = _read_item_types(data, box)
+        elif box.kind == b"iref":
+            references = _read_references(data, box)
+    if primary is None or primary not in kinds:
+        raise FlipError(f"{DAMAGED}: the AVIF does not say which of its images to show")
+    return Items(meta, primary, kinds, references)
+
+
+def displayed(items: Items) -> set[int]:
+    """The ids of the items that have to be mirrored, each for itself, for the whole picture to be mirrored.
+
+    That is every image, alpha plane, gain map and thumbnail, but not what a grid or an overlay is made of.
+
+    Raises:
+        FlipError: the picture is of an unknown kind, or shown both by itself and as a part.
+    """
+    if items.kinds[items.primary] not in _IMAGES:
+        kind = items.kinds[items.primary].decode("latin-1")
+        raise FlipError(f"the picture's image is of the kind {kind!r}, which is not mirrored here")
+    parts = {
+        part
+        for kind, item, inputs in items.references
+        if kind == b"dimg" and items.kinds.get(item) in _LAYOUTS
+        for part in inputs
+    }
+    # Alpha planes and thumbnails of a part are parts themselves, and so are the inputs of a part.
+    for _ in range(_DEEPEST):
+        more = {
+            item
+            for kind, item, masters in items.references
+            if kind in {b"auxl", b"thmb"} and masters and parts.issuperset(masters)
+        } | {part for kind, item, inputs in items.references if kind == b"dimg" and item in parts for part in inputs}
+        if more <= parts:
+            break
+        parts |= more
+    if items.primary in parts:
+        raise FlipError("the AVIF shows one image both by itself and as a part of another, which is not mirrored")
+    return {item for item, kind in items.kinds.items() if kind in _IMAGES and item not in parts}
+
+
+def computed(items: Items) -> set[int]:
+    """The ids of the images that are mirrored because what they are made of is: tone-mapped ones, for one."""
+    return {item for item, kind in items.kinds.items() if kind in _COMPUTED}
+
+
+def _read_item_types(data: bytes, iinf: Box) -> dict[int, bytes]:
+    kinds = {}
+    for box in iinf.children(data, skip=8 if _version(data, iinf) else 6):
+        version = _version(data, box)
+        if box.kind != b"infe" or version < 2:
+            continue
+        reader = Reader(data, box.body + 4, box.end)
+        item = reader.number(4 if version > 2 else 2)
+        reader.number(2)
+        kinds[item] = reader.number(4).to_bytes(4)
+    return kinds
+
+
+def _read_references(data: bytes, iref: Box) -> list[tuple[bytes, int, list[int]]]:
+    size = 4 if _version(data, iref) else 2
+    references = []
+    for box in iref.children(data, skip=4):
+        reader = Reader(data, box.body, box.end)
+        item = reader.number(size)
+        references.append((box.kind, item, [reader.number(size) for _ in range(reader.number(2))]))
+    return references
+
+
+def _version(data: bytes, box: Box) -> int:
+    if box.end - box.body < 4:
+        raise FlipError(f"{DAMAGED}: a box in it is cut short")
+    return data[box.body]

@@ -1,0 +1,86 @@
+"""The tracks of an AVIF image sequence shown mirrored.
+
+Their sample entries carry the same ``irot`` and ``imir`` boxes that items have as properties. That is how
+libavif writes and reads a turned sequence (its ``write.c`` and ``read.c``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.avif.isobmff import DAMAGED, Box, Edits, Reader
+from trio_mirror.flip.avif.orientation import read_orientation
+from trio_mirror.flip.raster import check_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trio_mirror.model import Limits
+
+_PICTURES = {b"pict", b"auxv", b"vide"}
+_SAMPLE_ENTRY_FIELDS = 78  # of a VisualSampleEntry (ISO/IEC 14496-12, 12.1.3), before the boxes in it
+_ORIENTING = {b"irot", b"imir"}
+
+
+def check_frames(data: bytes, moov: Box, limits: Limits) -> None:
+    """Checks the number of frames and their size, as the tracks tell them.
+
+    Raises:
+        FlipError: over a limit, or damaged.
+    """
+    for table, entry in _picture_tracks(data, moov):
+        sizes = _inside(data, table, b"stsz")
+        frames = Reader(data, sizes.body + 8, sizes.end).number(4)
+        size = Reader(data, entry.body + 24, entry.end)
+        width, height = size.number(2), size.number(2)
+        check_size(width, height, limits)
+        if frames > limits.frames:
+            raise FlipError(f"the AVIF has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
+        if frames * width * height > limits.total_pixels:
+            raise FlipError(
+                f"the AVIF's {frames:,} frames of {width} × {height} pixels are over the limit of "
+                f"{limits.total_pixels:,} pixels in all (--max-total-pixels)"
+            )
+
+
+def mirror_tracks(data: bytes, moov: Box, edits: Edits) -> None:
+    """Notes the edits that show every picture track mirrored.
+
+    Raises:
+        FlipError: a track is damaged, or not AV1.
+    """
+    for _, entry in _picture_tracks(data, moov):
+        if entry.kind != b"av01":
+            raise FlipError(f"the AVIF holds a track of the kind {entry.kind.decode('latin-1')!r}, not AV1")
+        properties = list(entry.children(data, skip=_SAMPLE_ENTRY_FIELDS))
+        orientation = read_orientation((box.kind, data[box.body : box.end]) for box in properties)
+        for box in properties:
+            if box.kind in _ORIENTING:
+                edits.splice(entry, box.start, box.end, b"")
+        edits.splice(entry, entry.end, entry.end, b"".join(orientation.mirrored().property_boxes()))
+
+
+def sample_tables(data: bytes, moov: Box) -> Iterator[Box]:
+    """The ``stbl`` boxes of all tracks."""
+    for track in moov.children(data):
+        if track.kind == b"trak":
+            yield _inside(data, track, b"mdia", b"minf", b"stbl")
+
+
+def _picture_tracks(data: bytes, moov: Box) -> Iterator[tuple[Box, Box]]:
+    for table in sample_tables(data, moov):
+        media = table.parent and table.parent.parent
+        if media and data[_inside(data, media, b"hdlr").body + 8 :][:4] in _PICTURES:
+            description = _inside(data, table, b"stsd")
+            for entry in description.children(data, skip=8):
+                yield table, entry
+
+
+def _inside(data: bytes, box: Box, *path: bytes) -> Box:
+    for kind in path:
+        inner = box.child(data, kind)
+        if inner is None:
+            raise FlipError(f"{DAMAGED}: a track of the AVIF has no {kind.decode('latin-1')!r}")
+        box = inner
+    return box

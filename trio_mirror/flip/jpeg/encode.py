@@ -1,0 +1,189 @@
+"""A JPEG encoded again after its decoded raster was mirrored: as small as it can be while it stays close."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from math import inf, log10
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageChops
+from PIL.JpegImagePlugin import JpegImageFile
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg import turbojpeg
+from trio_mirror.flip.jpeg.segments import coded_part, joined, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio_mirror.flip.jpeg.segments import Component, Jpeg
+
+CLOSE_ENOUGH = 40.0
+"""Decibels of peak signal-to-noise ratio between the mirrored decode and the decoded result.
+
+Smaller differences are invisible side by side.
+"""
+
+_APP0, _APP14 = 0xE0, 0xEE
+_LEFT_RIGHT, _TOP_BOTTOM = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM
+# Pillow's numbers for chroma subsampling, by how much wider and higher a chroma sample is than a luma sample.
+_SUBSAMPLING: dict[tuple[float, float] | None, int] = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
+_444 = 0
+# How much closer tables of half the steps come, about, and how often they are made finer before sampling is.
+_DECIBELS_PER_HALVING = 3.0
+_FINER_TABLES = 3
+# Bytes that Pillow reads and writes at once. It can read no arithmetic coding beyond its first block.
+_PILLOWS_BLOCK = 65_536
+
+
+def decoded(data: bytes) -> JpegImageFile:
+    """Decodes a JPEG whole, by the class that reads one image and not the function that looks for more.
+
+    Call inside ``with pillow(...)``.
+    """
+    image = JpegImageFile(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
+    """Decodes a JPEG, mirrors it and encodes it in the same colour space, close to the mirrored decode.
+
+    The first rung of a ladder that comes within ``CLOSE_ENOUGH`` is taken: the file's own quantisation
+    tables and sampling, finer tables, then no subsampling at quality 95, then 100. Call inside ``with
+    pillow(...)``.
+
+    Returns:
+        The tables, the frame and the scans: what is to follow the original's own segments.
+
+    Raises:
+        FlipError: no rung comes close enough.
+    """
+    image = decoded(data)
+    tables = [image.quantization[component.table] for component in jpeg.frame.components]
+    mirrored = image.transpose(_TOP_BOTTOM if rows else _LEFT_RIGHT)
+    del image  # a large picture needs the room for what follows
+    coding = _coding(jpeg)
+    raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
+    # Pillow's buffer has 2 bytes a pixel, or a block. Much finer tables may take four times the bytes.
+    size = len(data) - sum(len(bytes(segment)) for segment in jpeg.segments)
+    pixels = mirrored.width * mirrored.height
+    buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
+    encoder = _Encoder(raster, tables, jpeg, coding, buffered)
+    decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
+
+    def shortfall(encoded: bytes) -> float:
+        return CLOSE_ENOUGH - closeness(mirrored, decoded(joined(decisive, coded_part(encoded))))
+
+    fineness = 1.0
+    for _ in range(_FINER_TABLES):
+        encoded = encoder.with_tables(fineness)
+        if encoded is None:
+            break
+        short = shortfall(encoded)
+        if short <= 0:
+            return _entropy_coded_as(jpeg, encoded)
+        fineness *= 2 ** (max(short, 1) / _DECIBELS_PER_HALVING)
+    for quality in (95, 100):
+        encoded = encoder.with_quality(quality)
+        if shortfall(encoded) <= 0:
+            return _entropy_coded_as(jpeg, encoded)
+    raise FlipError(f"the JPEG cannot be encoded again within {CLOSE_ENOUGH:.0f} dB of itself")
+
+
+def closeness(one: Image.Image, other: Image.Image) -> float:
+    """The peak signal-to-noise ratio, in decibels over all bands, of two rasters of one mode and size."""
+    histogram = ImageChops.difference(one, other).histogram()
+    squares = sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
+    return 10 * log10(255**2 * sum(histogram) / squares) if squares else inf
+
+
+def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> bytes:
+    """The coded part of an encoded JPEG, in the original's entropy coding where libturbojpeg writes that."""
+    wanted, written = jpeg.entropy_coding, parse(encoded).entropy_coding
+    if wanted.arithmetic and len(encoded) > _PILLOWS_BLOCK:
+        wanted = replace(wanted, arithmetic=False)
+    if (wanted.arithmetic, wanted.progressive) == (written.arithmetic, written.progressive):
+        return coded_part(encoded)
+    anew = turbojpeg.transform(encoded, turbojpeg.Operation.NONE, wanted)
+    return coded_part(anew.data if anew else encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """Encodes one raster in several ways, as its original was encoded in all other respects."""
+
+    raster: Image.Image
+    tables: list[list[int]]
+    """The original's quantisation table of each component, row by row."""
+    jpeg: Jpeg
+    coding: str
+    buffered: bool
+    """Whether the result fits Pillow's buffer, as it must for scans and fitted Huffman tables."""
+
+    def with_tables(self, fineness: float) -> bytes | None:
+        """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""
+        tables = [[max(1, round(value / fineness)) for value in table] for table in self.tables]
+        chroma = _chroma(self.jpeg.frame.components)
+        if chroma != (1, 2) or not turbojpeg.libraries():
+            return self._encoded(self.raster, qtables=tables, subsampling=_SUBSAMPLING.get(chroma, _444))
+        # Pillow cannot write 4:4:0. It is 4:2:2 turned about its diagonal, and libturbojpeg turns exactly.
+        turned = self._encoded(
+            self.raster.transpose(Image.Transpose.TRANSPOSE),
+            qtables=[[table[8 * (i % 8) + i // 8] for i in range(64)] for table in tables],
+            subsampling=_SUBSAMPLING[2, 1],
+        )
+        back = turbojpeg.transform(turned, turbojpeg.Operation.TRANSPOSE, self.jpeg.entropy_coding)
+        return back.data if back else None
+
+    def with_quality(self, quality: int) -> bytes:
+        """Encodes with the common tables for a quality of 1 to 100, and without subsampling."""
+        return self._encoded(self.raster, quality=quality, subsampling=_444)
+
+    def _encoded(self, raster: Image.Image, **options: Any) -> bytes:
+        out = io.BytesIO()
+        raster.save(
+            out,
+            "JPEG",
+            progressive=self.jpeg.entropy_coding.progressive and self.buffered,
+            optimize=self.buffered,
+            restart_marker_blocks=self.jpeg.entropy_coding.restart_interval,
+            keep_rgb=self.coding == "RGB",
+            **options,
+        )
+        return out.getvalue()
+
+
+def _chroma(components: Sequence[Component]) -> tuple[float, float] | None:
+    """How much wider and higher a chroma sample is than a luma sample, where that is one answer."""
+    if len(components) != 3:
+        return None
+    luma = components[0]
+    answers = {(luma.across / chroma.across, luma.down / chroma.down) for chroma in components[1:]}
+    width, height = answers.pop()
+    return None if answers else (width, height)
+
+
+def _coding(jpeg: Jpeg) -> str:
+    """The colour space of the coded samples, by libjpeg's rule (libjpeg.txt, "Special color spaces")."""
+    payloads = [s.payload for s in jpeg.segments if s.marker == _APP14 and s.payload.startswith(b"Adobe")]
+    transform = next((payload[11] for payload in payloads if len(payload) >= 12), None)
+    if len(jpeg.frame.components) == 4:
+        return "YCCK" if transform == 2 else "CMYK"
+    if any(s.marker == _APP0 and s.payload.startswith(b"JFIF\0") for s in jpeg.segments):
+        return "YCbCr"
+    if transform is not None:
+        return "RGB" if transform == 0 else "YCbCr"
+    return "RGB" if bytes(component.number for component in jpeg.frame.components) == b"RGB" else "YCbCr"
+
+
+def _as_ycck(cmyk: Image.Image) -> Image.Image:
+    """Converts a decoded YCCK picture back to the samples that it is coded as, laid out as Pillow's CMYK.
+
+    Pillow's encoder takes four bands without converting them, inverted; the file's Adobe segment tells
+    decoders what they are.
+    """
+    cyan, magenta, yellow, black = cmyk.split()
+    converted = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr")
+    return Image.merge("CMYK", (*(ImageChops.invert(band) for band in converted.split()), black))

@@ -1,0 +1,186 @@
+"""The binding to libturbojpeg: a JPEG mirrored without being decoded.
+
+Reversing the blocks, and every other coefficient inside each, mirrors a JPEG exactly. libjpeg-turbo does
+that; ctypes releases the GIL while it works. The library is optional: without it JPEGs are decoded and
+encoded again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import os
+from contextlib import suppress
+from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_size_t, c_ulong, c_void_p
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from typing import TYPE_CHECKING
+
+from trio_mirror.flip.jpeg.segments import EntropyCoding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "turbojpeg.dll")
+
+# turbojpeg.h of libjpeg-turbo 2.0 to 3.1
+_PERFECT, _PROGRESSIVE, _COPY_NONE, _ARITHMETIC = 1, 32, 64, 128  # TJXOPT_*
+_INIT_TRANSFORM = 2  # TJINIT_TRANSFORM
+_RESTART_BLOCKS = 18  # TJPARAM_RESTARTBLOCKS
+
+
+HUFFMAN = EntropyCoding()
+
+
+class Operation(IntEnum):
+    """What to do with the raster; the values are the library's own (``enum TJXOP``)."""
+
+    NONE = 0
+    REVERSE_EACH_ROW = 1
+    REVERSE_ROW_ORDER = 2
+    TRANSPOSE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """What the library made of a JPEG."""
+
+    data: bytes
+    """The whole JPEG, without application and comment segments but for JFIF's and Adobe's."""
+    warning: str
+    """The first complaint of the decoder about the input; empty where it was sound."""
+
+
+class _Transform(Structure):
+    _fields_ = (
+        ("x", c_int),
+        ("y", c_int),
+        ("width", c_int),
+        ("height", c_int),
+        ("operation", c_int),
+        ("options", c_int),
+        ("data", c_void_p),
+        ("custom_filter", c_void_p),
+    )
+
+
+class TurboJpeg:
+    """A loaded libturbojpeg, 2.0 or later. Every call has its own handle, so threads may share it.
+
+    The TurboJPEG 3 functions are used where the library has them, since only they keep arithmetic coding and
+    restart intervals.
+
+    Args:
+        path: what the dynamic loader is to open.
+
+    Raises:
+        OSError: there is no such library.
+        AttributeError: the library is something else, or older than 2.0.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        library = ctypes.CDLL(path)
+        self.version_3 = hasattr(library, "tj3Transform")
+        prefix = "tj3" if self.version_3 else "tj"
+        size = c_size_t if self.version_3 else c_ulong
+        self._size = size
+        self._transform = library[f"{prefix}Transform"]
+        self._transform.argtypes = [
+            c_void_p,
+            c_char_p,
+            size,
+            c_int,
+            POINTER(c_void_p),
+            POINTER(size),
+            c_void_p,
+        ]
+        if self.version_3:
+            self._init = library["tj3Init"]
+            self._init.argtypes = [c_int]
+            self._set = library["tj3Set"]
+            self._set.argtypes = [c_void_p, c_int, c_int]
+        else:
+            self._init = library["tjInitTransform"]
+            self._init.argtypes = []
+            self._transform.argtypes.append(c_int)
+        self._init.restype = c_void_p
+        self._destroy = library[f"{prefix}Destroy"]
+        self._destroy.argtypes = [c_void_p]
+        self._free = library[f"{prefix}Free"]
+        self._free.argtypes = [c_void_p]
+        self._free.restype = None
+        self._error = library["tj3GetErrorStr" if self.version_3 else "tjGetErrorStr2"]
+        self._error.argtypes = [c_void_p]
+        self._error.restype = c_char_p
+
+    def transform(self, data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN) -> Transformed | None:
+        """Transforms the coefficients of a JPEG; none is recomputed.
+
+        Args:
+            data: the JPEG; whatever follows its end is ignored.
+            operation: what to do with the raster.
+            coding: how to write them; only TurboJPEG 3 writes arithmetic coding and restart markers.
+
+        Returns:
+            None where the library could not do it exactly, or not at all.
+        """
+        options = _PERFECT | _COPY_NONE | (_PROGRESSIVE if coding.progressive else 0)
+        handle = self._init(_INIT_TRANSFORM) if self.version_3 else self._init()
+        if not handle:
+            return None
+        output, size = c_void_p(), self._size()
+        try:
+            if self.version_3:
+                options |= _ARITHMETIC if coding.arithmetic else 0
+                self._set(handle, _RESTART_BLOCKS, coding.restart_interval)
+            transform = _Transform(operation=operation, options=options)
+            arguments = [handle, data, len(data), 1, byref(output), byref(size), byref(transform)]
+            status = self._transform(*arguments, *([] if self.version_3 else [0]))
+            warning = self._error(handle).decode("ascii", "replace") if status else ""
+            encoded = ctypes.string_at(output.value, size.value) if output.value else b""
+        finally:
+            self._free(output)
+            self._destroy(handle)
+        # The status is -1 for a mere warning, too, and a failure half way leaves half a JPEG behind.
+        if encoded.startswith(b"\xff\xd8") and encoded.endswith(b"\xff\xd9"):
+            return Transformed(encoded, warning)
+        return None
+
+
+def transform(data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN) -> Transformed | None:
+    """Transforms a JPEG by the first library of this machine that can; see :meth:`TurboJpeg.transform`."""
+    asked = libraries()
+    if coding.arithmetic:
+        asked = tuple(sorted(asked, key=lambda library: not library.version_3))
+    for library in asked:
+        if transformed := library.transform(data, operation, coding):
+            return transformed
+    return None
+
+
+@cache
+def libraries() -> tuple[TurboJpeg, ...]:
+    """The libturbojpegs of this machine, in the order in which they are asked.
+
+    These are the path in ``TRIO_MIRROR_TURBOJPEG``, the system's, and the one inside the ``turbojpeg`` wheel.
+    A later one steps in where an earlier one cannot: version 2 refuses unusual chroma subsampling.
+    """
+    found: list[TurboJpeg] = []
+    for path in _candidates():
+        with suppress(OSError, AttributeError):
+            found.append(TurboJpeg(path))
+    return tuple(found)
+
+
+def _candidates() -> Iterator[str]:
+    if chosen := os.environ.get("TRIO_MIRROR_TURBOJPEG"):
+        yield chosen
+    yield from SYSTEM_NAMES
+    # The wheel's own module holds the GIL while it works, so only the library inside it is of use.
+    try:
+        files = importlib.metadata.files("turbojpeg") or []
+    except importlib.metadata.PackageNotFoundError:
+        return
+    yield from (str(file.locate()) for file in files if file.name.startswith("libturbojpeg"))

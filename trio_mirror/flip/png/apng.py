@@ -1,0 +1,111 @@
+"""The frames of an APNG (PNG, third edition, sections 4.9 and 11.3.6): found, checked and moved."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.png.chunks import RASTER_KINDS
+
+if TYPE_CHECKING:
+    from trio_mirror.flip.png.chunks import Chunk
+
+_MOST_FRAMES = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One raster of a file."""
+
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    chunks: list[int] = field(default_factory=list)
+    """The chunks it lies in, by their place in the file; they adjoin."""
+
+
+def count_frames(chunks: list[Chunk]) -> int | None:
+    """Tells how many frames the animation control promises, None where the picture is no animation.
+
+    Raises:
+        FlipError: the control is cut short.
+    """
+    count = None
+    for chunk in chunks:
+        if chunk.kind in RASTER_KINDS:
+            break
+        if chunk.kind == b"acTL":
+            if len(chunk.body) < 8:
+                raise FlipError("the APNG is damaged: its animation control is cut short")
+            (promised,) = struct.unpack_from(">I", chunk.body)
+            # A senseless number, or a second control, leaves a still picture: so viewers take it.
+            count = promised if count is None and 0 < promised <= _MOST_FRAMES else None
+    return count
+
+
+def find_frames(chunks: list[Chunk], width: int, height: int) -> list[Frame]:
+    """Finds the rasters: a still picture's one, or those of an animation and its default image.
+
+    Args:
+        chunks: the file's.
+        width: of the whole picture, pixels.
+        height: of the whole picture, pixels.
+
+    Raises:
+        FlipError: frames are missing, out of sequence or outside the picture.
+    """
+    promised = count_frames(chunks)
+    frames: list[Frame] = []
+    control: Frame | None = None
+    sequence = hidden = 0
+    for index, chunk in enumerate(chunks):
+        if chunk.kind in {b"fcTL", b"fdAT"}:
+            if bytes(chunk.body[:4]) != struct.pack(">I", sequence):
+                raise FlipError("the APNG is damaged: its frames are out of sequence")
+            sequence += 1
+        if chunk.kind == b"fcTL":
+            if control is not None and promised is not None:
+                raise FlipError("the APNG is damaged: a frame has no raster")
+            control = _controlled(chunk, width, height)
+        elif chunk.kind in RASTER_KINDS:
+            if frames and frames[-1].chunks[-1] == index - 1:
+                frames[-1].chunks.append(index)
+            elif not frames:
+                hidden = control is None
+                frames.append(control or Frame(width, height))
+                frames[-1].chunks.append(index)
+                control = None
+            elif promised is not None and control is not None and chunk.kind == b"fdAT":
+                frames.append(control)
+                frames[-1].chunks.append(index)
+                control = None
+    if promised is not None and len(frames) < promised + hidden:
+        raise FlipError(f"the APNG is damaged or cut short: {len(frames) - hidden} of {promised:,} frames are there")
+    return frames
+
+
+def _controlled(chunk: Chunk, width: int, height: int) -> Frame:
+    """The frame that a frame control chunk announces."""
+    if len(chunk.body) < 26:
+        raise FlipError("the APNG is damaged: a frame control is cut short")
+    w, h, x, y = struct.unpack_from(">4I", chunk.body, 4)
+    if x + w > width or y + h > height:
+        raise FlipError("the APNG is damaged: a frame reaches beyond the picture")
+    return Frame(w, h)
+
+
+def mirrored_control(body: bytes, width: int, height: int, *, rows: bool) -> bytes:
+    """Moves the frame of a frame control to where it lies in the mirrored picture.
+
+    Args:
+        body: the chunk's, checked by :func:`find_frames`.
+        width: of the whole picture, pixels.
+        height: of the whole picture, pixels.
+        rows: the order of the rows is reversed, not the rows themselves.
+    """
+    w, h, x, y = struct.unpack_from(">4I", body, 4)
+    place = (x, height - y - h) if rows else (width - x - w, y)
+    return body[:12] + struct.pack(">2I", *place) + body[20:]

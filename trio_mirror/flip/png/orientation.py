@@ -1,0 +1,62 @@
+"""How a PNG says that it is turned for display: in EXIF, or else in XMP, wherever Pillow finds them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from trio_mirror.flip import exif
+from trio_mirror.flip.png.chunks import RASTER_KINDS, SIGNATURE, pack_chunk
+from trio_mirror.flip.raster import pillow
+
+if TYPE_CHECKING:
+    from trio_mirror.flip.png.chunks import Chunk
+
+_ANIMATION_KINDS = frozenset({b"acTL", b"fcTL"})
+
+
+def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
+    """Tells the orientation, 1 to 8, of a PNG.
+
+    Args:
+        chunks: the file's.
+        tail: what follows them.
+
+    Raises:
+        FlipError: Pillow refuses a chunk that is not the raster's.
+    """
+    info = _read_info(chunks, tail)
+    block = info.get("exif")
+    if block is None and "Raw profile type exif" in info:
+        # ImageMagick's way of keeping EXIF in a text chunk: three lines of header, then hex digits.
+        with contextlib.suppress(ValueError):
+            block = bytes.fromhex("".join(str(info["Raw profile type exif"]).split("\n")[3:]))
+    stated = block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else b""
+    xmp = info.get("XML:com.adobe.xmp", info.get("xmp", ""))
+    text = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp
+    return exif.displayed_orientation(stated, text) or 1
+
+
+def _read_info(chunks: list[Chunk], tail: memoryview) -> dict[Any, Any]:
+    """What Pillow reads in the chunks around the raster, for which one pixel stands in."""
+    parts: list[bytes | memoryview] = [SIGNATURE]
+    has_raster = False
+    for chunk in chunks:
+        if chunk.kind == b"IHDR":
+            one_pixel = struct.pack(">II", 1, 1) + bytes(chunk.body[8:12]) + b"\0"
+            parts.append(pack_chunk(b"IHDR", one_pixel))
+        elif chunk.kind in RASTER_KINDS:
+            if not has_raster:
+                parts.append(pack_chunk(b"IDAT", zlib.compress(bytes(9))))
+            has_raster = True
+        elif chunk.kind not in _ANIMATION_KINDS:
+            parts.append(chunk.stored)
+    with pillow("the PNG"):
+        image = Image.open(io.BytesIO(b"".join([*parts, tail])), formats=["PNG"])
+        image.load()
+    return image.info

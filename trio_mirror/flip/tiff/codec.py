@@ -1,0 +1,98 @@
+"""The choice of a codec for the strips or tiles of one image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.tiff.codecs import (
+    BYTEWISE,
+    DEFLATES,
+    FAX,
+    FAX_OPTIONS,
+    BitsReversed,
+    Bytewise,
+    Deflate,
+    Fax,
+    Lzma,
+    Predicted,
+    ThunderScan,
+    Uncompressed,
+)
+from trio_mirror.flip.tiff.jpeg import Jpeg
+from trio_mirror.flip.tiff.layout import JPEG, LZMA, THUNDERSCAN, UNCOMPRESSED, YCBCR, Layout
+from trio_mirror.flip.tiff.predictor import Predictor
+
+if TYPE_CHECKING:
+    from trio_mirror.flip.tiff.codecs import Codec
+    from trio_mirror.flip.tiff.ifd import Ifd, Structure
+
+_JPEG_TABLES = 347
+_NAMES = {
+    JPEG: "JPEG (7)",
+    32766: "NeXT (32766)",
+    32771: "CCITT RLE by words (32771)",
+    32909: "PixarLog (32909)",
+    34676: "SGI LogLuv (34676)",
+    34677: "SGI LogLuv in 24 bits (34677)",
+    34712: "JPEG 2000 (34712)",
+    34887: "LERC (34887)",
+    50001: "WebP (50001)",
+    50002: "JPEG XL (50002)",
+}
+
+
+def codec_of(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Codec:
+    """Chooses the codec for an image's compression, fill order and predictor.
+
+    Args:
+        structure: the file.
+        image: the directory of the image.
+        layout: what was read from it.
+        sample: the data of the first strip or tile.
+
+    Raises:
+        FlipError: the compression is none that can be decoded and encoded here.
+    """
+    codec = _compression(structure, image, layout, sample)
+    if layout.bits_reversed and layout.compression != JPEG:
+        codec = BitsReversed(codec)
+    if layout.predictor != 1:
+        size = layout.bits // layout.samples // 8
+        order: Literal["little", "big"] = "little" if structure.order == "<" else "big"
+        codec = Predicted(codec, Predictor(layout.predictor, order, layout.segment_width, layout.samples, size))
+    return codec
+
+
+def _compression(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Codec:
+    number, bytewide = layout.compression, layout.bits == 8 * layout.samples
+    if number == UNCOMPRESSED:
+        return Uncompressed(layout.segment_stride)
+    if number in DEFLATES:
+        return Deflate(layout.segment_stride)
+    if number == LZMA:
+        return Lzma(layout.segment_stride)
+    if number in BYTEWISE:
+        return Bytewise(number, layout.segment_stride)
+    if number in FAX and layout.bits == 1:
+        options = structure.number(image, FAX_OPTIONS.get(number, 0), 0)
+        return Fax(number, layout.segment_width, options)
+    if number == THUNDERSCAN and layout.bits == 4:
+        return ThunderScan(layout.segment_width)
+    if number == JPEG and layout.samples in {1, 3, 4} and bytewide:
+        return _jpeg(structure, image, layout, sample)
+    name = _NAMES.get(number, str(number))
+    raise FlipError(f"this TIFF uses the compression {name}, which cannot be written here at this depth")
+
+
+def _jpeg(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Jpeg:
+    ycbcr = layout.photometric == YCBCR and layout.samples == 3
+    tables = structure.octets(image, _JPEG_TABLES)
+    codec = Jpeg(tables, layout.segment_width, layout.samples, ycbcr, sample)
+    across, down = codec.factors
+    split = layout.height % down if layout.rows_first else layout.width % across
+    # Mirrored, pixels would share chroma with other neighbours than before, or Pillow cannot write it so.
+    if ycbcr and layout.subsampling and (split or not codec.can_keep_sampling):
+        return replace(codec, full_chroma=True)
+    return codec

@@ -1,0 +1,242 @@
+"""The structure of a TIFF file: its directories (IFDs) and their entries, read and patched where they stand.
+
+Classic TIFF after TIFF 6.0 section 2; BigTIFF (version 43) has the same shape with 8-byte offsets and counts.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from dataclasses import dataclass
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.tiff.space import Span
+
+# Bytes of one value, by field type (TIFF 6.0 section 2; 13, 16, 17 and 18 are IFD, LONG8, SLONG8 and IFD8).
+_SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+_UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_LONG, _LONG8 = 4, 16
+_SUB_IFDS = 330
+_PRIVATE_IFDS = (34665, 34853, 40965)  # Exif, GPS and Interoperability
+_MAX_ENTRIES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One field of a directory."""
+
+    at: int
+    """Where the entry itself stands in the file."""
+    kind: int
+    """The field type."""
+    count: int
+    """How many values it has."""
+    start: int
+    """Where its first value stands: in the entry itself where they all fit, else elsewhere."""
+
+    @property
+    def stop(self) -> int:
+        """The first byte behind the values."""
+        return self.start + self.count * _SIZES[self.kind]
+
+    @property
+    def whole_numbers(self) -> bool:
+        """Whether it holds values that count or point."""
+        return self.kind in _UNSIGNED and self.count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ifd:
+    """One directory: an image with its tags."""
+
+    at: int
+    stop: int
+    entries: dict[int, Entry]
+    following: int
+    """Where the next directory of the chain stands; 0 at the end."""
+
+
+class Structure:
+    """The directories of one TIFF file.
+
+    Raises:
+        FlipError: the header is none, or a directory or a value lies outside the file.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
+        if not self.order or len(data) < 8:
+            raise FlipError("the file does not begin as a TIFF does")
+        # Some writers swap the version's two bytes; Pillow reads those files as well.
+        self.big = 43 in data[2:4]
+        if not self.big and 42 not in data[2:4]:
+            raise FlipError("the file does not begin as a TIFF does")
+        self._offset = "Q" if self.big else "I"
+        self._inline = 8 if self.big else 4
+        self._entry_size = 20 if self.big else 12
+
+    def images(self, most: int) -> list[Ifd]:
+        """All images of the file: the chain of pages, and behind each page the images of its SubIFDs.
+
+        A chain that comes back to a directory that was already read ends there.
+
+        Args:
+            most: how many images there may be.
+
+        Raises:
+            FlipError: a directory cannot be read, or there are more than ``most``.
+        """
+        found: dict[int, Ifd] = {}
+        pages = set()
+        at = self._read(self._offset, 8 if self.big else 4)
+        while at and at not in pages:
+            pages.add(at)
+            self._collect(at, found, most)
+            at = found[at].following
+        if not found:
+            raise FlipError("the TIFF holds no image")
+        return list(found.values())
+
+    def occupied(self, images: list[Ifd]) -> list[Span]:
+        """The bytes of the file that the header, the directories and their values take."""
+        spans = [Span(0, 16 if self.big else 8)]
+        for image in images:
+            spans.append(Span(image.at, image.stop))
+            spans += [Span(entry.start, entry.stop) for entry in image.entries.values() if entry.count]
+            for tag in _PRIVATE_IFDS:
+                if tag in image.entries:
+                    spans += self._private_spans(self.number(image, tag, 0))
+        return spans
+
+    def numbers(self, ifd: Ifd, tag: int) -> tuple[int, ...]:
+        """The values of a tag that counts or points.
+
+        Raises:
+            FlipError: the tag is missing, or its values are no whole numbers.
+        """
+        entry = ifd.entries.get(tag)
+        if entry is None:
+            raise FlipError(f"the TIFF lacks the tag {tag}, without which its image cannot be read")
+        if not entry.whole_numbers:
+            raise FlipError(f"the TIFF's tag {tag} holds no whole numbers")
+        return self.values(entry)
+
+    def values(self, entry: Entry) -> tuple[int, ...]:
+        """The values of an entry of whole numbers."""
+        return struct.unpack_from(f"{self.order}{entry.count}{_UNSIGNED[entry.kind]}", self.data, entry.start)
+
+    def number(self, ifd: Ifd, tag: int, default: int) -> int:
+        """The first value of a tag, or the default where the tag is missing or empty."""
+        if tag not in ifd.entries or not ifd.entries[tag].count:
+            return default
+        return self.numbers(ifd, tag)[0]
+
+    def octets(self, ifd: Ifd, tag: int) -> bytes:
+        """The bytes of a tag's values; none where the tag is missing."""
+        entry = ifd.entries.get(tag)
+        return self.data[entry.start : entry.stop] if entry else b""
+
+    def store(self, out: bytearray, entry: Entry, values: list[int]) -> None:
+        """Replaces the first values of an entry in ``out``, a copy of the file.
+
+        They stay in place. Where they outgrew their type, the entry gets a larger one and room at the end.
+
+        Raises:
+            FlipError: a value is larger than this kind of TIFF can hold.
+        """
+        values = [*values, *self.values(entry)[len(values) :]]
+        if max(values) < 1 << 8 * _SIZES[entry.kind]:
+            struct.pack_into(f"{self.order}{len(values)}{_UNSIGNED[entry.kind]}", out, entry.start, *values)
+            return
+        kind = _LONG8 if self.big else _LONG
+        if max(values) >= 1 << 8 * _SIZES[kind]:
+            raise FlipError("the mirrored picture would be too large for a classic TIFF (4 GB)")
+        packed = struct.pack(f"{self.order}{len(values)}{_UNSIGNED[kind]}", *values)
+        start = entry.at + self._entry_size - self._inline
+        struct.pack_into(f"{self.order}H", out, entry.at + 2, kind)
+        if len(packed) <= self._inline:
+            out[start : start + self._inline] = packed.ljust(self._inline, b"\0")
+            return
+        out += bytes(len(out) % 2)
+        struct.pack_into(f"{self.order}{self._offset}", out, start, len(out))
+        out += packed
+
+    def _read(self, code: str, at: int) -> int:
+        try:
+            value: int = struct.unpack_from(f"{self.order}{code}", self.data, at)[0]
+        except struct.error as error:
+            raise FlipError("the TIFF is cut short: a directory lies outside the file") from error
+        return value
+
+    def _collect(self, page: int, found: dict[int, Ifd], most: int) -> None:
+        """Adds a page and what its SubIFDs lead to, each directory once."""
+        waiting = deque([page])
+        while waiting:
+            at = waiting.popleft()
+            if not at or at in found:
+                continue
+            found[at] = self._directory(at)
+            if len(found) > most:
+                raise FlipError(f"the picture has more than {most:,} pages, over the limit (--max-frames)")
+            if at != page:
+                waiting.append(found[at].following)
+            if _SUB_IFDS in found[at].entries:
+                waiting.extend(self.numbers(found[at], _SUB_IFDS))
+
+    def _directory(self, at: int) -> Ifd:
+        if at >= len(self.data):
+            raise FlipError("the TIFF is cut short: a directory lies outside the file")
+        count = self._read("Q" if self.big else "H", at)
+        if not 0 < count <= _MAX_ENTRIES:
+            raise FlipError(f"the TIFF is damaged: a directory claims {count:,} entries")
+        first = at + (8 if self.big else 2)
+        stop = first + count * self._entry_size
+        # Some files end within the last directory's pointer to the next one; readers take that for the end.
+        following = self._read(self._offset, stop) if stop + self._inline <= len(self.data) else 0
+        entries: dict[int, Entry] = {}
+        for entry_at in range(first, stop, self._entry_size):
+            tag = self._read("H", entry_at)
+            entry = self._entry(entry_at)
+            if entry is not None:
+                entries.setdefault(tag, entry)
+        return Ifd(at, stop + self._inline, entries, following)
+
+    def _entry(self, at: int) -> Entry | None:
+        """The entry there; none where its type is unknown or its values lie outside the file."""
+        kind = self._read("H", at + 2)
+        if kind not in _SIZES:
+            return None
+        count = self._read(self._offset, at + 4)
+        start = at + self._entry_size - self._inline
+        if count * _SIZES[kind] > self._inline:
+            start = self._read(self._offset, start)
+        entry = Entry(at, kind, count, start)
+        return entry if entry.stop <= len(self.data) else None
+
+    def _private_spans(self, at: int) -> list[Span]:
+        try:
+            ifd = self._directory(at)
+        except FlipError:  # metadata that nobody can read is kept as it is, and needs no room kept free
+            return []
+        return [
+            Span(ifd.at, ifd.stop),
+            *(Span(entry.start, entry.stop) for entry in ifd.entries.values() if entry.count),
+        ]

@@ -1,0 +1,224 @@
+"""JPEG inside TIFF (TIFF Technical Note 2): each strip or tile is a small picture of its own."""
+
+from __future__ import annotations
+
+import io
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageChops, ImageStat
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.tiff.layout import JPEG, YCBCR
+from trio_mirror.flip.tiff.strip import decode_strip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WHAT = "a strip or tile of the TIFF"
+_MOST_ERROR = 255**2 / 10**4.2
+"""The mean square error 42 dB below the peak: what is seen then stays within 40 dB, even where the part of a
+tile beyond the image's edge came out better."""
+_LADDER = (1, 1.4, 2, 2.8, 4, 8, 255)
+"""By what the steps of the quantization tables are divided, until the pixels are close enough."""
+
+_GREY, _RGB, _CMYK = 1, 2, 5  # PhotometricInterpretation
+_JPEG_TABLES = 347
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_DHT, _SOS, _DQT, _APP0 = 0xC4, 0xDA, 0xDB, 0xE0
+_SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # of luma against chroma; the value is Pillow's name of it
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """JPEG, decoded to the components that it stores, and encoded with the file's own tables or finer ones.
+
+    Args:
+        tables: the tag JPEGTables, a stream of the tables that all strips or tiles share; may be empty.
+        width: pixels of a row of a strip or tile.
+        components: 1, 3 or 4.
+        ycbcr: whether the components are luma and chroma.
+        sample: the data of one strip or tile, whose tables and sampling are kept.
+        full_chroma: whether to give each pixel its own chroma instead.
+    """
+
+    tables: bytes
+    width: int
+    components: int
+    ycbcr: bool
+    sample: bytes
+    full_chroma: bool = False
+    lossless = False
+
+    def decode(self, data: bytes, rows: int) -> bytes:
+        """Decodes a strip or tile.
+
+        Raises:
+            FlipError: the stream is damaged, or not of the size, depth or components that the TIFF announces.
+        """
+        stream = self._whole(data)
+        size = self.width, rows
+        if frame_of(stream) == (8, rows, self.width, self.components):
+            with suppress(FlipError), pillow(_WHAT):
+                return self._components(stream, size).tobytes()
+        # libtiff forgives some damage, and a last strip that is higher than the image.
+        mode = "RGB" if self.components == 3 else self._mode
+        tags = {_JPEG_TABLES: self.tables} if self.tables else {}
+        picture = decode_strip(data, mode, size, JPEG, photometric=self._photometric, tags=tags)
+        return picture.convert(self._mode).tobytes()
+
+    def encode(self, raster: bytes, rows: int) -> bytes:
+        """Encodes a strip or tile, as coarsely as the file's own tables are where that is close enough.
+
+        Raises:
+            FlipError: even the finest tables do not keep the pixels within 40 dB.
+        """
+        picture = Image.frombytes(self._mode, (self.width, rows), raster)
+        for divisor in _LADDER:
+            tables = [[max(1, int(step / divisor)) for step in table] for table in self._quantization]
+            stream = _encoded(picture, tables, self._sampling)
+            if _error(picture, self.decode(stream, rows)) <= _MOST_ERROR:
+                return self._abbreviated(stream)
+        raise FlipError("this TIFF's JPEG data cannot be encoded again within 40 dB of its pixels")
+
+    def _components(self, stream: bytes, size: tuple[int, int]) -> Image.Image:
+        arguments = (self._mode, self._mode, 1)  # what Pillow shall make of it, what it is, at which scale
+        picture = Image.frombytes(self._mode, size, stream, "jpeg", (*arguments, False))
+        if self._mode != "YCbCr" or self.full_chroma or self.factors == (1, 1):
+            return picture
+        # Chroma is wanted as it is stored. Smoothed for display it would be smoothed once more each time.
+        draft = Image.frombytes(self._mode, size, stream, "jpeg", (*arguments, True))
+        return Image.merge(self._mode, (picture.getchannel(0), draft.getchannel(1), draft.getchannel(2)))
+
+    @property
+    def _mode(self) -> str:
+        return {1: "L", 3: "YCbCr" if self.ycbcr else "RGB", 4: "CMYK"}[self.components]
+
+    @property
+    def _photometric(self) -> int:
+        return YCBCR if self.ycbcr else {1: _GREY, 3: _RGB, 4: _CMYK}[self.components]
+
+    @cached_property
+    def _layers(self) -> list[tuple[int, int, int, int]]:
+        with pillow(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
+            return _layers(header)
+
+    @cached_property
+    def factors(self) -> tuple[int, int]:
+        """How many pixels share their chroma, across and down.
+
+        Raises:
+            FlipError: the components are sampled in no way that is usual.
+        """
+        luma, *others = ((layer[1], layer[2]) for layer in self._layers)
+        if self.components == 1:
+            return 1, 1
+        if set(others) not in ({(1, 1)}, {luma}):
+            raise FlipError("this TIFF's JPEG data is subsampled in a way that cannot be written here")
+        return (1, 1) if set(others) == {luma} else luma
+
+    @property
+    def can_keep_sampling(self) -> bool:
+        """Whether Pillow can write chroma sampled like this."""
+        return self.factors in _SAMPLINGS
+
+    @property
+    def _sampling(self) -> int:
+        if not self.can_keep_sampling and not self.full_chroma:
+            raise FlipError("this TIFF's JPEG data is subsampled in a way that cannot be written here")
+        return _SAMPLINGS[(1, 1) if self.full_chroma else self.factors]
+
+    @cached_property
+    def _quantization(self) -> list[list[int]]:
+        with pillow(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
+            tables: dict[int, list[int]] = getattr(header, "quantization", {})
+            return [tables[layer[3]] for layer in _layers(header)]
+
+    def _whole(self, data: bytes) -> bytes:
+        """The stream with the tables that it leaves to the TIFF."""
+        if len(self.tables) < 4:
+            return data
+        return self.tables[:-2] + data[2:] if self.tables.endswith(b"\xff\xd9") else self.tables + data[2:]
+
+    def _abbreviated(self, stream: bytes) -> bytes:
+        """The stream without application data, and without Huffman tables that the TIFF holds already.
+
+        Quantization tables stay: those of one strip hold for the next too, where that brings none of its own.
+        """
+        shared = {table for marker, table in _tables(self.tables) if marker == _DHT}
+        kept = [b"\xff\xd8"]
+        for marker, start, stop in _segments(stream):
+            if marker == _SOS:
+                kept.append(stream[start:])
+            elif marker == _DHT:
+                kept += [
+                    struct.pack(">BBH", 0xFF, marker, 2 + len(table)) + table
+                    for _, table in _tables(b"\xff\xd8" + stream[start:stop])
+                    if table not in shared
+                ]
+            elif marker not in range(_APP0, _APP0 + 16):
+                kept.append(stream[start:stop])
+        return b"".join(kept)
+
+
+def _encoded(picture: Image.Image, tables: list[list[int]], sampling: int) -> bytes:
+    """A JPEG stream of the picture's components as they are, whatever colours they stand for."""
+    if picture.mode == "CMYK":
+        picture = ImageChops.invert(picture)  # Pillow inverts it as Adobe does
+    while len(tables) > 1 and tables[-1] == tables[-2]:  # components beyond the last table use it too
+        tables = tables[:-1]
+    out = io.BytesIO()
+    with pillow("a mirrored strip or tile of the TIFF"):
+        picture.save(out, "JPEG", qtables=tables, subsampling=sampling, keep_rgb=True)
+    return out.getvalue()
+
+
+def _error(picture: Image.Image, raster: bytes) -> float:
+    """The mean square error of a raster against a picture, as they are displayed."""
+    other = Image.frombytes(picture.mode, picture.size, raster)
+    if picture.mode == "YCbCr":
+        picture, other = picture.convert("RGB"), other.convert("RGB")
+    squares = ImageStat.Stat(ImageChops.difference(picture, other)).sum2
+    return sum(squares) / (picture.width * picture.height * len(squares))
+
+
+def frame_of(stream: bytes) -> tuple[int, int, int, int] | None:
+    """The depth, height, width and number of components that a stream announces; none if it is damaged."""
+    for marker, start, stop in _segments(stream):
+        if marker in _FRAMES and stop - start >= 10 and stop <= len(stream):
+            depth, height, width, components = struct.unpack_from(">BHHB", stream, start + 4)
+            return depth, height, width, components
+    return None
+
+
+def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
+    """The marker segments up to the first scan: marker, start, stop (ITU-T T.81 annex B)."""
+    at = 2
+    while at + 4 <= len(stream) and stream[at] == 0xFF:
+        marker = stream[at + 1]
+        length = int.from_bytes(stream[at + 2 : at + 4])
+        yield marker, at, at + 2 + length
+        if marker == _SOS:
+            return
+        at += 2 + length
+
+
+def _tables(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Each quantization and Huffman table of a stream, with its marker."""
+    for marker, start, stop in _segments(stream):
+        at = start + 4
+        while marker in {_DQT, _DHT} and at < stop <= len(stream):
+            huffman = 17 + sum(stream[at + 1 : at + 17])
+            length = huffman if marker == _DHT else 1 + 64 * (1 + (stream[at] >> 4))
+            yield marker, stream[at : at + length]
+            at += length
+
+
+def _layers(header: Image.Image) -> list[tuple[int, int, int, int]]:
+    """Of each component: its name, its sampling factors across and down, its quantization table."""
+    layers: list[tuple[int, int, int, int]] = getattr(header, "layer", [])
+    return layers

@@ -1,0 +1,94 @@
+"""Old-style JPEG (TIFF 6.0 section 22) where the image is one whole JPEG stream: cameras' thumbnails, mostly.
+
+Of the old style's many forms only that one can be written again; the others are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.exif import flips_rows
+from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.tiff.jpeg import Jpeg, frame_of
+from trio_mirror.flip.tiff.raster import reverse_order, reverse_rows
+from trio_mirror.flip.tiff.space import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trio_mirror.flip.tiff.ifd import Ifd, Structure
+    from trio_mirror.model import Limits
+
+_STRIP_OFFSETS, _STRIP_COUNTS = 273, 279
+_STREAM, _STREAM_LENGTH = 513, 514  # JPEGInterchangeFormat and its length
+
+
+def read_old_jpeg(structure: Structure, image: Ifd, limits: Limits) -> OldJpeg:
+    """Finds the JPEG stream of an image; nothing is decoded yet.
+
+    Raises:
+        FlipError: there is none, it is damaged or over a limit, or the image is stored in another form.
+    """
+    start, length = structure.number(image, _STREAM, 0), structure.number(image, _STREAM_LENGTH, 0)
+    stream = structure.data[start : start + length]
+    frame = frame_of(stream)
+    strips = structure.numbers(image, _STRIP_OFFSETS) if _STRIP_OFFSETS in image.entries else ()
+    counts = structure.numbers(image, _STRIP_COUNTS) if _STRIP_COUNTS in image.entries else ()
+    inside = all(start <= strip < start + length for strip in strips)
+    if not length or not frame or max(len(strips), len(counts)) > 1 or not inside or 322 in image.entries:
+        raise FlipError("this TIFF uses old-style JPEG (compression 6) in a form that cannot be written here")
+    depth, height, width, components = frame
+    check_size(width, height, limits)
+    if depth != 8 or components not in {1, 3}:
+        raise FlipError("this TIFF's old-style JPEG is of a depth or colours that cannot be written here")
+    codec = Jpeg(tables=b"", width=width, components=components, ycbcr=components == 3, sample=stream)
+    orientation = structure.number(image, 274, 1)
+    rows_first = orientation <= 8 and flips_rows(orientation)
+    return OldJpeg(structure, image, Span(start, start + length), (width, height), codec, rows_first)
+
+
+@dataclass(frozen=True)
+class OldJpeg:
+    """An image that is one JPEG stream."""
+
+    structure: Structure
+    image: Ifd
+    slot: Span
+    size: tuple[int, int]
+    codec: Jpeg
+    rows_first: bool
+    lossless = False
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the image."""
+        return self.size[0] * self.size[1]
+
+    @property
+    def slots(self) -> list[Span]:
+        """Where the stream stands in the file."""
+        return [self.slot]
+
+    def mirrored(self) -> Iterator[bytes]:
+        """The stream of the mirrored image.
+
+        Raises:
+            FlipError: the stream cannot be decoded, or not be encoded again.
+        """
+        width, height = self.size
+        bits = 8 * self.codec.components
+        raster = self.codec.decode(self.structure.data[self.slot.start : self.slot.stop], height)
+        mirrored = reverse_order(raster, width * bits // 8) if self.rows_first else reverse_rows(raster, width, bits)
+        yield self.codec.encode(mirrored, height)
+
+    def store(self, out: bytearray, starts: list[int], pieces: list[bytes]) -> None:
+        """Writes into ``out``, a copy of the file, where the mirrored stream is, and how long."""
+        entries = self.image.entries
+        for tag in (_STREAM, _STRIP_OFFSETS):
+            if tag in entries:
+                self.structure.store(out, entries[tag], starts)
+        for tag in (_STREAM_LENGTH, _STRIP_COUNTS):
+            if tag in entries:
+                self.structure.store(out, entries[tag], [len(pieces[0])])

@@ -1,0 +1,144 @@
+"""The strips or tiles of one image: put together to rows, mirrored, and cut again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.tiff.codec import codec_of
+from trio_mirror.flip.tiff.jpeg import Jpeg
+from trio_mirror.flip.tiff.layout import UNCOMPRESSED, Layout, read_layout
+from trio_mirror.flip.tiff.raster import rearrange, reverse_order, reverse_rows
+from trio_mirror.flip.tiff.space import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from trio_mirror.flip.tiff.codecs import Codec
+    from trio_mirror.flip.tiff.ifd import Ifd, Structure
+    from trio_mirror.model import Limits
+
+
+def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
+    """Finds the strips or tiles of one image; nothing is decoded yet.
+
+    Raises:
+        FlipError: the image is damaged, over a limit, or of a kind that cannot be mirrored.
+    """
+    layout = read_layout(structure, image, limits)
+    slots = _slots(structure, layout)
+    sample = structure.data[slots[0].start : slots[0].stop]
+    return Segments(structure, layout, slots, codec_of(structure, image, layout, sample))
+
+
+@dataclass(frozen=True)
+class Segments:
+    """One image's strips or tiles, by plane, from top to bottom, from left to right.
+
+    A band is one strip of one plane, or its tiles side by side.
+    """
+
+    structure: Structure
+    layout: Layout
+    slots: list[Span]
+    """Where the strips or tiles stand in the file."""
+    codec: Codec
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the image."""
+        return self.layout.pixels
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every pixel stays exactly as it was."""
+        return self.codec.lossless
+
+    def store(self, out: bytearray, starts: list[int], pieces: list[bytes]) -> None:
+        """Writes into ``out``, a copy of the file, where the mirrored strips or tiles are, and how long."""
+        self.structure.store(out, self.layout.offsets, starts)
+        if self.layout.counts and self.layout.compression != UNCOMPRESSED:
+            self.structure.store(out, self.layout.counts, [len(piece) for piece in pieces])
+        if self.layout.subsampling and isinstance(self.codec, Jpeg) and self.codec.full_chroma:
+            self.structure.store(out, self.layout.subsampling, [1, 1])
+
+    def mirrored(self) -> Iterator[bytes]:
+        """The data of each strip or tile of the mirrored image.
+
+        Raises:
+            FlipError: one of them cannot be decoded, or not be encoded again.
+        """
+        layout = self.layout
+        per_plane = layout.across * layout.down
+        for plane in range(layout.planes):
+            first = plane * per_plane
+            starts = range(first, first + per_plane, layout.across)
+            bands = (self._joined(self.slots[start : start + layout.across], band) for band, start in enumerate(starts))
+            for band, rows in enumerate(self._mirrored_bands(bands)):
+                for raster in self._split(rows):
+                    yield self.codec.encode(raster, layout.segment_rows(band))
+
+    def _mirrored_bands(self, bands: Iterator[bytes]) -> Iterator[bytes]:
+        layout = self.layout
+        if not layout.rows_first:
+            return (reverse_rows(band, layout.width, layout.bits, layout.places) for band in bands)
+        raster = reverse_order(rearrange(b"".join(bands), layout.places), layout.stride)
+        size = layout.segment_height * layout.stride
+        return (raster[start : start + size] for start in range(0, len(raster), size))
+
+    def _joined(self, slots: list[Span], band: int) -> bytes:
+        """The rows of the image that a band holds."""
+        rows, stride = self.layout.rows(band), self.layout.segment_stride
+        segments = (self.structure.data[slot.start : slot.stop] for slot in slots)
+        rasters = [self.codec.decode(segment, self.layout.segment_rows(band)) for segment in segments]
+        if len(rasters) == 1 and stride == self.layout.stride:
+            return rasters[0][: rows * stride]
+        lines = (
+            b"".join([raster[start : start + stride] for raster in rasters])[: self.layout.stride]
+            for start in range(0, rows * stride, stride)
+        )
+        return b"".join(lines)
+
+    def _split(self, rows: bytes) -> Iterator[bytes]:
+        """The strip or tiles of a band; past the image's edges a tile repeats its last pixels."""
+        layout = self.layout
+        stride, unit = layout.segment_stride, max(1, layout.bits // 8)
+        below = layout.segment_height - len(rows) // layout.stride if layout.tiled else 0
+        for left in range(0, layout.across * stride, stride):
+            right = min(left + stride, layout.stride)
+            lines = [rows[start + left : start + right] for start in range(0, len(rows), layout.stride)]
+            if right - left < stride:
+                lines = [(line + line[-unit:] * stride)[:stride] for line in lines]
+            yield b"".join(lines) + lines[-1] * below
+
+
+def _slots(structure: Structure, layout: Layout) -> list[Span]:
+    """Where the strips or tiles of an image stand: by plane, from top to bottom, from left to right.
+
+    Raises:
+        FlipError: there are too few of them, or they lie outside the file.
+    """
+    needed = layout.across * layout.down * layout.planes
+    starts = structure.values(layout.offsets)
+    if len(starts) < needed:
+        raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
+    counts: Sequence[int]
+    if layout.compression == UNCOMPRESSED:
+        # The byte counts of uncompressed strips are often wrong, and readers go without them.
+        sizes = [layout.segment_rows(band) * layout.segment_stride for band in range(layout.down)]
+        counts = [size for size in sizes for _ in range(layout.across)] * layout.planes
+    elif layout.counts:
+        counts = structure.values(layout.counts)
+    elif needed == 1:
+        counts = [len(structure.data) - starts[0]]
+    else:
+        raise FlipError("the TIFF does not say how long its strips or tiles are")
+    if len(counts) < needed:
+        raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
+    slots = [Span(start, start + count) for start, count in zip(starts[:needed], counts[:needed], strict=True)]
+    if any(slot.start >= slot.stop for slot in slots):
+        raise FlipError("this TIFF leaves out strips or tiles, which cannot be mirrored here")
+    if max(slot.stop for slot in slots) > len(structure.data):
+        raise FlipError("the TIFF is cut short: part of its image data is missing")
+    return slots

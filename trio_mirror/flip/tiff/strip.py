@@ -1,0 +1,95 @@
+"""Single strips handed to Pillow's libtiff and taken from it, each wrapped in a TIFF of its own."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.tiff.ifd import Structure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONG, _UNDEFINED = 4, 7
+_GREY = 1
+_FIRST_IFD = 8
+_PACKED = {"1": (1, "1"), "P": (4, "P;4")}  # bits of a pixel, and Pillow's name of how they are packed
+
+
+def decode_strip(
+    data: bytes,
+    mode: str,
+    size: tuple[int, int],
+    compression: int,
+    *,
+    photometric: int = _GREY,
+    tags: Mapping[int, int | bytes] | None = None,
+) -> Image.Image:
+    """Decodes one strip.
+
+    Args:
+        data: the strip as it is in the file.
+        mode: Pillow's mode for its pixels: ``1``, ``P`` for four bits, ``L``, ``RGB`` or ``CMYK``.
+        size: its width and height, pixels.
+        compression: the tag's number.
+        photometric: the tag's number; libtiff heeds it where it tells JPEG's colours.
+        tags: further tags that the compression wants.
+
+    Raises:
+        FlipError: libtiff cannot decode it.
+    """
+    width, rows = size
+    samples = Image.getmodebands(mode)
+    depth, raw_mode = _PACKED.get(mode, (8, mode))
+    values: dict[int, int | bytes] = {
+        256: width,
+        257: rows,
+        258: struct.pack(f"<{samples}H", *[depth] * samples),
+        259: compression,
+        262: photometric,
+        277: samples,
+        278: rows,
+        279: len(data),
+        **(tags or {}),
+    }
+    with pillow("a strip or tile of the TIFF"):
+        return Image.frombytes(mode, size, _one_strip(values, data), "libtiff", (raw_mode, 0, _FIRST_IFD))
+
+
+def encode_strip(picture: Image.Image, compression: str, tags: Mapping[int, int]) -> bytes:
+    """Encodes a picture as one strip.
+
+    Args:
+        picture: its pixels, of one sample.
+        compression: Pillow's name of it.
+        tags: further tags that the compression heeds.
+    """
+    out = io.BytesIO()
+    with pillow("a mirrored strip or tile of the TIFF"):
+        picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height, **tags})
+    structure = Structure(out.getvalue())
+    (image,) = structure.images(1)
+    start, count = structure.number(image, 273, 0), structure.number(image, 279, 0)
+    return structure.data[start : start + count]
+
+
+def _one_strip(values: dict[int, int | bytes], data: bytes) -> bytes:
+    """A classic TIFF with these tags, its directory at byte 8; the strip's offset is added to them."""
+    behind = _FIRST_IFD + 2 + 12 * (len(values) + 1) + 4
+    tail = b""
+    entries = {}
+    for tag, value in values.items():
+        if isinstance(value, int):
+            entries[tag] = struct.pack("<HHII", tag, _LONG, 1, value)
+        else:
+            kind, size = (3, 2) if tag == 258 else (_UNDEFINED, 1)
+            where = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", behind + len(tail))
+            entries[tag] = struct.pack("<HHI", tag, kind, len(value) // size) + where
+            tail += value + bytes(len(value) % 2) if len(value) > 4 else b""
+    entries[273] = struct.pack("<HHII", 273, _LONG, 1, behind + len(tail))
+    directory = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
+    return b"II*\0" + struct.pack("<I", _FIRST_IFD) + directory + tail + data
