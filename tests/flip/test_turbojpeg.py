@@ -52,6 +52,11 @@ def test_there_may_be_no_library_at_all(monkeypatch: pytest.MonkeyPatch) -> None
     assert turbojpeg.libraries() == ()
 
 
+def test_the_environment_can_do_without_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIO_MIRROR_TURBOJPEG", "none")
+    assert turbojpeg.libraries() == ()
+
+
 def test_another_library_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIO_MIRROR_TURBOJPEG", "libc.so.6")
     assert "libc.so.6" not in [library.path for library in turbojpeg.libraries()]

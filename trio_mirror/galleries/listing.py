@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from trio_mirror.names import MAX_NAME_BYTES
 
 WINDOW = 65_536
@@ -20,7 +22,8 @@ class ListingParser:
     def __init__(self) -> None:
         self._rest = b""
         self._at_start = True
-        self._recent: dict[bytes, None] = {}
+        self._recent: set[bytes] = set()
+        self._in_order: deque[bytes] = deque()
 
     def feed(self, chunk: bytes) -> list[str]:
         """Gives the names whose lines end in this chunk, in order."""
@@ -40,7 +43,8 @@ class ListingParser:
         line = line.removesuffix(b"\r")[: MAX_NAME_BYTES + 1]
         if not line.strip() or line in self._recent:
             return []
-        self._recent[line] = None
-        if len(self._recent) > WINDOW:
-            del self._recent[next(iter(self._recent))]
+        self._recent.add(line)
+        self._in_order.append(line)
+        if len(self._in_order) > WINDOW:
+            self._recent.discard(self._in_order.popleft())
         return [line.decode("utf-8", "surrogateescape")]

@@ -164,7 +164,7 @@ def transform(data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN
 def libraries() -> tuple[TurboJpeg, ...]:
     """The libturbojpegs of this machine, in the order in which they are asked.
 
-    These are the path in ``TRIO_MIRROR_TURBOJPEG``, the system's, and the one inside the ``turbojpeg`` wheel.
+    These are the path in ``TRIO_MIRROR_TURBOJPEG`` (``none`` means that there are none), the system's, and the one inside the ``turbojpeg`` wheel.
     A later one steps in where an earlier one cannot: version 2 refuses unusual chroma subsampling.
     """
     found: list[TurboJpeg] = []
@@ -175,7 +175,10 @@ def libraries() -> tuple[TurboJpeg, ...]:
 
 
 def _candidates() -> Iterator[str]:
-    if chosen := os.environ.get("TRIO_MIRROR_TURBOJPEG"):
+    chosen = os.environ.get("TRIO_MIRROR_TURBOJPEG")
+    if chosen == "none":
+        return
+    if chosen:
         yield chosen
     yield from SYSTEM_NAMES
     # The wheel's own module holds the GIL while it works, so only the library inside it is of use.
