@@ -1,1 +1,1 @@
-"""Benchmarks and long runs: not collected by pytest, started by ``python -m tests.bench``."""
+"""Measurements, to be run by hand: ``python -m tests.bench [NAME]``."""

@@ -1,19 +1,20 @@
-"""``python -m tests.bench [compare|…] [options]``; without a command, ``compare``."""
+"""``python -m tests.bench [NAME]``: runs one of the measurements beside this file; without a name, ``compare``."""
 
 from __future__ import annotations
 
+import argparse
 import sys
-from importlib import import_module
 
-# Each is a module here with ``main(arguments) -> exit code``.
-COMMANDS = ("compare",)
+from tests.bench import compare
 
+_BENCHES = {"compare": compare}
 
-def main(arguments: list[str]) -> int:
-    command = arguments[0] if arguments and arguments[0] in COMMANDS else "compare"
-    module = import_module(f"tests.bench.{command}")
-    exit_code: int = module.main(arguments[arguments[:1] == [command] :])
-    return exit_code
-
-
-sys.exit(main(sys.argv[1:]))
+parser = argparse.ArgumentParser(prog="python -m tests.bench")
+subparsers = parser.add_subparsers(dest="name", required=True)
+for name, bench in _BENCHES.items():
+    bench.add_options(subparsers.add_parser(name, help=str(bench.__doc__).partition("\n")[0]))
+arguments = sys.argv[1:]
+if not arguments or arguments[0] not in (*_BENCHES, "-h", "--help"):
+    arguments = ["compare", *arguments]
+options = parser.parse_args(arguments)
+sys.exit(_BENCHES[options.name].run(options))

@@ -1,4 +1,4 @@
-"""Compares trio-mirror with what people would use instead: ``python -m tests.bench``."""
+"""Compares trio-mirror with what people would use instead, and with itself."""
 
 from __future__ import annotations
 
@@ -27,32 +27,8 @@ if TYPE_CHECKING:
 _WORKLOADS = tuple(workload.key for workload in workloads(FULL))
 
 
-def main(arguments: list[str]) -> int:
-    """Runs the command; gives its exit code, 1 where the benchmark could not be run."""
-    options = _parser().parse_args(arguments)
-    sizes = QUICK if options.quick else FULL
-    if options.rounds:
-        sizes = replace(sizes, rounds=options.rounds)
-    asked = options.only or [*_WORKLOADS, *SINGLES]
-    compared = tuple(workload for workload in workloads(sizes) if workload.key in asked)
-    results = Results()
-    if options.quick:
-        results.notes.append("so few pictures cost less than start-up does: these numbers compare nothing")
-    exit_code = 0
-    try:
-        _measure(results, compared, [name for name in SINGLES if name in asked], options.contenders, sizes)
-    except BenchError as error:
-        _say(f"error: {error}")
-        exit_code = 1
-    # A long run that fails near its end still has something to say.
-    if results.entries or results.measurements:
-        print(tables(results, compared))  # noqa: T201
-        _write(results, compared, options.out)
-    return exit_code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
     parser.add_argument("--quick", action="store_true", help="few pictures and one round, to see that it works")
     parser.add_argument("--rounds", type=int, metavar="COUNT", help=f"times that each runs [{FULL.rounds}]")
     parser.add_argument(
@@ -76,7 +52,29 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="for results.json, ratios.svg [%(default)s]",
     )
-    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command; gives its exit code, 1 where the benchmark could not be run to its end."""
+    sizes = QUICK if options.quick else FULL
+    if options.rounds:
+        sizes = replace(sizes, rounds=options.rounds)
+    asked = options.only or [*_WORKLOADS, *SINGLES]
+    compared = tuple(workload for workload in workloads(sizes) if workload.key in asked)
+    results = Results()
+    if options.quick:
+        results.notes.append("so few pictures cost less than start-up does: these numbers compare nothing")
+    exit_code = 0
+    try:
+        _measure(results, compared, [name for name in SINGLES if name in asked], options.contenders, sizes)
+    except BenchError as error:
+        _say(f"error: {error}")
+        exit_code = 1
+    # A long run that fails near its end still has something to say.
+    if results.entries or results.measurements:
+        print(tables(results, compared))  # noqa: T201
+        _write(results, compared, options.out)
+    return exit_code
 
 
 def _measure(
