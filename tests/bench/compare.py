@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import replace
@@ -20,6 +19,8 @@ from tests.bench.timing import BenchError
 from tests.bench.workloads import FULL, QUICK, workloads
 
 if TYPE_CHECKING:
+    import argparse
+
     from tests.bench.lineup import Contender
     from tests.bench.runner import Runner
     from tests.bench.workloads import Sizes, Workload
