@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import bmp
+from trio_mirror.flip.bmp import file as bmp
 from trio_mirror.flip.bmp.rle import mirror_rle
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Limits

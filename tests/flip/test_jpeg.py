@@ -27,7 +27,7 @@ from tests.flip.jpegs import (
     with_segments,
 )
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import jpeg
+from trio_mirror.flip.jpeg import file as jpeg
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import EntropyCoding, Segment, coded_part, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation, TurboJpeg

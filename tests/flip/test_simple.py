@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import simple
+from trio_mirror.flip.simple import file as simple
 from trio_mirror.model import Limits
 
 LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT

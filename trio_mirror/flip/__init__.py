@@ -33,7 +33,7 @@ def flip(data: bytes, *, limits: Limits = _LIMITS, lossless: Lossless = Lossless
             sentence.
     """
     container = sniff(data)
-    module = import_module(f"trio_mirror.flip.{container}")
+    module = import_module(f"trio_mirror.flip.{container}.file")
     if container == "jpeg":
         return cast("Flipped", module.flip(data, limits=limits, lossless=lossless))
     flipped = cast("Flipped", module.flip(data, limits=limits))
@@ -72,7 +72,7 @@ def _sniff_the_rest(data: bytes, head: bytes) -> str:
         raise FlipError("the body is empty")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML):
         raise FlipError("the body is an HTML or XML page, not a picture")
-    simple = import_module("trio_mirror.flip.simple")
+    simple = import_module("trio_mirror.flip.simple.file")
     if simple.is_simple(data):
         return "simple"
     raise FlipError("the body is not a picture of a known format")

@@ -1,5 +1,1 @@
 """AVIF."""
-
-from trio_mirror.flip.avif.file import flip
-
-__all__ = ["flip"]

@@ -164,7 +164,8 @@ def transform(data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN
 def libraries() -> tuple[TurboJpeg, ...]:
     """The libturbojpegs of this machine, in the order in which they are asked.
 
-    These are the path in ``TRIO_MIRROR_TURBOJPEG`` (``none`` means that there are none), the system's, and the one inside the ``turbojpeg`` wheel.
+    These are the path in ``TRIO_MIRROR_TURBOJPEG``, the system's, and the one inside the ``turbojpeg`` wheel;
+    with ``none`` in that variable there are none.
     A later one steps in where an earlier one cannot: version 2 refuses unusual chroma subsampling.
     """
     found: list[TurboJpeg] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import png
 from trio_mirror.flip.bmp.file import Bitmap, read_bitmap
+from trio_mirror.flip.png import file as png
 from trio_mirror.flip.raster import check_size
 from trio_mirror.flip.rows import reverse_rows
 from trio_mirror.model import Flipped, Limits
