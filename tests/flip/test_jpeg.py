@@ -394,6 +394,7 @@ def test_what_has_no_raster_fails() -> None:
 
 
 @pytest.mark.usefixtures("route")
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's word on damaged EXIF, when the test decodes
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_changed_or_cut_bytes_give_a_picture_or_a_flip_error(data: st.DataObject) -> None:
