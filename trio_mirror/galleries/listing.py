@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trio_mirror.galleries.window import Window
 from trio_mirror.names import MAX_NAME_BYTES
 
 WINDOW = 65_536
@@ -20,7 +21,7 @@ class ListingParser:
     def __init__(self) -> None:
         self._rest = b""
         self._at_start = True
-        self._recent: dict[bytes, None] = {}
+        self._recent = Window(WINDOW)
 
     def feed(self, chunk: bytes) -> list[str]:
         """Gives the names whose lines end in this chunk, in order."""
@@ -38,9 +39,6 @@ class ListingParser:
             line = line.removeprefix(_BOM)
             self._at_start = False
         line = line.removesuffix(b"\r")[: MAX_NAME_BYTES + 1]
-        if not line.strip() or line in self._recent:
+        if not line.strip() or not self._recent.add(line):
             return []
-        self._recent[line] = None
-        if len(self._recent) > WINDOW:
-            del self._recent[next(iter(self._recent))]
         return [line.decode("utf-8", "surrogateescape")]
