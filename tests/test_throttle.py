@@ -227,6 +227,35 @@ async def test_a_dead_server_is_asked_further_and_further_apart(
     assert waits == pytest.approx([0, 0, 0.25, 0.5, 1, 2, 4, 8, 16, 20, 20])
 
 
+async def test_a_server_that_only_resets_is_asked_further_and_further_apart(
+    autojump_clock: trio.testing.MockClock, longest_jitter: None
+) -> None:
+    throttle = throttle_of()
+    for _ in range(10):
+        throttle.failed(await throttle.admit(), "the connection failed")
+
+    waits = []
+    for _ in range(4):
+        throttle.failed(await throttle.admit(), "the connection failed")
+        waits.append(await seconds_to_admit(throttle))
+
+    assert waits == pytest.approx([0.25, 0.5, 1, 2])
+
+
+async def test_resets_among_successes_slow_nothing_down(
+    autojump_clock: trio.testing.MockClock, longest_jitter: None
+) -> None:
+    tokens = trio.CapacityLimiter(8)
+    throttle = throttle_of(limit=AdaptiveLimit(tokens))
+    for _ in range(20):
+        for _ in range(9):
+            throttle.failed(await throttle.admit(), "the connection failed")
+        throttle.succeeded()
+
+    assert await seconds_to_admit(throttle) == 0
+    assert tokens.total_tokens == 8
+
+
 async def test_a_dead_server_that_answers_retry_after_0_is_not_hammered_either(
     autojump_clock: trio.testing.MockClock, longest_jitter: None
 ) -> None:

@@ -39,7 +39,12 @@ class Keeper:
     async def add(self, result: Result) -> None:
         """Takes a result to be written within 0.2 s; waits while the disk is behind by a whole group."""
         if self._is_kept(result):
-            await self._entry_in.send(_entry_of(result))
+            entry = _entry_of(result)
+            try:
+                await self._entry_in.send(entry)
+            except trio.Cancelled:
+                self._owed.append(entry)
+                raise
 
     def owe(self, result: Result) -> None:
         """Takes the result of a cancelled task, which cannot wait, to be written by `settle`."""
@@ -52,21 +57,21 @@ class Keeper:
 
     async def keep(self) -> None:
         """Writes what comes, until `end`."""
-        with self._entry_out:
-            async for entry in self._entry_out:
-                group = [entry]
-                try:
-                    with trio.move_on_after(_WAIT), suppress(trio.EndOfChannel):
-                        while len(group) < _GROUP:
-                            group.append(await self._entry_out.receive())
-                    await self._write(group)
-                except trio.Cancelled:
-                    self._owed += group
-                    raise
+        async for entry in self._entry_out:
+            group = [entry]
+            try:
+                with trio.move_on_after(_WAIT), suppress(trio.EndOfChannel):
+                    while len(group) < _GROUP:
+                        group.append(await self._entry_out.receive())
+                await self._write(group)
+            except trio.Cancelled:
+                self._owed += group
+                raise
 
     async def settle(self) -> None:
         """Writes what cancelled tasks owe. It is little, and a disk answers: no cancellation keeps it from that."""
-        with suppress(trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+        # Closed here and not by `keep`: what a cancelled `keep` left in the channel would be lost.
+        with self._entry_out, suppress(trio.WouldBlock, trio.EndOfChannel):
             while True:
                 self._owed.append(self._entry_out.receive_nowait())
         with trio.CancelScope(shield=True):

@@ -151,7 +151,9 @@ class Stages:
         except MirrorError as error:
             if error.overload or error.retry_after is not None:
                 throttle.overloaded(started, str(error), error.retry_after)
-            elif not error.transient:
+            elif error.transient:
+                throttle.failed(started, str(error))
+            else:
                 throttle.succeeded()
             raise
         throttle.succeeded()

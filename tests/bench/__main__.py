@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import compare
+from tests.bench import compare, soak
 
-_BENCHES = {"compare": compare}
+_BENCHES = {"compare": compare, "soak": soak}
 
 parser = argparse.ArgumentParser(prog="python -m tests.bench")
 subparsers = parser.add_subparsers(dest="name", required=True)

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
         exit_code = 1
     # A long run that fails near its end still has something to say.
     if results.entries or results.measurements:
-        print(tables(results, compared))  # noqa: T201
+        print(tables(results, compared))
         _write(results, compared, options.out)
     return exit_code
 
@@ -121,7 +121,7 @@ def _compare(runner: Runner, workload: Workload, contenders: list[Contender], si
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    print(line, file=sys.stderr, flush=True)
 
 
 def _write(results: Results, compared: tuple[Workload, ...], folder: Path) -> None:

@@ -26,4 +26,4 @@ def main(output: str, errors: str, command: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    print(main(sys.argv[1], sys.argv[2], sys.argv[3:]))  # noqa: T201
+    print(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

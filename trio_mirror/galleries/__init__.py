@@ -41,6 +41,7 @@ class Gallery(Protocol):
 
         Raises:
             FetchError: it cannot be read.
+            AccessError: TLS refuses us.
             NameRefusedError: the name leads out of the gallery.
         """
 
@@ -56,6 +57,7 @@ class Gallery(Protocol):
 
         Raises:
             StorageError: there is no room for it, nor for any other.
+            AccessError: TLS refuses us.
             UploadError: it was not stored.
             UnknownUploadError: it was sent, and no answer came.
             NameRefusedError: the name leads out of the gallery.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from trio_mirror.errors import (
     AccessError,
     FetchError,
+    GalleryError,
     ListError,
+    MirrorError,
     SettingsError,
     UnknownUploadError,
     UploadError,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     import httpx
 
     from trio_mirror.settings import Settings
+
+_Error = TypeVar("_Error", bound=MirrorError)
 
 
 @asynccontextmanager
@@ -91,6 +95,7 @@ class HttpGallery:
 
         Raises:
             FetchError: no answer in time, a status other than 200, cut short, or over a limit.
+            AccessError: a certificate that is not trusted.
             NameRefusedError: the name is no place below the base.
         """
         path = "/".join(quote(segment, safe="") for segment in check_name(name))
@@ -99,7 +104,7 @@ class HttpGallery:
         try:
             answer = await self._client.get(path, headers)
         except ExchangeError as error:
-            raise error.as_error(FetchError) from error
+            raise self._error(error, FetchError) from error
         if answer is None:
             return None
         body, headers_of_it = answer
@@ -121,6 +126,7 @@ class HttpGallery:
 
         Raises:
             UploadError: any answer but an accepted status, or no connection.
+            AccessError: a certificate that is not trusted.
             UnknownUploadError: it was sent, and no answer came in time.
         """
         try:
@@ -129,7 +135,7 @@ class HttpGallery:
             if error.sent:
                 message = f"it was sent, but {error}: the server may have it or not"
                 raise error.as_error(UnknownUploadError, message) from error
-            raise error.as_error(UploadError) from error
+            raise self._error(error, UploadError) from error
 
     def _upload(self, picture: Picture) -> dict[str, Any]:
         headers = {}
@@ -143,7 +149,12 @@ class HttpGallery:
         files = {self._settings.field: (picture.name, picture.data, picture.media_type)}
         return {"files": files, "headers": headers}
 
-    def _list_error(self, error: ExchangeError) -> ListError | AccessError:
-        if error.refused_access:
+    def _list_error(self, error: ExchangeError) -> GalleryError:
+        if error.unauthorized:
             return AccessError(f"{self} refuses us: {error}; give credentials with --auth or --header")
-        return error.as_error(ListError, f"the list {self} cannot be read: {error}")
+        return self._error(error, ListError, f"the list {self} cannot be read: {error}")
+
+    def _error(self, error: ExchangeError, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
+        if error.untrusted:
+            return AccessError(f"{self} is not trusted: {error}; --ca-file names certificates to trust")
+        return error.as_error(kind, message)

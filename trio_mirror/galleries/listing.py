@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-
+from trio_mirror.galleries.window import Window
 from trio_mirror.names import MAX_NAME_BYTES
 
 WINDOW = 65_536
@@ -22,8 +21,7 @@ class ListingParser:
     def __init__(self) -> None:
         self._rest = b""
         self._at_start = True
-        self._recent: set[bytes] = set()
-        self._in_order: deque[bytes] = deque()
+        self._recent = Window(WINDOW)
 
     def feed(self, chunk: bytes) -> list[str]:
         """Gives the names whose lines end in this chunk, in order."""
@@ -41,10 +39,6 @@ class ListingParser:
             line = line.removeprefix(_BOM)
             self._at_start = False
         line = line.removesuffix(b"\r")[: MAX_NAME_BYTES + 1]
-        if not line.strip() or line in self._recent:
+        if not line.strip() or not self._recent.add(line):
             return []
-        self._recent.add(line)
-        self._in_order.append(line)
-        if len(self._in_order) > WINDOW:
-            self._recent.discard(self._in_order.popleft())
         return [line.decode("utf-8", "surrogateescape")]

@@ -21,6 +21,9 @@ _MARK = int.from_bytes(b"TrMj", "big")
 _SMALLEST_PAGE = 512
 """Bytes; no SQLite file that holds anything is smaller (https://www.sqlite.org/fileformat.html, 1.3.2)."""
 
+_CACHE = 256
+"""KiB of pages that each connection keeps to itself; the system caches the file as well, and shares that."""
+
 # What a picture has none of (an error, an ETag, a digest) is '' and not NULL, so that rows compare as a whole.
 # Most pictures are mirrored, so that the index, which serves the retry of the others, stays small.
 _SCHEMA = (
@@ -103,6 +106,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     )
     try:
         connection.text_factory = bytes
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         _check_mark(connection, path)
     except BaseException:
         connection.close()

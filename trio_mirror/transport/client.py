@@ -21,6 +21,7 @@ import trio
 from trio_mirror import __version__
 from trio_mirror.errors import MirrorError, SettingsError
 from trio_mirror.names import printable
+from trio_mirror.transport.coding import ACCEPTED, CodingError, Decoder
 from trio_mirror.transport.digest import digest_of
 from trio_mirror.transport.pool import open_transport
 from trio_mirror.transport.retry import parse_http_date, parse_retry_after
@@ -59,13 +60,15 @@ class ExchangeError(MirrorError):
 
     Attributes:
         sent: whether the whole request had left and no answer came, so that the server may have acted on it.
-        refused_access: whether authentication or TLS refused us.
+        unauthorized: whether authentication refused us.
+        untrusted: whether TLS did, so that no request to this server can work.
     """
 
-    def __init__(self, message: str, *, refused_access: bool = False, **more: Any) -> None:
+    def __init__(self, message: str, *, unauthorized: bool = False, untrusted: bool = False, **more: Any) -> None:
         super().__init__(message, **more)
         self.sent = False
-        self.refused_access = refused_access
+        self.unauthorized = unauthorized
+        self.untrusted = untrusted
 
     def as_error(self, kind: type[_Error], message: str | None = None) -> _Error:
         """The same failure, as the error of a picture or of the list."""
@@ -170,7 +173,7 @@ class Client:
         """
         async with AsyncExitStack() as stack:
             with self._attempt():
-                response = await stack.enter_async_context(self._answer(path, {"Accept-Encoding": "gzip, deflate"}))
+                response = await stack.enter_async_context(self._answer(path, {"Accept-Encoding": ACCEPTED}))
             chunks = await stack.enter_async_context(_chunks(response))
             yield response.headers, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
@@ -248,6 +251,8 @@ class Client:
             raise ExchangeError(f"no whole answer within {timeout:g} s (--timeout)", **_TIMED_OUT) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _translated(error) from error
+        except CodingError as error:
+            raise ExchangeError(str(error)) from error
 
 
 class _Pace:
@@ -286,17 +291,25 @@ class _Pace:
 
 
 class _Watched(httpx.AsyncByteStream):
-    """A request body that knows when all of it was handed to the connection."""
+    """A request body that knows when all of it was handed to the connection.
+
+    It is its own iterator, and no generator, for nobody would close that when the connection fails.
+    """
 
     def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._stream = stream
+        self._parts = aiter(stream)
         self.sent = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._stream:
-            yield part
-        # Reached only when the connection asks for what follows the last part.
-        self.sent = True
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._parts)
+        except StopAsyncIteration:
+            # Asked for only when the last part has left.
+            self.sent = True
+            raise
 
 
 @asynccontextmanager
@@ -310,14 +323,22 @@ async def _closing(response: httpx.Response) -> AsyncIterator[httpx.Response]:
 
 
 def _chunks(response: httpx.Response) -> aclosing[AsyncGenerator[bytes, None]]:
-    """The decoded body; httpx's generator is closed with the block, not whenever it is collected."""
-    return aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes()))
+    """The decoded body; the generator is closed with the block, not whenever it is collected."""
+    return aclosing(_decoded(response))
+
+
+async def _decoded(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    decoder = Decoder(response.headers.get("Content-Encoding", ""))
+    async for chunk in cast("httpx.AsyncByteStream", response.stream):
+        for piece in decoder.feed(chunk):
+            yield piece
+    decoder.end()
 
 
 async def _first_line(response: httpx.Response) -> str:
     """Reads what an answer says, for people; a short body is read whole, so that its connection is kept."""
     body = bytearray()
-    with suppress(httpx.HTTPError), trio.move_on_after(_ANSWER_TIMEOUT):
+    with suppress(httpx.HTTPError, CodingError), trio.move_on_after(_ANSWER_TIMEOUT):
         async with _chunks(response) as chunks:
             async for chunk in chunks:
                 body += chunk
@@ -340,7 +361,7 @@ async def _refusal(response: httpx.Response) -> ExchangeError:
         transient=status in _TRANSIENT,
         retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
         overload=status in _OVERLOADED,
-        refused_access=status in {401, 403},
+        unauthorized=status in {401, 403},
     )
 
 
@@ -370,21 +391,24 @@ def _too_large(max_bytes: int) -> ExchangeError:
 
 def _translated(error: Exception) -> ExchangeError:
     """Puts one of httpx's exceptions in words that a user knows."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            detail = getattr(cause, "verify_message", "") or cause
-            return ExchangeError(f"TLS failed: {detail}", refused_access=True)
-        cause = cause.__cause__ or cause.__context__
+    if refusal := _tls_refusal(error):
+        detail = getattr(refusal, "verify_message", "") or refusal
+        return ExchangeError(f"TLS failed: {detail}", untrusted=True)
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
         words = "the connection was refused or the host is unknown"
         return ExchangeError(words, transient=True, overload=True)
     if isinstance(error, httpx.RemoteProtocolError) and "body" in str(error):
         return ExchangeError("the body ended early", transient=True)
-    if isinstance(error, httpx.DecodingError):
-        return ExchangeError("the body's content coding is damaged")
     detail = f": {printable(str(error))}" if str(error) else ""
     return ExchangeError(
         f"the connection failed ({type(error).__name__}){detail}",
         transient=isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError),
     )
+
+
+def _tls_refusal(error: Exception) -> ssl.SSLError | None:
+    """What kept TLS from being established, other than a connection that broke meanwhile."""
+    cause: BaseException | None = error if isinstance(error, httpx.ConnectError) else None
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return None if isinstance(cause, ssl.SSLEOFError) else cause

@@ -8,6 +8,10 @@ import trio
 
 from trio_mirror.transport.retry import full_jitter
 
+# Failures that show no overload, in a row and over all pictures, from which on a gallery counts as down. Where
+# one request in ten fails, so many come in a row once in ten thousand million requests.
+_DOWN_AFTER = 10
+
 
 class AdaptiveLimit:
     """How many may be in flight: halved on overload, one more for each whole round of successes (AIMD).
@@ -61,6 +65,7 @@ class Throttle:
         self._next_start = -math.inf
         self._last_overload = -math.inf
         self._overloads_in_a_row = 0
+        self._failures_in_a_row = 0
 
     async def admit(self) -> float:
         """Waits until a request may start, first come, first served.
@@ -83,8 +88,20 @@ class Throttle:
     def succeeded(self) -> None:
         """Counts an answer that shows no overload."""
         self._overloads_in_a_row = 0
+        self._failures_in_a_row = 0
         if self._limit is not None:
             self._limit.succeeded()
+
+    def failed(self, started: float, reason: str) -> None:
+        """Counts a failure that is no sign of overload by itself, such as a reset; many in a row are one.
+
+        Args:
+            started: when the request had started, from `admit`.
+            reason: what happened, in a few words.
+        """
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= _DOWN_AFTER:
+            self.overloaded(started, reason)
 
     def overloaded(self, started: float, reason: str, retry_after: float | None = None) -> None:
         """Backs off after a sign of overload: 429, 503, a timeout, or no connection.
