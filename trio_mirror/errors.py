@@ -46,7 +46,15 @@ class MirrorError(Exception):
 
 
 class SettingsError(MirrorError, ValueError):
-    """A choice of the caller's cannot work; the message names it and what would."""
+    """A choice of the caller's cannot work; the message names it and what would.
+
+    Attributes:
+        field: the name of the field of `Settings` that is to blame, where it is one.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class GalleryError(MirrorError):

@@ -19,12 +19,13 @@ import trio
 from rich.console import Console
 from rich.text import Text
 
+from trio_mirror.config import all_settings
 from trio_mirror.errors import MirrorError, NameRefusedError
 from trio_mirror.exits import ExitCode, exit_code_of
+from trio_mirror.fields import option_name
 from trio_mirror.model import Outcome
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline import Run, open_names, open_run
-from trio_mirror.settings import option_name, settings_table
 from trio_mirror.view.log import log_to
 from trio_mirror.view.progress import show_progress
 from trio_mirror.view.summary import summary
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from trio_mirror.model import Report, Result
+    from trio_mirror.options import Options
     from trio_mirror.settings import Settings
 
-_SECRETS = {option_name(name) for name, setting in settings_table().items() if setting.secret}
+_SECRETS = {option_name(name) for name, setting in all_settings().items() if setting.secret}
 _log = logging.getLogger(__name__)
 
 
@@ -43,22 +45,15 @@ _log = logging.getLogger(__name__)
 class Job:
     """What the command line was asked to do."""
 
-    source: str | None
-    """None for the built-in gallery."""
-    target: str | None
+    options: Options
     settings: Settings
-    dry_run: bool
-    json: bool
-    progress: bool | None
-    """None: where stderr is a terminal."""
     verbosity: int
     """Below 0 says less, above 0 more."""
-    debug: bool
 
 
 def run_job(job: Job) -> ExitCode:
     """Does the job; results go to stdout, everything else to stderr."""
-    with _own_stderr(quiet_libraries=not job.debug) as stderr:
+    with _own_stderr(quiet_libraries=not job.options.debug) as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
         log_to(console, job.verbosity)
         # Its own hooks tell of each retry, to loggers that are not ours; the results tell of them all.
@@ -97,10 +92,10 @@ async def _run_job(job: Job, console: Console) -> ExitCode:
         with stops.at_once:
             async with _source_of(job, console) as source:
                 try:
-                    if job.dry_run:
+                    if job.options.dry_run:
                         await _print_names(source, job.settings)
                     else:
-                        async with open_run(source, job.target, job.settings) as run:
+                        async with open_run(source, job.options.to, job.settings) as run:
                             report = run.report
                             stops.run = run
                             if _shows_progress(job, console):
@@ -153,8 +148,8 @@ async def _print_names(source: str, settings: Settings) -> None:
 @asynccontextmanager
 async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
     """The source, or the built-in gallery, served while the block lasts."""
-    if job.source is not None:
-        yield job.source
+    if job.options.source is not None:
+        yield job.options.source
         return
     from trio_mirror.galleries.samples import draw_samples
     from trio_mirror.galleries.server import serve_gallery
@@ -169,7 +164,7 @@ async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
 
 
 def _shows_progress(job: Job, console: Console) -> bool:
-    return job.progress if job.progress is not None else console.is_terminal and job.verbosity >= 0
+    return job.options.progress if job.options.progress is not None else console.is_terminal and job.verbosity >= 0
 
 
 def _log_result(result: Result) -> None:
@@ -181,7 +176,7 @@ def _log_result(result: Result) -> None:
 
 
 def _print_report(report: Report, job: Job) -> None:
-    if job.json:
+    if job.options.json:
         _print(json.dumps(report.as_json(), indent=2))
     elif job.verbosity > -2:
         _print(summary(report, _continuing(job)))

@@ -6,8 +6,8 @@ from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from trio_mirror.fields import option_name
 from trio_mirror.names import printable
-from trio_mirror.settings import option_name
 from trio_mirror.units import format_duration, format_size
 
 if TYPE_CHECKING:
