@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shlex
 import signal
 import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import stamina.instrumentation
 import trio
 from rich.console import Console
 from rich.text import Text
 
-from trio_mirror.config import all_settings
-from trio_mirror.errors import MirrorError, NameRefusedError
+from trio_mirror.errors import MirrorError, NameRefusedError, SettingsError
 from trio_mirror.exits import ExitCode, exit_code_of
-from trio_mirror.fields import option_name
-from trio_mirror.model import Outcome
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline import Run, open_names, open_run
-from trio_mirror.view.log import log_to
-from trio_mirror.view.progress import show_progress
-from trio_mirror.view.summary import summary
+from trio_mirror.view.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
-    from trio_mirror.model import Report, Result
+    from trio_mirror.model import Report
     from trio_mirror.options import Options
     from trio_mirror.settings import Settings
 
-_SECRETS = {option_name(name) for name, setting in all_settings().items() if setting.secret}
+Opening: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]"
 _log = logging.getLogger(__name__)
 
 
@@ -55,10 +50,14 @@ def run_job(job: Job) -> ExitCode:
     """Does the job; results go to stdout, everything else to stderr."""
     with _own_stderr(quiet_libraries=not job.options.debug) as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
-        log_to(console, job.verbosity)
+        try:
+            views = Views(job.options, job.verbosity, console)
+        except SettingsError as error:
+            _print_error(error, console)
+            return exit_code_of(None, error)
         # Its own hooks tell of each retry, to loggers that are not ours; the results tell of them all.
         stamina.instrumentation.set_on_retry_hooks(())
-        return trio.run(_run_job, job, console)
+        return trio.run(_run_job, job, views, console)
 
 
 @contextmanager
@@ -83,7 +82,7 @@ def _own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
         os.close(nowhere)
 
 
-async def _run_job(job: Job, console: Console) -> ExitCode:
+async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
     stops = _Stops()
     report: Report | None = None
     fatal: MirrorError | None = None
@@ -95,22 +94,34 @@ async def _run_job(job: Job, console: Console) -> ExitCode:
                     if job.options.dry_run:
                         await _print_names(source, job.settings)
                     else:
-                        async with open_run(source, job.options.to, job.settings) as run:
-                            report = run.report
-                            stops.run = run
-                            if _shows_progress(job, console):
-                                nursery.start_soon(show_progress, run, console)
-                            async for result in run:
-                                _log_result(result)
+                        async with open_run(source, job.options.to, job.settings, views.sampler) as run:
+                            report, stops.run = run.report, run
+                            await _follow(run, views, partial(open_names, source, job.settings))
                 # Caught inside the nurseries, so that it comes alone and not in a group.
                 except MirrorError as error:
                     fatal = error
+        fatal = await views.end(report) or fatal
         nursery.cancel_scope.cancel()
     if fatal is not None:
-        console.print(Text.assemble(("error: ", "bold red"), printable(str(fatal))), soft_wrap=True)
+        _print_error(fatal, console)
     if report is not None and (report.listed or fatal is None):
-        _print_report(report, job)
+        views.print_report(report, job.settings)
     return exit_code_of(report, fatal, stops.signal)
+
+
+async def _follow(run: Run, views: Views, counting: Opening) -> None:
+    """Shows a run to its end."""
+    error = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(views.watch, run, counting)
+        try:
+            async for result in run:
+                await views.add(result)
+        except MirrorError as ended_with:
+            error = ended_with
+        nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error
 
 
 class _Stops:
@@ -163,35 +174,8 @@ async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
         yield url
 
 
-def _shows_progress(job: Job, console: Console) -> bool:
-    return job.options.progress if job.options.progress is not None else console.is_terminal and job.verbosity >= 0
-
-
-def _log_result(result: Result) -> None:
-    if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-        _log.warning("%s: %s at %s: %s", result.name, result.outcome, result.stage, result.error)
-    elif _log.isEnabledFor(logging.INFO):
-        exactness = "exact" if result.lossless else "re-encoded"
-        _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, "".join(f"; {it}" for it in result.notes))
-
-
-def _print_report(report: Report, job: Job) -> None:
-    if job.options.json:
-        _print(json.dumps(report.as_json(), indent=2))
-    elif job.verbosity > -2:
-        _print(summary(report, _continuing(job)))
-
-
-def _continuing(job: Job) -> str | None:
-    """The command that goes on with what is left: the same again, credentials aside."""
-    if job.settings.journal is None:
-        return None
-    words, secret = ["trio-mirror"], False
-    for word in sys.argv[1:]:
-        name, equals, _ = word.partition("=")
-        words.append("…" if secret else f"{name}=…" if equals and name in _SECRETS else shlex.quote(word))
-        secret = word in _SECRETS
-    return " ".join(words)
+def _print_error(error: MirrorError, console: Console) -> None:
+    console.print(Text.assemble(("error: ", "bold red"), printable(str(error))), soft_wrap=True)
 
 
 def _print(text: str) -> None:

@@ -1,0 +1,34 @@
+"""The events of a run, for programs: one JSON object a line, one for each result and one for the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trio_mirror.model import Report, Result
+
+
+def result_event(result: Result) -> str:
+    """One result as a line of JSON: its fields, with ``event`` and ``time`` before them."""
+    plain = asdict(result)
+    for key in ("seconds", "began"):
+        plain[key] = {stage: round(value, 4) for stage, value in plain[key].items()}
+    return _line("result", plain)
+
+
+def report_event(report: Report) -> str:
+    """The report as a line of JSON, the last one of a run."""
+    return _line("report", report.as_json())
+
+
+def now() -> str:
+    """The time in UTC as programs read it (RFC 3339), to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _line(event: str, fields: dict[str, object]) -> str:
+    # ASCII alone, so that no name, however hostile, breaks a line or an encoding.
+    return json.dumps({"event": event, "time": now(), **fields})

@@ -1,0 +1,43 @@
+"""Small pictures for the contact sheet."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageOps
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.raster import pillow
+
+MEDIA_TYPE = "image/webp"
+
+# Pixels: of a thumbnail's longer side, and of the largest picture that is decoded only for a thumbnail.
+_SIDE = 200
+_MAX_PIXELS = 40_000_000
+_QUALITY = 60
+
+
+def thumbnail(data: bytes) -> bytes | None:
+    """Draws an encoded picture small, as it is displayed, in WebP; None if that cannot be done, or not cheaply."""
+    try:
+        with pillow("the picture"), Image.open(io.BytesIO(data)) as image:
+            # A JPEG is decoded at an eighth, a quarter or half of its size, which costs little of any size.
+            image.draft(None, (_SIDE, _SIDE))
+            if image.width * image.height > _MAX_PIXELS:
+                return None
+            ImageOps.exif_transpose(image, in_place=True)
+            small = _plain(image)
+            small.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+            out = io.BytesIO()
+            small.save(out, "WEBP", quality=_QUALITY, method=0)
+            return out.getvalue()
+    except FlipError:
+        return None
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The picture in a mode that WebP takes."""
+    if image.mode.startswith("I"):
+        # Sixteen bits a sample, of which the upper eight are shown.
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
