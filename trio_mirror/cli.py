@@ -56,6 +56,8 @@ def _option_of(name: str, setting: Setting) -> Any:
     names = [option, setting.short] if setting.short else [option]
     kind = list[Any] if setting.repeatable else Any
     parser = _option_parser(setting.parse)
+    if setting.choices:
+        shared["autocompletion"] = lambda: list(setting.choices)
     return Annotated[kind, typer.Option(*names, parser=parser, metavar=setting.metavar, **shared)]
 
 

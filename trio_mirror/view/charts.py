@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.model import Stage
-from trio_mirror.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,8 +13,6 @@ if TYPE_CHECKING:
     from trio_mirror.model import Result
     from trio_mirror.view.timeline import Point
 
-_WIDTH, _HEIGHT = 1_000, 140
-_LEFT, _TOP, _BOTTOM = 48, 8, 22
 # More steps than this would be noise at the width of a screen.
 _STEPS = 150
 
@@ -39,8 +35,11 @@ class Step(NamedTuple):
 
 def steps(points: Sequence[Point], most: int = _STEPS) -> list[Step]:
     """The stretches between the points of a timeline, neighbours put together where there are more than ``most``."""
-    every = -(-len(points) // most)
+    every = max(1, -(-len(points) // most))
     kept = [*points[:-1:every], *points[-1:]]
+    # The last point comes when the run ends. A stretch of a moment would show a speed that never was.
+    if len(kept) > 2 and kept[-1].time - kept[-2].time < (kept[1].time - kept[0].time) / 2:
+        del kept[-2]
     return [_step(before, after) for before, after in pairwise(kept) if after.time > before.time]
 
 
@@ -59,39 +58,31 @@ def _step(before: Point, after: Point) -> Step:
     )
 
 
-def chart(title: str, described: str, stretches: Sequence[Step], lines: Sequence[str]) -> str:
-    """Draws some fields of the steps over time.
+def chart(stretches: Sequence[Step], field: str, ceiling: str | None = None) -> str:
+    """Draws a field of the steps over time, as an area; it is described beside it, not by it.
 
     Args:
-        title: what a screen reader says first.
-        described: what the drawing shows, in a sentence.
         stretches: the steps; at least one.
-        lines: fields of `Step`; each is also the class of its line.
+        field: which one; also the class of the area.
+        ceiling: another one, drawn above it as a line.
     """
-    end = stretches[-1].end
-    highest = max(1, *(getattr(step, line) for step in stretches for line in lines))
+    values = [getattr(step, field) for step in stretches]
+    ceilings = [] if ceiling is None else [getattr(step, ceiling) for step in stretches]
+    highest = max([*values, *ceilings]) or 1
+    drawn = f'<path class="{field}" d="M0 100 {_line(stretches, values, highest)} L1000 100 Z"/>'
+    if ceiling is not None:
+        drawn += f'<path class="{ceiling}" d="M{_line(stretches, ceilings, highest)[1:]}"/>'
+    return f'<svg aria-hidden="true" viewBox="0 0 1000 100" preserveAspectRatio="none">{drawn}</svg>'
 
-    def at(time: float, value: float) -> str:
-        x = _LEFT + (_WIDTH - _LEFT) * time / end
-        y = _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - value / highest)
-        return f"{x:.1f} {y:.1f}"
 
-    drawn = [f'<path class="axis" d="M{at(0, highest)} L{at(0, 0)} L{at(end, 0)}"/>']
-    for line in lines:
-        values = [(step, getattr(step, line)) for step in stretches]
-        corners = " L".join(f"{at(step.begin, value)} L{at(step.end, value)}" for step, value in values)
-        drawn.append(f'<path class="{line.replace("in_", "")}" d="M{corners}"/>')
-    labels = [
-        (_LEFT - 6, _TOP + 10, "end", f"{highest:,.0f}"),
-        (_LEFT - 6, _HEIGHT - _BOTTOM, "end", "0"),
-        (_LEFT, _HEIGHT - 5, "start", "0 s"),
-        (_WIDTH, _HEIGHT - 5, "end", format_duration(end)),
-    ]
-    drawn += [f'<text x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>' for x, y, anchor, text in labels]
-    return (
-        f'<svg class="chart" role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
-        f"<title>{escape(title)}</title><desc>{escape(described)}</desc>{''.join(drawn)}</svg>"
-    )
+def _line(stretches: Sequence[Step], values: Sequence[float], highest: float) -> str:
+    scale = 1_000 / stretches[-1].end
+    corners = []
+    for step, value in zip(stretches, values, strict=True):
+        # A little room above, so that the highest line shows in its full width.
+        y = 100 - 96 * value / highest
+        corners.append(f"L{step.begin * scale:.1f} {y:.1f} L{step.end * scale:.1f} {y:.1f}")
+    return " ".join(corners)
 
 
 def life(result: Result) -> list[tuple[str, float]]:
@@ -119,8 +110,6 @@ def _pieces(did: Sequence[tuple[str, float]], scale: float) -> Iterator[str]:
         x += seconds * scale
 
 
-def sample_of(what: str, *, line: bool) -> str:
+def key(what: str) -> str:
     """Draws what stands for something in a legend."""
-    if line:
-        return f'<svg class="chart" aria-hidden="true" viewBox="0 0 28 10"><path class="{what}" d="M0 5 L28 5"/></svg>'
     return f'<svg aria-hidden="true" viewBox="0 0 28 10"><rect class="{what}" width="28" height="10"/></svg>'

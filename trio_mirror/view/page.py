@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
 from trio_mirror.units import format_duration, format_size
-from trio_mirror.view.charts import chart, life, sample_of, steps, strip
+from trio_mirror.view.charts import chart, key, life, steps, strip
 from trio_mirror.view.thumbnails import MEDIA_TYPE
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # A name may be 4,096 bytes long, and a thousand of them would be a page by themselves.
 _SHOWN_CHARACTERS = 300
 _TABLE_ROWS = 20
+_SHOWN_REASONS = 3
 _SPEEDS = {"fetch": "fetched", "flip": "flipped", "upload": "uploaded"}
 _LOADS = {"in_flight": "in flight", "limit": "the limit of it", "retries": "retries"}
 _LIFE = {"wait": "waiting", "fetch": "fetching", "flip": "flipping", "upload": "uploading"}
@@ -89,17 +90,22 @@ def _header(report: Report) -> Iterator[str]:
     yield f'<p class="quiet">{datetime.now(UTC):%Y-%m-%d %H:%M} UTC{stopped}</p>'
     speed = report.finished / max(report.seconds, 0.001)
     yield '<dl class="figures">'
-    for label, value, remark in [
+    figures = [
         ("time", format_duration(report.seconds), f"{speed:,.1f} pictures a second"),
         ("mirrored exactly", f"{report.lossless:,}", "every pixel the original's"),
-        ("skipped", f"{report.skipped:,}", "nothing to do"),
-        ("failed", f"{report.failed:,}", f"{report.transient:,} may work later"),
-        ("unknown", f"{report.unknown:,}", "sent, never answered"),
         ("bytes", format_size(report.bytes_in), f"in, {format_size(report.bytes_out)} out"),
+        ("failed", f"{report.failed:,}", f"{report.transient:,} may work later" if report.transient else ""),
+        ("unknown", f"{report.unknown:,}", "sent, never answered"),
+        ("skipped", f"{report.skipped:,}", "nothing to do"),
         ("retries", f"{report.retries:,}", "requests repeated"),
-    ]:
+    ]
+    for label, value, remark in [it for it in figures if it[1] != "0"]:
         yield f"<div><dt>{label}</dt><dd>{value}<small>{remark}</small></dd></div>"
-    yield "</dl></header>"
+    links = {"pictures": "Pictures", "failures": "Failures", "timeline": "The run over time", "lives": "Lives"}
+    there = [it for it in links if it != "failures" or report.failures]
+    yield '</dl><nav aria-label="Sections">'
+    yield from (f'<a href="#{section}">{words}</a>' for section, words in links.items() if section in there)
+    yield "</nav></header>"
 
 
 def _controls(report: Report, pairs: Sequence[Pair]) -> Iterator[str]:
@@ -179,22 +185,29 @@ def _timeline(fine: Sequence[Step], coarse: Sequence[Step]) -> Iterator[str]:
     if not fine:
         return
     yield '<section aria-labelledby="timeline"><h2 id="timeline">The run over time</h2>'
-    fastest = max(step.upload for step in fine)
-    yield '<p class="quiet">Pictures a second, by stage</p>'
-    yield chart("Pictures a second", f"At most {fastest:,.1f} uploaded a second.", fine, list(_SPEEDS))
-    yield _legend(_SPEEDS, line=True)
+    for field, word in _SPEEDS.items():
+        highest = max(getattr(step, field) for step in fine)
+        yield _figure(f"<b>{word}</b>, at most {highest:,.1f} a second", chart(fine, field))
+    lowest = min(step.limit for step in fine)
+    limit = f'<b class="key">the limit of it</b>, at least {lowest:,}'
+    most = max(step.in_flight for step in fine)
+    yield _figure(f"<b>in flight</b>, at most {most:,}; {limit}", chart(fine, "in_flight", "limit"))
+    if retries := sum(step.retries for step in fine):
+        yield _figure(f"<b>retries</b>, {retries:,} in all", chart(fine, "retries"))
+    yield f'<p class="axis"><span>0 s</span><span>{format_duration(fine[-1].end)}</span></p>'
     slowed = sorted({step.reason for step in fine if step.reason is not None})
-    yield '<p class="quiet">Pictures in flight, and requests repeated</p>'
-    yield chart("Pictures in flight", f"At most {max(step.in_flight for step in fine)}.", fine, list(_LOADS))
-    yield _legend({"flight": "in flight", "limit": "the limit of it", "retries": "retries"}, line=True)
-    yield from (f'<p class="quiet">Slowed down: {_shown(reason)}</p>' for reason in slowed[:3])
+    yield from (f'<p class="quiet">Slowed down: {_shown(reason)}</p>' for reason in slowed[:_SHOWN_REASONS])
     yield '<details><summary>The same in numbers</summary><div class="scroll">'
     yield f'<table class="numbers">{_head("until", *_SPEEDS.values(), *_LOADS.values())}<tbody>'
     for step in coarse:
-        numbers = [f"{getattr(step, line):,.1f}/s" for line in _SPEEDS] + [f"{getattr(step, it):,}" for it in _LOADS]
+        numbers = [f"{getattr(step, it):,.1f}/s" for it in _SPEEDS] + [f"{getattr(step, it):,}" for it in _LOADS]
         cells = "".join(f"<td>{number}</td>" for number in numbers)
         yield f"<tr><td>{format_duration(step.end)}</td>{cells}</tr>"
     yield "</tbody></table></div></details></section>"
+
+
+def _figure(caption: str, drawing: str) -> str:
+    return f'<figure class="chart"><figcaption>{caption}</figcaption>{drawing}</figure>'
 
 
 def _head(*labels: str) -> str:
@@ -209,7 +222,8 @@ def _lives(results: Sequence[Result]) -> Iterator[str]:
     longest = max(sum(seconds for _, seconds in did) for _, did in lives) or 1.0
     yield '<section aria-labelledby="lives"><h2 id="lives">Lives of these pictures</h2>'
     yield f'<p class="quiet">From the list to the result; the longest took {format_duration(longest)}.</p>'
-    yield _legend(_LIFE, line=False) + '<ul class="lives">'
+    yield f'<ul class="legend">{"".join(f"<li>{key(what)}{word}</li>" for what, word in _LIFE.items())}</ul>'
+    yield '<ul class="lives">'
     for result, did in lives:
         total = sum(seconds for _, seconds in did)
         waited = sum(seconds for what, seconds in did if what == "wait")
@@ -218,7 +232,3 @@ def _lives(results: Sequence[Result]) -> Iterator[str]:
         yield f'<li class="item {result.outcome}"><bdi class="name">{_shown(result.name)}</bdi>{strip(did, longest)}'
         yield f'<span class="quiet">{words}</span></li>'
     yield "</ul></section>"
-
-
-def _legend(words: dict[str, str], *, line: bool) -> str:
-    return f'<ul class="legend">{"".join(f"<li>{sample_of(it, line=line)}{words[it]}</li>" for it in words)}</ul>'

@@ -9,8 +9,9 @@ const items = [...document.querySelectorAll(".item")].map((item) => [
 function show() {
   const wanted = input.value.trim().toLowerCase();
   for (const [item, name] of items) item.hidden = !name.includes(wanted);
-  const visible = items.filter(([item]) => item.checkVisibility()).length;
-  found.textContent = `${visible} of ${items.length} shown`;
+  const counted = items.filter(([item]) => !item.closest(".lives"));
+  const visible = counted.filter(([item]) => item.checkVisibility()).length;
+  found.textContent = `${visible} of ${counted.length} shown`;
 }
 search.hidden = false;
 input.addEventListener("input", show);

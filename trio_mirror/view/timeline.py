@@ -42,6 +42,7 @@ class Timeline:
     def add(self, point: Point) -> None:
         """Takes the next point."""
         self.points.append(point)
-        if len(self.points) >= MAX_POINTS:
+        # An odd number, so that the last point stays and the next one is as far from it.
+        if len(self.points) == MAX_POINTS - 1:
             del self.points[1::2]
             self.interval *= 2
