@@ -14,7 +14,9 @@ MEDIA_TYPE = "image/webp"
 # Pixels: of a thumbnail's longer side, and of the largest picture that is decoded only for a thumbnail.
 _SIDE = 200
 _MAX_PIXELS = 40_000_000
-_QUALITY = 60
+# Of these qualities the first one that gives at most so many bytes; only noise needs another than the first.
+_QUALITIES = (60, 30, 5)
+_BYTES = 12_000
 
 
 def thumbnail(data: bytes) -> bytes | None:
@@ -28,11 +30,16 @@ def thumbnail(data: bytes) -> bytes | None:
             ImageOps.exif_transpose(image, in_place=True)
             small = _plain(image)
             small.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-            out = io.BytesIO()
-            small.save(out, "WEBP", quality=_QUALITY, method=0)
-            return out.getvalue()
+            encoded = (_encoded(small, quality) for quality in _QUALITIES)
+            return next((it for it in encoded if len(it) <= _BYTES), None)
     except FlipError:
         return None
+
+
+def _encoded(image: Image.Image, quality: int) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=quality, method=0)
+    return out.getvalue()
 
 
 def _plain(image: Image.Image) -> Image.Image:
