@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from trio_mirror.errors import SettingsError
 from trio_mirror.units import parse_duration
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ def table_of(declared: type) -> dict[str, Setting]:
 def option_name(field_name: str) -> str:
     """The option of a field: ``--flip-threads`` for ``flip_threads``."""
     return "--" + field_name.replace("_", "-")
+
+
+def cannot_work(field_name: str, why: str) -> SettingsError:
+    """The error of a field whose value cannot work, its option named."""
+    return SettingsError(f"{option_name(field_name)}: {why}", field=field_name)
 
 
 def setting(

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, TextIO
 
 import stamina.instrumentation
 import trio
@@ -25,14 +25,13 @@ from trio_mirror.pipeline import Run, open_names, open_run
 from trio_mirror.view.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Iterator
 
     from trio_mirror.model import Report
     from trio_mirror.options import Options
     from trio_mirror.settings import Settings
+    from trio_mirror.view.progress import Opening
 
-Opening: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]"
 _log = logging.getLogger(__name__)
 
 
@@ -96,20 +95,22 @@ async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
                     else:
                         async with open_run(source, job.options.to, job.settings, views.sampler) as run:
                             report, stops.run = run.report, run
-                            await _follow(run, views, partial(open_names, source, job.settings))
+                            # A run of what failed takes its names from the journal.
+                            counting = None if job.settings.retry_failed else partial(open_names, source, job.settings)
+                            await _follow(run, views, counting)
                 # Caught inside the nurseries, so that it comes alone and not in a group.
                 except MirrorError as error:
                     fatal = error
-        fatal = await views.end(report) or fatal
+        unwritten = await views.end(report)
         nursery.cancel_scope.cancel()
-    if fatal is not None:
-        _print_error(fatal, console)
+    for fault in filter(None, (fatal, unwritten)):
+        _print_error(fault, console)
     if report is not None and (report.listed or fatal is None):
         views.print_report(report, job.settings)
-    return exit_code_of(report, fatal, stops.signal)
+    return exit_code_of(report, unwritten or fatal, stops.signal)
 
 
-async def _follow(run: Run, views: Views, counting: Opening) -> None:
+async def _follow(run: Run, views: Views, counting: Opening | None) -> None:
     """Shows a run to its end."""
     error = None
     async with trio.open_nursery() as nursery:

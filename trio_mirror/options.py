@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from trio_mirror.errors import SettingsError
-from trio_mirror.fields import Panel, choice, count, flag, option_name, setting
+from trio_mirror.fields import Panel, cannot_work, choice, count, flag, setting
 
 STDOUT = "-"
 """Stands for standard output in the place of a file's name."""
@@ -76,12 +75,6 @@ class Options:
     def __post_init__(self) -> None:
         if not 1 <= self.sheet_pictures <= MAX_SHEET_PICTURES:
             wanted = f"from 1 to {MAX_SHEET_PICTURES}, such as {MAX_SHEET_PICTURES}"
-            raise _cannot_work("sheet_pictures", f"{self.sheet_pictures} cannot work; it must be {wanted}")
+            raise cannot_work("sheet_pictures", f"{self.sheet_pictures} cannot work; it must be {wanted}")
         if self.json and self.events == STDOUT:
-            raise _cannot_work(
-                "events", "--json prints to stdout too; write the events to a file, such as events.jsonl"
-            )
-
-
-def _cannot_work(name: str, why: str) -> SettingsError:
-    return SettingsError(f"{option_name(name)}: {why}", field=name)
+            raise cannot_work("events", "--json prints to stdout too; write the events to a file, such as events.jsonl")

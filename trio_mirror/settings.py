@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from trio_mirror.errors import SettingsError
-from trio_mirror.fields import Panel, choice, count, flag, option_name, parse_count, seconds, setting, table_of
+from trio_mirror.fields import Panel, cannot_work, choice, count, flag, parse_count, seconds, setting, table_of
 from trio_mirror.model import Limits, Lossless
 from trio_mirror.names import MAX_NAME_BYTES
 from trio_mirror.units import parse_byte_rate, parse_rate, parse_size
@@ -209,7 +208,7 @@ class Settings:
             _check_header(name, value)
         for name in ("update", "retry_failed"):
             if getattr(self, name) and not self.journal:
-                raise _cannot_work(name, "it needs a journal, such as --journal run.journal")
+                raise cannot_work(name, "it needs a journal, such as --journal run.journal")
 
     def _coerce(self, name: str, kind: type[StrEnum]) -> None:
         """Lets callers write ``"always"`` for ``Lossless.ALWAYS``."""
@@ -217,13 +216,13 @@ class Settings:
         try:
             object.__setattr__(self, name, kind(value))
         except ValueError:
-            raise _cannot_work(name, f"{value!r} is none of {', '.join(kind)}") from None
+            raise cannot_work(name, f"{value!r} is none of {', '.join(kind)}") from None
 
     def _require(self, name: str, wanted: str, holds: Callable[[Any], object]) -> None:
         value = getattr(self, name)
         if value is not None and not holds(value):
             example = settings_table()[name].example
-            raise _cannot_work(name, f"{value!r} cannot work; it must be {wanted}, such as {example}")
+            raise cannot_work(name, f"{value!r} cannot work; it must be {wanted}, such as {example}")
 
     @property
     def limits(self) -> Limits:
@@ -277,15 +276,11 @@ def settings_table() -> dict[str, Setting]:
     return table_of(Settings)
 
 
-def _cannot_work(name: str, why: str) -> SettingsError:
-    return SettingsError(f"{option_name(name)}: {why}", field=name)
-
-
 def _check_header(name: str, value: str) -> None:
     # RFC 9110, section 5.1 (a name is a token) and 5.5 (no CR, LF or NUL in a value).
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-        raise _cannot_work("header", f"{name!r} is no header name; write the header like 'Name: value'")
+        raise cannot_work("header", f"{name!r} is no header name; write the header like 'Name: value'")
     if re.search(r"[\r\n\0]", value):
-        raise _cannot_work("header", f"the value of {name} holds a line break")
+        raise cannot_work("header", f"the value of {name} holds a line break")
     if name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
-        raise _cannot_work("header", f"{name} is set by the connection itself and cannot be chosen")
+        raise cannot_work("header", f"{name} is set by the connection itself and cannot be chosen")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,7 +60,7 @@ async def test_a_counted_list_gives_bars_and_the_time_left(autojump_clock: trio.
     run = FakeRun()
     progress = Progress(run.as_run())
     progress.tick()
-    await progress.count(names(100))
+    await progress.count(partial(names, 100))
     autojump_clock.jump(5)
     run.report.listed = 66
     run.passed[Stage.FETCH] = 50
@@ -77,7 +78,7 @@ async def test_a_counted_list_gives_bars_and_the_time_left(autojump_clock: trio.
 async def test_a_list_that_cannot_be_counted_has_no_bars() -> None:
     progress = Progress(FakeRun().as_run())
 
-    await progress.count(names(100, error=True))
+    await progress.count(partial(names, 100, error=True))
 
     assert "━" not in text(progress)
     assert "of 100" not in text(progress)

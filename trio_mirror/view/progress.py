@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 from rich.text import Text
@@ -15,11 +15,14 @@ from trio_mirror.names import printable
 from trio_mirror.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from trio_mirror.model import Result
     from trio_mirror.pipeline import Run
+
+Opening: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]"
+"""Opens the names of a list."""
 
 _STAGES = (Stage.FETCH, Stage.FLIP, Stage.UPLOAD)
 _STYLES = {Stage.FETCH: "blue", Stage.FLIP: "magenta", Stage.UPLOAD: "green"}
@@ -56,11 +59,11 @@ class Progress:
                 # What was skipped has passed the stage that found that there is nothing to do.
                 self._fell_out[stage] += result.error is not None or stage is not result.stage
 
-    async def count(self, opening: AbstractAsyncContextManager[AsyncIterator[str]]) -> None:
+    async def count(self, opening: Opening) -> None:
         """Counts the names of the list, for the bars; a list that cannot be read twice gets none."""
         counted = 0
         with suppress(MirrorError):
-            async with opening as names:
+            async with opening() as names:
                 async for _ in names:
                     counted += 1
                     await trio.lowlevel.checkpoint()
