@@ -110,7 +110,7 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
 def mirror_gallery(
     source: Annotated[
         str | None,
-        typer.Argument(help="A URL like http://host/images/, or a folder.", metavar="SOURCE"),
+        typer.Argument(help="A URL or a folder. Without it, a built-in gallery.", metavar="SOURCE", show_default=False),
     ] = None,
     *,
     verbose: Annotated[
