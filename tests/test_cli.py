@@ -67,9 +67,10 @@ def test_from_folder_to_folder_with_a_summary(photos: Path, tmp_path: Path) -> N
     done = cli(photos, "--to", tmp_path / "out")
 
     assert done.returncode == 0
-    assert "3 of 3 mirrored, 3 of them exactly and 0 re-encoded" in done.stdout
+    assert re.search(r"^mirrored +3 +of 3 listed\n  exactly +3 +100% of them$", done.stdout, re.MULTILINE)
     assert is_mirrored(png(), (tmp_path / "out/sub/c d.png").read_bytes())
-    assert done.stderr == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("progress: 3 of 3 listed are done")
 
 
 async def test_from_a_url_to_a_folder_and_from_a_folder_to_a_url(photos: Path, tmp_path: Path) -> None:
@@ -236,7 +237,9 @@ def test_a_journal_goes_on_where_it_was_and_says_how(photos: Path, tmp_path: Pat
     again = cli(*arguments, "--json")
 
     assert first.returncode == 3
-    assert f"to go on with what is left: trio-mirror {photos} --to" in first.stdout
+    [line] = [line for line in first.stdout.splitlines() if line.startswith("to retry just those: ")]
+    assert f"trio-mirror {photos} --to" in line
+    assert line.endswith(" --retry-failed")
     assert "secret" not in first.stdout + first.stderr
     report = json.loads(again.stdout)
     assert (report["skipped"], report["mirrored"], report["failed"]) == (3, 0, 1)

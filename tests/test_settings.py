@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_mirror import Lossless, Settings, SettingsError
-from trio_mirror.settings import Choices, from_environment
+from trio_mirror.config import from_environment
+from trio_mirror.settings import Choices
 from trio_mirror.units import format_duration, format_size, parse_byte_rate, parse_duration, parse_rate, parse_size
 
 

@@ -1,4 +1,4 @@
-"""The command line: options → Settings → a job → an exit code."""
+"""The command line: options → Options and Settings → a job → an exit code."""
 
 from __future__ import annotations
 
@@ -8,33 +8,39 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from trio_mirror import __version__
+from trio_mirror.config import CONFIG_FILE, all_settings, build, choose, shown_config
 from trio_mirror.errors import SettingsError
 from trio_mirror.exits import ExitCode
+from trio_mirror.fields import Panel, option_name
 from trio_mirror.formats import formats_in_short
 from trio_mirror.names import printable
-from trio_mirror.settings import Setting, Settings, from_environment, option_name, settings_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    from trio_mirror.fields import Setting
 
-_VIEW = "What you see"
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+_MOST_USED = ("to", "concurrency", "include", "journal", "sheet", "dry_run", "help_all")
+_MORE_HELP = f"Each option can also be set as TRIO_MIRROR_<OPTION> in the environment, or in {CONFIG_FILE}."
 
 
 def _taking_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds an option for each field of Settings, for typer to find in the command's signature.
+    """Adds an option for each field of Options and Settings, for typer to find in the command's signature.
 
-    What was not given stays None, so that the environment and the defaults of Settings come after it.
+    What was not given stays None, so that the environment, the file and the defaults come after it.
     """
-    own = inspect.signature(command, eval_str=True).parameters.values()
+    own = inspect.signature(command, eval_str=True).parameters
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option_of(name, setting))
-        for name, setting in settings_table().items()
+        for name, setting in all_settings().items()
+        if name not in own
     ]
-    kept = [parameter for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
+    kept = [parameter for parameter in own.values() if parameter.kind is not parameter.VAR_KEYWORD]
     command.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
     return command
 
@@ -51,6 +57,8 @@ def _option_of(name: str, setting: Setting) -> Any:
     names = [option, setting.short] if setting.short else [option]
     kind = list[Any] if setting.repeatable else Any
     parser = _option_parser(setting.parse)
+    if setting.choices:
+        shared["autocompletion"] = lambda: list(setting.choices)
     return Annotated[kind, typer.Option(*names, parser=parser, metavar=setting.metavar, **shared)]
 
 
@@ -64,113 +72,112 @@ def _option_parser(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return parse_option
 
 
+class _ShortHelp(TyperCommand):
+    """A command whose ``--help`` fits a screen: the options used most; ``--help-all`` shows the others."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        options = {it.name: it for it in self.params if isinstance(it, TyperOption)}
+        for option in options.values():
+            # What is off by default needs no word on how to turn it off.
+            option.hidden, option.rich_help_panel, option.secondary_opts = True, "Used most", []
+        for name in _MOST_USED:
+            options[name].hidden = False
+        source = next(it for it in self.params if it.name == "source")
+        source.hidden = True  # type: ignore[attr-defined]
+        self.params = [source, *(options[name] for name in _MOST_USED)]
+        self.add_help_option = False
+        self.epilog = _MORE_HELP
+        self.format_all_help(ctx, formatter)
+
+    def format_all_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+
+
+def _print_all_help(ctx: typer.Context, asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
+    if asked:
+        assert isinstance(ctx.command, _ShortHelp)
+        ctx.command.format_all_help(ctx, ctx.make_formatter())
+        raise typer.Exit
+
+
 def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
     if asked:
         print(f"trio-mirror {__version__}")  # noqa: T201
         raise typer.Exit
 
 
-@app.command(epilog=f"What is mirrored exactly, re-encoded, or refused:\n\n{formats_in_short()}")
+@app.command(cls=_ShortHelp, epilog=f"What is mirrored exactly, re-encoded, or refused:\n\n{formats_in_short()}")
 @_taking_settings
 def mirror_gallery(
     source: Annotated[
         str | None,
-        typer.Argument(
-            help="A URL like http://host/images/, or a folder. Without it, a built-in gallery is mirrored.",
-            envvar="TRIO_MIRROR_SOURCE",
-            show_envvar=False,
-        ),
+        typer.Argument(help="A URL or a folder. Without it, a built-in gallery.", metavar="SOURCE", show_default=False),
     ] = None,
     *,
-    to: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the mirrored pictures go: a URL or a folder. [dim]\\[back to SOURCE][/dim]",
-            metavar="TARGET",
-            show_default=False,
-            envvar="TRIO_MIRROR_TO",
-            show_envvar=False,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Only print the names.", envvar="TRIO_MIRROR_DRY_RUN", show_envvar=False),
-    ] = False,
-    json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="Print the report as JSON.",
-            rich_help_panel=_VIEW,
-            envvar="TRIO_MIRROR_JSON",
-            show_envvar=False,
-        ),
-    ] = False,
-    progress: Annotated[
-        bool | None,
-        typer.Option(
-            help="Show a progress line. [dim]\\[on a terminal][/dim]",
-            rich_help_panel=_VIEW,
-            show_default=False,
-            envvar="TRIO_MIRROR_PROGRESS",
-            show_envvar=False,
-        ),
-    ] = None,
     verbose: Annotated[
         int,
         typer.Option(
-            "--verbose", "-v", count=True, help="Say more; -vv says all.", show_default=False, rich_help_panel=_VIEW
+            "--verbose",
+            "-v",
+            count=True,
+            help="Say more; -vv says all.",
+            show_default=False,
+            rich_help_panel=Panel.VIEW,
         ),
     ] = 0,
     quiet: Annotated[
         int,
         typer.Option(
-            "--quiet", "-q", count=True, help="Say less; -qq no summary.", show_default=False, rich_help_panel=_VIEW
+            "--quiet",
+            "-q",
+            count=True,
+            help="Say less; -qq no summary.",
+            show_default=False,
+            rich_help_panel=Panel.VIEW,
         ),
     ] = 0,
-    debug: Annotated[
-        bool,
+    config: Annotated[
+        str | None,
         typer.Option(
-            "--debug",
-            help="Show tracebacks.",
-            rich_help_panel=_VIEW,
-            envvar="TRIO_MIRROR_DEBUG",
+            help=f"Where settings are read from. [dim]\\[{CONFIG_FILE}, if there][/dim]",
+            metavar="FILE",
+            show_default=False,
+            envvar="TRIO_MIRROR_CONFIG",
             show_envvar=False,
         ),
+    ] = None,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print each setting and where it was chosen.")
+    ] = False,
+    help_all: Annotated[  # noqa: ARG001 (its callback does it)
+        bool, typer.Option("--help-all", help="Show the other options, too.", is_eager=True, callback=_print_all_help)
     ] = False,
     version: Annotated[  # noqa: ARG001 (its callback does it)
-        bool,
-        typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
-    **chosen: Any,
+    **given: Any,
 ) -> None:
-    """Mirror every picture of a gallery left to right, all at once: list, download, flip, upload.
+    """Mirror every picture of a gallery left to right: list, download, flip, upload.
 
-    Every option also reads TRIO_MIRROR_<OPTION>. The exit code tells how it went; the README has the table.
+    SOURCE and TARGET are each a URL like http://host/images/ or a folder.
     """
-    given = {name: value for name, value in chosen.items() if value not in (None, [])}
+    typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
     try:
-        settings = Settings(**from_environment(os.environ) | given)
+        chosen = choose(typed, os.environ, config)
+        options, settings = build(chosen)
     except SettingsError as error:
         _end(ExitCode.USAGE, str(error))
+    if show_config:
+        print(shown_config(chosen))  # noqa: T201
+        return
     from trio_mirror.job import Job, run_job
 
-    job = Job(
-        source=source,
-        target=to,
-        settings=settings,
-        dry_run=dry_run,
-        json=json,
-        progress=progress,
-        verbosity=verbose - quiet,
-        debug=debug,
-    )
     try:
-        code = run_job(job)
+        code = run_job(Job(options=options, settings=settings, verbosity=verbose - quiet))
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except Exception as error:
-        if debug:
+        if options.debug:
             raise
         _end(
             ExitCode.BUG,

@@ -2,6 +2,7 @@
 
     MirrorError
     ├── SettingsError        a choice of the caller's that cannot work (also a ValueError)
+    ├── OutputError          a file beside the run cannot be written: the events, the log, the sheet
     ├── GalleryError         the run as a whole is pointless
     │   ├── ListError        the list of the source cannot be read
     │   ├── AccessError      the source or the target refuses us: authentication, TLS
@@ -46,7 +47,19 @@ class MirrorError(Exception):
 
 
 class SettingsError(MirrorError, ValueError):
-    """A choice of the caller's cannot work; the message names it and what would."""
+    """A choice of the caller's cannot work; the message names it and what would.
+
+    Attributes:
+        field: the name of the field of `Settings` that is to blame, where it is one.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class OutputError(MirrorError):
+    """A file that tells of the run cannot be written: the events, the log, the contact sheet."""
 
 
 class GalleryError(MirrorError):

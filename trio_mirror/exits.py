@@ -5,7 +5,15 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from trio_mirror.errors import AccessError, JournalError, ListError, MirrorError, SettingsError, StorageError
+from trio_mirror.errors import (
+    AccessError,
+    JournalError,
+    ListError,
+    MirrorError,
+    OutputError,
+    SettingsError,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from trio_mirror.model import Report
@@ -33,7 +41,7 @@ class ExitCode(IntEnum):
     UNKNOWN = 8
     """Some uploads have an unknown outcome."""
     DISK = 10
-    """The disk is full, or the journal cannot be used."""
+    """The disk is full, or the journal, the events, the log or the sheet cannot be written."""
     INTERRUPTED = 130
     """Ended by SIGINT (128 + 2)."""
     TERMINATED = 143
@@ -96,7 +104,7 @@ def _of_error(error: MirrorError) -> ExitCode:
             return ExitCode.ACCESS
         case ListError():
             return ExitCode.LIST
-        case JournalError() | StorageError():
+        case JournalError() | OutputError() | StorageError():
             return ExitCode.DISK
         case _:
             return ExitCode.BUG

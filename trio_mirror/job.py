@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shlex
 import signal
 import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,23 +18,20 @@ import trio
 from rich.console import Console
 from rich.text import Text
 
-from trio_mirror.errors import MirrorError, NameRefusedError
+from trio_mirror.errors import MirrorError, NameRefusedError, SettingsError
 from trio_mirror.exits import ExitCode, exit_code_of
-from trio_mirror.model import Outcome
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline import Run, open_names, open_run
-from trio_mirror.settings import option_name, settings_table
-from trio_mirror.view.log import log_to
-from trio_mirror.view.progress import show_progress
-from trio_mirror.view.summary import summary
+from trio_mirror.view.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from trio_mirror.model import Report, Result
+    from trio_mirror.model import Report
+    from trio_mirror.options import Options
     from trio_mirror.settings import Settings
+    from trio_mirror.view.progress import Opening
 
-_SECRETS = {option_name(name) for name, setting in settings_table().items() if setting.secret}
 _log = logging.getLogger(__name__)
 
 
@@ -43,27 +39,24 @@ _log = logging.getLogger(__name__)
 class Job:
     """What the command line was asked to do."""
 
-    source: str | None
-    """None for the built-in gallery."""
-    target: str | None
+    options: Options
     settings: Settings
-    dry_run: bool
-    json: bool
-    progress: bool | None
-    """None: where stderr is a terminal."""
     verbosity: int
     """Below 0 says less, above 0 more."""
-    debug: bool
 
 
 def run_job(job: Job) -> ExitCode:
     """Does the job; results go to stdout, everything else to stderr."""
-    with _own_stderr(quiet_libraries=not job.debug) as stderr:
+    with _own_stderr(quiet_libraries=not job.options.debug) as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
-        log_to(console, job.verbosity)
+        try:
+            views = Views(job.options, job.verbosity, console)
+        except SettingsError as error:
+            _print_error(error, console)
+            return exit_code_of(None, error)
         # Its own hooks tell of each retry, to loggers that are not ours; the results tell of them all.
         stamina.instrumentation.set_on_retry_hooks(())
-        return trio.run(_run_job, job, console)
+        return trio.run(_run_job, job, views, console)
 
 
 @contextmanager
@@ -88,7 +81,7 @@ def _own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
         os.close(nowhere)
 
 
-async def _run_job(job: Job, console: Console) -> ExitCode:
+async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
     stops = _Stops()
     report: Report | None = None
     fatal: MirrorError | None = None
@@ -97,25 +90,39 @@ async def _run_job(job: Job, console: Console) -> ExitCode:
         with stops.at_once:
             async with _source_of(job, console) as source:
                 try:
-                    if job.dry_run:
+                    if job.options.dry_run:
                         await _print_names(source, job.settings)
                     else:
-                        async with open_run(source, job.target, job.settings) as run:
-                            report = run.report
-                            stops.run = run
-                            if _shows_progress(job, console):
-                                nursery.start_soon(show_progress, run, console)
-                            async for result in run:
-                                _log_result(result)
+                        async with open_run(source, job.options.to, job.settings, views.sampler) as run:
+                            report, stops.run = run.report, run
+                            # A run of what failed takes its names from the journal.
+                            counting = None if job.settings.retry_failed else partial(open_names, source, job.settings)
+                            await _follow(run, views, counting)
                 # Caught inside the nurseries, so that it comes alone and not in a group.
                 except MirrorError as error:
                     fatal = error
+        unwritten = await views.end(report)
         nursery.cancel_scope.cancel()
-    if fatal is not None:
-        console.print(Text.assemble(("error: ", "bold red"), printable(str(fatal))), soft_wrap=True)
+    for fault in filter(None, (fatal, unwritten)):
+        _print_error(fault, console)
     if report is not None and (report.listed or fatal is None):
-        _print_report(report, job)
-    return exit_code_of(report, fatal, stops.signal)
+        views.print_report(report, job.settings)
+    return exit_code_of(report, unwritten or fatal, stops.signal)
+
+
+async def _follow(run: Run, views: Views, counting: Opening | None) -> None:
+    """Shows a run to its end."""
+    error = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(views.watch, run, counting)
+        try:
+            async for result in run:
+                await views.add(result)
+        except MirrorError as ended_with:
+            error = ended_with
+        nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error
 
 
 class _Stops:
@@ -153,8 +160,8 @@ async def _print_names(source: str, settings: Settings) -> None:
 @asynccontextmanager
 async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
     """The source, or the built-in gallery, served while the block lasts."""
-    if job.source is not None:
-        yield job.source
+    if job.options.source is not None:
+        yield job.options.source
         return
     from trio_mirror.galleries.samples import draw_samples
     from trio_mirror.galleries.server import serve_gallery
@@ -168,35 +175,8 @@ async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
         yield url
 
 
-def _shows_progress(job: Job, console: Console) -> bool:
-    return job.progress if job.progress is not None else console.is_terminal and job.verbosity >= 0
-
-
-def _log_result(result: Result) -> None:
-    if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-        _log.warning("%s: %s at %s: %s", result.name, result.outcome, result.stage, result.error)
-    elif _log.isEnabledFor(logging.INFO):
-        exactness = "exact" if result.lossless else "re-encoded"
-        _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, "".join(f"; {it}" for it in result.notes))
-
-
-def _print_report(report: Report, job: Job) -> None:
-    if job.json:
-        _print(json.dumps(report.as_json(), indent=2))
-    elif job.verbosity > -2:
-        _print(summary(report, _continuing(job)))
-
-
-def _continuing(job: Job) -> str | None:
-    """The command that goes on with what is left: the same again, credentials aside."""
-    if job.settings.journal is None:
-        return None
-    words, secret = ["trio-mirror"], False
-    for word in sys.argv[1:]:
-        name, equals, _ = word.partition("=")
-        words.append("…" if secret else f"{name}=…" if equals and name in _SECRETS else shlex.quote(word))
-        secret = word in _SECRETS
-    return " ".join(words)
+def _print_error(error: MirrorError, console: Console) -> None:
+    console.print(Text.assemble(("error: ", "bold red"), printable(str(error))), soft_wrap=True)
 
 
 def _print(text: str) -> None:

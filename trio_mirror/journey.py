@@ -40,6 +40,7 @@ class Journey:
     lossless: bool = False
     notes: tuple[str, ...] = ()
     seconds: dict[Stage, float] = field(default_factory=dict)
+    began: dict[Stage, float] = field(default_factory=dict)
 
     def fail(self, error: MirrorError) -> None:
         """Ends it with an error: it failed, or is unknown if the target may have it all the same."""
@@ -67,4 +68,5 @@ class Journey:
             lossless=self.lossless,
             notes=self.notes,
             seconds=self.seconds,
+            began=self.began,
         )

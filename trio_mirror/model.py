@@ -118,6 +118,8 @@ class Result:
     """What the flip has to say, a sentence each."""
     seconds: Mapping[Stage, float] = field(default_factory=dict)
     """Seconds spent in each stage, waiting between the stages not counted."""
+    began: Mapping[Stage, float] = field(default_factory=dict)
+    """When each stage began, in seconds since the run did; ``list`` is when its name was taken."""
 
 
 @dataclass(kw_only=True, slots=True)

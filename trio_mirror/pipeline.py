@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from trio_mirror.errors import GalleryError, NameRefusedError, PictureError, UploadError
+from trio_mirror.errors import GalleryError, NameRefusedError, PictureError, SettingsError, UploadError
 from trio_mirror.galleries import open_galleries
 from trio_mirror.journal import Journal, open_journal
 from trio_mirror.journey import Journey
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries import Gallery, Place
     from trio_mirror.settings import Choices
+    from trio_mirror.stages import Sampler
 
 
 async def mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
@@ -81,15 +82,19 @@ async def open_mirror(source: Place, target: Place | None = None, **choices: Unp
 
 
 @asynccontextmanager
-async def open_run(source: Place, target: Place | None, settings: Settings) -> AsyncIterator[Run]:
-    """Does what `open_mirror` does, with the settings at hand."""
+async def open_run(
+    source: Place, target: Place | None, settings: Settings, sampler: Sampler | None = None
+) -> AsyncIterator[Run]:
+    """Does what `open_mirror` does, with the settings at hand; ``sampler`` is shown every flipped picture."""
     async with (
         open_galleries(source, target, settings) as (source_gallery, target_gallery),
         _open_journal(source_gallery, target_gallery, settings) as journal,
     ):
         await target_gallery.prepare()
         if settings.processes == 1:
-            opened = Run(source_gallery, target_gallery, settings, journal)
+            opened = Run(source_gallery, target_gallery, settings, journal, sampler=sampler)
+        elif sampler is not None:
+            raise SettingsError("--sheet: its pictures are taken in this process, so it does not go with --processes")
         else:
             from trio_mirror.processes import ProcessRun
 
@@ -148,6 +153,7 @@ class Run:
         settings: Settings,
         journal: Journal | None,
         *,
+        sampler: Sampler | None = None,
         tokens: int | None = None,
     ) -> None:
         self.report = Report(source=str(source), target=str(target))
@@ -156,7 +162,7 @@ class Run:
         self._settings = settings
         self._journal = journal
         self._tokens = trio.CapacityLimiter(tokens or settings.concurrency)
-        self._stages = Stages(source, target, settings, self._tokens)
+        self._stages = Stages(source, target, settings, self._tokens, sampler)
         self._started = trio.current_time()
         self._started_at = time.time()
         self._listing = trio.CancelScope()
@@ -251,6 +257,7 @@ class Run:
                     async for name in names:
                         journey = Journey(name, trio.current_time() + self._settings.picture_timeout)
                         await self._tokens.acquire_on_behalf_of(journey)
+                        journey.began[Stage.LIST] = trio.current_time() - self._started
                         await (listed if self._is_to_do(journey) else ended).send(journey)
                         # Counted once it is on its way: a drain may have cut off the waits above.
                         self.report.listed += 1
@@ -305,6 +312,7 @@ class Run:
 
     async def _take(self, step: _Step, journey: Journey) -> None:
         started = trio.current_time()
+        journey.began[journey.stage] = started - self._started
         try:
             with trio.fail_at(journey.deadline):
                 await step(journey)

@@ -1,7 +1,7 @@
 """Every choice that a user can make, once: its default, its unit, its check.
 
-The command line, the environment and the library all fill the same `Settings`. Each field carries
-what the command line needs to know of it (`Setting`), so that nothing is written twice.
+The command line, the configuration file, the environment and the library all fill the same `Settings`. Each
+field carries what the command line needs to know of it (`trio_mirror.fields`), so that nothing is written twice.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from trio_mirror.errors import SettingsError
+from trio_mirror.fields import Panel, cannot_work, choice, count, flag, parse_count, seconds, setting, table_of
 from trio_mirror.model import Limits, Lossless
 from trio_mirror.names import MAX_NAME_BYTES
-from trio_mirror.units import parse_byte_rate, parse_duration, parse_rate, parse_size
+from trio_mirror.units import parse_byte_rate, parse_rate, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+
+    from trio_mirror.fields import Setting
 
 
 class UploadAs(StrEnum):
@@ -40,110 +42,6 @@ class RetryUploads(StrEnum):
     """At most once: the outcome is ``unknown``."""
 
 
-class Panel(StrEnum):
-    """The groups of ``--help``."""
-
-    RUN = "The run"
-    TIME = "Deadlines"
-    PICK = "Which pictures"
-    FLIP = "The flip"
-    RETRY = "When it goes wrong"
-    JOURNAL = "Resuming"
-    LIMITS = "Limits"
-    HTTP = "Talking to the server"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
-    """What the command line tells of one field."""
-
-    explained: str
-    """The help text."""
-    panel: Panel
-    parse: Callable[[str], Any]
-    """Reads one value from text; raises ValueError."""
-    metavar: str
-    shown: str
-    """The default as people read it."""
-    short: str | None = None
-    """A one-letter option."""
-    repeatable: bool = False
-    flag: bool = False
-    """Yes or no: ``--name`` and ``--no-name``."""
-    secret: bool = False
-
-
-def _setting(
-    default: Any,
-    explained: str,
-    panel: Panel,
-    parse: Callable[[str], Any],
-    metavar: str,
-    shown: str | None = None,
-    **more: Any,
-) -> Any:
-    setting = Setting(
-        explained=explained,
-        panel=panel,
-        parse=parse,
-        metavar=metavar,
-        shown=str(default) if shown is None else shown,
-        repeatable=isinstance(default, tuple),
-        **more,
-    )
-    return field(default=default, metadata={"setting": setting})
-
-
-def _count(default: int | None, explained: str, panel: Panel, **more: Any) -> Any:
-    return _setting(default, explained, panel, parse_count, "COUNT", **more)
-
-
-def _seconds(default: float | None, explained: str, panel: Panel) -> Any:
-    shown = "none" if default is None else f"{default:g}s"
-    return _setting(default, explained, panel, parse_duration, "TIME", shown=shown)
-
-
-def _choice(default: StrEnum, explained: str, panel: Panel) -> Any:
-    kind = type(default)
-
-    def parse(text: str) -> StrEnum:
-        try:
-            return kind(text.lower())
-        except ValueError:
-            raise ValueError(f"{text!r} is none of {', '.join(kind)}") from None
-
-    return _setting(default, explained, panel, parse, "|".join(kind))
-
-
-def _flag(explained: str, panel: Panel, *, default: bool = False) -> Any:
-    return _setting(default, explained, panel, parse_flag, "", shown="on" if default else "off", flag=True)
-
-
-def parse_flag(text: str) -> bool:
-    """Reads yes or no, in the usual words.
-
-    Raises:
-        ValueError: the text is neither.
-    """
-    if text.lower() in {"1", "true", "yes", "on"}:
-        return True
-    if text.lower() in {"0", "false", "no", "off"}:
-        return False
-    raise ValueError(f"{text!r} is neither yes nor no")
-
-
-def parse_count(text: str) -> int:
-    """Reads a whole number.
-
-    Raises:
-        ValueError: the text is none.
-    """
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a whole number") from None
-
-
 def available_cores() -> int:
     """The processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -153,11 +51,11 @@ def parse_header(text: str) -> tuple[str, str]:
     """Reads ``Name: value``.
 
     Raises:
-        ValueError: there is no colon.
+        ValueError: there is no colon. The text may be a secret, so the message does not repeat it.
     """
     name, colon, value = text.partition(":")
     if not colon:
-        raise ValueError(f"{text!r} is not a header; write it like 'Name: value'")
+        raise ValueError("it is not a header; write it like 'Name: value'")
     return name.strip(), value.strip()
 
 
@@ -169,7 +67,7 @@ def parse_auth(text: str) -> tuple[str, str]:
     """
     user, colon, password = text.partition(":")
     if not colon:
-        raise ValueError("write it like USER:PASSWORD")
+        raise ValueError("it holds no colon; write it like USER:PASSWORD")
     return user, password
 
 
@@ -202,66 +100,96 @@ class Settings:
         SettingsError: a value that cannot work; the message names the field.
     """
 
-    concurrency: int = _count(16, "Pictures in flight at once, from the list to their result.", Panel.RUN, short="-c")
-    flip_threads: int | None = _count(None, "Threads that flip.", Panel.RUN, shown="the cores")
-    processes: int = _count(1, "Processes that share the work.", Panel.RUN)
-    adaptive: bool = _flag("Fewer in flight while the server is overloaded.", Panel.RUN, default=True)
-    rate: float | None = _setting(
-        None, "Requests started a second, evenly spaced.", Panel.RUN, parse_rate, "RATE", shown="no limit"
+    concurrency: int = count(16, "Pictures in flight at once.", Panel.RUN, short="-c")
+    flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores")
+    processes: int = count(1, "Processes that share the work.", Panel.RUN)
+    adaptive: bool = flag("Fewer in flight while the server is overloaded.", Panel.RUN, default=True)
+    rate: float | None = setting(
+        None,
+        "Requests started a second, evenly spaced.",
+        Panel.RUN,
+        parse_rate,
+        "RATE",
+        shown="no limit",
+        example="50/s",
     )
-    drain: float = _seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
+    drain: float = seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
 
-    timeout: float = _seconds(30.0, "For one request attempt, body included.", Panel.TIME)
-    flip_timeout: float = _seconds(60.0, "For one flip.", Panel.TIME)
-    picture_timeout: float = _seconds(600.0, "For one picture, with all its attempts and waits.", Panel.TIME)
-    deadline: float | None = _seconds(None, "For the whole run; then it drains.", Panel.TIME)
-    min_rate: float = _setting(1024.0, "Slowest body, over 30 s.", Panel.TIME, parse_byte_rate, "RATE", shown="1KiB/s")
+    timeout: float = seconds(30.0, "For one request attempt, body included.", Panel.TIME)
+    flip_timeout: float = seconds(60.0, "For one flip.", Panel.TIME)
+    picture_timeout: float = seconds(600.0, "For one picture, with all its attempts and waits.", Panel.TIME)
+    deadline: float | None = seconds(None, "For the whole run; then it drains.", Panel.TIME)
+    min_rate: float = setting(1024.0, "Slowest body, over 30 s.", Panel.TIME, parse_byte_rate, "RATE", shown="1KiB/s")
 
-    limit: int | None = _count(None, "At most this many names of the list.", Panel.PICK, shown="all")
-    include: Sequence[str] = _setting((), "Only names that match; repeatable.", Panel.PICK, str, "GLOB", shown="all")
-    exclude: Sequence[str] = _setting((), "No names that match; repeatable.", Panel.PICK, str, "GLOB", shown="none")
+    limit: int | None = count(None, "At most this many names of the list.", Panel.PICK, shown="all")
+    include: Sequence[str] = setting(
+        (), "Only names that match; repeatable.", Panel.PICK, str, "GLOB", "all", example="*.jpg"
+    )
+    exclude: Sequence[str] = setting(
+        (), "No names that match; repeatable.", Panel.PICK, str, "GLOB", "none", example="*.gif"
+    )
 
-    lossless: Lossless = _choice(
+    lossless: Lossless = choice(
         Lossless.AUTO, "Exact where the format allows it; exact or failed; always re-encoded.", Panel.FLIP
     )
 
-    retries: int = _count(4, "Further attempts of what may work later.", Panel.RETRY)
-    retry_after_max: float = _seconds(300.0, "Longest Retry-After that is waited for.", Panel.RETRY)
-    retry_uploads: RetryUploads = _choice(
+    retries: int = count(4, "Further attempts of what may work later.", Panel.RETRY)
+    retry_after_max: float = seconds(300.0, "Longest Retry-After that is waited for.", Panel.RETRY)
+    retry_uploads: RetryUploads = choice(
         RetryUploads.ALWAYS, "Send again an upload that was never answered.", Panel.RETRY
     )
-    max_failures: int | None = _count(None, "Stop after so many failed pictures.", Panel.RETRY, shown="no limit")
+    max_failures: int | None = count(None, "Stop after so many failed pictures.", Panel.RETRY, shown="no limit")
 
-    journal: str | None = _setting(
-        None, "Remember results here; the same command again goes on.", Panel.JOURNAL, str, "FILE", shown="none"
+    journal: str | None = setting(
+        None,
+        "Remember results here, to go on later.",
+        Panel.JOURNAL,
+        str,
+        "FILE",
+        "none",
+        example="run.journal",
     )
-    update: bool = _flag("Mirror again what has changed since.", Panel.JOURNAL)
-    retry_failed: bool = _flag("Only what failed or is unknown.", Panel.JOURNAL)
+    update: bool = flag("Mirror again what has changed since.", Panel.JOURNAL)
+    retry_failed: bool = flag("Only what failed or is unknown.", Panel.JOURNAL)
 
-    max_bytes: int = _setting(64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, parse_size, "SIZE", shown="64MiB")
-    max_bytes_total: int | None = _setting(
-        None, "Stop after so many bytes downloaded.", Panel.LIMITS, parse_size, "SIZE", shown="no limit"
+    max_bytes: int = setting(64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, parse_size, "SIZE", shown="64MiB")
+    max_bytes_total: int | None = setting(
+        None, "Stop after so many bytes downloaded.", Panel.LIMITS, parse_size, "SIZE", "no limit", example="10GiB"
     )
-    max_frame_pixels: int = _count(Limits().frame_pixels, "Pixels of one frame or page.", Panel.LIMITS)
-    max_total_pixels: int = _count(Limits().total_pixels, "Pixels of all its frames together.", Panel.LIMITS)
-    max_frames: int = _count(Limits().frames, "Frames or pages of one picture.", Panel.LIMITS)
-    max_name_bytes: int = _count(MAX_NAME_BYTES, "Bytes of one name of the list.", Panel.LIMITS)
-    max_headers: int = _count(100, "Headers of one answer.", Panel.LIMITS)
-    max_header_bytes: int = _setting(
-        64 * 1024, "Bytes of its headers.", Panel.LIMITS, parse_size, "SIZE", shown="64KiB"
-    )
+    max_frame_pixels: int = count(Limits().frame_pixels, "Pixels of one frame or page.", Panel.LIMITS)
+    max_total_pixels: int = count(Limits().total_pixels, "Pixels of all its frames together.", Panel.LIMITS)
+    max_frames: int = count(Limits().frames, "Frames or pages of one picture.", Panel.LIMITS)
+    max_name_bytes: int = count(MAX_NAME_BYTES, "Bytes of one name of the list.", Panel.LIMITS)
+    max_headers: int = count(100, "Headers of one answer.", Panel.LIMITS)
+    max_header_bytes: int = setting(64 * 1024, "Bytes of its headers.", Panel.LIMITS, parse_size, "SIZE", shown="64KiB")
 
-    header: Sequence[tuple[str, str]] = _setting(
-        (), "A header for every request; repeatable.", Panel.HTTP, parse_header, "'NAME: VALUE'", "none", secret=True
+    header: Sequence[tuple[str, str]] = setting(
+        (),
+        "A header for every request; repeatable.",
+        Panel.HTTP,
+        parse_header,
+        "'NAME: VALUE'",
+        "none",
+        example="Name: value",
+        secret=True,
     )
-    auth: tuple[str, str] | None = _setting(
-        None, "Credentials, HTTP Basic.", Panel.HTTP, parse_auth, "USER:PASSWORD", "none", secret=True
+    auth: tuple[str, str] | None = setting(
+        None,
+        "Credentials, HTTP Basic.",
+        Panel.HTTP,
+        parse_auth,
+        "USER:PASSWORD",
+        "none",
+        example="USER:PASSWORD",
+        secret=True,
     )
-    ca_file: str | None = _setting(None, "Certificates to trust, PEM.", Panel.HTTP, str, "FILE", shown="the system's")
-    insecure: bool = _flag("Trust any certificate.", Panel.HTTP)
-    upload_as: UploadAs = _choice(UploadAs.MULTIPART, "The form of an upload.", Panel.HTTP)
-    field: str = _setting("image", "The multipart field of the picture.", Panel.HTTP, str, "NAME")
-    success_status: Sequence[int] = _setting(
+    ca_file: str | None = setting(
+        None, "Certificates to trust, PEM.", Panel.HTTP, str, "FILE", "the system's", example="ca.pem"
+    )
+    insecure: bool = flag("Trust any certificate.", Panel.HTTP)
+    upload_as: UploadAs = choice(UploadAs.MULTIPART, "The form of an upload.", Panel.HTTP)
+    field: str = setting("image", "The multipart field of the picture.", Panel.HTTP, str, "NAME")
+    success_status: Sequence[int] = setting(
         (200,), "An answer that means stored; repeatable.", Panel.HTTP, parse_count, "CODE", shown="200"
     )
 
@@ -281,7 +209,8 @@ class Settings:
         for name, value in self.header:
             _check_header(name, value)
         for name in ("update", "retry_failed"):
-            self._require(name, "given with --journal", lambda value: not value or self.journal)
+            if getattr(self, name) and not self.journal:
+                raise cannot_work(name, "it needs a journal, such as --journal run.journal")
 
     def _coerce(self, name: str, kind: type[StrEnum]) -> None:
         """Lets callers write ``"always"`` for ``Lossless.ALWAYS``."""
@@ -289,12 +218,13 @@ class Settings:
         try:
             object.__setattr__(self, name, kind(value))
         except ValueError:
-            raise SettingsError(f"{option_name(name)}: {value!r} is none of {', '.join(kind)}") from None
+            raise cannot_work(name, f"{value!r} is none of {', '.join(kind)}") from None
 
     def _require(self, name: str, wanted: str, holds: Callable[[Any], object]) -> None:
         value = getattr(self, name)
         if value is not None and not holds(value):
-            raise SettingsError(f"{option_name(name)}: {value!r} cannot work; it must be {wanted}")
+            example = settings_table()[name].example
+            raise cannot_work(name, f"{value!r} cannot work; it must be {wanted}, such as {example}")
 
     @property
     def limits(self) -> Limits:
@@ -344,40 +274,16 @@ class Choices(TypedDict, total=False):
     success_status: Sequence[int]
 
 
-def option_name(field_name: str) -> str:
-    """The option of a field: ``--flip-threads`` for ``flip_threads``."""
-    return "--" + field_name.replace("_", "-")
-
-
 def settings_table() -> dict[str, Setting]:
-    """What is told of each field, by its name, in the order of `Settings`."""
-    return {entry.name: entry.metadata["setting"] for entry in fields(Settings)}
-
-
-def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Reads the fields that ``TRIO_MIRROR_<FIELD>`` variables set; a repeatable one holds one value a line.
-
-    Raises:
-        SettingsError: a value that cannot be read, its variable named.
-    """
-    values = {}
-    for name, setting in settings_table().items():
-        variable = f"TRIO_MIRROR_{name.upper()}"
-        if text := environ.get(variable):
-            try:
-                values[name] = (
-                    tuple(map(setting.parse, text.splitlines())) if setting.repeatable else setting.parse(text)
-                )
-            except ValueError as error:
-                raise SettingsError(f"{variable}: {error}") from error
-    return values
+    """What is told of each field of `Settings`, by its name, in order."""
+    return table_of(Settings)
 
 
 def _check_header(name: str, value: str) -> None:
     # RFC 9110, section 5.1 (a name is a token) and 5.5 (no CR, LF or NUL in a value).
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-        raise SettingsError(f"--header: {name!r} is no header name; write the header like 'Name: value'")
+        raise cannot_work("header", f"{name!r} is no header name; write the header like 'Name: value'")
     if re.search(r"[\r\n\0]", value):
-        raise SettingsError(f"--header: the value of {name} holds a line break")
+        raise cannot_work("header", f"the value of {name} holds a line break")
     if name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
-        raise SettingsError(f"--header: {name} is set by the connection itself and cannot be chosen")
+        raise cannot_work("header", f"{name} is set by the connection itself and cannot be chosen")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from hashlib import sha256
 from secrets import token_hex
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import trio
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+Sampler: TypeAlias = "Callable[[str, bytes, bytes], None]"
+"""Called in the flip's thread with a picture's name, its bytes, and those of its mirror image."""
+
 
 class Stages:
     """The three steps of a journey, each to be called by many workers at once.
@@ -39,15 +42,24 @@ class Stages:
         target: where they go.
         settings: how.
         tokens: the limiter of the pictures in flight, lowered while a gallery is overloaded.
+        sampler: who is shown every flipped picture while it is in memory.
     """
 
-    def __init__(self, source: Gallery, target: Gallery, settings: Settings, tokens: trio.CapacityLimiter) -> None:
+    def __init__(
+        self,
+        source: Gallery,
+        target: Gallery,
+        settings: Settings,
+        tokens: trio.CapacityLimiter,
+        sampler: Sampler | None = None,
+    ) -> None:
         self.flip_workers = settings.flip_threads or available_cores()
         self.limit = AdaptiveLimit(tokens)
         self._source = source
         self._target = target
         self._settings = settings
         self._run_key = token_hex(16)
+        self._sampler = sampler
         self._flip_slots = trio.CapacityLimiter(self.flip_workers)
         self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
         self._source_throttle = self._throttle()
@@ -127,6 +139,8 @@ class Stages:
             # It changed because we stored it: mirroring it again would undo the work.
             return None
         flipped = flip(picture.data, limits=settings.limits, lossless=settings.lossless)
+        if self._sampler is not None:
+            self._sampler(picture.name, picture.data, flipped.data)
         digest = sha256(flipped.data).hexdigest() if settings.journal else None
         return flipped, digest
 

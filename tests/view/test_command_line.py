@@ -1,0 +1,215 @@
+"""What a person sees of the command as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.pictures import png
+from tests.test_cli import CLEAN, cli, command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "[red]x.png"):
+        (folder / name).write_bytes(png())
+    (folder / "bad.png").write_bytes(b"words")
+    return folder
+
+
+def events_of(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_result_is_an_event_and_the_report_is_the_last(photos: Path, tmp_path: Path) -> None:
+    done = cli(photos, "--to", tmp_path / "out", "--events", tmp_path / "events.jsonl", "--journal", tmp_path / "j")
+
+    *results, report = events_of((tmp_path / "events.jsonl").read_text())
+    assert done.returncode == 3
+    assert {str(it["name"]): (it["event"], it["outcome"]) for it in results} == {
+        "a.png": ("result", "mirrored"),
+        "b.png": ("result", "mirrored"),
+        "[red]x.png": ("result", "mirrored"),
+        "bad.png": ("result", "failed"),
+    }
+    one = next(it for it in results if it["name"] == "a.png")
+    assert (one["stage"], one["error"], one["attempts"], one["lossless"]) == ("upload", None, 2, True)
+    assert (one["bytes_in"], len(str(one["sha256"]))) == (len(png()), 64)
+    began, seconds = one["began"], one["seconds"]
+    assert isinstance(began, dict)
+    assert isinstance(seconds, dict)
+    assert list(seconds) == ["fetch", "flip", "upload"]
+    assert 0 <= began["list"] <= began["fetch"] <= began["flip"] <= began["upload"]
+    assert (report["event"], report["listed"], report["mirrored"], report["failed"]) == ("report", 4, 3, 1)
+
+
+def test_events_on_stdout_leave_it_to_them_alone(photos: Path, tmp_path: Path) -> None:
+    done = cli(photos, "--to", tmp_path / "out", "--events", "-")
+
+    assert [it["event"] for it in events_of(done.stdout)] == ["result"] * 4 + ["report"]
+    assert re.search(r"^mirrored +3 +of 4 listed$", done.stderr, re.MULTILINE)
+
+
+def test_json_and_events_do_not_share_stdout(photos: Path) -> None:
+    done = cli(photos, "--events", "-", "--json")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --events: --json prints to stdout too")
+
+
+@pytest.mark.parametrize("option", ["--events", "--log-file"])
+def test_a_full_disk_ends_the_run_with_10(photos: Path, tmp_path: Path, option: str) -> None:
+    done = cli(photos, "--to", tmp_path / "out", option, "/dev/full")
+
+    assert done.returncode == 10
+    assert f"error: {option}: /dev/full cannot be written: No space left on device\n" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--events", "--log-file", "--sheet"])
+def test_a_file_that_cannot_be_is_refused_before_the_run(photos: Path, tmp_path: Path, option: str) -> None:
+    done = cli(photos, "--to", tmp_path / "out", option, tmp_path / "missing" / "file")
+
+    assert done.returncode == 2
+    assert option in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_cannot_begin_still_ends_its_events(tmp_path: Path) -> None:
+    done = cli(tmp_path / "missing", "--to", tmp_path / "out", "--events", "-")
+
+    assert done.returncode == 5
+    assert [it["event"] for it in events_of(done.stdout)] == ["report"]
+
+
+def test_the_sheet_shows_the_run(photos: Path, tmp_path: Path) -> None:
+    done = cli(photos, "--to", tmp_path / "out", "--sheet", tmp_path / "sheet.html", "--sheet-pictures", "2")
+
+    text = (tmp_path / "sheet.html").read_text()
+    assert done.returncode == 3
+    assert text.count("<img ") == 4
+    assert '<h2 id="failures">1 failed or unknown</h2>' in text
+    assert (tmp_path / "sheet.html").stat().st_mode & 0o044, "readable as any new file"
+
+
+def test_a_quiet_run_says_nothing_on_stderr(photos: Path, tmp_path: Path) -> None:
+    for options in (["-q"], ["--no-progress", "--exclude", "bad*"]):
+        assert cli(photos, "--to", tmp_path / "out", *options).stderr == ""
+
+
+def test_help_fits_a_screen_with_the_options_used_most() -> None:
+    done = cli("--help", COLUMNS="80", TERMINAL_WIDTH="80")
+
+    # The prompt takes the last line.
+    assert len(done.stdout.splitlines()) <= 23
+    for option in ("--to", "--concurrency", "--include", "--journal", "--sheet", "--dry-run", "--help-all", "SOURCE"):
+        assert option in done.stdout
+    assert "--min-rate" not in done.stdout
+
+
+def test_help_all_shows_every_option() -> None:
+    from trio_mirror.config import all_settings
+    from trio_mirror.fields import option_name
+
+    text = cli("--help-all", COLUMNS="160", TERMINAL_WIDTH="160").stdout
+
+    wanted = {option_name(name) for name in all_settings()} - {"--source"}
+    for option in wanted | {"--config", "--show-config", "--install-completion", "--version"}:
+        assert re.search(rf"{option}\b", text), option
+    assert "Deadlines" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("trio-mirror --conc", "--concurrency"),
+        ("trio-mirror --min-", "--min-rate"),
+        ("trio-mirror --lossless al", "always"),
+    ],
+)
+def test_the_shell_completes_options_and_values(words: str, offered: str) -> None:
+    environment = {
+        "_TRIO_MIRROR_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
+    code = "import sys; sys.argv = ['trio-mirror']; from trio_mirror.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=CLEAN | environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.split() == [offered]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--concurrency", "many"], ["--concurrency", "'many'", "like 16"]),
+        (["--timeout", "soon"], ["--timeout", "'soon'", "1m30s"]),
+        (["--rate", "0"], ["--rate", "0", "50/s"]),
+        (["--lossless", "maybe"], ["--lossless", "'maybe'", "auto, always, never"]),
+        (["--retry-failed"], ["--retry-failed", "--journal run.journal"]),
+        (["--concurency", "8"], ["--concurency", "--concurrency"]),
+    ],
+)
+def test_errors_name_the_option_the_value_and_what_works(arguments: list[str], said: list[str]) -> None:
+    done = cli("photos", *arguments, COLUMNS="200", TERMINAL_WIDTH="200")
+
+    assert done.returncode == 2
+    for words in said:
+        assert words in done.stderr
+
+
+def on_a_terminal(*arguments: str | Path, **environment: str) -> str:
+    """What the command writes on a terminal of 80 × 24 cells."""
+    main, side = pty.openpty()
+    os.set_blocking(main, True)
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {"TERM": "xterm-256color"} | environment
+    process = subprocess.Popen(command(*arguments), stdin=side, stdout=side, stderr=side, env=CLEAN | environment)
+    os.close(side)
+    written = b""
+    try:
+        while part := os.read(main, 65_536):
+            written += part
+    except OSError:
+        # Linux says EIO where the other side is closed.
+        pass
+    process.wait(30)
+    os.close(main)
+    return written.decode().replace("\r\n", "\n")
+
+
+def test_on_a_terminal_progress_is_drawn_and_wiped(photos: Path, tmp_path: Path) -> None:
+    text = on_a_terminal(photos, "--to", tmp_path / "out")
+
+    live, _, rest = text.partition("\x1b[?25h")
+    assert live.startswith("\x1b[?25l")
+    assert "fetch" in live
+    assert "16 in flight" in live
+    assert live.endswith("\x1b[J")
+    assert re.search("mirrored +3", rest)
+    assert "in flight" not in rest
+    assert "bad.png" in rest
+
+
+def test_a_dumb_terminal_gets_plain_lines(photos: Path, tmp_path: Path) -> None:
+    text = on_a_terminal(photos, "--to", tmp_path / "out", TERM="dumb")
+
+    assert "\x1b" not in text
+    assert "progress: 4 of 4 listed are done, 1 failed" in text

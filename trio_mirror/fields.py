@@ -1,0 +1,149 @@
+"""How a choice of the user's is declared: a dataclass field that carries what is told of it.
+
+`Settings` and `Options` are made of such fields. The command line, the environment, the configuration file
+and the error messages all read the same `Setting`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from trio_mirror.errors import SettingsError
+from trio_mirror.units import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Panel(StrEnum):
+    """The groups of ``--help``."""
+
+    RUN = "The run"
+    VIEW = "What you see"
+    TIME = "Deadlines"
+    PICK = "Which pictures"
+    FLIP = "The flip"
+    RETRY = "When it goes wrong"
+    JOURNAL = "Resuming"
+    LIMITS = "Limits"
+    HTTP = "Talking to the server"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """What the command line tells of one field."""
+
+    explained: str
+    """The help text."""
+    panel: Panel
+    parse: Callable[[str], Any]
+    """Reads one value from text; raises ValueError."""
+    metavar: str
+    shown: str
+    """The default as people read it."""
+    example: str
+    """A value that works, as people write it."""
+    short: str | None = None
+    """A one-letter option."""
+    choices: tuple[str, ...] = ()
+    """All the values there are, where they can be counted."""
+    repeatable: bool = False
+    flag: bool = False
+    """Yes or no: ``--name`` and ``--no-name``."""
+    secret: bool = False
+
+
+def table_of(declared: type) -> dict[str, Setting]:
+    """What is told of each field of a dataclass, by its name, in order."""
+    return {entry.name: entry.metadata["setting"] for entry in fields(declared)}
+
+
+def option_name(field_name: str) -> str:
+    """The option of a field: ``--flip-threads`` for ``flip_threads``."""
+    return "--" + field_name.replace("_", "-")
+
+
+def cannot_work(field_name: str, why: str) -> SettingsError:
+    """The error of a field whose value cannot work, its option named."""
+    return SettingsError(f"{option_name(field_name)}: {why}", field=field_name)
+
+
+def setting(
+    default: Any,
+    explained: str,
+    panel: Panel,
+    parse: Callable[[str], Any],
+    metavar: str,
+    shown: str | None = None,
+    **more: Any,
+) -> Any:
+    """Declares a field whose value is read by ``parse``; a tuple as its default makes it repeatable."""
+    shown = str(default) if shown is None else shown
+    declared = Setting(
+        explained=explained,
+        panel=panel,
+        parse=parse,
+        metavar=metavar,
+        shown=shown,
+        repeatable=isinstance(default, tuple),
+        **{"example": shown} | more,
+    )
+    return field(default=default, metadata={"setting": declared})
+
+
+def count(default: int | None, explained: str, panel: Panel, **more: Any) -> Any:
+    """Declares a whole number."""
+    example = "100" if default is None else str(default)
+    return setting(default, explained, panel, parse_count, "COUNT", **{"example": example} | more)
+
+
+def seconds(default: float | None, explained: str, panel: Panel) -> Any:
+    """Declares a time."""
+    shown = "none" if default is None else f"{default:g}s"
+    return setting(default, explained, panel, parse_duration, "TIME", shown=shown, example="1m30s")
+
+
+def choice(default: StrEnum, explained: str, panel: Panel) -> Any:
+    """Declares one of the values of an enumeration."""
+    kind = type(default)
+
+    def parse(text: str) -> StrEnum:
+        try:
+            return kind(text.lower())
+        except ValueError:
+            raise ValueError(f"{text!r} is none of {', '.join(kind)}") from None
+
+    return setting(default, explained, panel, parse, "|".join(kind), choices=tuple(kind))
+
+
+def flag(explained: str, panel: Panel, *, default: bool | None = False, shown: str | None = None) -> Any:
+    """Declares a yes or no."""
+    shown = shown or ("on" if default else "off")
+    return setting(default, explained, panel, parse_flag, "", shown=shown, example="yes", flag=True)
+
+
+def parse_flag(text: str) -> bool:
+    """Reads yes or no, in the usual words.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError(f"{text!r} is neither yes nor no")
+
+
+def parse_count(text: str) -> int:
+    """Reads a whole number.
+
+    Raises:
+        ValueError: the text is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number; write it like 16") from None

@@ -1,0 +1,48 @@
+"""What went on in a run over time, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_POINTS = 1_000
+
+# Seconds between the first points; twice as many each time that there are too many.
+_FIRST_INTERVAL = 0.25
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """One moment of a run; the counts are those since its beginning."""
+
+    time: float
+    """In seconds."""
+    fetched: int
+    flipped: int
+    uploaded: int
+    retries: int
+    in_flight: int
+    limit: int
+    """How many might be in flight."""
+    reason: str | None
+    """Why they were fewer than the concurrency."""
+
+
+class Timeline:
+    """Keeps at most `MAX_POINTS` points, however long the run: when they are too many, every second one goes.
+
+    Attributes:
+        interval: how long to wait until the next point, in seconds.
+        points: the points, in order.
+    """
+
+    def __init__(self) -> None:
+        self.interval = _FIRST_INTERVAL
+        self.points: list[Point] = []
+
+    def add(self, point: Point) -> None:
+        """Takes the next point."""
+        self.points.append(point)
+        # An odd number, so that the last point stays and the next one is as far from it.
+        if len(self.points) == MAX_POINTS - 1:
+            del self.points[1::2]
+            self.interval *= 2

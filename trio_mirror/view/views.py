@@ -1,0 +1,162 @@
+"""All that is shown or written of one run: the log, the events, the progress, the contact sheet, the summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+from rich.console import Console
+
+from trio_mirror.model import Outcome
+from trio_mirror.options import STDOUT, LogFormat
+from trio_mirror.view.command import continuing
+from trio_mirror.view.events import report_event, result_event
+from trio_mirror.view.lines import LineWriter
+from trio_mirror.view.live import show_live
+from trio_mirror.view.log import PROGRESS, RESULTS, log_to
+from trio_mirror.view.progress import Progress
+from trio_mirror.view.sheet import Sheet
+from trio_mirror.view.summary import Summary
+
+if TYPE_CHECKING:
+    from trio_mirror.errors import OutputError
+    from trio_mirror.model import Report, Result
+    from trio_mirror.options import Options
+    from trio_mirror.pipeline import Run
+    from trio_mirror.settings import Settings
+    from trio_mirror.stages import Sampler
+    from trio_mirror.view.progress import Opening
+
+# Seconds between the lines of a progress that is not drawn in place.
+_INTERVAL = 10.0
+_log = logging.getLogger(RESULTS)
+_progress_log = logging.getLogger("trio_mirror.progress")
+
+
+class Views:
+    """What a person or a program sees of one run.
+
+    Args:
+        options: what was asked for.
+        verbosity: below 0 says less, above 0 more.
+        console: stderr.
+
+    Raises:
+        SettingsError: a file that cannot be written.
+    """
+
+    def __init__(self, options: Options, verbosity: int, console: Console) -> None:
+        self._options = options
+        self._verbosity = verbosity
+        self._console = console
+        self._progress: Progress | None = None
+        self._summary = Summary()
+        self._sheet = Sheet(options.sheet, options.sheet_pictures) if options.sheet is not None else None
+        self._events = LineWriter("--events", options.events) if options.events is not None else None
+        log_file = LineWriter("--log-file", options.log_file, append=True) if options.log_file is not None else None
+        self._writers = [it for it in (self._events, log_file) if it is not None]
+        log_to(
+            console,
+            verbosity,
+            log_format=options.log_format,
+            file=log_file,
+            failures=not self._is_live,
+        )
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """Who wants to see every picture while it is in memory."""
+        return None if self._sheet is None else self._sheet.sample
+
+    async def watch(self, run: Run, counting: Opening | None) -> None:
+        """Draws and writes while the run goes on, until it is cancelled.
+
+        Args:
+            run: the run.
+            counting: opens the names once more, to count them; None where the run does not take them from there.
+        """
+        self._progress = Progress(run)
+        async with trio.open_nursery() as nursery:
+            for writer in self._writers:
+                nursery.start_soon(writer.keep, partial(run.drain, "error"))
+            if self._sheet is not None:
+                nursery.start_soon(self._sheet.watch, run)
+            if self._is_live:
+                if counting is not None:
+                    nursery.start_soon(self._progress.count, counting)
+                nursery.start_soon(show_live, self._progress, self._console)
+            elif self._shows_progress:
+                nursery.start_soon(_log_progress, self._progress)
+
+    async def add(self, result: Result) -> None:
+        """Shows one result, and waits where the files are far behind."""
+        _log_result(result)
+        self._summary.add(result)
+        if self._progress is not None:
+            self._progress.add(result)
+        if self._sheet is not None:
+            self._sheet.add(result)
+        if self._events is not None:
+            self._events.write(result_event(result))
+        for writer in self._writers:
+            await writer.room()
+
+    async def end(self, report: Report | None) -> OutputError | None:
+        """Writes what is left; what could not be written is the answer."""
+        error = None
+        if report is not None:
+            if self._progress is not None and report.listed and self._shows_progress and not self._is_live:
+                _progress_log.log(PROGRESS, self._progress.plain())
+            if self._events is not None:
+                self._events.write(report_event(report))
+            if self._sheet is not None:
+                error = await self._sheet.write(report)
+        for writer in self._writers:
+            await writer.end()
+            error = error or writer.error
+        return error
+
+    def print_report(self, report: Report, settings: Settings) -> None:
+        """Prints the summary, or the report as JSON: on stdout, unless the events go there."""
+        if self._options.json:
+            print(json.dumps(report.as_json(), indent=2))  # noqa: T201
+        elif self._verbosity > -2:
+            console = self._console
+            if self._options.events != STDOUT:
+                console = Console(highlight=False, markup=False, emoji=False)
+            for line in self._summary.lines(report, continuing(report, settings)):
+                console.print(line, soft_wrap=True)
+
+    @property
+    def _shows_progress(self) -> bool:
+        asked = self._options.progress
+        return self._verbosity >= 0 if asked is None else asked
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether progress is drawn in place: only where a person looks on, and nothing else is drawn there."""
+        return (
+            self._shows_progress
+            and self._console.is_terminal
+            and not self._console.is_dumb_terminal
+            and self._options.log_format is LogFormat.TEXT
+            and not (self._options.events == STDOUT and sys.stdout.isatty())
+        )
+
+
+async def _log_progress(progress: Progress) -> None:
+    while True:
+        await trio.sleep(_INTERVAL)
+        _progress_log.log(PROGRESS, progress.plain())
+
+
+def _log_result(result: Result) -> None:
+    if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+        _log.warning("%s: %s at %s: %s", result.name, result.outcome, result.stage, result.error)
+    elif _log.isEnabledFor(logging.INFO):
+        exactness = "exact" if result.lossless else "re-encoded"
+        _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, "".join(f"; {it}" for it in result.notes))
