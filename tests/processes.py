@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 
 ROOT = Path(__file__).parent.parent
+STOPWATCH = ROOT / "tests/bench/stopwatch.py"
 _CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TRIO_MIRROR_")}
 ENVIRONMENT = _CLEAN | {"PYTHONPATH": str(ROOT)}
 
@@ -23,8 +26,6 @@ class Ended:
     code: int
     out: str
     err: str
-    peak_bytes: int
-    """The most memory that it had, all its libraries included."""
 
 
 def module(name: str, *arguments: str | Path) -> list[str]:
@@ -53,16 +54,27 @@ async def ended(process: subprocess.Popen[str]) -> Ended:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read, 0)
             nursery.start_soon(read, 1)
-            # wait4 and not Popen's own wait, as it alone tells the memory of this one process.
-            wait = partial(os.wait4, process.pid, 0)
-            _, status, usage = await trio.to_thread.run_sync(wait, abandon_on_cancel=True)
+            code = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
     except trio.Cancelled:
         process.kill()
         raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, said[0], said[1], usage.ru_maxrss * 1024)
+    return Ended(code, said[0], said[1])
 
 
 async def run(*arguments: str | Path) -> Ended:
     """Runs the command line to its end, while the test goes on serving."""
     return await ended(start(*arguments))
+
+
+async def measured(*arguments: str | Path) -> tuple[int, Any, int]:
+    """Runs the command line, and gives its exit code, its JSON report, and its peak memory in bytes.
+
+    By way of a small process, since Linux counts the memory of the one that starts it to the peak.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        watched = map(str, [STOPWATCH, out, err, *module("trio_mirror", *arguments)])
+        command = [sys.executable, "-I", "-S", *watched]
+        done = await trio.run_process(command, capture_stdout=True, env=ENVIRONMENT)
+        code, _, _, peak_kibibytes = done.stdout.split()
+        return int(code), json.loads(await trio.Path(out).read_text()), int(peak_kibibytes) * 1024

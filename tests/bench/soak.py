@@ -44,12 +44,9 @@ def _peak(pictures: int) -> int:
         ) as url,
     ):
         started = time.monotonic()
-        ended = trio.run(processes.run, url, "--journal", Path(folder, "journal"))
+        code, report, peak = trio.run(processes.measured, url, "--json", "--journal", Path(folder, "journal"))
         seconds = time.monotonic() - started
-    if ended.code != 0:
-        raise SystemExit(f"the run with {pictures:,} pictures ended with {ended.code}:\n{ended.out}{ended.err}")
-    print(
-        f"{pictures:,} pictures: {ended.peak_bytes / 1024**2:.1f} MiB at most, "
-        f"{seconds:.0f} s, {pictures / seconds:.0f}/s"
-    )
-    return ended.peak_bytes
+    if code != 0:
+        raise SystemExit(f"the run with {pictures:,} pictures ended with {code}: {report['failures'][:3]}")
+    print(f"{pictures:,} pictures: {peak / 1024**2:.1f} MiB at most, {seconds:.0f} s, {pictures / seconds:.0f}/s")
+    return peak
