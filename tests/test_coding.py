@@ -42,13 +42,12 @@ CODINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 
 
 @pytest.mark.parametrize(("coding", "encode"), CODINGS.values(), ids=CODINGS)
-@given(
-    body=st.binary(max_size=300) | st.binary(min_size=1, max_size=9).map(lambda part: 20_000 * part),
-    size=st.integers(1, 70_000),
-)
+@given(part=st.binary(max_size=300), times=st.sampled_from([1, 1_000]), size=st.integers(1, 70_000))
 def test_what_was_encoded_comes_out_however_it_is_cut_into_chunks(
-    coding: str, encode: Callable[[bytes], bytes], body: bytes, size: int
+    coding: str, encode: Callable[[bytes], bytes], part: bytes, times: int, size: int
 ) -> None:
+    body = times * part
+
     assert decoded(coding, cut(encode(body), size)) == body
 
 

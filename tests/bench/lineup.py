@@ -109,7 +109,9 @@ def _aiohttp_and_turbojpeg() -> str | None:
 
 
 def _processes() -> str | None:
-    listed = subprocess.run([sys.executable, "-m", "trio_mirror", "--help"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [sys.executable, "-m", "trio_mirror", "--help-all"], capture_output=True, text=True, check=True
+    )
     return None if "--processes" in listed.stdout else "this trio-mirror has no --processes"
 
 
