@@ -13,7 +13,7 @@ import trio
 
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
-from tests.test_cli import CLEAN, command
+from tests.test_cli import CLEAN, cli, command
 from trio_mirror import Outcome, SettingsError, mirror, open_mirror, run
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
@@ -71,6 +71,14 @@ async def test_a_process_that_dies_fails_its_slice_and_the_run_goes_on(photos: P
 async def test_an_object_cannot_go_to_another_process() -> None:
     with pytest.raises(SettingsError, match="--processes"):
         await mirror(MemoryGallery(["a.png"]), processes=2)
+
+
+def test_a_sheet_does_not_go_with_processes(photos: Path, tmp_path: Path) -> None:
+    done = cli(photos, "--to", tmp_path / "out", "--processes", "2", "--sheet", tmp_path / "sheet.html")
+
+    assert done.returncode == 2
+    assert "--sheet" in done.stderr
+    assert not (tmp_path / "sheet.html").exists()
 
 
 async def test_ctrl_c_drains_all(tmp_path: Path) -> None:

@@ -30,7 +30,6 @@ FORMATS = (
     Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
     Format("others", "–", "–", "by name: JPEG 2000; else as no known format"),
 )
-HEADINGS = Format("format", "exact", "re-encoded", "refused")
 
 
 def formats_in_short() -> str:

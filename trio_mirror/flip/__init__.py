@@ -62,8 +62,6 @@ def sniff(data: bytes) -> str:
         return "tiff"
     if head[4:8] == b"ftyp":
         return "avif"
-    if head.startswith(b"BM"):
-        return "bmp"
     return _sniff_the_rest(data, head)
 
 
@@ -72,7 +70,9 @@ def _sniff_the_rest(data: bytes, head: bytes) -> str:
         raise FlipError("the body is empty")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML):
         raise FlipError("the body is an HTML or XML page, not a picture")
-    simple = import_module("trio_mirror.flip.simple.file")
-    if simple.is_simple(data):
+    # These have weak signatures or none (DIB, TGA), so that they come last, the weakest of all at the end.
+    if import_module("trio_mirror.flip.bmp.file").is_bmp(data):
+        return "bmp"
+    if import_module("trio_mirror.flip.simple.file").is_simple(data):
         return "simple"
     raise FlipError("the body is not a picture of a known format")

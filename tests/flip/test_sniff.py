@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image, ImageOps
+
+from tests.pictures import draw, encode
+from trio_mirror import FlipError, flip
+
+
+@pytest.mark.parametrize(
+    ("image_format", "media_type"),
+    [
+        ("JPEG", "image/jpeg"),
+        ("PNG", "image/png"),
+        ("GIF", "image/gif"),
+        ("WEBP", "image/webp"),
+        ("TIFF", "image/tiff"),
+        ("AVIF", "image/avif"),
+        ("BMP", "image/bmp"),
+        ("DIB", "image/bmp"),
+        ("PPM", "image/x-portable-pixmap"),
+        ("TGA", "image/x-tga"),
+    ],
+)
+def test_each_format_is_told_by_its_first_bytes_and_stays_what_it_is(image_format: str, media_type: str) -> None:
+    flipped = flip(encode(draw(48, 32), image_format))
+
+    assert flipped.media_type == media_type
+    with Image.open(io.BytesIO(flipped.data)) as image:
+        assert image.format == image_format
+
+
+def test_a_dib_is_mirrored_exactly() -> None:
+    picture = draw(9, 5)
+
+    with Image.open(io.BytesIO(flip(encode(picture, "DIB")).data)) as mirrored:
+        assert mirrored.convert("RGB").tobytes() == ImageOps.mirror(picture).tobytes()
+
+
+def test_what_is_no_picture_is_told_apart() -> None:
+    with pytest.raises(FlipError, match="empty"):
+        flip(b"")
+    with pytest.raises(FlipError, match="HTML"):
+        flip(b"\xef\xbb\xbf \n<!DOCTYPE html>")
+    with pytest.raises(FlipError, match="not a picture"):
+        flip(b"just some words")
