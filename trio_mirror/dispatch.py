@@ -119,6 +119,7 @@ class Dispatcher(Generic[_S]):
         self._draining = False
         self._attempts = count()
         self._in_flight: dict[int, _InFlight[_S]] = {}
+        self._taking = trio.CancelScope()
         self._all_taken = False
         self._places = trio.CapacityLimiter(1)
 
@@ -135,13 +136,13 @@ class Dispatcher(Generic[_S]):
     def drain(self) -> None:
         """Takes no new slices, and has the workers take no new pictures of theirs."""
         self._draining = True
+        self._taking.cancel()
 
     async def run(self, slices: trio.MemoryReceiveChannel[_S]) -> None:
         """Hands out all slices, and returns when the last of them has its end."""
         self._count_workers()
         async with trio.open_nursery() as nursery:
-            taking = trio.CancelScope()
-            nursery.start_soon(self._take, slices, taking)
+            nursery.start_soon(self._take, slices)
             while self._in_flight or not self._all_taken:
                 try:
                     events = await self._engine.news(self._orders())
@@ -152,12 +153,10 @@ class Dispatcher(Generic[_S]):
                 for event in events:
                     await self._heed(event)
                 self._count_workers()
-                if self._draining:
-                    taking.cancel()
-            taking.cancel()
+            self._taking.cancel()
 
-    async def _take(self, slices: trio.MemoryReceiveChannel[_S], taking: trio.CancelScope) -> None:
-        with slices, taking:
+    async def _take(self, slices: trio.MemoryReceiveChannel[_S]) -> None:
+        with slices, self._taking:
             async for work in slices:
                 in_flight = _InFlight(work)
                 await self._places.acquire_on_behalf_of(in_flight)
