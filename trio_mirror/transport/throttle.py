@@ -59,13 +59,17 @@ class Throttle:
 
     def __init__(self, limit: AdaptiveLimit | None, *, rate: float | None, retry_after_max: float) -> None:
         self._limit = limit
-        self._interval = 0.0 if rate is None else 1 / rate
+        self.set_rate(rate)
         self._retry_after_max = retry_after_max
         self._turn = trio.Lock()
         self._next_start = -math.inf
         self._last_overload = -math.inf
         self._overloads_in_a_row = 0
         self._failures_in_a_row = 0
+
+    def set_rate(self, rate: float | None) -> None:
+        """Changes how many requests may start a second; None for no bound."""
+        self._interval = 0.0 if rate is None else 1 / rate
 
     async def admit(self) -> float:
         """Waits until a request may start, first come, first served.
