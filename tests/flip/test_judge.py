@@ -29,9 +29,9 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
     if not importlib.util.find_spec("numpy"):
         pytest.skip("the judge needs numpy")
     folder = tmp_path_factory.mktemp("judge")
-    command = [sys.executable, JUDGE, "--flip", "trio_mirror:flip", "--core", "--no-exiftool"]
+    command = [sys.executable, str(JUDGE), "--flip", "trio_mirror:flip", "--core", "--no-exiftool"]
     subprocess.run(
-        [*command, "--json", folder / "verdicts.json", CORPUS],
+        [*command, "--json", str(folder / "verdicts.json"), str(CORPUS)],
         cwd=CHECKOUT,
         env=os.environ | {"ORACLE_CACHE": str(folder)},
         check=True,
