@@ -75,6 +75,18 @@ def test_steps_bring_planes_closer_to_what_is_wanted(library: LibWebP, method: I
     assert distance(planes.mirrored(method), wanted) < distance(unmoved, wanted) / 4
 
 
+@pytest.mark.parametrize("method", BOTH_WAYS)
+def test_the_colours_of_an_odd_side_come_to_lie_between_their_samples(method: Image.Transpose) -> None:
+    turned = method is Image.Transpose.FLIP_TOP_BOTTOM
+    ramp = Image.frombytes(
+        "L", (17, 17), bytes(row * 8 if turned else column * 8 for row in range(17) for column in range(17))
+    )
+    planes = Planes(Image.new("L", (33, 33), 128), ramp, ramp)
+    moved = planes.mirrored(method).blue
+    inner = (moved.transpose(Image.Transpose.TRANSPOSE) if turned else moved).crop((2, 2, 15, 3))
+    assert list(inner.tobytes()) == [8 * column - 4 for column in range(14, 1, -1)]
+
+
 def distance(planes: Planes, wanted: Image.Image) -> int:
     histogram = ImageChops.difference(planes.to_rgb(), wanted).histogram()
     return sum(count * (at % 256) ** 2 for at, count in enumerate(histogram))
