@@ -91,10 +91,15 @@ async def open_run(
         _open_journal(source_gallery, target_gallery, settings) as journal,
     ):
         await target_gallery.prepare()
-        if settings.processes == 1:
+        spread = "--cluster" if settings.cluster else "--processes" if settings.processes > 1 else None
+        if spread and sampler is not None:
+            raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {spread}")
+        if spread is None:
             opened = Run(source_gallery, target_gallery, settings, journal, sampler=sampler)
-        elif sampler is not None:
-            raise SettingsError("--sheet: its pictures are taken in this process, so it does not go with --processes")
+        elif settings.cluster:
+            from trio_mirror.cluster import ClusterRun
+
+            opened = ClusterRun(source_gallery, target_gallery, settings, journal, (source, target))
         else:
             from trio_mirror.processes import ProcessRun
 
