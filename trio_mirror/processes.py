@@ -66,7 +66,7 @@ class ProcessRun(Run):
         here, there = places
         if isinstance(here, Gallery) or isinstance(there, Gallery):
             raise SettingsError("--processes: the source and the target must be URLs or folders")
-        self._job = SliceJob(here, there, _settings_of_one_process(settings))
+        self._job = SliceJob(settings.base or here, there, _settings_of_one_process(settings))
 
     async def _join_stages(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -167,6 +167,7 @@ def _settings_of_one_process(settings: Settings) -> Settings:
         concurrency=-(-settings.concurrency // processes),
         flip_threads=settings.flip_threads or -(-available_cores() // processes),
         rate=None if settings.rate is None else settings.rate / processes,
+        base=None,
         deadline=None,
         limit=None,
         include=(),

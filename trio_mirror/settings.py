@@ -113,6 +113,15 @@ class Settings:
         shown="no limit",
         example="50/s",
     )
+    base: str | None = setting(
+        None,
+        "Where the names of a list live: a URL or a folder.",
+        Panel.RUN,
+        str,
+        "PLACE",
+        "none",
+        example="http://host/images/",
+    )
     drain: float = seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
 
     timeout: float = seconds(30.0, "For one request attempt, body included.", Panel.TIME)
@@ -240,6 +249,7 @@ class Choices(TypedDict, total=False):
     processes: int
     adaptive: bool
     rate: float | None
+    base: str | None
     drain: float
     timeout: float
     flip_timeout: float

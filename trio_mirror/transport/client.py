@@ -6,7 +6,6 @@ This is the one place that knows httpx's client classes and exceptions. An excha
 
 from __future__ import annotations
 
-import logging
 import ssl
 from base64 import b64encode
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
@@ -50,7 +49,6 @@ _ANSWER_TIMEOUT = 2.0
 
 _TIMED_OUT: dict[str, Any] = {"transient": True, "overload": True}
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-_log = logging.getLogger(__name__)
 
 _Error = TypeVar("_Error", bound=MirrorError)
 
@@ -89,8 +87,6 @@ async def open_client(
     Raises:
         SettingsError: ``ca_file`` cannot be read.
     """
-    if settings.insecure and base.scheme == "https":
-        _log.warning("--insecure: whoever answers for %s is believed", base.host)
     headers = httpx.Headers({"User-Agent": f"trio-mirror/{__version__}", "Accept": "*/*"})
     if auth is not None:
         # RFC 7617, section 2.
