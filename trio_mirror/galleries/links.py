@@ -24,7 +24,7 @@ def name_below(base: httpx.URL, link: str) -> str | None:
     except (httpx.InvalidURL, ValueError):
         # ValueError is of the standard library's urljoin, and of lone surrogates.
         return None
-    if origin(there) != origin(base) or b"?" in there.raw_path or there.fragment:
+    if origin(there) != origin(base) or there.query or there.fragment:
         return None
     *folder, _ = _segments(base)
     segments = _segments(there)
