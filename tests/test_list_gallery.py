@@ -42,6 +42,10 @@ def piped(text: bytes, *arguments: str | Path) -> subprocess.CompletedProcess[by
     return subprocess.run(command(*arguments), input=text, capture_output=True, timeout=60, env=CLEAN, check=False)
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def names_in(source: str | Path) -> list[str]:
     async with ListGallery(MemoryGallery(), source).names() as names:
         return [name async for name in names]
@@ -232,13 +236,13 @@ async def test_a_named_pipe_is_a_list_that_waits_for_its_writer(photos: Path, tm
 
 async def test_a_pipe_without_a_writer_can_be_cancelled(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "names")
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files()
 
     with trio.fail_after(30), trio.move_on_after(0.05) as scope:
         await names_in(tmp_path / "names")
 
     assert scope.cancelled_caught
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_files() == before
 
 
 async def test_a_file_is_counted_while_it_is_taken(photos: Path, tmp_path: Path) -> None:
