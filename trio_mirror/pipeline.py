@@ -98,14 +98,21 @@ async def open_run(
     ):
         _tell_who_is_believed(settings, source_gallery, target_gallery)
         await target_gallery.prepare()
-        if settings.processes == 1:
+        # Names of a list are handed out from here; whoever gets them needs only the place where they live.
+        places = (settings.base or source, target)
+        spread = "--cluster" if settings.cluster else "--processes" if settings.processes > 1 else None
+        if spread and sampler is not None:
+            raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {spread}")
+        if spread is None:
             opened = Run(source_gallery, target_gallery, settings, journal, sampler=sampler)
-        elif sampler is not None:
-            raise SettingsError("--sheet: its pictures are taken in this process, so it does not go with --processes")
+        elif settings.cluster:
+            from trio_mirror.cluster import ClusterRun
+
+            opened = ClusterRun(source_gallery, target_gallery, settings, journal, places)
         else:
             from trio_mirror.processes import ProcessRun
 
-            opened = ProcessRun(source_gallery, target_gallery, settings, journal, (source, target))
+            opened = ProcessRun(source_gallery, target_gallery, settings, journal, places)
         async with opened.working():
             yield opened
 
