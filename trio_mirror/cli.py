@@ -98,7 +98,8 @@ def mirror_gallery(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="A URL or a folder. Without it, a built-in gallery.",
+            help="A URL, a folder, or a list of names (with --base): a file, - for stdin. "
+            "Without it, a built-in gallery.",
             metavar="SOURCE",
             show_default=False,
             rich_help_panel=Panel.RUN,
@@ -150,7 +151,7 @@ def mirror_gallery(
 ) -> None:
     """Mirror every picture of a gallery left to right: list, download, flip, upload.
 
-    SOURCE and TARGET are each a URL like http://host/images/ or a folder.
+    SOURCE and TARGET are each a URL like http://host/images/ or a folder; SOURCE may also be a list of names.
     """
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
     try:

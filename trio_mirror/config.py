@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.fields import option_name, table_of
+from trio_mirror.names import hide_credentials
 from trio_mirror.options import Options
 from trio_mirror.settings import Settings, settings_table
 
@@ -212,11 +213,6 @@ def shown_config(chosen: Mapping[str, Chosen]) -> str:
             rows.append((f"{'# ' if hidden != value else ''}{key} = {hidden}", chosen[name].origin))
     width = max(len(text) for text, _ in rows if len(text) <= 40)
     return "\n".join(f"{text:{width}}  # {_escaped(origin)}" for text, origin in rows)
-
-
-def hide_credentials(text: str) -> str:
-    """Leaves out the credentials of a URL: its userinfo (RFC 3986, section 3.2.1)."""
-    return re.sub(r"(?<=://)[^/?#]*@", "(hidden)@", text)
 
 
 def to_toml(value: Any) -> str:

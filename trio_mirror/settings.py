@@ -127,6 +127,15 @@ class Settings:
         shown="no limit",
         example="50/s",
     )
+    base: str | None = setting(
+        None,
+        "Where the names of a list live: a URL or a folder.",
+        Panel.RUN,
+        str,
+        "PLACE",
+        "none",
+        example="http://host/images/",
+    )
     drain: float = seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
 
     timeout: float = seconds(30.0, "For one request attempt, body included.", Panel.TIME)
@@ -220,7 +229,9 @@ class Settings:
             self._require(name, "a list of patterns", lambda value: not isinstance(value, str))
         self._require("cluster", "ray://HOST:PORT, HOST:PORT, auto or local", _CLUSTER.fullmatch)
         if self.cluster and self.processes > 1:
-            raise cannot_work("cluster", "it does not go with --processes: each core of the cluster is a worker already")
+            raise cannot_work(
+                "cluster", "it does not go with --processes: each core of the cluster is a worker already"
+            )
         self._require("field", "a name without line breaks", re.compile(r"[^\r\n\0]+").fullmatch)
         self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
         for name, value in self.header:
@@ -259,6 +270,7 @@ class Choices(TypedDict, total=False):
     slice: int
     adaptive: bool
     rate: float | None
+    base: str | None
     drain: float
     timeout: float
     flip_timeout: float

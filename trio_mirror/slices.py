@@ -63,6 +63,7 @@ def settings_of_slices(settings: Settings, *, concurrency: int, flip_threads: in
         concurrency=concurrency,
         flip_threads=flip_threads,
         rate=rate,
+        base=None,
         deadline=None,
         limit=None,
         include=(),

@@ -6,7 +6,6 @@ This is the one place that knows httpx's client classes and exceptions. An excha
 
 from __future__ import annotations
 
-import logging
 import ssl
 from base64 import b64encode
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
@@ -51,7 +50,6 @@ _ANSWER_TIMEOUT = 2.0
 _TIMED_OUT: dict[str, Any] = {"transient": True, "overload": True}
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _NO_BODY = httpx.ByteStream(b"")
-_log = logging.getLogger(__name__)
 
 _Error = TypeVar("_Error", bound=MirrorError)
 
@@ -90,8 +88,6 @@ async def open_client(
     Raises:
         SettingsError: ``ca_file`` cannot be read.
     """
-    if settings.insecure and base.scheme == "https":
-        _log.warning("--insecure: whoever answers for %s is believed", base.host)
     headers = httpx.Headers(
         {"Host": base.netloc.decode("ascii"), "User-Agent": f"trio-mirror/{__version__}", "Accept": "*/*"}
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import trio
 from rich.text import Text
@@ -15,14 +15,8 @@ from trio_mirror.names import printable
 from trio_mirror.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
-
     from trio_mirror.model import Result
-    from trio_mirror.pipeline import Run
-
-Opening: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]"
-"""Opens the names of a list."""
+    from trio_mirror.pipeline import Opening, Run
 
 _STAGES = (Stage.FETCH, Stage.FLIP, Stage.UPLOAD)
 _STYLES = {Stage.FETCH: "blue", Stage.FLIP: "magenta", Stage.UPLOAD: "green"}
