@@ -16,7 +16,9 @@ from tests import processes
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import png
 from tests.test_cli import cli
+from tests.test_readme import blocks
 from trio_mirror import Settings, SettingsError, Shard, mirror
+from trio_mirror.exits import ExitCode
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
 from trio_mirror.shard import parse_shard
@@ -187,3 +189,31 @@ async def test_four_processes_with_four_journals_merged_equal_one_run(tmp_path: 
         again = told(merged)[name]
         assert (again.outcome, again.sha256, again.error) == (entry.outcome, entry.sha256, entry.error)
     assert told(whole).keys() == told(merged).keys()
+
+
+def test_the_manifest_of_the_readme_is_an_indexed_job() -> None:
+    yaml = pytest.importorskip("yaml", reason="the extra test-cloud is not installed")
+    [block] = blocks("yaml")
+    manifest = yaml.safe_load(block)
+    spec = manifest["spec"]
+    [container] = spec["template"]["spec"]["containers"]
+
+    # What Kubernetes asks of a limit per index: Indexed, and pods that are not restarted (JobSpec, batch/v1).
+    assert (manifest["apiVersion"], manifest["kind"], spec["completionMode"]) == ("batch/v1", "Job", "Indexed")
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+    assert spec["backoffLimitPerIndex"] > 0
+    # There are as many indexes as parts.
+    assert f"--shard=auto/{spec['completions']}" in container["args"]
+    [fails, ignored] = spec["podFailurePolicy"]["rules"]
+    assert fails["action"] == "FailIndex"
+    assert fails["onExitCodes"] == {
+        "containerName": container["name"],
+        "operator": "In",
+        "values": [ExitCode.USAGE, ExitCode.FAILED, ExitCode.ACCESS, ExitCode.UNKNOWN],
+    }
+    assert ignored == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    # Its arguments are a command line that works.
+    options = [argument for argument in container["args"] if argument.startswith("--")]
+    done = cli(*options, "--show-config", JOB_COMPLETION_INDEX="7")
+    assert done.returncode == 0, done.stderr
+    assert 'shard = "8/8"' in done.stdout

@@ -30,9 +30,10 @@ from trio_mirror.errors import (
 from trio_mirror.galleries.faults import Fault, fault_of
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, media_type_of, printable
+from trio_mirror.transport.retry import Retrier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 
     from trio_mirror.settings import Settings
 
@@ -125,8 +126,8 @@ def _open_driver(scheme: str, url: str, settings: Settings) -> Any:
     from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 
     kind = fsspec.get_filesystem_class(scheme)
-    # One of our own, so that no listing is remembered, and its connections end with the run.
-    options = kind._get_kwargs_from_urls(url) | {"skip_instance_cache": True, "use_listings_cache": False}  # noqa: SLF001
+    # One of our own, whose connections end with the run.
+    options = kind._get_kwargs_from_urls(url) | {"skip_instance_cache": True}  # noqa: SLF001
     if scheme == "s3":
         options["config_kwargs"] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {}) | {
             "max_pool_connections": settings.concurrency,
@@ -139,6 +140,9 @@ def _open_driver(scheme: str, url: str, settings: Settings) -> Any:
         # asyncssh's default, ~/.ssh/known_hosts, which sshfs turns off.
         options["known_hosts"] = ()
         options["connect_timeout"] = settings.timeout
+    if scheme != "sftp":
+        # What changes is to be seen, and a long listing not kept. sshfs keeps none, and knows no such option.
+        options["use_listings_cache"] = False
     files = kind(**options)
     files.retries = 1
     return files if files.async_impl else AsyncFileSystemWrapper(files, asynchronous=False)
@@ -170,6 +174,7 @@ class FsspecGallery:
         self._root: str = files._strip_protocol(url)  # noqa: SLF001 (fsspec's way to tell a driver's own paths)
         self._settings = settings
         self._has_been_read = False
+        self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
 
     def __str__(self) -> str:
         return self._url
@@ -277,7 +282,7 @@ class FsspecGallery:
         prefix = f"{key}/" if key else ""
         page: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
         while True:
-            answer = await self._listed(self._files._call_s3("list_objects_v2", **page))  # noqa: SLF001
+            answer = await self._listed(partial(self._files._call_s3, "list_objects_v2", **page))  # noqa: SLF001
             for entry in answer.get("Contents", ()):
                 yield entry["Key"].removeprefix(prefix)
             if not answer.get("IsTruncated"):
@@ -289,7 +294,7 @@ class FsspecGallery:
         base = f"{self._root.rstrip('/')}/"
         folders = [self._root]
         while folders:
-            entries = await self._listed(self._files._ls(folders.pop(), detail=True))  # noqa: SLF001
+            entries = await self._listed(partial(self._files._ls, folders.pop(), detail=True))  # noqa: SLF001
             entries = sorted(entries, key=lambda entry: entry["name"])
             for entry in entries:
                 if entry["type"] == "file":
@@ -304,14 +309,21 @@ class FsspecGallery:
                     yield name
 
     def _path_of(self, name: str) -> str:
-        segments = check_name(name)
-        if "?versionId=" in name:
-            raise NameRefusedError("the name holds '?versionId=', which the driver takes for the version of another")
-        return "/".join((self._root.rstrip("/"), *segments))
+        path = "/".join((self._root.rstrip("/"), *check_name(name)))
+        # Drivers read more into a path than a key: a version on S3, a query on Azure.
+        if "?versionId=" in name or self._files._strip_protocol(path) != path:  # noqa: SLF001
+            raise NameRefusedError(
+                "the store's driver would take the name for another one, for what follows a '?' or '#'"
+            )
+        return path
 
-    async def _listed(self, listing: Coroutine[Any, Any, _T]) -> _T:
+    async def _listed(self, listing: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """One step of the list, in as many attempts as are allowed: the list may have a million of them."""
+        return await self._retrier.call(partial(self._list_attempt, listing))
+
+    async def _list_attempt(self, listing: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         try:
-            return await self._request(listing)
+            return await self._request(listing())
         except Exception as error:
             fault = fault_of(error)
             if fault.refused:
