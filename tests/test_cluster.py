@@ -106,9 +106,7 @@ def test_a_worker_that_lacks_a_package_is_told_of_once(photos: Path, tmp_path: P
     (tmp_path / "lacking").mkdir()
     # What the driver has and the workers have not: Ray starts those with an interpreter's own path before all others.
     (tmp_path / "lacking/sitecustomize.py").write_text(
-        "import os, sys\n"
-        "if any('default_worker' in it for it in sys.orig_argv):\n"
-        "    sys.modules['httpx'] = None\n"
+        "import os, sys\nif any('default_worker' in it for it in sys.orig_argv):\n    sys.modules['httpx'] = None\n"
     )
     done = ray_here(photos, "--to", tmp_path / "out", "--slice", "100", PYTHONPATH=str(tmp_path / "lacking"))
 
