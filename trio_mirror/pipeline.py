@@ -290,8 +290,10 @@ class Run:
             try:
                 async with self._names() as names:
                     async for name in names:
-                        journey = Journey(name, trio.current_time() + self._settings.picture_timeout)
+                        journey = Journey(name)
                         await self._tokens.acquire_on_behalf_of(journey)
+                        # Its life begins here: however long the others took, it has its whole time.
+                        journey.deadline = trio.current_time() + self._settings.picture_timeout
                         journey.began[Stage.LIST] = trio.current_time() - self._started
                         await (listed if self._is_to_do(journey) else ended).send(journey)
                         # Counted once it is on its way: a drain may have cut off the waits above.
