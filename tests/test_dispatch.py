@@ -87,9 +87,7 @@ async def test_a_lost_slice_goes_on_with_what_it_has_not_told(autojump_clock: tr
 
 async def test_what_is_left_of_a_slice_that_is_lost_three_times_fails(autojump_clock: trio.testing.MockClock) -> None:
     bad, good = CountedSlice(100), [CountedSlice(100) for _ in range(5)]
-    cluster = SimulatedCluster(
-        2, lambda _: 10.0, fails_after=lambda work: 2.5 if work is bad else math.inf, tells=1.0
-    )
+    cluster = SimulatedCluster(2, lambda _: 10.0, fails_after=lambda work: 2.5 if work is bad else math.inf, tells=1.0)
     async with dispatching(cluster) as dispatcher:
         await hand_out(dispatcher, [bad, *good])
 

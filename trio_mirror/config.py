@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -138,6 +136,8 @@ def _text_of(file: str) -> str:
 
 
 def _parse_toml(file: str, text: str) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -156,6 +156,8 @@ def _parse_toml(file: str, text: str) -> dict[str, Any]:
 
 def _lines_of_keys(text: str) -> dict[str, int]:
     """On which line each key stands, which tomllib does not tell: found by parsing more and more lines."""
+    import tomllib
+
     lines, found, begin = text.split("\n"), dict[str, int](), 0
     for end in range(1, len(lines) + 1):
         try:
@@ -169,6 +171,8 @@ def _lines_of_keys(text: str) -> dict[str, int]:
 
 
 def _nearest(name: str, table: Mapping[str, Setting]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
     return f"; did you mean {near[0].replace('_', '-')}?" if near else "; --show-config lists them"
 

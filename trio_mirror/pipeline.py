@@ -306,8 +306,8 @@ class Run:
         """The names to take: of the list, or with ``retry_failed`` of the journal."""
         if self._settings.retry_failed:
             assert self._journal is not None
-            names = self._journal.names((Outcome.FAILED, Outcome.UNKNOWN))
-            async with aclosing(each(names)) as failed:
+            names, shard = self._journal.names((Outcome.FAILED, Outcome.UNKNOWN)), self._settings.shard
+            async with aclosing(each(name for name in names if shard is None or shard.holds(name))) as failed:
                 yield failed
             return
         async with AsyncExitStack() as stack:
@@ -412,6 +412,8 @@ async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerat
         if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
             continue
         if any(fnmatchcase(name, pattern) for pattern in settings.exclude):
+            continue
+        if settings.shard is not None and not settings.shard.holds(name):
             continue
         yield name
         taken += 1

@@ -103,6 +103,8 @@ def _connect(address: str, job: SliceJob) -> None:
     }
     if address == "local":
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    # Ray prints what it thinks of lost nodes to stdout, which is for results; they tell of it themselves.
+    ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
     try:
         ray.init(address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -125,7 +127,7 @@ class RayEngine:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        desk = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(_desk_class())
+        desk = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_desk_class())
         self._desk = desk.remote()
         # Ray runs a task again by itself from its start; we do, without what was told.
         self._mirror = ray.remote(num_cpus=1, max_retries=0)(_slice_task())

@@ -66,6 +66,9 @@ class Gallery(Protocol):
         """
 
 
+STORES = ("s3", "gs", "az", "sftp", "memory")
+"""The schemes that fsspec's drivers serve."""
+
 Place: TypeAlias = str | PathLike[str] | Gallery
 """A gallery, the URL of one, or a folder. As a source, also a list: a file of names, or ``-`` for standard input."""
 
@@ -102,6 +105,11 @@ async def open_galleries(
 async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None) -> AsyncIterator[Gallery]:
     if isinstance(place, Gallery):
         yield place
+    elif (store := _as_store(place)) is not None:
+        from trio_mirror.galleries.store import open_store
+
+        async with open_store(store, settings) as gallery:
+            yield gallery
     elif (url := _as_url(place)) is None:
         from trio_mirror.galleries.directory import DirectoryGallery
 
@@ -128,14 +136,20 @@ def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
     return source if base is not None else None
 
 
+def _as_store(place: str | PathLike[str]) -> str | None:
+    """The place as the URL of a store, or None for anything else."""
+    return place if isinstance(place, str) and place.lower().startswith(tuple(f"{it}://" for it in STORES)) else None
+
+
 def _as_url(place: str | PathLike[str]) -> httpx.URL | None:
-    """The place as an HTTP URL, or None for a folder."""
-    if not isinstance(place, str) or "://" not in place:
+    """The place as an HTTP URL, or None for a folder or a store."""
+    if not isinstance(place, str) or "://" not in place or _as_store(place):
         return None
     scheme = place.partition("://")[0].lower()
     if scheme not in {"http", "https"}:
         raise SettingsError(
-            f"{printable(place)}: unknown scheme {scheme}://; a gallery is http://, https:// or a folder"
+            f"{printable(place)}: unknown scheme {scheme}://; a gallery is http://, https://, "
+            f"{'://, '.join(STORES)}:// or a folder"
         )
     try:
         url = httpx.URL(place)
@@ -154,8 +168,18 @@ def _first_origin(source: Place, target: Place | None) -> Origin | None:
 
 
 def _refuse_nested(source: Place, target: Place) -> None:
-    """A target folder inside its source folder would be listed with it, and mirrored again."""
-    if isinstance(source, Gallery) or isinstance(target, Gallery) or _as_url(source) or _as_url(target):
+    """A target inside its source would be listed with it, and mirrored again."""
+    if isinstance(source, Gallery) or isinstance(target, Gallery):
+        return
+    if (outer_url := _as_store(source)) and (inner_url := _as_store(target)):
+        from trio_mirror.galleries.store import split_store_url
+
+        *outer_place, outer_prefix = split_store_url(outer_url)
+        *inner_place, inner_prefix = split_store_url(inner_url)
+        depth = len(outer_prefix)
+        if outer_place == inner_place and len(inner_prefix) > depth and inner_prefix[:depth] == outer_prefix:
+            raise SettingsError(f"--to: {printable(inner_url)} lies inside the source; choose a prefix beside it")
+    if any(_as_store(place) or _as_url(place) for place in (source, target)):
         return
     inner, outer = Path(target).resolve(), Path(source).resolve()
     if outer in inner.parents:

@@ -213,9 +213,7 @@ class Client:
                 self._check_headers(response)
                 if response.status_code == 200 or (response.status_code == 304 and "If-None-Match" in headers):
                     return response
-                if response.status_code not in _REDIRECTS or "Location" not in response.headers:
-                    raise await _refusal(response)
-                url = _redirected(url, response.headers["Location"])
+                url = await _redirected(url, response)
             except BaseException:
                 await response.aclose()
                 raise
@@ -370,7 +368,15 @@ async def _refusal(response: httpx.Response) -> ExchangeError:
     )
 
 
-def _redirected(here: httpx.URL, location: str) -> httpx.URL:
+async def _redirected(here: httpx.URL, response: httpx.Response) -> httpx.URL:
+    """Where a redirect leads, on the same origin.
+
+    Raises:
+        ExchangeError: the answer is no redirect, or one that is not followed.
+    """
+    if response.status_code not in _REDIRECTS or "Location" not in response.headers:
+        raise await _refusal(response)
+    location = response.headers["Location"]
     try:
         there = here.join(location)
     except httpx.InvalidURL as error:
