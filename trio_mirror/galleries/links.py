@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 import httpx
 
 from trio_mirror.transport.client import origin
+
+# What makes a relative link more than a path below the base (RFC 3986, sections 4.2 and 5.2).
+_SPECIAL = re.compile("[?#:]")
+_SPECIAL_SEGMENTS = {"", ".", ".."}
 
 
 def name_below(base: httpx.URL, link: str) -> str | None:
@@ -16,9 +21,14 @@ def name_below(base: httpx.URL, link: str) -> str | None:
     segment. A segment that hides a slash stays encoded, so that the name rules see it, and refuse it.
 
     Args:
-        base: the URL of the gallery; what follows its last slash is no part of it.
+        base: the URL of the gallery, which ends in a slash.
         link: a URL, absolute or relative. With a query or a fragment it names no picture.
     """
+    # Resolving takes a tenth of a millisecond, and nearly all links of an index of 100,000 pictures are plain.
+    rest = link.removeprefix(str(base))
+    segments = rest.split("/")
+    if not _SPECIAL.search(rest) and _SPECIAL_SEGMENTS.isdisjoint(segments[:-1] if rest.endswith("/") else segments):
+        return "/".join(map(_decoded, segments))
     try:
         there = base.join(link)
     except (httpx.InvalidURL, ValueError):
