@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio_mirror.errors import (
     AccessError,
+    ClusterError,
     FetchError,
     FlipError,
     GalleryError,
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccessError",
+    "ClusterError",
     "FetchError",
     "FlipError",
     "Flipped",

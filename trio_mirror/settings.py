@@ -72,10 +72,14 @@ def parse_auth(text: str) -> tuple[str, str]:
     return user, password
 
 
+# Ray's own forms of an address, and "local", which starts it here.
+_CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9A-Fa-f:.]+\]|[^\s/@:\[\]]+):\d{1,5}")
+
 _POSITIVE = (
     "concurrency",
     "flip_threads",
     "processes",
+    "slice",
     "rate",
     "timeout",
     "flip_timeout",
@@ -104,6 +108,16 @@ class Settings:
     concurrency: int = count(16, "Pictures in flight at once.", Panel.RUN, short="-c")
     flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores")
     processes: int = count(1, "Processes that share the work.", Panel.RUN)
+    cluster: str | None = setting(
+        None,
+        "Ray cluster that shares the work: ray://HOST:PORT, HOST:PORT, auto or local.",
+        Panel.RUN,
+        str,
+        "CLUSTER",
+        "none",
+        example="local",
+    )
+    slice: int = count(2_000, "Names that a worker of the cluster takes at once.", Panel.RUN)
     adaptive: bool = flag("Fewer in flight while the server is overloaded.", Panel.RUN, default=True)
     rate: float | None = setting(
         None,
@@ -113,6 +127,15 @@ class Settings:
         "RATE",
         shown="no limit",
         example="50/s",
+    )
+    base: str | None = setting(
+        None,
+        "Where the names of a list live: a URL or a folder.",
+        Panel.RUN,
+        str,
+        "PLACE",
+        "none",
+        example="http://host/images/",
     )
     drain: float = seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
 
@@ -216,6 +239,11 @@ class Settings:
         self._require("max_name_bytes", f"from 1 to {MAX_NAME_BYTES}", lambda value: 1 <= value <= MAX_NAME_BYTES)
         for name in ("include", "exclude"):
             self._require(name, "a list of patterns", lambda value: not isinstance(value, str))
+        self._require("cluster", "ray://HOST:PORT, HOST:PORT, auto or local", _CLUSTER.fullmatch)
+        if self.cluster and self.processes > 1:
+            raise cannot_work(
+                "cluster", "it does not go with --processes: each core of the cluster is a worker already"
+            )
         self._require("field", "a name without line breaks", re.compile(r"[^\r\n\0]+").fullmatch)
         self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
         for name, value in self.header:
@@ -262,8 +290,11 @@ class Choices(TypedDict, total=False):
     concurrency: int
     flip_threads: int | None
     processes: int
+    cluster: str | None
+    slice: int
     adaptive: bool
     rate: float | None
+    base: str | None
     drain: float
     timeout: float
     flip_timeout: float

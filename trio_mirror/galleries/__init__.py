@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 import httpx
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.names import printable
+from trio_mirror.fields import cannot_work
+from trio_mirror.galleries.list_gallery import STDIN, ListGallery
+from trio_mirror.names import hide_credentials, is_url, printable
 from trio_mirror.transport.client import Origin, origin
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ STORES = ("s3", "gs", "az", "sftp", "memory")
 """The schemes that fsspec's drivers serve."""
 
 Place: TypeAlias = str | PathLike[str] | Gallery
-"""A gallery, the URL of one, or a folder."""
+"""A gallery, the URL of one, or a folder. As a source, also a list: a file of names, or ``-`` for standard input."""
 
 
 @asynccontextmanager
@@ -83,9 +85,14 @@ async def open_galleries(
     Raises:
         SettingsError: a place that cannot be a gallery.
     """
+    if (names := _list_of(source, settings.base)) is not None:
+        assert settings.base is not None
+        source = settings.base
     trusted = _first_origin(source, target)
     async with AsyncExitStack() as stack:
         source_gallery = await stack.enter_async_context(_open_gallery(source, settings, trusted))
+        if names is not None:
+            source_gallery = ListGallery(source_gallery, names)
         if target is None:
             target_gallery = source_gallery
         else:
@@ -112,6 +119,21 @@ async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None
 
         async with open_http_gallery(url, settings, trust=origin(url) == trusted) as gallery:
             yield gallery
+
+
+def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
+    """Where the list of names is, if the source is one and not a gallery."""
+    shown = "standard input" if source == STDIN else hide_credentials(str(source))
+    if isinstance(source, Gallery) or is_url(str(source)) or Path(source).is_dir():
+        if base is not None:
+            example = f"trio-mirror names.txt --base {hide_credentials(base)}"
+            raise cannot_work("base", f"it goes with a list of names, as in {example}; {shown} is a gallery")
+        return None
+    # What is not there is an unreadable list where a list was meant, and an unreadable folder otherwise.
+    if base is None and (source == STDIN or Path(source).exists()):
+        example = f"trio-mirror {source} --base http://host/images/"
+        raise cannot_work("base", f"where do the names live that {shown} lists? Say it as in {example}")
+    return source if base is not None else None
 
 
 def _as_store(place: str | PathLike[str]) -> str | None:
