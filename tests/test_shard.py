@@ -21,6 +21,7 @@ from trio_mirror import Settings, SettingsError, Shard, mirror
 from trio_mirror.exits import ExitCode
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
+from trio_mirror.processes import _settings_of_one_process
 from trio_mirror.shard import parse_shard
 
 if TYPE_CHECKING:
@@ -217,3 +218,9 @@ def test_the_manifest_of_the_readme_is_an_indexed_job() -> None:
     done = cli(*options, "--show-config", JOB_COMPLETION_INDEX="7")
     assert done.returncode == 0, done.stderr
     assert 'shard = "8/8"' in done.stdout
+
+
+def test_worker_processes_share_the_rate_of_their_shard() -> None:
+    settings = Settings(rate=80.0, shard=Shard(1, 4), processes=2)
+
+    assert _settings_of_one_process(settings).rate_here == 10.0

@@ -72,10 +72,15 @@ def moto() -> Iterator[httpx.Client]:
 def s3(moto: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> httpx.Client:
     """An empty S3 with one bucket, named ``bucket``, that the environment leads to."""
     moto.post("/moto-api/reset").raise_for_status()
-    moto.post("/moto-api/reset-auth", content="inf").raise_for_status()
+    enforce_rights(moto, after="inf")
     moto.put("/bucket").raise_for_status()
     lead_to(str(moto.base_url).rstrip("/"), monkeypatch)
     return moto
+
+
+def enforce_rights(s3: httpx.Client, after: str = "0") -> None:
+    """Lets moto refuse credentials that it does not know, after so many requests."""
+    s3.post("/moto-api/reset-auth", content=after).raise_for_status()
 
 
 def lead_to(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,12 +218,24 @@ async def test_a_name_that_is_no_place_below_the_prefix_is_refused(bucket: Galle
 def test_wrong_credentials_exit_6(s3: httpx.Client, tmp_path: Path, place: str) -> None:
     put(s3, "in/a.png")
     (tmp_path / "a.png").write_bytes(png())
-    s3.post("/moto-api/reset-auth", content="0").raise_for_status()
+    enforce_rights(s3)
 
     done = run("s3://bucket/in/") if place == "source" else run(tmp_path, "--to", "s3://bucket/in/")
 
     assert done.returncode == 6, done.stderr
     assert "s3://bucket/in/ refuses us" in done.stderr
+
+
+async def test_an_object_that_is_refused_fails_alone_once_another_was_given(s3: httpx.Client, bucket: Gallery) -> None:
+    put(s3, "in/a.png")
+    enforce_rights(s3)
+    with pytest.raises(AccessError, match="s3://bucket/in/ refuses us"):
+        await bucket.fetch("a.png")
+    enforce_rights(s3, after="inf")
+    await bucket.fetch("a.png")
+    enforce_rights(s3)
+    with pytest.raises(FetchError, match="cannot be read"):
+        await bucket.fetch("a.png")
 
 
 def test_no_credentials_exit_6(s3: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,16 +312,17 @@ async def test_a_store_that_does_not_answer_is_given_up(s3: httpx.Client, monkey
 async def test_a_request_that_is_cancelled_ends_on_the_other_loop(
     s3: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listener = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    lead_to(f"http://127.0.0.1:{listener[0].socket.getsockname()[1]}", monkeypatch)
-    async with open_galleries("s3://bucket/", None, Settings()) as (gallery, _), trio.open_nursery() as nursery:
-        nursery.start_soon(gallery.fetch, "a.png")
-        async with await listener[0].accept() as connection:
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    lead_to(f"http://127.0.0.1:{listener.socket.getsockname()[1]}", monkeypatch)
+    async with listener, open_galleries("s3://bucket/", None, Settings()) as (gallery, _):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(gallery.fetch, "a.png")
+            connection = await listener.accept()
             assert b"HEAD" in await connection.receive_some()
             nursery.cancel_scope.cancel()
-            with trio.CancelScope(shield=True), trio.fail_after(10):
+        async with connection:
+            with trio.fail_after(10):
                 assert await connection.receive_some() == b""
-    await listener[0].aclose()
 
 
 @pytest.fixture

@@ -126,5 +126,5 @@ def _settings_of_one_process(settings: Settings) -> Settings:
         settings,
         concurrency=-(-settings.concurrency // processes),
         flip_threads=settings.flip_threads or -(-available_cores() // processes),
-        rate=None if settings.rate is None else settings.rate / processes,
+        rate=None if settings.rate_here is None else settings.rate_here / processes,
     )

@@ -66,6 +66,7 @@ def settings_of_slices(settings: Settings, *, concurrency: int, flip_threads: in
         base=None,
         deadline=None,
         limit=None,
+        shard=None,
         include=(),
         exclude=(),
         max_failures=None,

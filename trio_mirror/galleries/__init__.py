@@ -88,6 +88,8 @@ async def open_galleries(
     if (names := _list_of(source, settings.base)) is not None:
         assert settings.base is not None
         source = settings.base
+    if target is not None:
+        _refuse_nested(source, target)
     trusted = _first_origin(source, target)
     async with AsyncExitStack() as stack:
         source_gallery = await stack.enter_async_context(_open_gallery(source, settings, trusted))
@@ -96,7 +98,6 @@ async def open_galleries(
         if target is None:
             target_gallery = source_gallery
         else:
-            _refuse_nested(source, target)
             target_gallery = await stack.enter_async_context(_open_gallery(target, settings, trusted))
         yield source_gallery, target_gallery
 
