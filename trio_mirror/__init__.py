@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio_mirror.errors import (
     AccessError,
+    ClusterError,
     FetchError,
     FlipError,
     GalleryError,
@@ -23,6 +24,7 @@ from trio_mirror.errors import (
 from trio_mirror.flip import flip
 from trio_mirror.model import Flipped, Limits, Lossless, Outcome, Picture, Report, Result, Stage
 from trio_mirror.settings import RetryUploads, Settings, UploadAs
+from trio_mirror.shard import Shard
 
 if TYPE_CHECKING:
     from trio_mirror.galleries import Gallery
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccessError",
+    "ClusterError",
     "FetchError",
     "FlipError",
     "Flipped",
@@ -52,6 +55,7 @@ __all__ = [
     "Run",
     "Settings",
     "SettingsError",
+    "Shard",
     "Stage",
     "StorageError",
     "UnknownUploadError",

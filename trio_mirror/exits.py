@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import (
     AccessError,
+    ClusterError,
     JournalError,
     ListError,
     MirrorError,
@@ -33,7 +34,7 @@ class ExitCode(IntEnum):
     TRANSIENT = 4
     """Some pictures failed, and all of them may work later: running again helps."""
     LIST = 5
-    """The list could not be read."""
+    """The list could not be read, or the cluster not be reached."""
     ACCESS = 6
     """Authentication or TLS was refused for the whole run."""
     STOPPED = 7
@@ -102,7 +103,7 @@ def _of_error(error: MirrorError) -> ExitCode:
             return ExitCode.USAGE
         case AccessError():
             return ExitCode.ACCESS
-        case ListError():
+        case ListError() | ClusterError():
             return ExitCode.LIST
         case JournalError() | OutputError() | StorageError():
             return ExitCode.DISK

@@ -1,49 +1,34 @@
 """The same run over several worker processes: one list, cut into slices; one report, one journal.
 
 For small pictures on many cores, where one event loop is the limit. Each slice is mirrored by this very
-pipeline in a process of its own, and its results come back as a whole; slices are sized to take about two
-seconds, so that progress is seen and a drain ends soon.
+pipeline in a process of its own, and its results come back as a whole; slices are sized to take about half
+a second, so that progress is seen, a drain ends soon, and no process waits long for the last one.
 """
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import trio
 
-from trio_mirror.errors import GalleryError, SettingsError
-from trio_mirror.galleries import Gallery, open_galleries
+from trio_mirror.errors import GalleryError
 from trio_mirror.model import Outcome, Result, Stage
-from trio_mirror.pipeline import Run, each
+from trio_mirror.pipeline import Run
 from trio_mirror.settings import available_cores
+from trio_mirror.slices import open_slice, settings_of_slices, slice_job, stages_passed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from os import PathLike
-
-    from trio_mirror.galleries import Place
-    from trio_mirror.journal import Entry, Journal
+    from trio_mirror.galleries import Gallery, Place
+    from trio_mirror.journal import Journal
     from trio_mirror.journey import Journey
     from trio_mirror.settings import Settings
+    from trio_mirror.slices import Slice, SliceJob
 
 _FIRST_SLICE, _LARGEST_SLICE = 32, 2_000
-_SLICE_SECONDS = 2.0
+_SLICE_SECONDS = 0.5
 # Seconds that a slice waits for more names before it goes as it is.
 _GATHER_SECONDS = 0.05
-
-Slice: TypeAlias = "Sequence[tuple[str, Entry | None]]"
-"""Names, each with what the journal knows of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SliceJob:
-    """What every slice of a run has in common. Small, and the same in every process."""
-
-    source: str | PathLike[str]
-    target: str | PathLike[str] | None
-    settings: Settings
 
 
 class ProcessRun(Run):
@@ -63,10 +48,7 @@ class ProcessRun(Run):
     ) -> None:
         # What is in flight here are names: two slices for each process. Pictures are bounded where they are.
         super().__init__(source, target, settings, journal, tokens=2 * settings.processes * _LARGEST_SLICE)
-        here, there = places
-        if isinstance(here, Gallery) or isinstance(there, Gallery):
-            raise SettingsError("--processes: the source and the target must be URLs or folders")
-        self._job = SliceJob(here, there, _settings_of_one_process(settings))
+        self._job = slice_job(places, _settings_of_one_process(settings), "--processes")
 
     async def _join_stages(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -114,8 +96,7 @@ class ProcessRun(Run):
         for journey in journeys:
             journey.given = by_name.get(journey.name)
             if journey.given is not None:
-                failed_at = journey.given.stage if journey.given.error is not None else None
-                self.passed.update(stage for stage in journey.given.seconds if stage is not failed_at)
+                self.passed.update(stages_passed(journey.given))
         return [journey for journey in journeys if journey.given is not None]
 
 
@@ -130,48 +111,20 @@ def mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError
 
 async def _mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError | None]:
     results: list[Result] = []
-    async with open_galleries(job.source, job.target, job.settings) as (source, target):
-        run = _SliceRun(source, target, job.settings, todo)
-        async with run.working():
-            try:
-                async for result in run:
-                    results.append(result)  # noqa: PERF401 (what came before an error counts)
-            except GalleryError as error:
-                return results, error
+    async with open_slice(job, todo) as run:
+        try:
+            async for result in run:
+                results.append(result)  # noqa: PERF401 (what came before an error counts)
+        except GalleryError as error:
+            return results, error
     return results, None
 
 
-class _SliceRun(Run):
-    """A run over names that were picked already."""
-
-    def __init__(self, source: Gallery, target: Gallery, settings: Settings, todo: Slice) -> None:
-        super().__init__(source, target, settings, journal=None)
-        self._todo = dict(todo)
-
-    @asynccontextmanager
-    async def _names(self) -> AsyncIterator[AsyncIterator[str]]:
-        async with aclosing(each(self._todo)) as names:
-            yield names
-
-    def _is_to_do(self, journey: Journey) -> bool:
-        journey.known = self._todo[journey.name]
-        return True
-
-
 def _settings_of_one_process(settings: Settings) -> Settings:
-    """What a slice is done with: shares of the whole, and nothing that is decided for the whole."""
     processes = settings.processes
-    return replace(
+    return settings_of_slices(
         settings,
-        processes=1,
         concurrency=-(-settings.concurrency // processes),
         flip_threads=settings.flip_threads or -(-available_cores() // processes),
         rate=None if settings.rate is None else settings.rate / processes,
-        deadline=None,
-        limit=None,
-        include=(),
-        exclude=(),
-        max_failures=None,
-        max_bytes_total=None,
-        retry_failed=False,
     )

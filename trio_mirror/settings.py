@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from trio_mirror.fields import Panel, cannot_work, choice, count, flag, parse_count, seconds, setting, table_of
 from trio_mirror.model import Limits, Lossless
 from trio_mirror.names import MAX_NAME_BYTES
+from trio_mirror.shard import Shard, parse_shard
 from trio_mirror.units import parse_byte_rate, parse_rate, parse_size
 
 if TYPE_CHECKING:
@@ -71,10 +72,14 @@ def parse_auth(text: str) -> tuple[str, str]:
     return user, password
 
 
+# Ray's own forms of an address, and "local", which starts it here.
+_CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9A-Fa-f:.]+\]|[^\s/@:\[\]]+):\d{1,5}")
+
 _POSITIVE = (
     "concurrency",
     "flip_threads",
     "processes",
+    "slice",
     "rate",
     "timeout",
     "flip_timeout",
@@ -103,6 +108,16 @@ class Settings:
     concurrency: int = count(16, "Pictures in flight at once.", Panel.RUN, short="-c")
     flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores")
     processes: int = count(1, "Processes that share the work.", Panel.RUN)
+    cluster: str | None = setting(
+        None,
+        "Ray cluster that shares the work: ray://HOST:PORT, HOST:PORT, auto or local.",
+        Panel.RUN,
+        str,
+        "CLUSTER",
+        "none",
+        example="local",
+    )
+    slice: int = count(2_000, "Names that a worker of the cluster takes at once.", Panel.RUN)
     adaptive: bool = flag("Fewer in flight while the server is overloaded.", Panel.RUN, default=True)
     rate: float | None = setting(
         None,
@@ -112,6 +127,15 @@ class Settings:
         "RATE",
         shown="no limit",
         example="50/s",
+    )
+    base: str | None = setting(
+        None,
+        "Where the names of a list live: a URL or a folder.",
+        Panel.RUN,
+        str,
+        "PLACE",
+        "none",
+        example="http://host/images/",
     )
     drain: float = seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
 
@@ -127,6 +151,15 @@ class Settings:
     )
     exclude: Sequence[str] = setting(
         (), "No names that match; repeatable.", Panel.PICK, str, "GLOB", "none", example="*.gif"
+    )
+    shard: Shard | None = setting(
+        None,
+        "Only part K of N, and 1/N of the rate; auto/N under Kubernetes and Slurm.",
+        Panel.PICK,
+        parse_shard,
+        "K/N",
+        "all",
+        example="1/4",
     )
 
     lossless: Lossless = choice(
@@ -197,6 +230,8 @@ class Settings:
         self._coerce("lossless", Lossless)
         self._coerce("upload_as", UploadAs)
         self._coerce("retry_uploads", RetryUploads)
+        if isinstance(self.shard, str):
+            self._parse_shard(self.shard)
         for name in _POSITIVE:
             self._require(name, "a number above 0", lambda value: 0 < value < math.inf)
         for name in ("drain", "min_rate", "retries", "retry_after_max"):
@@ -204,6 +239,11 @@ class Settings:
         self._require("max_name_bytes", f"from 1 to {MAX_NAME_BYTES}", lambda value: 1 <= value <= MAX_NAME_BYTES)
         for name in ("include", "exclude"):
             self._require(name, "a list of patterns", lambda value: not isinstance(value, str))
+        self._require("cluster", "ray://HOST:PORT, HOST:PORT, auto or local", _CLUSTER.fullmatch)
+        if self.cluster and self.processes > 1:
+            raise cannot_work(
+                "cluster", "it does not go with --processes: each core of the cluster is a worker already"
+            )
         self._require("field", "a name without line breaks", re.compile(r"[^\r\n\0]+").fullmatch)
         self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
         for name, value in self.header:
@@ -220,11 +260,23 @@ class Settings:
         except ValueError:
             raise cannot_work(name, f"{value!r} is none of {', '.join(kind)}") from None
 
+    def _parse_shard(self, text: str) -> None:
+        """Lets callers write ``"1/4"`` for ``Shard(1, 4)``."""
+        try:
+            object.__setattr__(self, "shard", parse_shard(text))
+        except ValueError as error:
+            raise cannot_work("shard", str(error)) from None
+
     def _require(self, name: str, wanted: str, holds: Callable[[Any], object]) -> None:
         value = getattr(self, name)
         if value is not None and not holds(value):
             example = settings_table()[name].example
             raise cannot_work(name, f"{value!r} cannot work; it must be {wanted}, such as {example}")
+
+    @property
+    def rate_here(self) -> float | None:
+        """The rate that this shard may use: its part of the whole, as the other shards ask the same server."""
+        return self.rate if self.rate is None or self.shard is None else self.rate / self.shard.count
 
     @property
     def limits(self) -> Limits:
@@ -238,8 +290,11 @@ class Choices(TypedDict, total=False):
     concurrency: int
     flip_threads: int | None
     processes: int
+    cluster: str | None
+    slice: int
     adaptive: bool
     rate: float | None
+    base: str | None
     drain: float
     timeout: float
     flip_timeout: float
@@ -249,6 +304,7 @@ class Choices(TypedDict, total=False):
     limit: int | None
     include: Sequence[str]
     exclude: Sequence[str]
+    shard: Shard | None
     lossless: Lossless
     retries: int
     retry_after_max: float

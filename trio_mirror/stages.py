@@ -65,6 +65,11 @@ class Stages:
         self._source_throttle = self._throttle()
         self._target_throttle = self._source_throttle if target is source else self._throttle()
 
+    def set_rate(self, rate: float | None) -> None:
+        """Changes how many requests may start a second at each gallery."""
+        self._source_throttle.set_rate(rate)
+        self._target_throttle.set_rate(rate)
+
     async def open_list(self, opening: Callable[[], Awaitable[_T]]) -> _T:
         """Opens the source's list, in as many attempts as it takes or as are allowed."""
         return await self._retrier.call(partial(self._attempt, self._source_throttle, opening))
@@ -176,4 +181,4 @@ class Stages:
     def _throttle(self) -> Throttle:
         settings = self._settings
         limit = self.limit if settings.adaptive else None
-        return Throttle(limit, rate=settings.rate, retry_after_max=settings.retry_after_max)
+        return Throttle(limit, rate=settings.rate_here, retry_after_max=settings.retry_after_max)

@@ -1,0 +1,125 @@
+"""A cluster that works on slices by Trio's clock alone, and the slices that it works on."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from trio_mirror.dispatch import Ended, Lost, Orders, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class CountedSlice:
+    """A slice of so many names, which have no names: results are counts."""
+
+    def __init__(self, names: int) -> None:
+        self.names = self.left = names
+        self.failed = 0
+        self.reason: str | None = None
+
+    async def tell(self, results: int) -> None:
+        self.left -= results
+
+    async def give_up(self, reason: str) -> None:
+        self.failed, self.left, self.reason = self.left, 0, reason
+
+
+class SimulatedCluster:
+    """Workers that need a time for each name, lose slices and fall silent as told.
+
+    Args:
+        workers: how many there are at first.
+        pace: names that a worker does a second, were it not for the rate; called for each attempt.
+        requests: requests made for each name, for the rate in the orders to bound.
+        fails_after: seconds after which an attempt is lost; called for each attempt, `math.inf` for never.
+        tells: seconds between two times that a worker tells its results.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        pace: Callable[[CountedSlice], float],
+        *,
+        requests: int = 1,
+        fails_after: Callable[[CountedSlice], float] = lambda _: math.inf,
+        tells: float = math.inf,
+    ) -> None:
+        self.workers = workers
+        self.lost_seconds = 0.0
+        self.starts = 0
+        self.calls = 0
+        self.orders = Orders(None)
+        self._at_work: dict[int, trio.CancelScope] = {}
+        self._pace, self._requests, self._fails_after, self._tells = pace, requests, fails_after, tells
+        self._waiting: deque[tuple[int, CountedSlice]] = deque()
+        self._happened: list[Told | Ended | Lost] = []
+        self._news = trio.Event()
+        self._nursery: trio.Nursery
+
+    async def run_in(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Has its workers work until it is cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def start(self, attempt: int, work: CountedSlice) -> None:
+        self.starts += 1
+        self.calls += 1
+        self._waiting.append((attempt, work))
+        self._hand_out()
+
+    async def news(self, orders: Orders) -> Sequence[Told | Ended | Lost]:
+        self.calls += 1
+        self.orders = orders
+        with trio.move_on_after(1.0):
+            await self._news.wait()
+        # Workers speak once in a while, so that the driver hears many of them at once.
+        await trio.sleep(0.1)
+        self._news = trio.Event()
+        happened, self._happened = self._happened, []
+        return happened
+
+    def employ(self, workers: int) -> None:
+        """Has so many workers from now on; if that is fewer, slices are lost with the others."""
+        self.workers = workers
+        for scope in list(self._at_work.values())[workers:]:
+            scope.cancel()
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting and len(self._at_work) < self.workers:
+            attempt, work = self._waiting.popleft()
+            self._at_work[attempt] = trio.CancelScope()
+            self._nursery.start_soon(self._work, attempt, work)
+
+    async def _work(self, attempt: int, work: CountedSlice) -> None:
+        pace, todo = self._pace(work), work.left
+        done, told, told_at = 0.0, 0, 0.0
+        began = trio.current_time()
+        with self._at_work[attempt] as scope:
+            scope.deadline = began + self._fails_after(work)
+            while told < todo and not self.orders.draining:
+                rate = math.inf if self.orders.rate is None else self.orders.rate / self._requests
+                speed = min(pace, rate)
+                step = min((todo - done) / speed, self._tells)
+                await trio.sleep(step)
+                done += step * speed
+                news, told = round(done) - told, round(done)
+                told_at = trio.current_time()
+                self._say(Told(attempt, news))
+        if scope.cancelled_caught:
+            self.lost_seconds += trio.current_time() - max(began, told_at)
+            self._say(Lost(attempt, "the node went away"))
+        else:
+            self._say(Ended(attempt))
+        del self._at_work[attempt]
+        self._hand_out()
+
+    def _say(self, event: Told | Ended | Lost) -> None:
+        self._happened.append(event)
+        self._news.set()

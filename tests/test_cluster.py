@@ -1,0 +1,224 @@
+"""The same run over a Ray cluster: a real one, on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+from tests.memory_gallery import MemoryGallery
+from tests.pictures import is_mirrored, png
+from tests.test_cli import CLEAN, cli, command
+from trio_mirror import ClusterError, Outcome, SettingsError, mirror, open_mirror
+from trio_mirror.galleries.server import serve_gallery
+from trio_mirror.journal import read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+with_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="pip install 'trio-mirror[cluster]'")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2_000):
+        (folder / f"{number:04}.png").write_bytes(png() if number % 100 else b"not a picture")
+    return folder
+
+
+@contextmanager
+def two_nodes() -> Iterator[Any]:
+    """A cluster of two nodes with a core each; gives it and the second node."""
+    from ray.cluster_utils import Cluster
+
+    # So that a lost node is noticed within seconds.
+    soon = {"health_check_period_ms": 500, "health_check_timeout_ms": 1_000, "health_check_failure_threshold": 3}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": soon}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        yield cluster, cluster.add_node(num_cpus=1)
+    finally:
+        cluster.shutdown()
+
+
+@with_ray
+async def test_a_node_that_is_lost_loses_no_picture(photos: Path, tmp_path: Path) -> None:
+    journal, names = tmp_path / "run.journal", list[str]()
+    with two_nodes() as (cluster, second):
+        async with (
+            serve_gallery(photos, tmp_path / "stored") as url,
+            open_mirror(url, cluster=cluster.address, slice=100, journal=str(journal)) as results,
+        ):
+            async for result in results:
+                names.append(result.name)
+                if len(names) == 300:
+                    cluster.remove_node(second, allow_graceful=False)
+                if len(names) == 600:
+                    cluster.add_node(num_cpus=1)
+
+    report = results.report
+    assert len(names) == len(set(names)) == report.listed == report.finished == 2_000
+    assert (report.mirrored, report.failed) == (1_980, 20)
+    stored = {path.name: path.read_bytes() for path in (tmp_path / "stored").iterdir()}
+    assert len(stored) == 1_980
+    assert all(is_mirrored(png(), data) for data in stored.values())
+    with read_journal(journal) as rows:
+        counts = rows.summary().counts
+    assert (counts[Outcome.MIRRORED], counts[Outcome.FAILED]) == (1_980, 20)
+
+
+def ray_here(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command line with Ray on this machine."""
+    return subprocess.run(
+        command(*arguments, "--cluster", "local"),
+        capture_output=True,
+        text=True,
+        env=CLEAN | environment,
+        check=False,
+        timeout=120,
+    )
+
+
+@with_ray
+def test_ray_on_this_machine_mirrors_the_built_in_gallery_and_says_nothing() -> None:
+    done = ray_here("--json", "--slice", "4")
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["mirrored"] == report["listed"] > 0
+    assert "built-in gallery" in done.stderr
+    assert "ray" not in done.stderr.lower().replace(str(report["source"]), "")
+
+
+@with_ray
+def test_a_worker_that_lacks_a_package_is_told_of_once(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "lacking").mkdir()
+    # What the driver has and the workers have not: Ray starts those with an interpreter's own path before all others.
+    (tmp_path / "lacking/sitecustomize.py").write_text(
+        "import os, sys\nif any('default_worker' in it for it in sys.orig_argv):\n    sys.modules['httpx'] = None\n"
+    )
+    done = ray_here(photos, "--to", tmp_path / "out", "--slice", "100", PYTHONPATH=str(tmp_path / "lacking"))
+
+    assert done.returncode == 5
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert "httpx" in errors[0]
+    assert "pip install 'trio-mirror[cluster]'" in errors[0]
+
+
+@with_ray
+async def test_ctrl_c_drains_the_workers(photos: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "stored"
+    async with serve_gallery(photos, stored) as url:
+        process = await trio.lowlevel.open_process(
+            command(url, "--json", "--cluster", "local", "--slice", "1000", "--rate", "50/s"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=CLEAN,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        with trio.fail_after(100):
+            while not any(stored.iterdir()):  # noqa: ASYNC110 (another process makes them)
+                await trio.sleep(0.01)
+            # A terminal sends it to every process of the group.
+            os.killpg(process.pid, signal.SIGINT)
+            out = b"".join([part async for part in process.stdout])
+            assert await process.wait() == 130
+
+    report = json.loads(out)
+    assert 0 < report["mirrored"] == len(list(stored.iterdir())) < 2_000
+    assert report["listed"] == report["mirrored"] + report["failed"]
+
+
+@with_ray
+async def test_a_second_ctrl_c_stops_at_once_and_leaves_no_process(photos: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "stored"
+    async with serve_gallery(photos, stored) as url:
+        process = await trio.lowlevel.open_process(
+            command(url, "--cluster", "local", "--rate", "5/s"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=CLEAN | {"MARKED_BY": str(tmp_path)},
+            start_new_session=True,
+        )
+        with trio.fail_after(100):
+            while not any(stored.iterdir()):  # noqa: ASYNC110 (another process makes them)
+                await trio.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+            while processes_marked(str(tmp_path)):  # noqa: ASYNC110 (the system ends them)
+                await trio.sleep(0.1)
+
+
+def processes_marked(mark: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"MARKED_BY={mark}".encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+@with_ray
+async def test_credentials_are_no_arguments_of_a_task(photos: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    from trio_mirror import cluster, ray_engine
+
+    sent = list[Any]()
+    start = ray_engine.RayEngine._start
+
+    def noted(self: Any, attempt: int, todo: list[Any]) -> None:
+        sent.append((self._desk, attempt, todo))
+        start(self, attempt, todo)
+
+    monkeypatch.setattr(ray_engine.RayEngine, "_start", noted)
+    report = await mirror(photos, tmp_path / "out", cluster="local", limit=20, auth=("someone", "very-secret"))
+
+    assert report.mirrored == 19
+    assert sent
+    assert "very-secret" not in str(sent)
+    assert cluster
+
+
+async def test_a_cluster_that_is_not_there_is_named(photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="pip install 'trio-mirror[cluster]'")
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:1 cannot be reached"):
+        await mirror(photos, tmp_path / "out", cluster="ray://127.0.0.1:1")
+    done = await trio.to_thread.run_sync(cli, photos, "--to", tmp_path / "out", "--cluster", "127.0.0.1:1")
+    assert (done.returncode, "127.0.0.1:1" in done.stderr) == (5, True)
+
+
+def test_without_ray_the_way_to_get_it_is_told(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "lacking").mkdir()
+    (tmp_path / "lacking/sitecustomize.py").write_text("import sys\nsys.modules['ray'] = None\n")
+    done = ray_here(photos, "--to", tmp_path / "out", PYTHONPATH=str(tmp_path / "lacking"))
+
+    assert done.returncode == 2
+    assert "pip install 'trio-mirror[cluster]'" in done.stderr
+
+
+async def test_an_object_cannot_go_to_a_cluster() -> None:
+    with pytest.raises(SettingsError, match="--cluster"):
+        await mirror(MemoryGallery(["a.png"]), cluster="local")
+
+
+@pytest.mark.parametrize("cluster", ["nowhere", "http://host:1", "ray://host", "ray://user:secret@host:1", ""])
+def test_an_address_that_is_none_is_refused(photos: Path, cluster: str) -> None:
+    done = cli(photos, "--cluster", cluster)
+
+    assert done.returncode == 2
+    assert "--cluster" in done.stderr

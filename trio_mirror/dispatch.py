@@ -1,0 +1,205 @@
+"""Slices handed out to the workers of a cluster: how many at once, again after a loss, and at which rate.
+
+It knows nothing of Ray, nor of pictures: an `Engine` works on slices, and a `Slice` knows what is left of it.
+Slices end in any order, so that a slow one keeps its own place and nobody else's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import trio
+
+from trio_mirror.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from trio_mirror.errors import GalleryError
+
+LOSSES = 3
+"""So often a slice may be lost with its worker; then what is left of it fails."""
+_EACH_WORKER = 2
+"""Slices in flight for each worker: one that it works on, and one so that it need not wait for the next."""
+
+_S = TypeVar("_S", bound="Slice")
+_S_contra = TypeVar("_S_contra", bound="Slice", contravariant=True)
+
+
+class Slice(Protocol):
+    """Part of the list, and what is left of it."""
+
+    @property
+    def left(self) -> int:
+        """How many names have no result yet."""
+
+    async def tell(self, results: Any) -> None:
+        """Takes results; those of names that have theirs count for nothing."""
+
+    async def give_up(self, reason: str) -> None:
+        """Ends all that is left as failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What all workers are to know, at any moment."""
+
+    rate: float | None
+    """Requests that each may start a second; None for no bound."""
+    draining: bool = False
+    """No new pictures; those in flight have ``drain`` seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A worker gave results of its slice."""
+
+    attempt: int
+    results: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A worker is done with its slice, of which all results are told."""
+
+    attempt: int
+    error: GalleryError | None = None
+    """What makes the run as a whole pointless, if anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A slice came to no end: its worker, or the whole node, is gone."""
+
+    attempt: int
+    reason: str
+
+
+class Engine(Protocol[_S_contra]):
+    """Workers, wherever they are."""
+
+    @property
+    def workers(self) -> int:
+        """How many slices can be worked on at once, as of the last news."""
+
+    async def start(self, attempt: int, work: _S_contra) -> None:
+        """Hands out what is left of a slice, to be worked on when a worker is free."""
+
+    async def news(self, orders: Orders) -> Sequence[Told | Ended | Lost]:
+        """Passes on the orders, and gives what happened since the last call; waits a second at most if nothing did.
+
+        What a worker told comes before its end or its loss.
+
+        Raises:
+            ClusterError: the workers cannot be reached any more.
+        """
+
+
+@dataclass(slots=True, eq=False)
+class _InFlight(Generic[_S]):
+    work: _S
+    losses: int = 0
+
+
+class Dispatcher(Generic[_S]):
+    """Hands out slices, each until it has all its results.
+
+    Args:
+        engine: the workers.
+        rate: requests started a second, by all workers together; None for no bound.
+        on_error: told of what makes the run as a whole pointless.
+    """
+
+    def __init__(self, engine: Engine[_S], *, rate: float | None, on_error: Callable[[GalleryError], None]) -> None:
+        self._engine = engine
+        self._rate = rate
+        self._on_error = on_error
+        self._draining = False
+        self._attempts = count()
+        self._in_flight: dict[int, _InFlight[_S]] = {}
+        self._taking = trio.CancelScope()
+        self._all_taken = False
+        self._places = trio.CapacityLimiter(1)
+
+    @property
+    def left(self) -> int:
+        """Names in flight."""
+        return sum(it.work.left for it in self._in_flight.values())
+
+    @property
+    def places(self) -> int:
+        """How many slices may be in flight now."""
+        return int(self._places.total_tokens)
+
+    def drain(self) -> None:
+        """Takes no new slices, and has the workers take no new pictures of theirs."""
+        self._draining = True
+        self._taking.cancel()
+
+    async def run(self, slices: trio.MemoryReceiveChannel[_S]) -> None:
+        """Hands out all slices, and returns when the last of them has its end."""
+        self._count_workers()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._take, slices)
+            while self._in_flight or not self._all_taken:
+                try:
+                    events = await self._engine.news(self._orders())
+                except ClusterError as error:
+                    self._on_error(error)
+                    self._in_flight.clear()
+                    break
+                for event in events:
+                    await self._heed(event)
+                self._count_workers()
+            self._taking.cancel()
+
+    async def _take(self, slices: trio.MemoryReceiveChannel[_S]) -> None:
+        with slices, self._taking:
+            async for work in slices:
+                in_flight = _InFlight(work)
+                await self._places.acquire_on_behalf_of(in_flight)
+                await self._start(in_flight)
+        self._all_taken = True
+
+    async def _start(self, in_flight: _InFlight[_S]) -> None:
+        attempt = next(self._attempts)
+        self._in_flight[attempt] = in_flight
+        await self._engine.start(attempt, in_flight.work)
+
+    async def _heed(self, event: Told | Ended | Lost) -> None:
+        in_flight = self._in_flight.get(event.attempt)
+        if in_flight is None:
+            # A worker that was given up for lost still speaks: its slice is in other hands.
+            return
+        match event:
+            case Told():
+                await in_flight.work.tell(event.results)
+            case Ended():
+                if event.error is not None:
+                    self._on_error(event.error)
+                await self._end(event.attempt, "its results did not arrive")
+            case Lost():
+                await self._end(event.attempt, event.reason)
+
+    async def _end(self, attempt: int, reason: str) -> None:
+        """Ends an attempt at a slice: what has no result yet is handed out again, or fails for the reason."""
+        in_flight = self._in_flight.pop(attempt)
+        if in_flight.work.left and not self._draining:
+            in_flight.losses += 1
+            if in_flight.losses < LOSSES:
+                await self._start(in_flight)
+                return
+            await in_flight.work.give_up(reason)
+        self._places.release_on_behalf_of(in_flight)
+
+    def _orders(self) -> Orders:
+        if self._rate is None:
+            return Orders(None, self._draining)
+        # No more slices than these are worked on at once, so that all shares together are never above the rate.
+        at_work = min(self._engine.workers, len(self._in_flight)) if self._all_taken else self._engine.workers
+        return Orders(self._rate / max(1, at_work), self._draining)
+
+    def _count_workers(self) -> None:
+        self._places.total_tokens = max(1, _EACH_WORKER * self._engine.workers)
