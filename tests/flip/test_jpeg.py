@@ -323,6 +323,7 @@ def test_the_limits_are_held_and_named(limits: Limits, words: str) -> None:
         ({9: 2}, "2 colour components"),
         ({11: 0x02}, "sampling factors"),
         ({5: 0x40, 7: 0x40}, "bytes cannot hold"),
+        ({1: 0xC9, 5: 0x20, 7: 0x20}, "bytes cannot hold"),  # found by fuzzing: arithmetic coding had no bound
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

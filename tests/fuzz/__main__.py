@@ -42,7 +42,7 @@ parser.add_argument(
     default=Path(".fuzz"),
     help="where inputs and findings are kept (default: %(default)s)",
 )
-parser.add_argument("--replay", type=Path, metavar="FILE", help="only flip this finding once more")
+parser.add_argument("--replay", type=Path, metavar="FILE", help="flip only this finding, under the same limits")
 options = parser.parse_args()
 
 # JPEG has two routes, with libturbojpeg and without.
@@ -83,20 +83,15 @@ def prepare() -> tuple[Path, Path]:
 
 
 warnings.simplefilter("ignore")  # Pillow's, of the damage
-if options.replay:
-    flip(options.replay.read_bytes())
-else:
-    inputs, findings = prepare()
-    print(f"to replay a finding: python -m tests.fuzz {options.parser} --replay {findings}/FILE", flush=True)
-    fuzzer = [
-        "fuzz",
-        f"-max_total_time={round(60 * options.minutes)}",
-        f"-max_len={MAX_BYTES}",
-        f"-timeout={TIMEOUT}",
-        f"-rss_limit_mb={MEMORY}",
-        f"-artifact_prefix={findings}/",
-        "-print_final_stats=1",
-        str(inputs),
-    ]
-    atheris.Setup(fuzzer, flip)
-    atheris.Fuzz()
+inputs, findings = prepare()
+print(f"to replay a finding: python -m tests.fuzz {options.parser} --replay {findings}/FILE", flush=True)
+bounds = [
+    f"-max_total_time={round(60 * options.minutes)}",
+    f"-max_len={MAX_BYTES}",
+    f"-timeout={TIMEOUT}",
+    f"-rss_limit_mb={MEMORY}",
+    f"-artifact_prefix={findings}/",
+    "-print_final_stats=1",
+]
+atheris.Setup(["fuzz", *bounds, str(options.replay or inputs)], flip)
+atheris.Fuzz()

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _THUMBNAIL_LIMITS = Limits(frame_pixels=4_000_000)
 # In blocks of 64 pixels; below it a false claim costs little memory.
 _SMALL_FRAME = 1 << 16
+# A block takes at least a bit of Huffman coding. Arithmetic coding has no such bound: a blank picture of any size
+# takes some 200 bytes, and a false claim as much time and memory as a true one. What is not blank takes more than
+# an eighth of a bit but for a few drawings.
+_HUFFMAN_BLOCKS_A_BYTE, _ARITHMETIC_BLOCKS_A_BYTE = 8, 64
 # T.81, table B.1: what follows SOF0 to SOF2, SOF9 and SOF10, the codings that decoders read.
 _RARE_CODINGS = {
     0xC3: "lossless",
@@ -51,9 +55,9 @@ def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
     if len(frame.components) not in {1, 3, 4}:
         raise FlipError(f"the JPEG has {len(frame.components)} colour components; only 1, 3 and 4 are supported")
     check_size(frame.width, frame.height, limits)
-    # A block takes at least a bit of Huffman coding. Claims beyond that would only cost memory.
     blocks = frame.width * frame.height // 64
-    if not jpeg.entropy_coding.arithmetic and blocks > _SMALL_FRAME and blocks > 8 * size:
+    densest = _ARITHMETIC_BLOCKS_A_BYTE if jpeg.entropy_coding.arithmetic else _HUFFMAN_BLOCKS_A_BYTE
+    if blocks > _SMALL_FRAME and blocks > densest * size:
         raise FlipError(f"the JPEG is truncated: {size:,} bytes cannot hold {frame.width} by {frame.height} pixels")
 
 
