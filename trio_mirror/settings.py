@@ -220,7 +220,9 @@ class Settings:
             self._require(name, "a list of patterns", lambda value: not isinstance(value, str))
         self._require("cluster", "ray://HOST:PORT, HOST:PORT, auto or local", _CLUSTER.fullmatch)
         if self.cluster and self.processes > 1:
-            raise cannot_work("cluster", "it does not go with --processes: each core of the cluster is a worker already")
+            raise cannot_work(
+                "cluster", "it does not go with --processes: each core of the cluster is a worker already"
+            )
         self._require("field", "a name without line breaks", re.compile(r"[^\r\n\0]+").fullmatch)
         self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
         for name, value in self.header:
