@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
+from tests.simulated_cluster import open_at_once
 from tests.test_cli import CLEAN, cli, command
 from trio_mirror import ClusterError, Outcome, SettingsError, mirror, open_mirror
 from trio_mirror.galleries.server import serve_gallery
@@ -92,6 +94,21 @@ def ray_here(*arguments: str | Path, **environment: str) -> subprocess.Completed
         check=False,
         timeout=120,
     )
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 2_000])
+async def test_the_driver_gives_each_result_once_in_slices_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, autojump_clock: trio.testing.MockClock, size: int
+) -> None:
+    monkeypatch.setattr("trio_mirror.cluster.open_ray", open_at_once)
+    for number in range(100):
+        (tmp_path / f"{number:02}.png").touch()
+    with trio.fail_after(3_600):
+        async with open_mirror(tmp_path, tmp_path, cluster="local", slice=size) as results:
+            names = [result.name async for result in results]
+
+    assert sorted(names) == [f"{number:02}.png" for number in range(100)]
+    assert (results.report.listed, results.report.mirrored, results.in_flight) == (100, 100, 0)
 
 
 @with_ray

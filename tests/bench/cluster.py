@@ -51,12 +51,13 @@ def run(options: argparse.Namespace) -> int:
     """Prints the pictures a second of both and their ratio; 1 where it is too small, or something failed."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     try:
-        with running() as runner, _cluster_of(1) as one, _cluster_of(2) as two:
+        with running() as runner:
             # In turn, so that whatever else the machine does meets both alike.
             for _ in range(options.rounds):
-                for workers, contender in {1: one, 2: two}.items():
-                    rates[workers].append(_rate(runner, contender, options.pictures))
-                    print(f"{contender.title}: {rates[workers][-1]:,.0f} pictures per second", flush=True)
+                for workers, measured in rates.items():
+                    with _cluster_of(workers) as contender:
+                        measured.append(_rate(runner, contender, options.pictures))
+                    print(f"{contender.title}: {measured[-1]:,.0f} pictures per second", flush=True)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

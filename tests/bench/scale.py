@@ -11,7 +11,6 @@ import math
 import random
 import time
 import tracemalloc
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
@@ -21,15 +20,15 @@ import trio
 import trio.testing
 
 from tests.memory_gallery import MemoryGallery
-from tests.simulated_cluster import CountedSlice, SimulatedCluster
+from tests.simulated_cluster import CountedSlice, SimulatedCluster, open_at_once
 from trio_mirror.cluster import ClusterRun, NamedSlice
-from trio_mirror.dispatch import Dispatcher, Ended, Orders, Told
-from trio_mirror.model import Outcome, Result, Stage
+from trio_mirror.dispatch import Dispatcher
 from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator
+
+    from trio_mirror.model import Result
 
 _REQUESTS = 2  # for a name: to get its picture, and to send it back to the same origin
 _TELLS = 10.0  # seconds; workers do so each second, which the model bundles
@@ -127,34 +126,8 @@ async def _feed(send: trio.MemorySendChannel[CountedSlice], names: int, size: in
             await send.send(CountedSlice(min(size, names - begin)))
 
 
-class _AtOnce:
-    """An engine that has the result of each name at once: what is left is the driver's own time."""
-
-    workers = 4
-
-    def __init__(self) -> None:
-        self._happened: list[Told | Ended] = []
-
-    async def start(self, attempt: int, work: NamedSlice) -> None:
-        seconds = dict.fromkeys((Stage.FETCH, Stage.FLIP, Stage.UPLOAD), 0.1)
-        results = [
-            Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, attempts=2, seconds=seconds)
-            for name in work.todo
-        ]
-        self._happened += [Told(attempt, results), Ended(attempt)]
-
-    async def news(self, orders: Orders) -> list[Told | Ended]:
-        await trio.sleep(0)
-        happened, self._happened = self._happened, []
-        return happened
-
-
 def _seconds_of_a_name() -> float:
     """Seconds of the driver for one name, from its list to its report."""
-
-    @asynccontextmanager
-    async def at_once(*_: object) -> AsyncIterator[_AtOnce]:
-        yield _AtOnce()
 
     async def drive() -> float:
         listed = (f"{number:0{_LENGTH}}" for number in range(_NAMES_MEASURED))
@@ -168,7 +141,7 @@ def _seconds_of_a_name() -> float:
             raise SystemExit(f"only {run.report.mirrored:,} of {_NAMES_MEASURED:,} names came through")
         return (time.process_time() - began) / _NAMES_MEASURED
 
-    with patch("trio_mirror.cluster.open_ray", at_once):
+    with patch("trio_mirror.cluster.open_ray", open_at_once):
         return trio.run(drive)
 
 
@@ -189,35 +162,52 @@ def _bytes_of_a_name() -> float:
 
 def _table(options: argparse.Namespace, rows: list[_Modelled], name: _Name) -> list[str]:
     names = int(options.names)
-    lines = [
-        f"{names:,} names in slices of {options.slice:,}; a worker does {options.pace:g} a second and is lost every"
-        f" {options.lost_every:g} h, one slice in {1 / _SLOW_SHARE:,.0f} is {_SLOWER} × slower;"
-        f" one origin, {options.rate:,.0f} requests a second, {_REQUESTS} a name",
-        "",
-        "| workers | time | at best | by stragglers | by losses | slices run again | calls a second | possible | memory |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    lost = ["by stragglers", "by losses", "slices run again"]
+    columns = ["workers", "time", "at best", *lost, "calls a second", "possible", "memory"]
+        "workers",
+        "time",
+        "at best",
+        "by stragglers",
+        "by losses",
+        "slices run again",
+        "calls a second",
+        "possible",
+        "memory",
     ]
-    for row in rows:
-        again = row.starts - math.ceil(names / options.slice)
-        cells = (
-            f"{row.workers:,}",
-            _time(row.seconds),
-            _time(row.at_best),
-            _time(row.stragglers),
-            _time(row.losses),
-            f"{again:,}",
-            f"{row.calls / row.seconds:,.0f}",
-            f"{row.calls / row.real_seconds:,.0f}",
-            f"{2 * row.workers * options.slice * name.bytes / 1024**2:,.0f} MiB",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
     return [
-        *lines,
+        (
+            f"{names:,} names in slices of {options.slice:,}; a worker does {options.pace:g} a second and is lost every"
+            f" {options.lost_every:g} h, one slice in {1 / _SLOW_SHARE:,.0f} is {_SLOWER} × slower;"
+            f" one origin, {options.rate:,.0f} requests a second, {_REQUESTS} a name"
+        ),
         "",
-        f"measured over {_NAMES_MEASURED:,} names: the driver needs {1e6 * name.seconds:.0f} µs and {name.bytes:.0f}"
-        f" bytes for each, so that it takes {1 / name.seconds:,.0f} a second at most,"
-        f" and for {names:,} of them {_time(names * name.seconds)} of one core",
+        f"| {' | '.join(columns)} |",
+        f"|{' --- |' * len(columns)}",
+        *(f"| {' | '.join(_cells(options, row, name))} |" for row in rows),
+        "",
+        (
+            f"measured over {_NAMES_MEASURED:,} names: the driver needs {1e6 * name.seconds:.0f} µs and"
+            f" {name.bytes:.0f} bytes for each, so that it takes {1 / name.seconds:,.0f} a second at most,"
+            f" and for {names:,} of them {_time(names * name.seconds)} of one core"
+        ),
     ]
+
+
+def _cells(options: argparse.Namespace, row: _Modelled, name: _Name) -> tuple[str, ...]:
+    slices = math.ceil(int(options.names) / options.slice)
+    # Two slices for each worker, and what the list has ready for the next.
+    names_held = min(2 * row.workers + 2, slices) * options.slice
+    return (
+        f"{row.workers:,}",
+        _time(row.seconds),
+        _time(row.at_best),
+        _time(row.stragglers),
+        _time(row.losses),
+        f"{row.starts - slices:,}",
+        f"{row.calls / row.seconds:,.0f}",
+        f"{row.calls / row.real_seconds:,.0f}",
+        f"{names_held * name.bytes / 1024**2:,.0f} MiB",
+    )
 
 
 def _time(seconds: float) -> str:
