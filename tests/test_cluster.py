@@ -19,7 +19,8 @@ from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
 from tests.simulated_cluster import open_at_once
 from tests.test_cli import CLEAN, cli, command
-from trio_mirror import ClusterError, Outcome, SettingsError, mirror, open_mirror
+from trio_mirror import ClusterError, Outcome, Settings, SettingsError, mirror, open_mirror
+from trio_mirror.cluster import ClusterRun
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
 
@@ -98,17 +99,22 @@ def ray_here(*arguments: str | Path, **environment: str) -> subprocess.Completed
 
 @pytest.mark.parametrize("size", [1, 2, 7, 2_000])
 async def test_the_driver_gives_each_result_once_in_slices_of_any_size(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, autojump_clock: trio.testing.MockClock, size: int
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock, size: int
 ) -> None:
     monkeypatch.setattr("trio_mirror.cluster.open_ray", open_at_once)
-    for number in range(100):
-        (tmp_path / f"{number:02}.png").touch()
+    listed = [f"{number:02}.png" for number in range(100)]
+    source, target, settings = (
+        MemoryGallery([*listed, "../out.png"]),
+        MemoryGallery(),
+        Settings(cluster="local", slice=size),
+    )
+    run = ClusterRun(source, target, settings, None, ("source", "target"))
     with trio.fail_after(3_600):
-        async with open_mirror(tmp_path, tmp_path, cluster="local", slice=size) as results:
-            names = [result.name async for result in results]
+        async with run.working():
+            names = [result.name async for result in run]
 
-    assert sorted(names) == [f"{number:02}.png" for number in range(100)]
-    assert (results.report.listed, results.report.mirrored, results.in_flight) == (100, 100, 0)
+    assert sorted(names) == sorted([*listed, "../out.png"])
+    assert (run.report.listed, run.report.mirrored, run.report.failed, run.in_flight) == (101, 100, 1, 0)
 
 
 @with_ray

@@ -164,16 +164,6 @@ def _table(options: argparse.Namespace, rows: list[_Modelled], name: _Name) -> l
     names = int(options.names)
     lost = ["by stragglers", "by losses", "slices run again"]
     columns = ["workers", "time", "at best", *lost, "calls a second", "possible", "memory"]
-        "workers",
-        "time",
-        "at best",
-        "by stragglers",
-        "by losses",
-        "slices run again",
-        "calls a second",
-        "possible",
-        "memory",
-    ]
     return [
         (
             f"{names:,} names in slices of {options.slice:,}; a worker does {options.pace:g} a second and is lost every"
