@@ -17,7 +17,7 @@ import trio.testing
 
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
-from tests.simulated_cluster import open_at_once
+from tests.simulated_cluster import AtOnce, open_at_once
 from tests.test_cli import CLEAN, cli, command
 from trio_mirror import ClusterError, Outcome, Settings, SettingsError, mirror, open_mirror
 from trio_mirror.cluster import ClusterRun
@@ -102,6 +102,8 @@ async def test_the_driver_gives_each_result_once_in_slices_of_any_size(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock, size: int
 ) -> None:
     monkeypatch.setattr("trio_mirror.cluster.open_ray", open_at_once)
+    # So that all places are taken, and more names wait, before there is the first result.
+    monkeypatch.setattr(AtOnce, "pause", 1.0)
     listed = [f"{number:02}.png" for number in range(100)]
     source, target, settings = (
         MemoryGallery([*listed, "../out.png"]),
