@@ -250,3 +250,11 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, cluster: str) -> Non
 
     assert done.returncode == 2
     assert "--cluster" in done.stderr
+
+
+def test_a_sheet_does_not_go_with_a_cluster(tmp_path: Path) -> None:
+    done = cli(tmp_path, "--to", tmp_path, "--cluster", "local", "--sheet", tmp_path / "sheet.html")
+
+    assert done.returncode == 2
+    assert "--sheet" in done.stderr
+    assert "--cluster" in done.stderr

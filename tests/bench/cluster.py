@@ -70,4 +70,7 @@ def _rate(runner: Runner, contender: Contender, pictures: int) -> float:
     """Pictures a second, the start of Ray left out: the difference of a long run and a short one."""
     fewer = max(1, pictures // _FRACTION)
     short = runner.run(contender, "small", fewer, 16).seconds
-    return (pictures - fewer) / max(runner.run(contender, "small", pictures, 16).seconds - short, 1e-3)
+    seconds = runner.run(contender, "small", pictures, 16).seconds - short
+    if seconds <= 0:
+        raise BenchError(f"{pictures} pictures take no longer than {fewer} do: ask for more with --pictures")
+    return (pictures - fewer) / seconds
