@@ -27,15 +27,3 @@ def test_importing_the_package_is_light() -> None:
 
 def test_importing_the_pipeline_needs_no_server() -> None:
     assert not modules_after("from trio_mirror import mirror") & {"hypercorn", "starlette", "multipart", "ray"}
-
-
-def test_help_needs_neither_the_pipeline_nor_the_server() -> None:
-    code = "from trio_mirror.cli import app; app(['--help-all'], standalone_mode=False)"
-
-    assert not modules_after(code) & {"trio", "httpx", "PIL", "hypercorn", "starlette"}
-
-
-def test_version_needs_neither_the_pipeline_nor_the_server() -> None:
-    code = "from trio_mirror.cli import app; app(['--version'], standalone_mode=False)"
-
-    assert not modules_after(code) & {"trio", "httpx", "PIL", "hypercorn", "starlette"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -308,3 +309,25 @@ async def test_a_name_that_leaves_the_base_is_refused_without_a_request(answer_w
     assert (refused.outcome, refused.stage) == (Outcome.FAILED, Stage.LIST)
     assert mirrored.name == "b.png"
     assert [request.url.path for request in requests] == ["/images/", "/images/b.png", "/images/"]
+
+
+async def test_insecure_is_said_once_a_host_however_often_the_list_is_read(
+    answer_with: Install, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("trio_mirror"), "propagate", True)
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        is_list = request.url.path == "/images/"
+        return httpx.Response(200, text="a.png\n") if is_list else httpx.Response(200, content=png())
+
+    requests = answer_with(handle)
+    source, target = "https://gallery.example/images/", "https://gallery.example/mirrored/"
+    async with open_mirror(source, target, insecure=True) as run:
+        assert run.counting is not None
+        async with run.counting() as names:
+            assert [name async for name in names] == ["a.png"]
+        assert [result.outcome async for result in run] == [Outcome.MIRRORED]
+
+    assert [str(request.url) for request in requests].count(source) == 2
+    said = [record.getMessage() for record in caplog.records if "insecure" in record.getMessage()]
+    assert said == ["--insecure: whoever answers for gallery.example is believed"]

@@ -45,7 +45,7 @@ def test_ordinary_and_odd_names_are_accepted_as_written(name: str) -> None:
         ("", "empty"),
         ("/etc/passwd", "absolute"),
         ("//host/a.jpg", "absolute"),
-        ("http://host/a.jpg", "empty segment"),
+        ("http://host/a.jpg", "is a URL"),
         ("a//b.jpg", "empty segment"),
         ("a/", "empty segment"),
         ("..", "'..' segment"),

@@ -92,12 +92,23 @@ async def test_no_more_pictures_are_alive_than_the_concurrency(
     gallery = MemoryGallery(f"{number}.png" for number in range(100))
     gallery.store_seconds = 10_000
 
-    async with open_mirror(gallery, concurrency=16) as results, trio.open_nursery() as nursery:
+    async with open_mirror(gallery, concurrency=16, picture_timeout=20_000) as results, trio.open_nursery() as nursery:
         nursery.start_soon(anext, results)
         await trio.sleep(9_000)
         assert len(gallery.fetched) == 16
         assert results.in_flight == 16
         nursery.cancel_scope.cancel()
+
+
+async def test_the_wait_for_a_place_is_no_part_of_a_pictures_time(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    gallery = MemoryGallery(f"{number}.png" for number in range(3))
+    gallery.store_seconds = 400
+
+    report = await mirror(gallery, concurrency=1, picture_timeout=600)
+
+    assert report.mirrored == 3
 
 
 async def test_a_picture_is_replaced_as_soon_as_its_result_is_out(

@@ -13,7 +13,10 @@ import pytest
 import trio
 
 from tests.pictures import draw, encode, png
+from tests.test_pool import CountingServer, serving
+from trio_mirror.config import all_settings
 from trio_mirror.exits import _ORDER, ExitCode
+from trio_mirror.fields import option_name
 from trio_mirror.formats import FORMATS
 from trio_mirror.galleries.server import serve_gallery
 
@@ -41,6 +44,7 @@ def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in ("images", "photos"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.png").write_bytes(png())
+    (tmp_path / "names.txt").write_text("a.png\n")
     (tmp_path / "photo.jpg").write_bytes(encode(draw(32, 32), "JPEG"))
     return tmp_path
 
@@ -59,14 +63,39 @@ async def test_the_commands_run(gallery: Path, block: str) -> None:
     bin_folder = Path(sys.executable).parent
     if not (bin_folder / "trio-mirror").exists():
         pytest.skip("the package is not installed, so that its commands are not there")
-    async with serve_gallery(gallery / "images", gallery / "stored") as url:
-        script = "set -e\n" + block.replace("http://host/images/", shlex.quote(url))
+    # A host of that name is known to the proxy alone.
+    proxy = CountingServer(names=1, answers_a_connection=1_000)
+    async with serve_gallery(gallery / "images", gallery / "stored") as url, serving(proxy) as proxy_url:
+        behind = "http://proxy:3128" in block
+        script = "set -e\n" + block.replace("http://proxy:3128", proxy_url.removesuffix("/images/"))
+        script = script if behind else script.replace("http://host/images/", shlex.quote(url))
         await trio.run_process(
             ["bash", "-c", script],
             env=os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"},
             capture_stdout=True,
             capture_stderr=True,
         )
+    assert bool(proxy.request_lines) == behind
+
+
+def option_rows() -> list[str]:
+    """The rows of the table of options, as they follow from what is declared."""
+    panels: dict[str, list[str]] = {}
+    for name, setting in all_settings().items():
+        if name == "source":
+            continue
+        short = f"`{setting.short}`, " if setting.short else ""
+        value = f" {setting.metavar}" if setting.metavar else ""
+        option = f"{short}`{option_name(name)}{value}`".replace("|", "\\|")
+        shown = setting.shown.replace("|", "\\|")
+        panels.setdefault(setting.panel, []).append(f"| {option} | {setting.explained} | {shown} |")
+    return [row for panel, rows in panels.items() for row in (f"| **{panel}** | | |", *rows)]
+
+
+def test_the_options_are_told_as_in_the_help() -> None:
+    table = TEXT.split("| option | what it does | default |\n| --- | --- | --- |\n")[1].split("\n\n")[0]
+
+    assert table.splitlines() == option_rows()
 
 
 def test_the_formats_are_told_as_in_the_help() -> None:

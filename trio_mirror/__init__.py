@@ -24,6 +24,7 @@ from trio_mirror.errors import (
 from trio_mirror.flip import flip
 from trio_mirror.model import Flipped, Limits, Lossless, Outcome, Picture, Report, Result, Stage
 from trio_mirror.settings import RetryUploads, Settings, UploadAs
+from trio_mirror.shard import Shard
 
 if TYPE_CHECKING:
     from trio_mirror.galleries import Gallery
@@ -54,6 +55,7 @@ __all__ = [
     "Run",
     "Settings",
     "SettingsError",
+    "Shard",
     "Stage",
     "StorageError",
     "UnknownUploadError",

@@ -8,14 +8,13 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand
 
 from trio_mirror import __version__
 from trio_mirror.config import CONFIG_FILE, all_settings, build, choose, shown_config
 from trio_mirror.errors import SettingsError
 from trio_mirror.exits import ExitCode
 from trio_mirror.fields import Panel, option_name
-from trio_mirror.formats import formats_in_short
 from trio_mirror.names import printable
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from trio_mirror.fields import Setting
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
-
-_MOST_USED = ("to", "concurrency", "include", "journal", "sheet", "dry_run", "help_all")
-_MORE_HELP = f"Each option can also be set as TRIO_MIRROR_<OPTION> in the environment, or in {CONFIG_FILE}."
 
 
 def _taking_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -48,8 +44,8 @@ def _taking_settings(command: Callable[..., None]) -> Callable[..., None]:
 def _option_of(name: str, setting: Setting) -> Any:
     option = option_name(name)
     shared: dict[str, Any] = {
-        "help": f"{setting.explained} [dim]\\[{setting.shown}][/dim]",
-        "show_default": False,
+        "help": setting.explained,
+        "show_default": setting.shown,
         "rich_help_panel": setting.panel,
     }
     if setting.flag:
@@ -72,31 +68,21 @@ def _option_parser(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return parse_option
 
 
-class _ShortHelp(TyperCommand):
+class _Command(TyperCommand):
     """A command whose ``--help`` fits a screen: the options used most; ``--help-all`` shows the others."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        options = {it.name: it for it in self.params if isinstance(it, TyperOption)}
-        for option in options.values():
-            # What is off by default needs no word on how to turn it off.
-            option.hidden, option.rich_help_panel, option.secondary_opts = True, "Used most", []
-        for name in _MOST_USED:
-            options[name].hidden = False
-        source = next(it for it in self.params if it.name == "source")
-        source.hidden = True  # type: ignore[attr-defined]
-        self.params = [source, *(options[name] for name in _MOST_USED)]
-        self.add_help_option = False
-        self.epilog = _MORE_HELP
-        self.format_all_help(ctx, formatter)
+        from trio_mirror.help import has_colour, short_help
 
-    def format_all_help(self, ctx: Any, formatter: Any) -> None:
-        super().format_help(ctx, formatter)
+        ctx.color = has_colour()
+        formatter.write(short_help(ctx))
 
 
 def _print_all_help(ctx: typer.Context, asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
     if asked:
-        assert isinstance(ctx.command, _ShortHelp)
-        ctx.command.format_all_help(ctx, ctx.make_formatter())
+        from trio_mirror.help import has_colour, whole_help
+
+        typer.echo(whole_help(ctx), color=has_colour())
         raise typer.Exit
 
 
@@ -106,12 +92,18 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
         raise typer.Exit
 
 
-@app.command(cls=_ShortHelp, epilog=f"What is mirrored exactly, re-encoded, or refused:\n\n{formats_in_short()}")
+@app.command(cls=_Command)
 @_taking_settings
 def mirror_gallery(
     source: Annotated[
         str | None,
-        typer.Argument(help="A URL or a folder. Without it, a built-in gallery.", metavar="SOURCE", show_default=False),
+        typer.Argument(
+            help="A URL, a folder, or a list of names (with --base): a file, - for stdin. "
+            "Without it, a built-in gallery.",
+            metavar="SOURCE",
+            show_default=False,
+            rich_help_panel=Panel.RUN,
+        ),
     ] = None,
     *,
     verbose: Annotated[
@@ -139,9 +131,9 @@ def mirror_gallery(
     config: Annotated[
         str | None,
         typer.Option(
-            help=f"Where settings are read from. [dim]\\[{CONFIG_FILE}, if there][/dim]",
+            help="Where settings are read from.",
+            show_default=f"{CONFIG_FILE}, if there",
             metavar="FILE",
-            show_default=False,
             envvar="TRIO_MIRROR_CONFIG",
             show_envvar=False,
         ),
@@ -159,7 +151,7 @@ def mirror_gallery(
 ) -> None:
     """Mirror every picture of a gallery left to right: list, download, flip, upload.
 
-    SOURCE and TARGET are each a URL like http://host/images/ or a folder.
+    SOURCE and TARGET are each a URL like http://host/images/ or a folder; SOURCE may also be a list of names.
     """
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
     try:

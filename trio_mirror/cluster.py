@@ -97,7 +97,7 @@ class ClusterRun(Run):
         """
         assert self._settings.cluster is not None
         async with open_ray(self._settings.cluster, self._job) as self._engine:
-            self._dispatcher = Dispatcher(self._engine, rate=self._settings.rate, on_error=self._end_with)
+            self._dispatcher = Dispatcher(self._engine, rate=self._settings.rate_here, on_error=self._end_with)
             async with super().working():
                 yield
 
@@ -169,7 +169,7 @@ class ClusterRun(Run):
 def _settings_of_one_worker(settings: Settings) -> Settings:
     # A worker is one core. How many pictures it has in flight is its own: what waits for the network is not shared.
     return settings_of_slices(
-        settings, concurrency=settings.concurrency, flip_threads=settings.flip_threads or 1, rate=settings.rate
+        settings, concurrency=settings.concurrency, flip_threads=settings.flip_threads or 1, rate=settings.rate_here
     )
 
 

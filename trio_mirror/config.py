@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.fields import option_name, table_of
+from trio_mirror.names import hide_credentials
 from trio_mirror.options import Options
 from trio_mirror.settings import Settings, settings_table
 
@@ -137,6 +136,8 @@ def _text_of(file: str) -> str:
 
 
 def _parse_toml(file: str, text: str) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -155,6 +156,8 @@ def _parse_toml(file: str, text: str) -> dict[str, Any]:
 
 def _lines_of_keys(text: str) -> dict[str, int]:
     """On which line each key stands, which tomllib does not tell: found by parsing more and more lines."""
+    import tomllib
+
     lines, found, begin = text.split("\n"), dict[str, int](), 0
     for end in range(1, len(lines) + 1):
         try:
@@ -168,6 +171,8 @@ def _lines_of_keys(text: str) -> dict[str, int]:
 
 
 def _nearest(name: str, table: Mapping[str, Setting]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
     return f"; did you mean {near[0].replace('_', '-')}?" if near else "; --show-config lists them"
 
@@ -208,11 +213,6 @@ def shown_config(chosen: Mapping[str, Chosen]) -> str:
             rows.append((f"{'# ' if hidden != value else ''}{key} = {hidden}", chosen[name].origin))
     width = max(len(text) for text, _ in rows if len(text) <= 40)
     return "\n".join(f"{text:{width}}  # {_escaped(origin)}" for text, origin in rows)
-
-
-def hide_credentials(text: str) -> str:
-    """Leaves out the credentials of a URL: its userinfo (RFC 3986, section 3.2.1)."""
-    return re.sub(r"(?<=://)[^/?#]*@", "(hidden)@", text)
 
 
 def to_toml(value: Any) -> str:

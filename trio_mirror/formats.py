@@ -13,6 +13,12 @@ class Format(NamedTuple):
     reencoded: str
     refused: str
 
+    @property
+    def in_short(self) -> str:
+        """The row as a line of ``--help-all``."""
+        told = {"exact": self.exact, "re-encoded": self.reencoded, "refused": self.refused}
+        return "; ".join(f"{what} {which}" for what, which in told.items() if which != "–")
+
 
 FORMATS = (
     Format(
@@ -30,13 +36,3 @@ FORMATS = (
     Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
     Format("others", "–", "–", "by name: JPEG 2000; else as no known format"),
 )
-
-
-def formats_in_short() -> str:
-    """The table as the lines of ``--help``."""
-    return "\n\n".join(
-        f"[bold]{row.name}[/bold]: exact {row.exact}"
-        + (f"; re-encoded {row.reencoded}" if row.reencoded != "–" else "")
-        + (f"; refused {row.refused}" if row.refused != "–" else "")
-        for row in FORMATS
-    )

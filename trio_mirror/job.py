@@ -9,7 +9,6 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from trio_mirror.model import Report
     from trio_mirror.options import Options
     from trio_mirror.settings import Settings
-    from trio_mirror.view.progress import Opening
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +93,7 @@ async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
                     else:
                         async with open_run(source, job.options.to, job.settings, views.sampler) as run:
                             report, stops.run = run.report, run
-                            # A run of what failed takes its names from the journal.
-                            counting = None if job.settings.retry_failed else partial(open_names, source, job.settings)
-                            await _follow(run, views, counting)
+                            await _follow(run, views)
                 # Caught inside the nurseries, so that it comes alone and not in a group.
                 except MirrorError as error:
                     fatal = error
@@ -110,11 +106,11 @@ async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
     return exit_code_of(report, unwritten or fatal, stops.signal)
 
 
-async def _follow(run: Run, views: Views, counting: Opening | None) -> None:
+async def _follow(run: Run, views: Views) -> None:
     """Shows a run to its end."""
     error = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(views.watch, run, counting)
+        nursery.start_soon(views.watch, run)
         try:
             async for result in run:
                 await views.add(result)

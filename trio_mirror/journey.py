@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from trio_mirror.model import Outcome, Picture, Result, Stage
@@ -17,7 +18,7 @@ class Journey:
     """What is known of one picture so far; the stages fill it in. Without an outcome it goes on."""
 
     name: str
-    deadline: float
+    deadline: float = inf
     """When all of it must have ended, by Trio's clock."""
     known: Entry | None = None
     """What the journal remembers of it from before."""

@@ -16,6 +16,8 @@ MAX_NAME_BYTES = 4096
 _MAX_DECODINGS = 4
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# RFC 3986, section 3.1 and 3.2.
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ESCAPED_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
 
@@ -68,6 +70,16 @@ def media_type_of(name: str) -> str:
     return _MEDIA_TYPES.get(posixpath.splitext(name)[1].lower(), "application/octet-stream")
 
 
+def is_url(text: str) -> bool:
+    """Whether a text is a URL with a host, such as ``http://host/images/``."""
+    return _URL.match(text) is not None
+
+
+def hide_credentials(text: str) -> str:
+    """Leaves out the credentials of a URL: its userinfo (RFC 3986, section 3.2.1)."""
+    return re.sub(r"(?<=://)[^/?#]*@", "(hidden)@", text)
+
+
 def printable(text: str) -> str:
     r"""Escapes what could steer a terminal or forge a line of a log: ``\x1b`` instead of the character.
 
@@ -86,6 +98,8 @@ def _check_as_written(name: str) -> None:
         raise NameRefusedError("the name holds a control character")
     if _SURROGATE.search(name):
         raise NameRefusedError("the name is not valid UTF-8")
+    if is_url(name):
+        raise NameRefusedError("the name is a URL, and of no picture below the base")
     if "\\" in name:
         raise NameRefusedError("the name holds a backslash, which is a slash elsewhere")
     if name.startswith("/"):

@@ -33,7 +33,7 @@ class Options:
 
     source: str | None = setting(
         None,
-        "A URL like http://host/images/, or a folder. Without it, a built-in gallery is mirrored.",
+        "A URL like http://host/images/, a folder, or a list of names: a file, - for stdin.",
         Panel.RUN,
         str,
         "SOURCE",

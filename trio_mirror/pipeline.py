@@ -13,6 +13,7 @@ producer's end closes, so the fetchers' loops end, their ends close, and so on d
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -20,6 +21,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
 import trio
 
@@ -35,6 +37,7 @@ from trio_mirror.stages import Stages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
     from trio_mirror.galleries import Gallery, Place
@@ -42,12 +45,15 @@ if TYPE_CHECKING:
     from trio_mirror.stages import Sampler
 
 
+_log = logging.getLogger(__name__)
+
+
 async def mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
     """Mirrors every picture of a gallery, and gives the report.
 
     Args:
-        source: a URL, a folder, or any object with the `Gallery` protocol.
-        target: the same; none means back to the source.
+        source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
+        target: a gallery like the source; none means back to the source.
         choices: the fields of `Settings`, by keyword.
 
     Raises:
@@ -70,8 +76,8 @@ async def open_mirror(source: Place, target: Place | None = None, **choices: Unp
     """Opens a run: results as they finish. Leaving the block early cancels what is in flight.
 
     Args:
-        source: a URL, a folder, or any object with the `Gallery` protocol.
-        target: the same; none means back to the source.
+        source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
+        target: a gallery like the source; none means back to the source.
         choices: the fields of `Settings`, by keyword.
 
     Raises:
@@ -90,7 +96,10 @@ async def open_run(
         open_galleries(source, target, settings) as (source_gallery, target_gallery),
         _open_journal(source_gallery, target_gallery, settings) as journal,
     ):
+        _tell_who_is_believed(settings, source_gallery, target_gallery)
         await target_gallery.prepare()
+        # Names of a list are handed out from here; whoever gets them needs only the place where they live.
+        places = (settings.base or source, target)
         spread = "--cluster" if settings.cluster else "--processes" if settings.processes > 1 else None
         if spread and sampler is not None:
             raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {spread}")
@@ -99,11 +108,11 @@ async def open_run(
         elif settings.cluster:
             from trio_mirror.cluster import ClusterRun
 
-            opened = ClusterRun(source_gallery, target_gallery, settings, journal, (source, target))
+            opened = ClusterRun(source_gallery, target_gallery, settings, journal, places)
         else:
             from trio_mirror.processes import ProcessRun
 
-            opened = ProcessRun(source_gallery, target_gallery, settings, journal, (source, target))
+            opened = ProcessRun(source_gallery, target_gallery, settings, journal, places)
         async with opened.working():
             yield opened
 
@@ -126,16 +135,30 @@ async def _open_journal(source: Gallery, target: Gallery, settings: Settings) ->
 @asynccontextmanager
 async def open_names(source: Place, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
     """Opens the names that a run would take, those that it would refuse included."""
-    async with (
-        open_galleries(source, None, settings) as (gallery, _),
-        gallery.names() as names,
-        aclosing(_picked(names, settings)) as picked,
-    ):
+    async with open_galleries(source, None, settings) as (gallery, _), _open_picked(gallery, settings) as names:
+        _tell_who_is_believed(settings, gallery)
+        yield names
+
+
+@asynccontextmanager
+async def _open_picked(gallery: Gallery, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
+    async with gallery.names() as names, aclosing(_picked(names, settings)) as picked:
         yield picked
+
+
+def _tell_who_is_believed(settings: Settings, *galleries: Gallery) -> None:
+    """With ``insecure``, says once for each host of a run that its certificate is not looked at."""
+    if settings.insecure:
+        hosts = {url.hostname for gallery in galleries if (url := urlsplit(str(gallery))).scheme == "https"}
+        for host in sorted(filter(None, hosts)):
+            _log.warning("--insecure: whoever answers for %s is believed", host)
 
 
 _Sender: TypeAlias = trio.MemorySendChannel[Journey]
 _Receiver: TypeAlias = trio.MemoryReceiveChannel[Journey]
+Opening: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]"
+"""Opens the names of a list."""
+
 _Step: TypeAlias = "Callable[[Journey], Awaitable[None]]"
 
 
@@ -205,6 +228,13 @@ class Run:
         """Why fewer than the concurrency may be in flight now."""
         return self._stages.limit.reason
 
+    @property
+    def counting(self) -> Opening | None:
+        """Opens the names once more, to count them; None where that would take other names, or these from the run."""
+        if self._settings.retry_failed or not getattr(self._source, "can_be_listed_again", True):
+            return None
+        return partial(_open_picked, self._source, self._settings)
+
     def drain(self, reason: str = "drain") -> None:
         """Takes no more names. What is in flight has ``drain`` seconds to end, then it is cancelled."""
         if self.report.stopped_by is None:
@@ -260,8 +290,10 @@ class Run:
             try:
                 async with self._names() as names:
                     async for name in names:
-                        journey = Journey(name, trio.current_time() + self._settings.picture_timeout)
+                        journey = Journey(name)
                         await self._tokens.acquire_on_behalf_of(journey)
+                        # Its life begins here: however long the others took, it has its whole time.
+                        journey.deadline = trio.current_time() + self._settings.picture_timeout
                         journey.began[Stage.LIST] = trio.current_time() - self._started
                         await (listed if self._is_to_do(journey) else ended).send(journey)
                         # Counted once it is on its way: a drain may have cut off the waits above.
@@ -276,8 +308,8 @@ class Run:
         """The names to take: of the list, or with ``retry_failed`` of the journal."""
         if self._settings.retry_failed:
             assert self._journal is not None
-            names = self._journal.names((Outcome.FAILED, Outcome.UNKNOWN))
-            async with aclosing(each(names)) as failed:
+            names, shard = self._journal.names((Outcome.FAILED, Outcome.UNKNOWN)), self._settings.shard
+            async with aclosing(each(name for name in names if shard is None or shard.holds(name))) as failed:
                 yield failed
             return
         async with AsyncExitStack() as stack:
@@ -382,6 +414,8 @@ async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerat
         if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
             continue
         if any(fnmatchcase(name, pattern) for pattern in settings.exclude):
+            continue
+        if settings.shard is not None and not settings.shard.holds(name):
             continue
         yield name
         taken += 1

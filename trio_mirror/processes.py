@@ -1,8 +1,8 @@
 """The same run over several worker processes: one list, cut into slices; one report, one journal.
 
 For small pictures on many cores, where one event loop is the limit. Each slice is mirrored by this very
-pipeline in a process of its own, and its results come back as a whole; slices are sized to take about two
-seconds, so that progress is seen and a drain ends soon.
+pipeline in a process of its own, and its results come back as a whole; slices are sized to take about half
+a second, so that progress is seen, a drain ends soon, and no process waits long for the last one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trio_mirror.slices import Slice, SliceJob
 
 _FIRST_SLICE, _LARGEST_SLICE = 32, 2_000
-_SLICE_SECONDS = 2.0
+_SLICE_SECONDS = 0.5
 # Seconds that a slice waits for more names before it goes as it is.
 _GATHER_SECONDS = 0.05
 
@@ -126,5 +126,5 @@ def _settings_of_one_process(settings: Settings) -> Settings:
         settings,
         concurrency=-(-settings.concurrency // processes),
         flip_threads=settings.flip_threads or -(-available_cores() // processes),
-        rate=None if settings.rate is None else settings.rate / processes,
+        rate=None if settings.rate_here is None else settings.rate_here / processes,
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from trio_mirror.fields import Panel, cannot_work, choice, count, flag, parse_count, seconds, setting, table_of
 from trio_mirror.model import Limits, Lossless
 from trio_mirror.names import MAX_NAME_BYTES
+from trio_mirror.shard import Shard, parse_shard
 from trio_mirror.units import parse_byte_rate, parse_rate, parse_size
 
 if TYPE_CHECKING:
@@ -127,6 +128,15 @@ class Settings:
         shown="no limit",
         example="50/s",
     )
+    base: str | None = setting(
+        None,
+        "Where the names of a list live: a URL or a folder.",
+        Panel.RUN,
+        str,
+        "PLACE",
+        "none",
+        example="http://host/images/",
+    )
     drain: float = seconds(30.0, "How long the first Ctrl-C waits for what is in flight.", Panel.RUN)
 
     timeout: float = seconds(30.0, "For one request attempt, body included.", Panel.TIME)
@@ -141,6 +151,15 @@ class Settings:
     )
     exclude: Sequence[str] = setting(
         (), "No names that match; repeatable.", Panel.PICK, str, "GLOB", "none", example="*.gif"
+    )
+    shard: Shard | None = setting(
+        None,
+        "Only part K of N, and 1/N of the rate; auto/N under Kubernetes and Slurm.",
+        Panel.PICK,
+        parse_shard,
+        "K/N",
+        "all",
+        example="1/4",
     )
 
     lossless: Lossless = choice(
@@ -211,6 +230,8 @@ class Settings:
         self._coerce("lossless", Lossless)
         self._coerce("upload_as", UploadAs)
         self._coerce("retry_uploads", RetryUploads)
+        if isinstance(self.shard, str):
+            self._parse_shard(self.shard)
         for name in _POSITIVE:
             self._require(name, "a number above 0", lambda value: 0 < value < math.inf)
         for name in ("drain", "min_rate", "retries", "retry_after_max"):
@@ -239,11 +260,23 @@ class Settings:
         except ValueError:
             raise cannot_work(name, f"{value!r} is none of {', '.join(kind)}") from None
 
+    def _parse_shard(self, text: str) -> None:
+        """Lets callers write ``"1/4"`` for ``Shard(1, 4)``."""
+        try:
+            object.__setattr__(self, "shard", parse_shard(text))
+        except ValueError as error:
+            raise cannot_work("shard", str(error)) from None
+
     def _require(self, name: str, wanted: str, holds: Callable[[Any], object]) -> None:
         value = getattr(self, name)
         if value is not None and not holds(value):
             example = settings_table()[name].example
             raise cannot_work(name, f"{value!r} cannot work; it must be {wanted}, such as {example}")
+
+    @property
+    def rate_here(self) -> float | None:
+        """The rate that this shard may use: its part of the whole, as the other shards ask the same server."""
+        return self.rate if self.rate is None or self.shard is None else self.rate / self.shard.count
 
     @property
     def limits(self) -> Limits:
@@ -261,6 +294,7 @@ class Choices(TypedDict, total=False):
     slice: int
     adaptive: bool
     rate: float | None
+    base: str | None
     drain: float
     timeout: float
     flip_timeout: float
@@ -270,6 +304,7 @@ class Choices(TypedDict, total=False):
     limit: int | None
     include: Sequence[str]
     exclude: Sequence[str]
+    shard: Shard | None
     lossless: Lossless
     retries: int
     retry_after_max: float

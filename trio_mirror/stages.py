@@ -181,4 +181,4 @@ class Stages:
     def _throttle(self) -> Throttle:
         settings = self._settings
         limit = self.limit if settings.adaptive else None
-        return Throttle(limit, rate=settings.rate, retry_after_max=settings.retry_after_max)
+        return Throttle(limit, rate=settings.rate_here, retry_after_max=settings.retry_after_max)

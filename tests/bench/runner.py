@@ -33,7 +33,16 @@ class Runner:
     """Where the server is to be found at the end of the long line."""
     work: Path
 
-    def run(self, contender: Contender, kind: str, count: int, concurrency: int, *, delayed: bool = False) -> Cost:
+    def run(
+        self,
+        contender: Contender,
+        kind: str,
+        count: int,
+        concurrency: int,
+        *,
+        delayed: bool = False,
+        on_terminal: bool = False,
+    ) -> Cost:
         """Has a contender mirror a gallery.
 
         Args:
@@ -42,6 +51,7 @@ class Runner:
             count: how many.
             concurrency: how many at once.
             delayed: whether over the long line.
+            on_terminal: whether its standard error is a terminal.
 
         Raises:
             BenchError: it failed, or left pictures out.
@@ -53,7 +63,7 @@ class Runner:
             count=count,
             concurrency=concurrency,
         )
-        cost = timed(contender.command(task), self.work)
+        cost = timed(contender.command(task), self.work, on_terminal=on_terminal)
         if contender.uploads and (uploaded := self.server.uploads(count)) != count:
             raise BenchError(f"{contender.title} uploaded {uploaded:,} pictures, not {count:,}")
         if contender is DRY_RUN and (printed := _lines(self.work / "stdout")) != count:

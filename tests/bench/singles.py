@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tests.bench.lineup import DRY_RUN, LIMIT, LOSSLESS, PILLOW_ONLY
+from tests.bench.lineup import DRY_RUN, LIMIT, LOSSLESS, PILLOW_ONLY, trio_mirror
+from tests.bench.timing import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tests.bench.lineup import Command
     from tests.bench.runner import Runner
     from tests.bench.timing import Cost
     from tests.bench.workloads import Sizes
@@ -64,12 +67,33 @@ def seconds_alone(runner: Runner, sizes: Sizes) -> Measured:
     return {"seconds_alone": _a_picture(_seconds, run, sizes.alone)}
 
 
+def cost_of_what_is_seen(runner: Runner, sizes: Sizes) -> Measured:
+    """CPU and time of whole runs, in seconds, with progress on a terminal, events and contact sheet and without."""
+    sheet, events = runner.work / "sheet.html", runner.work / "events.jsonl"
+    unseen = replace(LOSSLESS, command=trio_mirror("--no-progress"))
+    seen = replace(LOSSLESS, command=_in_color(trio_mirror("--sheet", str(sheet), "--events", str(events))))
+    costs: dict[str, list[Cost]] = {"unseen": [], "seen": []}
+    for _ in range(sizes.rounds):
+        costs["unseen"].append(runner.run(unseen, "small", sizes.small, 16))
+        costs["seen"].append(runner.run(seen, "small", sizes.small, 16, on_terminal=True))
+        drawn = b"in flight" in (runner.work / "stderr").read_bytes()
+        if not (drawn and sheet.exists() and len(events.read_bytes().splitlines()) == sizes.small + 1):
+            raise BenchError("a run that was to show progress, events and sheet has left one of them out")
+        sheet.unlink()
+    return {
+        f"{part}_{what}": median(measure(cost) for cost in measured)
+        for part, measure in (("cpu", _cpu), ("seconds", _seconds))
+        for what, measured in costs.items()
+    }
+
+
 SINGLES: Mapping[str, Callable[[Runner, Sizes], Measured]] = {
     "cpu-by-concurrency": cpu_by_concurrency,
     "cpu-beyond-the-flip": cpu_beyond_the_flip,
     "peak-by-names": peak_by_names,
     "peak-with-photos": peak_with_photos,
     "seconds-alone": seconds_alone,
+    "cost-of-what-is-seen": cost_of_what_is_seen,
 }
 """By the name under which each is asked for."""
 
@@ -78,6 +102,10 @@ def _a_picture(part: Callable[[Cost], float], run: Callable[[int], Cost], count:
     """What one picture more costs: the difference of a long run and a short one, so that start-up drops out."""
     fewer = max(1, count // _FRACTION)
     return (part(run(count)) - part(run(fewer))) / (count - fewer)
+
+
+def _in_color(command: Command) -> Command:
+    return lambda task: ["env", "TERM=xterm-256color", *command(task)]
 
 
 def _cpu(cost: Cost) -> float:

@@ -48,10 +48,10 @@ class Sizes:
 FULL = Sizes(
     rounds=3,
     warm_up=32,
-    small=4_000,
-    photos=160,
+    small=8_000,
+    photos=200,
     mixed=600,
-    delayed=4_000,
+    delayed=3_000,
     names=1_000_000,
     mirrored_names=100_000,
     alone=12,

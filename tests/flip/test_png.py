@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tracemalloc
 import zlib
 
 import pytest
@@ -344,6 +345,18 @@ def test_a_damaged_picture_is_refused_in_words(damaged: bytes, reason: str) -> N
 def test_rows_that_are_missing_are_not_made_up() -> None:
     with pytest.raises(FlipError, match="rows are missing"):
         flip(picture_of_scanlines(bytes(4), height=2))
+
+
+def test_a_large_interlaced_picture_that_holds_nothing_takes_no_memory() -> None:
+    # Found by fuzzing: room for all that the header promised was made first.
+    empty = [SIGNATURE, header(9_000, 9_000, Kind(6, 16, interlaced=True)), chunk(b"IDAT", zlib.compress(bytes(999)))]
+    tracemalloc.start()
+    try:
+        with pytest.raises(FlipError, match="rows are missing"):
+            flip(b"".join(empty))
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

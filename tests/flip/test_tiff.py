@@ -385,6 +385,17 @@ def test_jpeg_tiles_are_put_together_before_they_are_mirrored(subsampling: int, 
     assert Reader(result).directories()[0][530] == (1, 1)
 
 
+def test_jpeg_data_that_is_sampled_by_nothing_is_refused() -> None:
+    # Found by fuzzing: a width was divided by the sampling factor.
+    out = io.BytesIO()
+    shown(drawn_by_pillow("RGB", (32, 16))).save(out, "JPEG", subsampling=2)
+    stream = out.getvalue().replace(b"\1\x22\0\2\x11\1\3\x11\1", b"\1\0\0\2\x11\1\3\x11\1")
+    assert stream != out.getvalue()
+    image = Drawn(rows=[[(0, 0, 0)] * 32] * 16, compression=7, photometric=6, tags={530: (3, struct.pack("<2H", 2, 2))})
+    with pytest.raises(FlipError, match="subsampled in a way"):
+        flipped(with_strips(image, [stream]))
+
+
 def test_a_last_jpeg_strip_may_claim_more_rows_than_the_image_has() -> None:
     strips = []
     for height in (16, 16):

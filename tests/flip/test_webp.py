@@ -14,6 +14,7 @@ from PIL import Image, ImageChops, ImageDraw
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.webp import file as webp
+from trio_mirror.flip.webp import libwebp
 from trio_mirror.flip.webp.container import Chunk, Container, read_chunks, read_container
 from trio_mirror.flip.webp.image import read_coded
 from trio_mirror.model import Flipped, Limits
@@ -21,6 +22,16 @@ from trio_mirror.model import Flipped, Limits
 LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
 TOP_BOTTOM = Image.Transpose.FLIP_TOP_BOTTOM
 DISPOSE, OVERWRITE = 1, 2
+
+
+@pytest.fixture(params=["planes", "RGB"])
+def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test once with libwebp and once as if there were none."""
+    if request.param == "RGB":
+        monkeypatch.setattr(libwebp, "library", lambda: None)
+    elif not libwebp.library():
+        pytest.skip("this machine has no libwebp apart from Pillow's built-in one")
+    return str(request.param)
 
 
 def flip(data: bytes) -> Flipped:
@@ -128,7 +139,7 @@ def test_an_alpha_channel_without_transparency_stays() -> None:
     assert decoded(flip(data).data).mode == "RGBA"
 
 
-def test_a_lossy_picture_stays_lossy_and_close() -> None:
+def test_a_lossy_picture_stays_lossy_and_close(route: str) -> None:
     data = encoded(photo(120, 80), quality=60)
     flipped = flip(data)
     assert not flipped.lossless
@@ -137,7 +148,7 @@ def test_a_lossy_picture_stays_lossy_and_close() -> None:
     assert decibels(decoded(data).transpose(LEFT_RIGHT), decoded(flipped.data)) >= 40
 
 
-def test_a_lossy_picture_that_cannot_stay_close_becomes_lossless_and_says_so() -> None:
+def test_a_lossy_picture_that_cannot_stay_close_becomes_lossless_and_says_so(route: str) -> None:
     data = encoded(noise(31, 31), quality=80)
     flipped = flip(data)
     assert flipped.lossless
@@ -145,7 +156,37 @@ def test_a_lossy_picture_that_cannot_stay_close_becomes_lossless_and_says_so() -
     assert decoded(flipped.data).tobytes() == decoded(data).transpose(LEFT_RIGHT).tobytes()
 
 
-def test_the_alpha_of_a_lossy_picture_is_exact() -> None:
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_colours_that_change_from_pixel_to_pixel_stay_lossy_where_libwebp_takes_planes(
+    orientation: int, route: str
+) -> None:
+    data = encoded(noise(32, 32), quality=80, exif=exif(orientation))
+    flipped = flip(data)
+    assert flipped.lossless == (route == "RGB")
+    method = LEFT_RIGHT if orientation == 1 else TOP_BOTTOM
+    assert decibels(decoded(data).transpose(method), decoded(flipped.data)) >= 40
+
+
+@pytest.mark.parametrize("size", [(49, 33), (33, 49)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_colours_between_the_samples_of_an_odd_side_stay_lossy_too(
+    size: tuple[int, int], orientation: int, route: str
+) -> None:
+    data = encoded(coloured(*size), quality=100, exif=exif(orientation))
+    flipped = flip(data)
+    assert flipped.lossless == (route == "RGB")
+    method = LEFT_RIGHT if orientation == 1 else TOP_BOTTOM
+    assert decibels(decoded(data).transpose(method), decoded(flipped.data)) >= 40
+
+
+def coloured(width: int, height: int) -> Image.Image:
+    """Loud colours that run into each other within four pixels."""
+    small = noise(width // 4 + 2, height // 4 + 2)
+    large = small.resize((small.width * 4, small.height * 4), Image.Resampling.BILINEAR)
+    return large.crop((0, 0, width, height))
+
+
+def test_the_alpha_of_a_lossy_picture_is_exact(route: str) -> None:
     image = photo(64, 40).convert("RGBA")
     image.putalpha(noise(64, 40, "L", 3))
     data = encoded(image, quality=70)
@@ -154,7 +195,7 @@ def test_the_alpha_of_a_lossy_picture_is_exact() -> None:
     assert decoded(flipped).getchannel("A").tobytes() == image.getchannel("A").transpose(LEFT_RIGHT).tobytes()
 
 
-def test_an_opaque_alpha_plane_stays() -> None:
+def test_an_opaque_alpha_plane_stays(route: str) -> None:
     image = photo(16, 10)
     coded = read_container(encoded(image)).chunks
     opaque = Chunk(b"ALPH", b"\0" + b"\xff" * 160)
@@ -267,7 +308,7 @@ def test_a_turned_animation_with_odd_places_is_mirrored_as_displayed() -> None:
     assert shown(flip(data).data) == [canvas.transpose(TOP_BOTTOM) for canvas in shown(data)]
 
 
-def test_a_lossy_animation_stays_lossy_with_exact_timing() -> None:
+def test_a_lossy_animation_stays_lossy_with_exact_timing(route: str) -> None:
     frames = [frame(0, 0, photo(40, 30), 0, 100), frame(4, 2, photo(21, 20), 0, 7, quality=90)]
     data = animation(40, 30, *frames, flags=2)
     flipped = flip(data)

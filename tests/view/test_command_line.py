@@ -109,7 +109,7 @@ def test_a_quiet_run_says_nothing_on_stderr(photos: Path, tmp_path: Path) -> Non
 
 
 def test_help_fits_a_screen_with_the_options_used_most() -> None:
-    done = cli("--help", COLUMNS="80", TERMINAL_WIDTH="80")
+    done = cli("--help", COLUMNS="80")
 
     # The prompt takes the last line.
     assert len(done.stdout.splitlines()) <= 23
@@ -118,16 +118,59 @@ def test_help_fits_a_screen_with_the_options_used_most() -> None:
     assert "--min-rate" not in done.stdout
 
 
+@pytest.mark.parametrize("columns", [50, 80, 200])
+@pytest.mark.parametrize("page", ["--help", "--help-all"])
+def test_the_panels_of_the_help_are_whole_at_any_width(page: str, columns: int) -> None:
+    lines = cli(page, COLUMNS=str(columns)).stdout.splitlines()
+
+    framed = [line for line in lines if line[:1] in {*"╭│╰"}]
+    assert {len(line) for line in framed} == {min(columns, 120)}
+    assert [line[0] for line in framed].count("╭") == [line[-1] for line in framed].count("╯") >= 1
+    assert all(line[-1] in "╮│╯" for line in framed)
+    assert max(map(len, lines)) <= columns
+
+
+def test_help_where_frames_cannot_be_encoded_is_drawn_in_ascii() -> None:
+    text = cli("--help", PYTHONIOENCODING="ascii", COLUMNS="80").stdout
+
+    assert text.isascii()
+    assert "+- Used most -" in text
+
+
+def test_help_has_colour_on_a_terminal_and_nowhere_else() -> None:
+    coloured = on_a_terminal("--help")
+    plain = cli("--help", COLUMNS="80").stdout
+
+    assert "\x1b[36m" in coloured
+    assert re.sub(r"\x1b\[\d*m", "", coloured) == plain
+    assert on_a_terminal("--help", NO_COLOR="1") == on_a_terminal("--help", TERM="dumb") == plain
+    assert "\x1b" not in on_a_terminal("--help-all", NO_COLOR="1")
+
+
+@pytest.mark.parametrize("page", ["--version", "--help", "--help-all"])
+def test_a_page_of_help_imports_nothing_that_only_a_run_needs(page: str) -> None:
+    code = (
+        "import sys; from trio_mirror.cli import app; "
+        f"app([{page!r}], standalone_mode=False); print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, check=True)
+
+    imported = {module.partition(".")[0] for module in done.stderr.split()}
+    assert "typer" in imported
+    assert not imported & {"rich", "trio", "httpx", "PIL", "hypercorn", "starlette", "asyncio", "sqlite3", "ssl"}
+
+
 def test_help_all_shows_every_option() -> None:
     from trio_mirror.config import all_settings
     from trio_mirror.fields import option_name
 
-    text = cli("--help-all", COLUMNS="160", TERMINAL_WIDTH="160").stdout
+    text = cli("--help-all", COLUMNS="160").stdout
 
     wanted = {option_name(name) for name in all_settings()} - {"--source"}
     for option in wanted | {"--config", "--show-config", "--install-completion", "--version"}:
         assert re.search(rf"{option}\b", text), option
-    assert "Deadlines" in text
+    for words in ("Deadlines", "SOURCE", "--progress/--no-progress", "[64MiB]", "GIF"):
+        assert words in text
 
 
 @pytest.mark.parametrize(

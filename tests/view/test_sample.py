@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from collections import Counter
 from random import Random
 
@@ -33,22 +34,45 @@ def test_each_picture_is_as_likely_as_any_other(drawn: list[bytes]) -> None:
         sample = Sample(5, random)
         for number in range(50):
             sample.show(str(number), b"", b"")
-        assert len(sample.pairs) == 5
-        times.update(pair.name for pair in sample.pairs)
+        assert len(sample.pairs()) == 5
+        times.update(pair.name for pair in sample.pairs())
 
     # Each is expected 200 times, with a standard deviation of 13.4; five of them are never left by chance.
     assert len(times) == 50
     assert all(133 < count < 267 for count in times.values())
 
 
-def test_few_thumbnails_are_drawn_of_many_pictures(drawn: list[bytes]) -> None:
+def test_of_small_pictures_only_those_that_stay_are_drawn(drawn: list[bytes]) -> None:
     sample = Sample(60, Random(1))
     for number in range(10_000):
         sample.show(str(number), b"before", b"after")
 
-    # Expected are 60 × (1 + ln(10,000 / 60)) pairs, that is 367.
-    assert len(drawn) < 2 * 500
-    assert [(pair.before, pair.after) for pair in sample.pairs] == [(b"before", b"after")] * 60
+    assert [(pair.before, pair.after) for pair in sample.pairs()] == [(b"before", b"after")] * 60
+    assert len(drawn) == 2 * 60
+
+
+def test_of_large_pictures_only_thumbnails_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trio_mirror.view.sample.thumbnail", lambda data: data[:1])
+    before, after = b"b" * 200_000, b"a" * 200_000
+    sample = Sample(60, Random(1))
+    tracemalloc.start()
+    for number in range(1_000):
+        sample.show(str(number), bytes(bytearray(before)), bytes(bytearray(after)))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 1_000_000
+    assert [(pair.before, pair.after) for pair in sample.pairs()] == [(b"b", b"a")] * 60
+
+
+def test_small_and_large_pictures_take_each_others_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trio_mirror.view.sample.thumbnail", lambda data: data[:1])
+    sample = Sample(3, Random(1))
+    for number in range(500):
+        letter = b"%d" % (number % 10)
+        sample.show(str(number), letter * (300_000 if number % 2 else 3), letter)
+
+    assert [pair.before for pair in sample.pairs()] == [pair.name[-1].encode() for pair in sample.pairs()]
 
 
 def test_results_find_their_pairs(drawn: list[bytes]) -> None:
@@ -57,7 +81,7 @@ def test_results_find_their_pairs(drawn: list[bytes]) -> None:
     sample.add(Result(name="a.png", outcome=Outcome.FAILED, stage=Stage.UPLOAD))
     sample.add(Result(name="b.png", outcome=Outcome.MIRRORED, stage=Stage.UPLOAD))
 
-    [pair] = sample.pairs
+    [pair] = sample.pairs()
     assert pair.result is not None
     assert pair.result.outcome is Outcome.FAILED
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 import httpx
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.names import printable
+from trio_mirror.fields import cannot_work
+from trio_mirror.galleries.list_gallery import STDIN, ListGallery
+from trio_mirror.names import hide_credentials, is_url, printable
 from trio_mirror.transport.client import Origin, origin
 
 if TYPE_CHECKING:
@@ -64,8 +66,11 @@ class Gallery(Protocol):
         """
 
 
+STORES = ("s3", "gs", "az", "sftp", "memory")
+"""The schemes that fsspec's drivers serve."""
+
 Place: TypeAlias = str | PathLike[str] | Gallery
-"""A gallery, the URL of one, or a folder."""
+"""A gallery, the URL of one, or a folder. As a source, also a list: a file of names, or ``-`` for standard input."""
 
 
 @asynccontextmanager
@@ -80,13 +85,19 @@ async def open_galleries(
     Raises:
         SettingsError: a place that cannot be a gallery.
     """
+    if (names := _list_of(source, settings.base)) is not None:
+        assert settings.base is not None
+        source = settings.base
+    if target is not None:
+        _refuse_nested(source, target)
     trusted = _first_origin(source, target)
     async with AsyncExitStack() as stack:
         source_gallery = await stack.enter_async_context(_open_gallery(source, settings, trusted))
+        if names is not None:
+            source_gallery = ListGallery(source_gallery, names)
         if target is None:
             target_gallery = source_gallery
         else:
-            _refuse_nested(source, target)
             target_gallery = await stack.enter_async_context(_open_gallery(target, settings, trusted))
         yield source_gallery, target_gallery
 
@@ -95,6 +106,11 @@ async def open_galleries(
 async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None) -> AsyncIterator[Gallery]:
     if isinstance(place, Gallery):
         yield place
+    elif (store := _as_store(place)) is not None:
+        from trio_mirror.galleries.store import open_store
+
+        async with open_store(store, settings) as gallery:
+            yield gallery
     elif (url := _as_url(place)) is None:
         from trio_mirror.galleries.directory import DirectoryGallery
 
@@ -106,14 +122,35 @@ async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None
             yield gallery
 
 
+def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
+    """Where the list of names is, if the source is one and not a gallery."""
+    shown = "standard input" if source == STDIN else hide_credentials(str(source))
+    if isinstance(source, Gallery) or is_url(str(source)) or Path(source).is_dir():
+        if base is not None:
+            example = f"trio-mirror names.txt --base {hide_credentials(base)}"
+            raise cannot_work("base", f"it goes with a list of names, as in {example}; {shown} is a gallery")
+        return None
+    # What is not there is an unreadable list where a list was meant, and an unreadable folder otherwise.
+    if base is None and (source == STDIN or Path(source).exists()):
+        example = f"trio-mirror {source} --base http://host/images/"
+        raise cannot_work("base", f"where do the names live that {shown} lists? Say it as in {example}")
+    return source if base is not None else None
+
+
+def _as_store(place: str | PathLike[str]) -> str | None:
+    """The place as the URL of a store, or None for anything else."""
+    return place if isinstance(place, str) and place.lower().startswith(tuple(f"{it}://" for it in STORES)) else None
+
+
 def _as_url(place: str | PathLike[str]) -> httpx.URL | None:
-    """The place as an HTTP URL, or None for a folder."""
-    if not isinstance(place, str) or "://" not in place:
+    """The place as an HTTP URL, or None for a folder or a store."""
+    if not isinstance(place, str) or "://" not in place or _as_store(place):
         return None
     scheme = place.partition("://")[0].lower()
     if scheme not in {"http", "https"}:
         raise SettingsError(
-            f"{printable(place)}: unknown scheme {scheme}://; a gallery is http://, https:// or a folder"
+            f"{printable(place)}: unknown scheme {scheme}://; a gallery is http://, https://, "
+            f"{'://, '.join(STORES)}:// or a folder"
         )
     try:
         url = httpx.URL(place)
@@ -132,8 +169,18 @@ def _first_origin(source: Place, target: Place | None) -> Origin | None:
 
 
 def _refuse_nested(source: Place, target: Place) -> None:
-    """A target folder inside its source folder would be listed with it, and mirrored again."""
-    if isinstance(source, Gallery) or isinstance(target, Gallery) or _as_url(source) or _as_url(target):
+    """A target inside its source would be listed with it, and mirrored again."""
+    if isinstance(source, Gallery) or isinstance(target, Gallery):
+        return
+    if (outer_url := _as_store(source)) and (inner_url := _as_store(target)):
+        from trio_mirror.galleries.store import split_store_url
+
+        *outer_place, outer_prefix = split_store_url(outer_url)
+        *inner_place, inner_prefix = split_store_url(inner_url)
+        depth = len(outer_prefix)
+        if outer_place == inner_place and len(inner_prefix) > depth and inner_prefix[:depth] == outer_prefix:
+            raise SettingsError(f"--to: {printable(inner_url)} lies inside the source; choose a prefix beside it")
+    if any(_as_store(place) or _as_url(place) for place in (source, target)):
         return
     inner, outer = Path(target).resolve(), Path(source).resolve()
     if outer in inner.parents:

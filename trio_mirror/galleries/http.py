@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
+
+import httpx
+import trio
 
 from trio_mirror.errors import (
     AccessError,
@@ -16,16 +20,16 @@ from trio_mirror.errors import (
     UnknownUploadError,
     UploadError,
 )
+from trio_mirror.galleries.index_page import index_parser
 from trio_mirror.galleries.listing import ListingParser
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
 from trio_mirror.settings import UploadAs
 from trio_mirror.transport.client import Client, ExchangeError, open_client
+from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
-
-    import httpx
 
     from trio_mirror.settings import Settings
 
@@ -52,12 +56,17 @@ async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) 
         yield HttpGallery(client, str(base), settings)
 
 
-async def _names(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+async def _names_of_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
     parser = ListingParser()
     async for chunk in chunks:
         for name in parser.feed(chunk):
             yield name
     for name in parser.end():
+        yield name
+
+
+async def _names_at_hand(names: list[str]) -> AsyncGenerator[str, None]:
+    for name in names:
         yield name
 
 
@@ -74,18 +83,28 @@ class HttpGallery:
 
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
-        """Opens the list, one name a line; repeats within its window are left out.
+        """Opens the list: one name a line as it streams in, or the links of an index, which is read as a whole.
+
+        Repeats within the window of the lines, or anywhere in an index, are left out.
 
         Raises:
-            ListError: no answer, a status other than 200, not text, or cut short.
+            ListError: no answer, a status other than 200, no list, cut short, or an index over ``max_bytes``.
             AccessError: 401, 403, or a certificate that is not trusted.
         """
         try:
             async with self._client.stream("") as (headers, chunks):
                 media_type = headers.get("Content-Type", "text/plain").partition(";")[0].strip().lower()
-                if not media_type.startswith("text/") or media_type == "text/html":
-                    raise ListError(f"the list {self} is {printable(media_type)}, not one name a line as text/plain")
-                async with aclosing(_names(chunks)) as names:
+                if (parse_index := index_parser(media_type)) is not None:
+                    index = await self._whole(chunks)
+                    parsing = partial(parse_index, index, httpx.URL(self._url))
+                    found = await trio.to_thread.run_sync(parsing, abandon_on_cancel=True)
+                    names = _names_at_hand(found)
+                elif media_type.startswith("text/"):
+                    names = _names_of_lines(chunks)
+                else:
+                    forms = "one name a line as text/plain, or an index as text/html or application/json"
+                    raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
+                async with aclosing(names):
                     yield names
         except ExchangeError as error:
             raise self._list_error(error) from error
@@ -136,6 +155,16 @@ class HttpGallery:
                 message = f"it was sent, but {error}: the server may have it or not"
                 raise error.as_error(UnknownUploadError, message) from error
             raise self._error(error, UploadError) from error
+
+    async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
+        """An index as a whole; it has the limit of a picture."""
+        limit, index = self._settings.max_bytes, bytearray()
+        async for chunk in chunks:
+            index += chunk
+            if len(index) > limit:
+                size = format_size(limit)
+                raise ListError(f"the list {self} is an index page over the limit of {size} (--max-bytes)")
+        return bytes(index)
 
     def _upload(self, picture: Picture) -> dict[str, Any]:
         headers = {}

@@ -6,7 +6,6 @@ This is the one place that knows httpx's client classes and exceptions. An excha
 
 from __future__ import annotations
 
-import logging
 import ssl
 from base64 import b64encode
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
@@ -50,7 +49,7 @@ _ANSWER_TIMEOUT = 2.0
 
 _TIMED_OUT: dict[str, Any] = {"transient": True, "overload": True}
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-_log = logging.getLogger(__name__)
+_NO_BODY = httpx.ByteStream(b"")
 
 _Error = TypeVar("_Error", bound=MirrorError)
 
@@ -89,9 +88,9 @@ async def open_client(
     Raises:
         SettingsError: ``ca_file`` cannot be read.
     """
-    if settings.insecure and base.scheme == "https":
-        _log.warning("--insecure: whoever answers for %s is believed", base.host)
-    headers = httpx.Headers({"User-Agent": f"trio-mirror/{__version__}", "Accept": "*/*"})
+    headers = httpx.Headers(
+        {"Host": base.netloc.decode("ascii"), "User-Agent": f"trio-mirror/{__version__}", "Accept": "*/*"}
+    )
     if auth is not None:
         # RFC 7617, section 2.
         headers["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
@@ -137,30 +136,15 @@ class Client:
             ExchangeError: no whole answer in time, a status other than 200, a body cut short, too slow, over
                 ``max_bytes`` (counted after content decoding), or not what its digest says.
         """
-        limit = self._settings.max_bytes
-        parts: list[bytes] = []
-        size = 0
         with self._attempt():
             # A picture is compressed already: a content coding around it would only cost time.
-            async with self._answer(path, {"Accept-Encoding": "identity", **headers}) as response:
+            response = await self._answer(path, {"Accept-Encoding": "identity", **headers})
+            try:
                 if response.status_code == httpx.codes.NOT_MODIFIED:
                     return None
-                if int(response.headers.get("Content-Length", 0)) > limit:
-                    raise _too_large(limit)
-                digest = digest_of(response.headers)
-                pace = _Pace(self._settings.min_rate)
-                async with _chunks(response) as chunks:
-                    async for chunk in chunks:
-                        pace.saw(len(chunk))
-                        parts.append(chunk)
-                        size += len(chunk)
-                        if size > limit:
-                            raise _too_large(limit)
-                        if digest is not None:
-                            digest.update(chunk)
-        if digest is not None and not digest.matches():
-            raise ExchangeError("the body is not what its digest says", transient=True)
-        return b"".join(parts), response.headers
+                return await self._read(response), response.headers
+            finally:
+                await response.aclose()
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[tuple[httpx.Headers, AsyncIterator[bytes]]]:
@@ -173,7 +157,8 @@ class Client:
         """
         async with AsyncExitStack() as stack:
             with self._attempt():
-                response = await stack.enter_async_context(self._answer(path, {"Accept-Encoding": ACCEPTED}))
+                response = await self._answer(path, {"Accept-Encoding": ACCEPTED})
+            stack.push_async_callback(response.aclose)
             chunks = await stack.enter_async_context(_chunks(response))
             yield response.headers, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
@@ -207,27 +192,55 @@ class Client:
         except ExchangeError as error:
             error.sent = body.sent
             raise
-        async with _closing(response):
+        try:
             if response.status_code not in self._settings.success_status:
                 raise await _refusal(response)
-            # Read to its end, so that its connection is kept.
-            await _first_line(response)
+            if response.headers.get("Content-Length") != "0":
+                # Read to its end, so that its connection is kept.
+                await _first_line(response)
+        finally:
+            await response.aclose()
 
-    @asynccontextmanager
-    async def _answer(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
-        """One answer of status 200, or 304 where that was asked for, after the redirects that are followed."""
-        url = self._base.copy_with(raw_path=self._base.raw_path + path.encode("ascii"))
+    async def _answer(self, path: str, headers: Mapping[str, str]) -> httpx.Response:
+        """One answer of status 200, or 304 where that was asked for, after redirects; whoever gets it closes it."""
+        url = httpx.URL(f"{self._base}{path}")
+        fields = httpx.Headers([*self._headers, *headers.items()])
         for _ in range(MAX_REDIRECTS + 1):
-            request = httpx.Request("GET", url, headers=[*self._headers, *headers.items()])
-            async with _closing(await self._transport.handle_async_request(request)) as response:
+            # With a stream of its own, httpx takes the headers as they are.
+            request = httpx.Request("GET", url, headers=fields, stream=_NO_BODY)
+            response = await self._transport.handle_async_request(request)
+            try:
                 self._check_headers(response)
                 if response.status_code == 200 or (response.status_code == 304 and "If-None-Match" in headers):
-                    yield response
-                    return
-                if response.status_code not in _REDIRECTS or "Location" not in response.headers:
-                    raise await _refusal(response)
-                url = _redirected(url, response.headers["Location"])
+                    return response
+                url = await _redirected(url, response)
+            except BaseException:
+                await response.aclose()
+                raise
+            await response.aclose()
         raise ExchangeError(f"more than {MAX_REDIRECTS} redirects")
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """The whole body, decoded and checked."""
+        limit = self._settings.max_bytes
+        if int(response.headers.get("Content-Length", 0)) > limit:
+            raise _too_large(limit)
+        digest = digest_of(response.headers)
+        pace = _Pace(self._settings.min_rate)
+        parts: list[bytes] = []
+        size = 0
+        async with _chunks(response) as chunks:
+            async for chunk in chunks:
+                pace.saw(len(chunk))
+                parts.append(chunk)
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                if digest is not None:
+                    digest.update(chunk)
+        if digest is not None and not digest.matches():
+            raise ExchangeError("the body is not what its digest says", transient=True)
+        return b"".join(parts)
 
     def _check_headers(self, response: httpx.Response) -> None:
         raw = response.headers.raw
@@ -312,16 +325,6 @@ class _Watched(httpx.AsyncByteStream):
             raise
 
 
-@asynccontextmanager
-async def _closing(response: httpx.Response) -> AsyncIterator[httpx.Response]:
-    try:
-        yield response
-    finally:
-        # Closing gives the connection back, or tears it down: a cancelled task owes that too, in bounded time.
-        with trio.move_on_after(1, shield=True):
-            await response.aclose()
-
-
 def _chunks(response: httpx.Response) -> aclosing[AsyncGenerator[bytes, None]]:
     """The decoded body; the generator is closed with the block, not whenever it is collected."""
     return aclosing(_decoded(response))
@@ -365,7 +368,15 @@ async def _refusal(response: httpx.Response) -> ExchangeError:
     )
 
 
-def _redirected(here: httpx.URL, location: str) -> httpx.URL:
+async def _redirected(here: httpx.URL, response: httpx.Response) -> httpx.URL:
+    """Where a redirect leads, on the same origin.
+
+    Raises:
+        ExchangeError: the answer is no redirect, or one that is not followed.
+    """
+    if response.status_code not in _REDIRECTS or "Location" not in response.headers:
+        raise await _refusal(response)
+    location = response.headers["Location"]
     try:
         there = here.join(location)
     except httpx.InvalidURL as error:

@@ -138,14 +138,19 @@ class _BorrowedBody(httpx.AsyncByteStream):
         if not self._closed:
             self._closed = True
             # A body that was not read to its end takes its connection with it; the transport makes another.
-            await self._body.aclose()
-            self._idle.append(self._transport)
+            with _owed():
+                await self._body.aclose()
+                self._idle.append(self._transport)
 
 
 async def _close(transport: httpx.AsyncHTTPTransport) -> None:
-    # A cancelled task owes this too, in bounded time: TLS says goodbye.
-    with trio.move_on_after(1, shield=True):
+    with _owed():
         await transport.aclose()
+
+
+def _owed() -> trio.CancelScope:
+    """For what a cancelled task owes too, in bounded time: TLS says goodbye."""
+    return trio.move_on_after(1, shield=True)
 
 
 def _proxy_for(origin: httpx.URL) -> str | None:

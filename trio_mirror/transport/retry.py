@@ -116,11 +116,22 @@ class Retrier:
             MirrorError: the last attempt's error, as it was raised; one that asked for a longer wait than
                 ``retry_after_max`` says so.
         """
+        # Nearly all of what is asked succeeds at once, and stamina's bookkeeping costs as much as sending a request.
+        try:
+            value = await attempt()
+        except MirrorError as error:
+            return await self._call_again(attempt, error)
+        self._budget.succeeded()
+        return value
+
+    async def _call_again(self, attempt: Callable[[], Awaitable[_T]], first_error: MirrorError) -> _T:
         failures = 0
 
         async def attempt_within_budget() -> _T:
-            if failures:
-                await self._budget.take()
+            if not failures:
+                # What stamina would have seen, had it made the first attempt.
+                raise first_error
+            await self._budget.take()
             value = await attempt()
             self._budget.succeeded()
             return value

@@ -7,8 +7,9 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from trio_mirror.config import all_settings, hide_credentials
+from trio_mirror.config import all_settings
 from trio_mirror.fields import option_name
+from trio_mirror.names import hide_credentials
 
 if TYPE_CHECKING:
     from trio_mirror.model import Report

@@ -61,7 +61,7 @@ class Sheet:
         return await trio.to_thread.run_sync(self._write, report)
 
     def _write(self, report: Report) -> OutputError | None:
-        text = page(report, self._sample.pairs, self._timeline.points)
+        text = page(report, self._sample.pairs(), self._timeline.points)
         unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         try:
             unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from trio_mirror.pipeline import Run
     from trio_mirror.settings import Settings
     from trio_mirror.stages import Sampler
-    from trio_mirror.view.progress import Opening
 
 # Seconds between the lines of a progress that is not drawn in place.
 _INTERVAL = 10.0
@@ -72,13 +71,8 @@ class Views:
         """Who wants to see every picture while it is in memory."""
         return None if self._sheet is None else self._sheet.sample
 
-    async def watch(self, run: Run, counting: Opening | None) -> None:
-        """Draws and writes while the run goes on, until it is cancelled.
-
-        Args:
-            run: the run.
-            counting: opens the names once more, to count them; None where the run does not take them from there.
-        """
+    async def watch(self, run: Run) -> None:
+        """Draws and writes while the run goes on, until it is cancelled."""
         self._progress = Progress(run)
         async with trio.open_nursery() as nursery:
             for writer in self._writers:
@@ -86,8 +80,8 @@ class Views:
             if self._sheet is not None:
                 nursery.start_soon(self._sheet.watch, run)
             if self._is_live:
-                if counting is not None:
-                    nursery.start_soon(self._progress.count, counting)
+                if run.counting is not None:
+                    nursery.start_soon(self._progress.count, run.counting)
                 nursery.start_soon(show_live, self._progress, self._console)
             elif self._shows_progress:
                 nursery.start_soon(_log_progress, self._progress)

@@ -168,21 +168,22 @@ def _bands(scanlines: _Scanlines, shape: Shape, restarts: list[int]) -> Iterator
 def _mirrored_passes(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterator[Band]:
     """The passes of a mirrored Adam7 raster: pixels change their pass, so all are put together first."""
     whole = (shape.width, shape.height)
-    filters = []
-    planes = [bytearray(shape.width * shape.height) for _ in range(shape.lanes)]
     passes = [part for part in _ADAM7 if part[0] < shape.width and part[1] < shape.height]
+    bands = []
     for part in passes:
         width, height = _pass_size(part, shape)
-        band = unfilter(scanlines.read(height * shape.stride(width)), height, shape.lanes, [])
-        filters.append(band.filters)
+        bands.append(unfilter(scanlines.read(height * shape.stride(width)), height, shape.lanes, []))
+    # Not before the stream has shown that it holds as many pixels as the header says.
+    planes = [bytearray(shape.width * shape.height) for _ in range(shape.lanes)]
+    for part, band in zip(passes, bands, strict=True):
         for plane, lane in zip(planes, band.lanes, strict=True):
-            samples = _unpack(lane, width, shape).tobytes()
+            samples = _unpack(lane, _pass_size(part, shape)[0], shape).tobytes()
             for in_whole, in_pass in _pass_lines(part, shape):
                 plane[in_whole] = samples[in_pass]
     method = _TOP_BOTTOM if rows else _LEFT_RIGHT
     mirrored = [Image.frombytes("L", whole, bytes(plane)).transpose(method).tobytes() for plane in planes]
-    for part, kinds in zip(passes, filters, strict=True):
-        yield Band(kinds, [_pack(_pass_of(plane, part, shape), shape) for plane in mirrored])
+    for part, band in zip(passes, bands, strict=True):
+        yield Band(band.filters, [_pack(_pass_of(plane, part, shape), shape) for plane in mirrored])
 
 
 def _pass_of(plane: bytes, part: tuple[int, int, int, int], shape: Shape) -> Image.Image:

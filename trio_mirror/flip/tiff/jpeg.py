@@ -117,7 +117,7 @@ class Jpeg:
         luma, *others = ((layer[1], layer[2]) for layer in self._layers)
         if self.components == 1:
             return 1, 1
-        if set(others) not in ({(1, 1)}, {luma}):
+        if 0 in luma or set(others) not in ({(1, 1)}, {luma}):  # Pillow lets zeros pass, T.81 (B.2.2) does not
             raise FlipError("this TIFF's JPEG data is subsampled in a way that cannot be written here")
         return (1, 1) if set(others) == {luma} else luma
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.webp.container import Chunk, read_chunks
-from trio_mirror.flip.webp.image import Coded, encode, read_coded, replace_coded
+from trio_mirror.flip.webp.encode import encode, mirror
+from trio_mirror.flip.webp.image import Coded, read_coded, replace_coded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,10 +126,10 @@ def mirror_frames(
         place = frame.rectangle.mirrored(*size, method)
         grown = (place.around(lost.rectangle) if lost else place).with_even_corner()
         coded = frame.coded
-        pixels = coded.decode().transpose(method)
         if grown == place and not lost:
-            mirrored = encode(pixels, coded)
+            mirrored = mirror(coded, method)
         else:
+            pixels = coded.decode().transpose(method)
             picture = shown(number, grown)
             corner = (place.left - grown.left, place.top - grown.top)
             mirrored = encode(_grow(pixels, corner, picture, _redrawn(lost, grown, frame)), coded)

@@ -14,7 +14,8 @@ from trio_mirror.flip.jpeg.raster import mirror_thumbnail
 from trio_mirror.flip.raster import check_size, open_image, pillow
 from trio_mirror.flip.webp.animation import Frame, mirror_frames, read_frame
 from trio_mirror.flip.webp.container import Chunk, Container, read_container
-from trio_mirror.flip.webp.image import ALPHA_FLAG, encode, read_coded, replace_coded
+from trio_mirror.flip.webp.encode import mirror
+from trio_mirror.flip.webp.image import ALPHA_FLAG, read_coded, replace_coded
 from trio_mirror.model import Flipped, Limits
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             chunks = _announcing_alpha(chunks)
     else:
         coded = read_coded(container.chunks)
-        new = encode(coded.decode().transpose(method), coded)
+        new = mirror(coded, method)
         chunks = replace_coded(container.chunks, new)
         before, after = [coded], [new]
     chunks, notes = _with_mirrored_thumbnails(chunks, method)

@@ -1,0 +1,53 @@
+"""Links, and what they name below the base URL of a gallery."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+import httpx
+
+from trio_mirror.transport.client import origin
+
+# What makes a relative link more than a path below the base (RFC 3986, sections 4.2 and 5.2).
+_SPECIAL = re.compile("[?#:]")
+_SPECIAL_SEGMENTS = {"", ".", ".."}
+
+
+def name_below(base: httpx.URL, link: str) -> str | None:
+    """The name of the place that a link leads to; None for a place that is not below the base.
+
+    A link is resolved against the base, dot segments and all (RFC 3986, section 5), and then decoded segment by
+    segment. A segment that hides a slash stays encoded, so that the name rules see it, and refuse it.
+
+    Args:
+        base: the URL of the gallery, which ends in a slash.
+        link: a URL, absolute or relative. With a query or a fragment it names no picture.
+    """
+    # Resolving takes a tenth of a millisecond, and nearly all links of an index of 100,000 pictures are plain.
+    rest = link.removeprefix(str(base))
+    segments = rest.split("/")
+    if not _SPECIAL.search(rest) and _SPECIAL_SEGMENTS.isdisjoint(segments[:-1] if rest.endswith("/") else segments):
+        return "/".join(map(_decoded, segments))
+    try:
+        there = base.join(link)
+    except (httpx.InvalidURL, ValueError):
+        # ValueError is of the standard library's urljoin, and of lone surrogates.
+        return None
+    if origin(there) != origin(base) or there.query or there.fragment:
+        return None
+    *folder, _ = _segments(base)
+    segments = _segments(there)
+    if segments[: len(folder)] != folder:
+        return None
+    return "/".join(segments[len(folder) :]) or None
+
+
+def _segments(url: httpx.URL) -> list[str]:
+    """The decoded segments of a path: RFC 3986 holds ``~`` and ``%7E`` to be the same (section 6.2.2.2)."""
+    return [_decoded(segment) for segment in url.raw_path.decode("ascii").split("/")]
+
+
+def _decoded(segment: str) -> str:
+    decoded = unquote(segment, errors="surrogateescape")
+    return segment if "/" in decoded else decoded

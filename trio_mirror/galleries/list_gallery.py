@@ -1,0 +1,121 @@
+"""A gallery whose list is elsewhere: in a file, or on standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import trio
+
+from trio_mirror.errors import ListError
+from trio_mirror.galleries.links import name_below
+from trio_mirror.galleries.listing import ListingParser
+from trio_mirror.names import hide_credentials, is_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+
+    from trio_mirror.galleries import Gallery
+    from trio_mirror.model import Picture
+
+STDIN = "-"
+"""Stands for standard input in the place of a file's name."""
+
+_CHUNK = 65_536
+
+
+class ListGallery:
+    """The pictures of a gallery that a list names: one name a line, or one URL a line.
+
+    A URL stands for the name that it has below the gallery's own URL. Any other URL stays as it is, which the
+    name rules refuse.
+
+    Args:
+        base: where the pictures are. To people, and to the journal, it is the gallery.
+        source: a file, or `STDIN`.
+    """
+
+    def __init__(self, base: Gallery, source: str | os.PathLike[str]) -> None:
+        self._base = base
+        self._source = source
+        place = str(base)
+        self._url = httpx.URL(place.removesuffix("/") + "/") if is_url(place) else None
+
+    def __str__(self) -> str:
+        return str(self._base)
+
+    @property
+    def can_be_listed_again(self) -> bool:
+        """Whether `names` can be opened more than once: a pipe gives each line once only."""
+        return self._source != STDIN and Path(self._source).is_file()
+
+    @asynccontextmanager
+    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Opens the list, which streams in as it is read.
+
+        Raises:
+            ListError: it cannot be read.
+        """
+        descriptor = await self._open()
+        try:
+            async with aclosing(self._each(descriptor)) as names:
+                yield names
+        finally:
+            os.close(descriptor)
+
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        """Reads one picture of the base."""
+        return await self._base.fetch(name, known_etag)
+
+    async def prepare(self) -> None:
+        """Makes the base ready to store."""
+        await self._base.prepare()
+
+    async def store(self, picture: Picture) -> None:
+        """Stores one picture in the base."""
+        await self._base.store(picture)
+
+    async def _open(self) -> int:
+        with self._readable():
+            if self._source == STDIN:
+                # Python has no stdin where the descriptor is closed, or is something else's by now.
+                return os.dup(sys.stdin.fileno() if sys.stdin is not None else -1)
+            # O_NONBLOCK, as opening a named pipe would wait for its other end.
+            return await trio.to_thread.run_sync(os.open, self._source, os.O_RDONLY | os.O_NONBLOCK)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            place = "on standard input" if self._source == STDIN else self._source
+            raise ListError(f"the list {place} cannot be read: {error.strerror}") from error
+
+    async def _each(self, descriptor: int) -> AsyncGenerator[str, None]:
+        parser = ListingParser()
+        chunk = b"-"
+        while chunk:
+            with self._readable():
+                chunk = await _read(descriptor)
+            for line in parser.feed(chunk) if chunk else parser.end():
+                yield self._name(line)
+
+    def _name(self, line: str) -> str:
+        if not is_url(line):
+            return line
+        name = None if self._url is None else name_below(self._url, line)
+        return hide_credentials(line) if name is None else name
+
+
+async def _read(descriptor: int) -> bytes:
+    """The next bytes of a file, a pipe, a terminal or a socket; none at its end. Any wait can be cancelled."""
+    try:
+        await trio.lowlevel.wait_readable(descriptor)
+    except PermissionError:
+        # What epoll refuses is a regular file, or a device like /dev/null: a read of it waits for nobody.
+        return await trio.to_thread.run_sync(os.read, descriptor, _CHUNK)
+    return os.read(descriptor, _CHUNK)
