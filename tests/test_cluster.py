@@ -7,18 +7,20 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
+from tests.simulated_cluster import AtOnce, open_at_once
 from tests.test_cli import CLEAN, cli, command
-from trio_mirror import ClusterError, Outcome, SettingsError, mirror, open_mirror
+from trio_mirror import ClusterError, Outcome, Settings, SettingsError, mirror, open_mirror
+from trio_mirror.cluster import ClusterRun
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
 
@@ -30,10 +32,14 @@ with_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="pip i
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
+    return draw_photos(tmp_path, 400)
+
+
+def draw_photos(tmp_path: Path, count: int) -> Path:
+    folder, good = tmp_path / "photos", png()
     folder.mkdir()
-    for number in range(2_000):
-        (folder / f"{number:04}.png").write_bytes(png() if number % 100 else b"not a picture")
+    for number in range(count):
+        (folder / f"{number:04}.png").write_bytes(good if number % 100 else b"not a picture")
     return folder
 
 
@@ -53,7 +59,8 @@ def two_nodes() -> Iterator[Any]:
 
 
 @with_ray
-async def test_a_node_that_is_lost_loses_no_picture(photos: Path, tmp_path: Path) -> None:
+async def test_a_node_that_is_lost_loses_no_picture(tmp_path: Path) -> None:
+    photos = draw_photos(tmp_path, 2_000)
     journal, names = tmp_path / "run.journal", list[str]()
     with two_nodes() as (cluster, second):
         async with (
@@ -90,6 +97,28 @@ def ray_here(*arguments: str | Path, **environment: str) -> subprocess.Completed
     )
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 2_000])
+async def test_the_driver_gives_each_result_once_in_slices_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock, size: int
+) -> None:
+    monkeypatch.setattr("trio_mirror.cluster.open_ray", open_at_once)
+    # So that all places are taken, and more names wait, before there is the first result.
+    monkeypatch.setattr(AtOnce, "pause", 1.0)
+    listed = [f"{number:02}.png" for number in range(100)]
+    source, target, settings = (
+        MemoryGallery([*listed, "../out.png"]),
+        MemoryGallery(),
+        Settings(cluster="local", slice=size),
+    )
+    run = ClusterRun(source, target, settings, None, ("source", "target"))
+    with trio.fail_after(3_600):
+        async with run.working():
+            names = [result.name async for result in run]
+
+    assert sorted(names) == sorted([*listed, "../out.png"])
+    assert (run.report.listed, run.report.mirrored, run.report.failed, run.in_flight) == (101, 100, 1, 0)
+
+
 @with_ray
 def test_ray_on_this_machine_mirrors_the_built_in_gallery_and_says_nothing() -> None:
     done = ray_here("--json", "--slice", "4")
@@ -122,7 +151,7 @@ async def test_ctrl_c_drains_the_workers(photos: Path, tmp_path: Path) -> None:
     stored = tmp_path / "stored"
     async with serve_gallery(photos, stored) as url:
         process = await trio.lowlevel.open_process(
-            command(url, "--json", "--cluster", "local", "--slice", "1000", "--rate", "50/s"),
+            command(url, "--json", "--cluster", "local", "--slice", "300", "--rate", "20/s"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=CLEAN,
@@ -138,7 +167,7 @@ async def test_ctrl_c_drains_the_workers(photos: Path, tmp_path: Path) -> None:
             assert await process.wait() == 130
 
     report = json.loads(out)
-    assert 0 < report["mirrored"] == len(list(stored.iterdir())) < 2_000
+    assert 0 < report["mirrored"] == len(list(stored.iterdir())) < 396
     assert report["listed"] == report["mirrored"] + report["failed"]
 
 
@@ -176,7 +205,7 @@ def processes_marked(mark: str) -> list[str]:
 
 @with_ray
 async def test_credentials_are_no_arguments_of_a_task(photos: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    from trio_mirror import cluster, ray_engine
+    from trio_mirror import ray_engine
 
     sent = list[Any]()
     start = ray_engine.RayEngine._start
@@ -186,26 +215,25 @@ async def test_credentials_are_no_arguments_of_a_task(photos: Path, tmp_path: Pa
         start(self, attempt, todo)
 
     monkeypatch.setattr(ray_engine.RayEngine, "_start", noted)
-    report = await mirror(photos, tmp_path / "out", cluster="local", limit=20, auth=("someone", "very-secret"))
+    report = await mirror(photos, tmp_path / "out", cluster="local", limit=20, auth=("me", "very-secret"))
 
     assert report.mirrored == 19
     assert sent
     assert "very-secret" not in str(sent)
-    assert cluster
 
 
-async def test_a_cluster_that_is_not_there_is_named(photos: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="pip install 'trio-mirror[cluster]'")
+@with_ray
+async def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"127\.0\.0\.1:1 cannot be reached"):
-        await mirror(photos, tmp_path / "out", cluster="ray://127.0.0.1:1")
-    done = await trio.to_thread.run_sync(cli, photos, "--to", tmp_path / "out", "--cluster", "127.0.0.1:1")
+        await mirror(tmp_path, tmp_path, cluster="ray://127.0.0.1:1")
+    done = await trio.to_thread.run_sync(cli, tmp_path, "--to", tmp_path, "--cluster", "127.0.0.1:1")
     assert (done.returncode, "127.0.0.1:1" in done.stderr) == (5, True)
 
 
-def test_without_ray_the_way_to_get_it_is_told(photos: Path, tmp_path: Path) -> None:
+def test_without_ray_the_way_to_get_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "lacking").mkdir()
     (tmp_path / "lacking/sitecustomize.py").write_text("import sys\nsys.modules['ray'] = None\n")
-    done = ray_here(photos, "--to", tmp_path / "out", PYTHONPATH=str(tmp_path / "lacking"))
+    done = ray_here(tmp_path, "--to", tmp_path, PYTHONPATH=str(tmp_path / "lacking"))
 
     assert done.returncode == 2
     assert "pip install 'trio-mirror[cluster]'" in done.stderr
@@ -217,8 +245,16 @@ async def test_an_object_cannot_go_to_a_cluster() -> None:
 
 
 @pytest.mark.parametrize("cluster", ["nowhere", "http://host:1", "ray://host", "ray://user:secret@host:1", ""])
-def test_an_address_that_is_none_is_refused(photos: Path, cluster: str) -> None:
-    done = cli(photos, "--cluster", cluster)
+def test_an_address_that_is_none_is_refused(tmp_path: Path, cluster: str) -> None:
+    done = cli(tmp_path, "--cluster", cluster)
 
     assert done.returncode == 2
+    assert "--cluster" in done.stderr
+
+
+def test_a_sheet_does_not_go_with_a_cluster(tmp_path: Path) -> None:
+    done = cli(tmp_path, "--to", tmp_path, "--cluster", "local", "--sheet", tmp_path / "sheet.html")
+
+    assert done.returncode == 2
+    assert "--sheet" in done.stderr
     assert "--cluster" in done.stderr

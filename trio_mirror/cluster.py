@@ -79,9 +79,10 @@ class ClusterRun(Run):
         journal: Journal | None,
         places: tuple[Place, Place | None],
     ) -> None:
-        # Tokens bound what is between the list and its slice, and between its slice and the report.
+        # Tokens bound what is between the list and its slice, where a slice and one name more can wait for a place,
+        # and what is between its slice and the report, which makes that place.
         # No overload lowers them: the workers slow down by themselves.
-        super().__init__(source, target, replace(settings, adaptive=False), journal, tokens=2 * settings.slice)
+        super().__init__(source, target, replace(settings, adaptive=False), journal, tokens=settings.slice + 16)
         self._job = _absolute(slice_job(places, _settings_of_one_worker(settings), "--cluster"))
         self._engine: Engine[NamedSlice]
         self._dispatcher: Dispatcher[NamedSlice]

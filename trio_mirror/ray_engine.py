@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import math
 import os
 import pickle
 from contextlib import asynccontextmanager
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 JOB_VARIABLE = "TRIO_MIRROR_SLICE_JOB"
 """Holds what all slices have in common, pickled, in base64."""
 _INSTALL = "pip install 'trio-mirror[cluster]'"
-_REACHING = 30.0
+_REACHING, _CLOSING = 30.0, 15.0
 # Seconds between two looks at what the cluster has.
 _COUNTING = 1.0
 # Seconds that one look at the tasks takes at most: so long a cancelled run may have to wait for it.
@@ -68,8 +69,9 @@ async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
         await trio.to_thread.run_sync(engine.open)
         yield engine
     finally:
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(engine.close)
+        # Bounded, since a cluster that went away answers no farewell.
+        with trio.move_on_after(_CLOSING, shield=True):
+            await trio.to_thread.run_sync(engine.close, abandon_on_cancel=True)
 
 
 async def _reach(address: str, job: SliceJob) -> None:
@@ -119,7 +121,8 @@ class RayEngine:
         self.workers = 0
         self._tasks: dict[Any, int] = {}
         self._collecting: Any = None
-        self._counted_at = self._heard_at = trio.current_time()
+        self._counted_at = trio.current_time()
+        self._silent_since = math.inf
 
     def open(self) -> None:
         """Sets up the desk, and counts the workers."""
@@ -160,10 +163,12 @@ class RayEngine:
         # After the look at the tasks, since what one told comes before its end.
         told = await trio.to_thread.run_sync(self._collect, orders)
         if told is not None:
-            self._heard_at = trio.current_time()
+            self._silent_since = math.inf
             events += [Told(attempt, results) for attempt, results in told]
-        elif trio.current_time() - self._heard_at > _AWAY:
-            raise ClusterError(f"--cluster: it has not answered for {_AWAY:g} s")
+        else:
+            self._silent_since = min(self._silent_since, now)
+            if trio.current_time() - self._silent_since > _AWAY:
+                raise ClusterError(f"--cluster: it has not answered for {_AWAY:g} s")
         return events + ended
 
     def _start(self, attempt: int, todo: list[Any]) -> None:
@@ -218,6 +223,9 @@ def _ending(task: Any, attempt: int) -> list[Told | Ended | Lost]:
             why = f"a worker of the cluster cannot import what it needs ({failed.cause}); on each node: {_INSTALL}"
             return [Ended(attempt, ClusterError(f"--cluster: {why}"))]
         return [Lost(attempt, f"{type(failed.cause).__name__}: {failed.cause}")]
+    except ray.exceptions.RuntimeEnvSetupError as unready:
+        why = str(unready).strip().partition("\n")[0]
+        return [Ended(attempt, ClusterError(f"--cluster: the workers cannot be set up: {why}"))]
     except ray.exceptions.RayError as lost:
         return [Lost(attempt, f"its worker or node was lost ({type(lost).__name__})")]
     return [Told(attempt, untold), Ended(attempt, error)]
