@@ -185,4 +185,7 @@ def _end(code: ExitCode, message: str) -> NoReturn:
 
 def main() -> None:
     """Runs the command line and exits."""
+    # Pillow reads this when it is imported, in our worker processes too. By default it gives each raster's memory back
+    # to the system, and a page fault for every 4 KiB of the next one costs a re-encoded picture a fifth of its time.
+    os.environ.setdefault("PILLOW_BLOCKS_MAX", "8")
     app()
