@@ -31,8 +31,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def _cluster_of(workers: int) -> Iterator[Contender]:
     """Starts a Ray of one node with so many workers, for trio-mirror to use."""
-    from ray.cluster_utils import Cluster
-
+    try:
+        from ray.cluster_utils import Cluster
+    except ImportError:
+        raise BenchError("Ray is not installed: pip install '.[cluster]'") from None
     head = {"num_cpus": workers, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
 
