@@ -116,6 +116,17 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
     assert proxy.opened <= 16 + 1
 
 
+async def test_connections_through_a_proxy_are_kept_after_an_empty_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = CountingServer(names=20, answers_a_connection=1_000)
+    async with serving(proxy) as url:
+        monkeypatch.setenv("http_proxy", url.removesuffix("/images/"))
+        monkeypatch.setenv("no_proxy", "")
+        report = await mirror("http://gallery.invalid/images/", retries=0, concurrency=2)
+
+    assert report.mirrored == 20
+    assert proxy.opened <= 2 + 1
+
+
 async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.png").write_bytes(png())

@@ -7,7 +7,6 @@ The driver holds names in flight and nothing else, so that its memory does not d
 
 from __future__ import annotations
 
-import math
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -19,6 +18,7 @@ import trio
 from trio_mirror.dispatch import LOSSES, Dispatcher
 from trio_mirror.journey import Journey
 from trio_mirror.model import Outcome, Result, Stage
+from trio_mirror.names import is_url
 from trio_mirror.pipeline import Run
 from trio_mirror.ray_engine import open_ray
 from trio_mirror.slices import SliceJob, settings_of_slices, slice_job, stages_passed
@@ -161,7 +161,7 @@ class ClusterRun(Run):
 
     async def _take_result(self, ended: trio.MemorySendChannel[Journey], result: Result) -> None:
         self.passed.update(stages_passed(result))
-        journey = Journey(result.name, math.inf, given=result)
+        journey = Journey(result.name, given=result)
         await self._tokens.acquire_on_behalf_of(journey)
         await ended.send(journey)
 
@@ -181,4 +181,4 @@ def _absolute(job: SliceJob) -> SliceJob:
 
 
 def _absolute_place(place: str | PathLike[str]) -> str | PathLike[str]:
-    return place if isinstance(place, str) and "://" in place else Path(place).absolute()
+    return place if isinstance(place, str) and is_url(place) else Path(place).absolute()

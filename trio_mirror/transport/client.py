@@ -195,9 +195,8 @@ class Client:
         try:
             if response.status_code not in self._settings.success_status:
                 raise await _refusal(response)
-            if response.headers.get("Content-Length") != "0":
-                # Read to its end, so that its connection is kept.
-                await _first_line(response)
+            # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
+            await _first_line(response)
         finally:
             await response.aclose()
 
