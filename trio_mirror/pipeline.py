@@ -27,6 +27,7 @@ import trio
 
 from trio_mirror.errors import GalleryError, NameRefusedError, PictureError, SettingsError, UploadError
 from trio_mirror.galleries import open_galleries
+from trio_mirror.galleries.listing import each
 from trio_mirror.journal import Journal, open_journal
 from trio_mirror.journey import Journey
 from trio_mirror.keeper import Keeper
@@ -36,7 +37,7 @@ from trio_mirror.settings import Settings
 from trio_mirror.stages import Stages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
@@ -399,12 +400,6 @@ class Run:
             self.drain("max_failures")
         if settings.max_bytes_total is not None and report.bytes_in >= settings.max_bytes_total:
             self.drain("max_bytes_total")
-
-
-async def each(names: Iterable[str]) -> AsyncGenerator[str, None]:
-    """Names at hand, in the form of a list that streams in."""
-    for name in names:
-        yield name
 
 
 async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerator[str, None]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import Gallery, open_galleries
-from trio_mirror.pipeline import Run, each
+from trio_mirror.galleries.listing import each
+from trio_mirror.pipeline import Run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -21,7 +21,7 @@ from trio_mirror.errors import (
     UploadError,
 )
 from trio_mirror.galleries.index_page import index_parser
-from trio_mirror.galleries.listing import ListingParser
+from trio_mirror.galleries.listing import ListingParser, each
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
 from trio_mirror.settings import UploadAs
@@ -65,11 +65,6 @@ async def _names_of_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, N
         yield name
 
 
-async def _names_at_hand(names: list[str]) -> AsyncGenerator[str, None]:
-    for name in names:
-        yield name
-
-
 class HttpGallery:
     """Speaks the protocol of the README below one base URL."""
 
@@ -98,7 +93,7 @@ class HttpGallery:
                     index = await self._whole(chunks)
                     parsing = partial(parse_index, index, httpx.URL(self._url))
                     found = await trio.to_thread.run_sync(parsing, abandon_on_cancel=True)
-                    names = _names_at_hand(found)
+                    names = each(found)
                 elif media_type.startswith("text/"):
                     names = _names_of_lines(chunks)
                 else:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from trio_mirror.galleries.window import Window
 from trio_mirror.names import MAX_NAME_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
 
 WINDOW = 65_536
 """A repeat is noticed when it comes within this many names."""
 
 _BOM = b"\xef\xbb\xbf"
+
+
+async def each(names: Iterable[str]) -> AsyncGenerator[str, None]:
+    """Names at hand, in the form of a list that streams in."""
+    for name in names:
+        yield name
 
 
 class ListingParser:
