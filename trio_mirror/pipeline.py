@@ -267,7 +267,7 @@ class Run:
 
     async def _join_stages(self) -> None:
         concurrency, steps = self._settings.concurrency, self._stages
-        async with trio.open_nursery() as nursery:
+        async with steps.threads.working(), trio.open_nursery() as nursery:
             listed, to_fetch = trio.open_memory_channel[Journey](0)
             fetched, to_flip = trio.open_memory_channel[Journey](0)
             flipped, to_upload = trio.open_memory_channel[Journey](0)
@@ -365,7 +365,8 @@ class Run:
         else:
             self.passed[journey.stage] += 1
         finally:
-            journey.seconds[journey.stage] = trio.current_time() - started
+            # The flip knows better: it leaves out how long it waited for a thread.
+            journey.seconds.setdefault(journey.stage, trio.current_time() - started)
 
     def _cut_off(self, journey: Journey) -> None:
         """A cancelled run counts what it owes at once: no channel would take it any more."""
