@@ -348,7 +348,8 @@ async def _decoded(stream: httpx.AsyncByteStream, coding: str) -> AsyncGenerator
 async def _first_line(response: httpx.Response) -> str:
     """Reads what an answer says, for people; a short body is read whole, so that its connection is kept."""
     body = bytearray()
-    with suppress(httpx.HTTPError, CodingError), trio.move_on_after(_ANSWER_TIMEOUT):
+    in_time = trio.CancelScope(deadline=trio.current_time() + _ANSWER_TIMEOUT)
+    with suppress(httpx.HTTPError, CodingError), in_time:
         async with _chunks(response) as chunks:
             async for chunk in chunks:
                 body += chunk
