@@ -26,9 +26,9 @@ _SMALL_FRAME = 1 << 16
 # takes some 200 bytes, and a false claim as much time and memory as a true one. What is not blank takes more than
 # an eighth of a bit but for a few drawings.
 _HUFFMAN_BLOCKS_A_BYTE, _ARITHMETIC_BLOCKS_A_BYTE = 8, 64
-# In pixels. Below it whatever is claimed takes at most 16 bytes a pixel, so that it may turn out false when it has
-# been paid for. Photos of 24 megapixels are below it, too.
-_LARGE_FRAME = 25_000_000
+# In samples, pixels times components: below it a claim may turn out false when it has been paid for, which takes some
+# 400 MB at most. Colour photos of 24 megapixels are below it, too.
+_LARGE_FRAME = 75_000_000
 # T.81, table B.1: what follows SOF0 to SOF2, SOF9 and SOF10, the codings that decoders read.
 _RARE_CODINGS = {
     0xC3: "lossless",
@@ -87,7 +87,7 @@ def check_rows(image: bytes, jpeg: Jpeg) -> None:
         FlipError: rows are missing, or the data are damaged so that decoders stop.
     """
     frame, coding = jpeg.frame, jpeg.entropy_coding
-    if frame.width * frame.height <= _LARGE_FRAME or coding.arithmetic:
+    if frame.width * frame.height * len(frame.components) <= _LARGE_FRAME or coding.arithmetic:
         return
     scan = first_scan(image)
     coded = _coded_by(scan, frame)
