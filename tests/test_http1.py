@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -41,10 +42,15 @@ class Ends:
 
 @asynccontextmanager
 async def connected() -> AsyncIterator[Ends]:
-    ours, theirs = trio.socket.socketpair()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
     idle: list[Connection] = []
-    async with trio.SocketStream(ours) as stream, trio.SocketStream(theirs) as server:
-        yield Ends(Connection(stream, idle.append), server, idle)
+    connection = Connection(ours, idle.append)
+    try:
+        async with trio.SocketStream(trio.socket.from_stdlib_socket(theirs)) as server:
+            yield Ends(connection, server, idle)
+    finally:
+        connection.close()
 
 
 async def exchanged(answer: Sequence[bytes], *, then_closes: bool = False) -> tuple[httpx.Response, bytes, bool]:

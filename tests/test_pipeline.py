@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps threads out of tests of virtual time: the clock would take a running thread for idleness."""
 
-    async def in_flip_slot(self: object, work: object) -> tuple[Flipped, None]:
+    async def run_at_once(self: object, work: object) -> tuple[Flipped, None, float]:
         await trio.lowlevel.checkpoint()
-        return Flipped(b"flipped", "image/png", lossless=True), None
+        return Flipped(b"flipped", "image/png", lossless=True), None, 0.0
 
-    monkeypatch.setattr("trio_mirror.stages.Stages._in_flip_slot", in_flip_slot)
+    monkeypatch.setattr("trio_mirror.stages.WorkerThreads.run", run_at_once)
 
 
 async def test_every_picture_is_stored_mirrored_under_its_name() -> None:

@@ -30,11 +30,11 @@ Install = Callable[[Handler], list[httpx.Request]]
 def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the flip out of its thread: the clock would take a running thread for idleness."""
 
-    async def in_flip_slot(self: object, work: Callable[[], object]) -> object:
+    async def run_at_once(self: object, work: Callable[[], object]) -> object:
         await trio.lowlevel.checkpoint()
         return work()
 
-    monkeypatch.setattr("trio_mirror.stages.Stages._in_flip_slot", in_flip_slot)
+    monkeypatch.setattr("trio_mirror.stages.WorkerThreads.run", run_at_once)
     monkeypatch.setattr("trio_mirror.stages.flip", lambda data, **_: Flipped(data[::-1], "image/png", lossless=True))
 
 

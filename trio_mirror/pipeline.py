@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import trio
@@ -155,6 +155,7 @@ def _tell_who_is_believed(settings: Settings, *galleries: Gallery) -> None:
             _log.warning("--insecure: whoever answers for %s is believed", host)
 
 
+_T = TypeVar("_T")
 _Sender: TypeAlias = trio.MemorySendChannel[Journey]
 _Receiver: TypeAlias = trio.MemoryReceiveChannel[Journey]
 Opening: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]"
@@ -267,7 +268,7 @@ class Run:
 
     async def _join_stages(self) -> None:
         concurrency, steps = self._settings.concurrency, self._stages
-        async with trio.open_nursery() as nursery:
+        async with steps.threads.working(), trio.open_nursery() as nursery:
             listed, to_fetch = trio.open_memory_channel[Journey](0)
             fetched, to_flip = trio.open_memory_channel[Journey](0)
             flipped, to_upload = trio.open_memory_channel[Journey](0)
@@ -343,7 +344,7 @@ class Run:
                 journey.stage = stage
                 try:
                     await self._take(step, journey)
-                    await (leaving if journey.outcome is None else ended).send(journey)
+                    await _hand_over(journey, leaving if journey.outcome is None else ended)
                 except trio.Cancelled:
                     self._cut_off(journey)
                     raise
@@ -352,20 +353,21 @@ class Run:
         started = trio.current_time()
         journey.began[journey.stage] = started - self._started
         try:
-            with trio.fail_at(journey.deadline):
+            with trio.CancelScope(deadline=journey.deadline) as life:
                 await step(journey)
-        except trio.TooSlowError:
-            limit = f"{self._settings.picture_timeout:g} s in all (--picture-timeout)"
-            journey.fail(PictureError(f"it took longer than {limit}", transient=True))
+                self.passed[journey.stage] += 1
         except PictureError as error:
             journey.fail(error)
         except GalleryError as error:
             journey.fail(error)
             self._end_with(error)
         else:
-            self.passed[journey.stage] += 1
+            if life.cancelled_caught:
+                limit = f"{self._settings.picture_timeout:g} s in all (--picture-timeout)"
+                journey.fail(PictureError(f"it took longer than {limit}", transient=True))
         finally:
-            journey.seconds[journey.stage] = trio.current_time() - started
+            # The flip knows better: it leaves out how long it waited for a thread.
+            journey.seconds.setdefault(journey.stage, trio.current_time() - started)
 
     def _cut_off(self, journey: Journey) -> None:
         """A cancelled run counts what it owes at once: no channel would take it any more."""
@@ -390,7 +392,7 @@ class Run:
                 self.report.seconds = trio.current_time() - self._started
                 self._stop_at_limits()
                 await self._keeper.add(result)
-                await self._outlet.send(result)
+                await _hand_over(result, self._outlet)
                 self._tokens.release_on_behalf_of(journey)
         self._keeper.end()
 
@@ -400,6 +402,14 @@ class Run:
             self.drain("max_failures")
         if settings.max_bytes_total is not None and report.bytes_in >= settings.max_bytes_total:
             self.drain("max_bytes_total")
+
+
+async def _hand_over(value: _T, channel: trio.MemorySendChannel[_T]) -> None:
+    """Sends at once to a task that waits for it, without a turn of the event loop in which nothing would happen."""
+    try:
+        channel.send_nowait(value)
+    except trio.WouldBlock:
+        await channel.send(value)
 
 
 async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerator[str, None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from hashlib import sha256
 from secrets import token_hex
@@ -11,8 +12,9 @@ import trio
 
 from trio_mirror.errors import FlipError, MirrorError, UnknownUploadError
 from trio_mirror.flip import flip
-from trio_mirror.model import Outcome, Picture
+from trio_mirror.model import Outcome, Picture, Stage
 from trio_mirror.settings import RetryUploads, available_cores
+from trio_mirror.threads import WorkerThreads
 from trio_mirror.transport.retry import Retrier
 from trio_mirror.transport.throttle import AdaptiveLimit, Throttle
 
@@ -53,14 +55,16 @@ class Stages:
         tokens: trio.CapacityLimiter,
         sampler: Sampler | None = None,
     ) -> None:
-        self.flip_workers = settings.flip_threads or available_cores()
+        flip_threads = settings.flip_threads or available_cores()
+        self.threads = WorkerThreads(flip_threads, settings.flip_timeout)
+        # One picture more for each thread, so that it finds the next one where it left off.
+        self.flip_workers = 2 * flip_threads
         self.limit = AdaptiveLimit(tokens)
         self._source = source
         self._target = target
         self._settings = settings
         self._run_key = token_hex(16)
         self._sampler = sampler
-        self._flip_slots = trio.CapacityLimiter(self.flip_workers)
         self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
         self._source_throttle = self._throttle()
         self._target_throttle = self._source_throttle if target is source else self._throttle()
@@ -89,18 +93,18 @@ class Stages:
 
     async def flip(self, journey: Journey) -> None:
         """Mirrors the picture in a worker thread."""
-        picture, timeout = journey.picture, self._settings.flip_timeout
+        picture = journey.picture
         assert picture is not None
         work = partial(self._flip_in_thread, picture, journey.known)
         try:
-            with trio.fail_after(timeout):
-                ended = await self._in_flip_slot(work)
+            ended = await self.threads.run(work)
         except trio.TooSlowError as error:
-            raise FlipError(f"the flip took longer than {timeout:g} s (--flip-timeout)") from error
+            limit = f"{self._settings.flip_timeout:g} s (--flip-timeout)"
+            raise FlipError(f"the flip took longer than {limit}") from error
         if ended is None:
             journey.outcome = Outcome.SKIPPED
             return
-        flipped, journey.sha256 = ended
+        flipped, journey.sha256, journey.seconds[Stage.FLIP] = ended
         journey.lossless, journey.notes = flipped.lossless, flipped.notes
         # What is sent again after a resumed run has the same key, where a digest can tell that it is the same.
         key = sha256(f"{picture.name}\0{journey.sha256 or self._run_key}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -128,17 +132,9 @@ class Stages:
         journey.outcome = Outcome.MIRRORED
         journey.bytes_out = len(picture.data)
 
-    async def _in_flip_slot(self, work: Callable[[], _T]) -> _T:
-        try:
-            return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._flip_slots)
-        except trio.Cancelled:
-            # The abandoned thread keeps its slot until it ends; the worker that left it goes on with another.
-            # There are only as many workers as there were slots, so no more flips than that are waited for.
-            self._flip_slots.total_tokens += 1
-            raise
-
-    def _flip_in_thread(self, picture: Picture, known: Entry | None) -> tuple[Flipped, str | None] | None:
-        """The flip, and the digest where a journal is kept; None for a picture that we stored ourselves."""
+    def _flip_in_thread(self, picture: Picture, known: Entry | None) -> tuple[Flipped, str | None, float] | None:
+        """The flip, with a journal its digest, and its seconds; None for a picture that we stored ourselves."""
+        began = time.perf_counter()
         settings = self._settings
         if known is not None and known.sha256 == sha256(picture.data).hexdigest():
             # It changed because we stored it: mirroring it again would undo the work.
@@ -147,7 +143,7 @@ class Stages:
         if self._sampler is not None:
             self._sampler(picture.name, picture.data, flipped.data)
         digest = sha256(flipped.data).hexdigest() if settings.journal else None
-        return flipped, digest
+        return flipped, digest, time.perf_counter() - began
 
     async def _request(self, journey: Journey, throttle: Throttle, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """Makes as many attempts as it takes, or as are allowed, and counts them."""

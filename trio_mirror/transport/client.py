@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64encode
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
@@ -27,7 +27,8 @@ from trio_mirror.transport.retry import parse_http_date, parse_retry_after
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Collection, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from trio_mirror.settings import Settings
 
@@ -51,6 +52,7 @@ _TIMED_OUT: dict[str, Any] = {"transient": True, "overload": True}
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _NO_BODY = httpx.ByteStream(b"")
 
+_T = TypeVar("_T")
 _Error = TypeVar("_Error", bound=MirrorError)
 
 
@@ -136,15 +138,17 @@ class Client:
             ExchangeError: no whole answer in time, a status other than 200, a body cut short, too slow, over
                 ``max_bytes`` (counted after content decoding), or not what its digest says.
         """
-        with self._attempt():
-            # A picture is compressed already: a content coding around it would only cost time.
-            response = await self._answer(path, {"Accept-Encoding": "identity", **headers})
-            try:
-                if response.status_code == httpx.codes.NOT_MODIFIED:
-                    return None
-                return await self._read(response), response.headers
-            finally:
-                await response.aclose()
+        return await self._in_time(self._get(path, headers))
+
+    async def _get(self, path: str, headers: Mapping[str, str]) -> tuple[bytes, httpx.Headers] | None:
+        # A picture is compressed already: a content coding around it would only cost time.
+        response = await self._answer(path, {"Accept-Encoding": "identity", **headers})
+        try:
+            if response.status_code == httpx.codes.NOT_MODIFIED:
+                return None
+            return await self._read(response), response.headers
+        finally:
+            await _stream(response).aclose()
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[tuple[httpx.Headers, AsyncIterator[bytes]]]:
@@ -156,21 +160,21 @@ class Client:
             ExchangeError: no answer or no next chunk in time, a status other than 200, a body cut short.
         """
         async with AsyncExitStack() as stack:
-            with self._attempt():
-                response = await self._answer(path, {"Accept-Encoding": ACCEPTED})
-            stack.push_async_callback(response.aclose)
+            response = await self._in_time(self._answer(path, {"Accept-Encoding": ACCEPTED}))
+            stack.push_async_callback(_stream(response).aclose)
             chunks = await stack.enter_async_context(_chunks(response))
             yield response.headers, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
-    async def _each_in_time(self, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async def _each_in_time(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         pace = _Pace(self._settings.min_rate)
-        while True:
+
+        async def next_chunk() -> bytes | None:
             pace.resume()
-            with self._attempt():
-                chunk = await anext(chunks, None)
-                pace.saw(len(chunk or b""))
-            if chunk is None:
-                return
+            chunk = await anext(chunks, None)
+            pace.saw(len(chunk or b""))
+            return chunk
+
+        while (chunk := await self._in_time(next_chunk())) is not None:
             yield chunk
 
     async def post(self, headers: Mapping[str, str] = _NO_HEADERS, **content: Any) -> None:
@@ -187,8 +191,7 @@ class Client:
         request = httpx.Request("POST", self._base, headers=[*self._headers, *headers.items()], **content)
         body = request.stream = _Watched(cast("httpx.AsyncByteStream", request.stream))
         try:
-            with self._attempt():
-                response = await self._transport.handle_async_request(request)
+            response = await self._in_time(self._transport.handle_async_request(request))
         except ExchangeError as error:
             error.sent = body.sent
             raise
@@ -198,7 +201,7 @@ class Client:
             # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
             await _first_line(response)
         finally:
-            await response.aclose()
+            await _stream(response).aclose()
 
     async def _answer(self, path: str, headers: Mapping[str, str]) -> httpx.Response:
         """One answer of status 200, or 304 where that was asked for, after redirects; whoever gets it closes it."""
@@ -214,9 +217,9 @@ class Client:
                     return response
                 url = await _redirected(url, response)
             except BaseException:
-                await response.aclose()
+                await _stream(response).aclose()
                 raise
-            await response.aclose()
+            await _stream(response).aclose()
         raise ExchangeError(f"more than {MAX_REDIRECTS} redirects")
 
     async def _read(self, response: httpx.Response) -> bytes:
@@ -252,19 +255,17 @@ class Client:
             limit = format_size(self._settings.max_header_bytes)
             raise ExchangeError(f"the answer's headers are over the limit of {limit} (--max-header-bytes)")
 
-    @contextmanager
-    def _attempt(self) -> Iterator[None]:
+    async def _in_time(self, attempt: Awaitable[_T]) -> _T:
         """One cancel scope around one attempt; httpx's errors and the deadline's become ExchangeErrors."""
         timeout = self._settings.timeout
         try:
-            with trio.fail_after(timeout):
-                yield
-        except trio.TooSlowError as error:
-            raise ExchangeError(f"no whole answer within {timeout:g} s (--timeout)", **_TIMED_OUT) from error
+            with trio.CancelScope(deadline=trio.current_time() + timeout):
+                return await attempt
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _translated(error) from error
         except CodingError as error:
             raise ExchangeError(str(error)) from error
+        raise ExchangeError(f"no whole answer within {timeout:g} s (--timeout)", **_TIMED_OUT)
 
 
 class _Pace:
@@ -324,14 +325,21 @@ class _Watched(httpx.AsyncByteStream):
             raise
 
 
-def _chunks(response: httpx.Response) -> aclosing[AsyncGenerator[bytes, None]]:
-    """The decoded body; the generator is closed with the block, not whenever it is collected."""
-    return aclosing(_decoded(response))
+def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
+    return cast("httpx.AsyncByteStream", response.stream)
 
 
-async def _decoded(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    decoder = Decoder(response.headers.get("Content-Encoding", ""))
-    async for chunk in cast("httpx.AsyncByteStream", response.stream):
+def _chunks(response: httpx.Response) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    """The decoded body; a generator is closed with the block, not whenever it is collected."""
+    coding = response.headers.get("Content-Encoding", "identity")
+    if coding == "identity":
+        return nullcontext(aiter(_stream(response)))
+    return aclosing(_decoded(_stream(response), coding))
+
+
+async def _decoded(stream: httpx.AsyncByteStream, coding: str) -> AsyncGenerator[bytes, None]:
+    decoder = Decoder(coding)
+    async for chunk in stream:
         for piece in decoder.feed(chunk):
             yield piece
     decoder.end()

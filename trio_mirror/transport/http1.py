@@ -1,11 +1,14 @@
-"""One HTTP/1.1 connection over a Trio stream: a request out, a response in, and again (RFC 9112).
+"""One HTTP/1.1 connection over a socket: a request out, a response in, and again (RFC 9112).
 
 llhttp parses, by way of httptools. What is ambiguous is refused, and so is what only another protocol could
 mean. This is the hot path of a run on small pictures, where httpcore's connection costs several times as much.
+It stands on a plain non-blocking socket: a stream would try in vain to read before the answer can be there, and
+visit the scheduler after each write that went through at once.
 """
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -28,12 +31,12 @@ class Connection:
     """A connection that carries one exchange at a time.
 
     Args:
-        stream: connected to the server.
+        sock: connected to the server, and non-blocking; the connection owns it.
         on_idle: called after each exchange whose connection can be used again.
     """
 
-    def __init__(self, stream: trio.SocketStream, on_idle: Callable[[Connection], None]) -> None:
-        self._stream = stream
+    def __init__(self, sock: socket.socket, on_idle: Callable[[Connection], None]) -> None:
+        self._socket = sock
         self._on_idle = on_idle
 
     async def exchange(self, request: httpx.Request) -> httpx.Response:
@@ -50,10 +53,10 @@ class Connection:
         try:
             try:
                 await self._send(request, reader)
-            except trio.BrokenResourceError as error:
+            except httpx.WriteError as error:
                 # The server may have answered early, 413 for example, and closed.
                 reader.keep_alive = False
-                await self._read_head(reader, httpx.WriteError(str(error)))
+                await self._read_head(reader, error)
             else:
                 await self._read_head(reader, httpx.RemoteProtocolError("the server closed without an answer"))
         except BaseException:
@@ -69,15 +72,23 @@ class Connection:
     @property
     def closed(self) -> bool:
         """Whether it was closed on this side."""
-        return self._stream.socket.fileno() == -1
+        return self._socket.fileno() == -1
 
     def is_stale(self) -> bool:
         """Whether the server closed an idle connection, or sent what nobody asked for."""
-        return self._stream.socket.is_readable()
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def close(self) -> None:
         """Closes the connection at once, without waiting."""
-        self._stream.socket.close()
+        if not self.closed:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
 
     def release(self, reader: _Reader) -> None:
         """Ends an exchange: the connection is kept if all of the response was read and both sides would go on."""
@@ -93,10 +104,7 @@ class Connection:
             httpx.ReadError: the connection broke.
             httpx.RemoteProtocolError: what came is no response, or it ended early.
         """
-        try:
-            data = await self._stream.receive_some(_READ_BYTES)
-        except trio.BrokenResourceError as error:
-            raise httpx.ReadError(str(error)) from error
+        data = await self._receive()
         reader.feed(data) if data else reader.end()
 
     async def _read_head(self, reader: _Reader, closed: httpx.TransportError) -> None:
@@ -128,13 +136,38 @@ class Connection:
 
     async def _write(self, parts: list[bytes], size: int, reader: _Reader) -> None:
         if size <= _WRITE_BYTES:
-            await self._stream.send_all(b"".join(parts))
+            await self._send_all(b"".join(parts))
             return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._hear_early_answer, reader, nursery.cancel_scope)
             for part in parts:
-                await self._stream.send_all(part)
+                await self._send_all(part)
             nursery.cancel_scope.cancel()
+
+    async def _receive(self) -> bytes:
+        # While other tasks have their turn the answer may come; where many are busy, nothing else is to be waited for.
+        await trio.lowlevel.checkpoint()
+        while True:
+            try:
+                return self._socket.recv(_READ_BYTES)
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(self._socket)
+            except OSError as error:
+                raise httpx.ReadError(str(error)) from error
+
+    async def _send_all(self, data: bytes) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        unsent = memoryview(data)
+        while True:
+            try:
+                unsent = unsent[self._socket.send(unsent) :]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                raise httpx.WriteError(str(error)) from error
+            if not unsent:
+                return
+            await trio.lowlevel.wait_writable(self._socket)
 
     async def _hear_early_answer(self, reader: _Reader, sending: trio.CancelScope) -> None:
         """Stops a large upload that the server has answered already."""

@@ -7,6 +7,7 @@ pictures in flight.
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
@@ -72,7 +73,11 @@ class PlainPool(httpx.AsyncBaseTransport):
             stream = await trio.open_tcp_stream(url.host, url.port or 80)
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
-        return Connection(stream, self._take_back)
+        # Trio looked the host up and tried its addresses side by side (RFC 8305); a plain socket goes on from there.
+        connected = stream.socket
+        plain = socket.socket(connected.family, connected.type, connected.proto, fileno=connected.detach())
+        plain.settimeout(0)
+        return Connection(plain, self._take_back)
 
     def _take_back(self, connection: Connection) -> None:
         now = trio.current_time()

@@ -3,6 +3,9 @@
 Reversing the blocks, and every other coefficient inside each, mirrors a JPEG exactly. libjpeg-turbo does
 that; ctypes releases the GIL while it works. The library is optional: without it JPEGs are decoded and
 encoded again.
+
+Only the transformation itself gives up the GIL. The other calls take microseconds, and a thread that gave it up
+may wait for it thousands of them.
 """
 
 from __future__ import annotations
@@ -66,7 +69,9 @@ class _Transform(Structure):
 
 
 class TurboJpeg:
-    """A loaded libturbojpeg, 2.0 or later. Every call has its own handle, so threads may share it.
+    """A loaded libturbojpeg, 2.0 or later. Threads may share it.
+
+    Every call has a handle of its own: one that is used again remembers tables of the picture before.
 
     The TurboJPEG 3 functions are used where the library has them, since only they keep arithmetic coding and
     restart intervals.
@@ -81,7 +86,7 @@ class TurboJpeg:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        library = ctypes.CDLL(path)
+        library, holding_gil = ctypes.CDLL(path), ctypes.PyDLL(path)
         self.version_3 = hasattr(library, "tj3Transform")
         prefix = "tj3" if self.version_3 else "tj"
         size = c_size_t if self.version_3 else c_ulong
@@ -97,21 +102,21 @@ class TurboJpeg:
             c_void_p,
         ]
         if self.version_3:
-            self._init = library["tj3Init"]
+            self._init = holding_gil["tj3Init"]
             self._init.argtypes = [c_int]
-            self._set = library["tj3Set"]
+            self._set = holding_gil["tj3Set"]
             self._set.argtypes = [c_void_p, c_int, c_int]
         else:
-            self._init = library["tjInitTransform"]
+            self._init = holding_gil["tjInitTransform"]
             self._init.argtypes = []
             self._transform.argtypes.append(c_int)
         self._init.restype = c_void_p
-        self._destroy = library[f"{prefix}Destroy"]
+        self._destroy = holding_gil[f"{prefix}Destroy"]
         self._destroy.argtypes = [c_void_p]
-        self._free = library[f"{prefix}Free"]
+        self._free = holding_gil[f"{prefix}Free"]
         self._free.argtypes = [c_void_p]
         self._free.restype = None
-        self._error = library["tj3GetErrorStr" if self.version_3 else "tjGetErrorStr2"]
+        self._error = holding_gil["tj3GetErrorStr" if self.version_3 else "tjGetErrorStr2"]
         self._error.argtypes = [c_void_p]
         self._error.restype = c_char_p
 

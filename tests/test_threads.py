@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+import trio.testing
+
+from trio_mirror.threads import WorkerThreads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def hang() -> Iterator[threading.Event]:
+    """What a job that never ends waits for; set when the test is over."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(5):
+        while not condition():  # noqa: ASYNC110 (threads set no Trio event)
+            await trio.sleep(0.005)
+
+
+async def test_jobs_share_the_threads_and_give_what_they_return() -> None:
+    seen = set()
+    results = []
+
+    def square(number: int) -> int:
+        seen.add(threading.get_ident())
+        time.sleep(0.005)
+        return number * number
+
+    threads = WorkerThreads(3, timeout=60)
+
+    async def call(number: int) -> None:
+        results.append(await threads.run(partial(square, number)))
+
+    async with threads.working(), trio.open_nursery() as nursery:
+        for number in range(12):
+            nursery.start_soon(call, number)
+
+    assert sorted(results) == [number * number for number in range(12)]
+    assert 1 <= len(seen) <= 3
+    assert threading.get_ident() not in seen
+
+
+async def test_an_error_comes_out_where_the_job_was_asked_for() -> None:
+    threads = WorkerThreads(1, timeout=60)
+    async with threads.working():
+        with pytest.raises(ZeroDivisionError):
+            await threads.run(lambda: 1 // 0)
+        assert await threads.run(lambda: "on it goes") == "on it goes"
+
+
+async def test_a_job_that_takes_too_long_costs_its_caller_no_thread(hang: threading.Event) -> None:
+    threads = WorkerThreads(1, timeout=0.02)
+    async with threads.working():
+        for _ in range(3):
+            with pytest.raises(trio.TooSlowError):
+                await threads.run(hang.wait)
+        with trio.fail_after(5):
+            assert await threads.run(lambda: "there is one left") == "there is one left"
+
+
+async def test_a_job_has_its_whole_time_from_when_it_begins() -> None:
+    threads = WorkerThreads(1, timeout=0.18)
+    async with threads.working(), trio.open_nursery() as nursery:
+        for _ in range(3):
+            # The last one waits twice as long as any of them may take.
+            nursery.start_soon(threads.run, partial(time.sleep, 0.1))
+
+
+async def test_a_job_that_was_cancelled_while_it_waited_is_never_done(hang: threading.Event) -> None:
+    done: list[str] = []
+    threads = WorkerThreads(1, timeout=60)
+    async with threads.working(), trio.open_nursery() as nursery:
+        nursery.start_soon(threads.run, hang.wait)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(0.01):
+            await threads.run(partial(done.append, "cancelled"))
+        hang.set()
+        await threads.run(partial(done.append, "not cancelled"))
+
+    assert done == ["not cancelled"]
+
+
+async def test_threads_go_home_when_the_block_ends_and_hung_ones_when_they_can(hang: threading.Event) -> None:
+    def is_at_work() -> bool:
+        return any(thread.name.startswith("_work") for thread in threading.enumerate())
+
+    threads = WorkerThreads(2, timeout=0.02)
+    async with threads.working():
+        await until(is_at_work)
+        with pytest.raises(trio.TooSlowError):
+            await threads.run(hang.wait)
+    assert is_at_work()
+    hang.set()
+    await until(lambda: not is_at_work())
+
+
+async def test_a_cancelled_block_ends_at_once(hang: threading.Event) -> None:
+    threads = WorkerThreads(1, timeout=60)
+    with trio.fail_after(5):
+        with trio.move_on_after(0.05):
+            async with threads.working():
+                await threads.run(hang.wait)
+        assert not hang.is_set()
+
+
+async def test_an_idle_thread_keeps_nothing_of_its_last_job() -> None:
+    class Picture:
+        pass
+
+    threads = WorkerThreads(1, timeout=60)
+    async with threads.working():
+        picture = Picture()
+        known = weakref.ref(picture)
+        await threads.run(partial(id, picture))
+        del picture
+        await until(lambda: known() is None)
