@@ -111,6 +111,26 @@ def test_a_component_in_a_scan_of_its_own_tells_as_well(size: tuple[int, int]) -
 
 
 @pytest.mark.usefixtures("all_are_large")
+def test_two_of_three_components_in_a_scan_tell_nothing() -> None:
+    data = encoded(noise(64, 48))
+    header = first_scan(data).header
+    of_two = data.replace(bytes(header), bytes(Segment(SOS, b"\2" + header.payload[1:5] + header.payload[-3:])))
+    claimed = claiming(of_two, 64, 96)
+    check_rows(claimed, parse(claimed))
+
+
+@pytest.mark.usefixtures("all_are_large")
+@pytest.mark.parametrize("progressive", [False, True])
+def test_stray_markers_before_the_scan_are_passed_over(progressive: bool) -> None:
+    data = encoded(noise(64, 48), progressive=progressive)
+    strayed = data[:2] + b"\xff\x01\xff\xff\xff" + data[3:]
+    check_rows(strayed, parse(strayed))
+    claimed = claiming(strayed, 64, 96)
+    with pytest.raises(FlipError, match="truncated"):
+        check_rows(claimed, parse(claimed))
+
+
+@pytest.mark.usefixtures("all_are_large")
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_few_blocks_may_have_gone_with_damage(progressive: bool) -> None:
     data = encoded(noise(64, 64), progressive=progressive)
