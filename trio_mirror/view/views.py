@@ -19,7 +19,6 @@ from trio_mirror.view.lines import LineWriter
 from trio_mirror.view.live import show_live
 from trio_mirror.view.log import PROGRESS, RESULTS, log_to
 from trio_mirror.view.progress import Progress
-from trio_mirror.view.sheet import Sheet
 from trio_mirror.view.summary import Summary
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from trio_mirror.pipeline import Run
     from trio_mirror.settings import Settings
     from trio_mirror.stages import Sampler
+    from trio_mirror.view.sheet import Sheet
 
 # Seconds between the lines of a progress that is not drawn in place.
 _INTERVAL = 10.0
@@ -54,7 +54,7 @@ class Views:
         self._console = console
         self._progress: Progress | None = None
         self._summary = Summary()
-        self._sheet = Sheet(options.sheet, options.sheet_pictures) if options.sheet is not None else None
+        self._sheet = _open_sheet(options)
         self._events = LineWriter("--events", options.events) if options.events is not None else None
         log_file = LineWriter("--log-file", options.log_file, append=True) if options.log_file is not None else None
         self._writers = [it for it in (self._events, log_file) if it is not None]
@@ -154,3 +154,11 @@ def _log_result(result: Result) -> None:
     elif _log.isEnabledFor(logging.INFO):
         exactness = "exact" if result.lossless else "re-encoded"
         _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, "".join(f"; {it}" for it in result.notes))
+
+
+def _open_sheet(options: Options) -> Sheet | None:
+    if options.sheet is None:
+        return None
+    from trio_mirror.view.sheet import Sheet
+
+    return Sheet(options.sheet, options.sheet_pictures)
