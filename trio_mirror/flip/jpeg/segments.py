@@ -197,7 +197,7 @@ def first_scan(data: bytes) -> Scan:
             if not header or len(header) != 4 + 2 * header[0]:
                 raise FlipError("the JPEG is damaged: its scan header has the wrong length")
             selectors = dict(zip(header[1:-3:2], header[2:-3:2], strict=True))
-            coded = data[end : _search(_MARKER_IN_SCAN, data, end, len(data))]
+            coded = data[end : _end_of_scan(data, end, len(data))]
             return Scan(tuple(tables), segment, selectors, coded)
         at = end
 
