@@ -19,7 +19,9 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# A head comes with a small picture behind it. What follows after that is large, and few reads of much cost least.
 _READ_BYTES = 64 * 1024
+_BODY_READ_BYTES = 256 * 1024
 # A request of this size leaves in one write, since a copy costs less than a system call. It fits the socket's
 # buffer, so that the write does not wait for the server; while a larger one is sent, an early answer is heard.
 _WRITE_BYTES = 64 * 1024
@@ -104,7 +106,7 @@ class Connection:
             httpx.ReadError: the connection broke.
             httpx.RemoteProtocolError: what came is no response, or it ended early.
         """
-        data = await self._receive()
+        data = await self._receive(_BODY_READ_BYTES if reader.has_head else _READ_BYTES)
         reader.feed(data) if data else reader.end()
 
     async def _read_head(self, reader: _Reader, closed: httpx.TransportError) -> None:
@@ -144,12 +146,12 @@ class Connection:
                 await self._send_all(part)
             nursery.cancel_scope.cancel()
 
-    async def _receive(self) -> bytes:
+    async def _receive(self, size: int) -> bytes:
         # While other tasks have their turn the answer may come; where many are busy, nothing else is to be waited for.
         await trio.lowlevel.checkpoint()
         while True:
             try:
-                return self._socket.recv(_READ_BYTES)
+                return self._socket.recv(size)
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(self._socket)
             except OSError as error:
