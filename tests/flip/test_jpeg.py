@@ -27,8 +27,8 @@ from tests.flip.jpegs import (
     with_segments,
 )
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg import encode, turbojpeg
 from trio_mirror.flip.jpeg import file as jpeg
-from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import EntropyCoding, Segment, coded_part, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation, TurboJpeg
 from trio_mirror.model import Flipped, Limits, Lossless
@@ -218,6 +218,16 @@ def test_noise_at_the_highest_quality_can_be_encoded_again(library: TurboJpeg) -
         flipped = flip(original)
         assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(data))) >= 40
         assert parse(flipped.data).entropy_coding == parse(original).entropy_coding
+
+
+@pytest.mark.parametrize("band", [1, 61 * 7, 61 * 34, 61 * 35])
+def test_closeness_is_the_same_however_the_rasters_are_cut(band: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = drawn(61, 35), ImageOps.mirror(drawn(61, 35))
+    monkeypatch.setattr(encode, "_BAND", band)
+    assert encode.closeness(one, other) == decibels(one, other)
+    other.paste(one)
+    other.putpixel((60, 34), (0, 0, 0))
+    assert encode.closeness(one, other) == decibels(one, other)
 
 
 def mirrored_thumbnail(found: bytes, original: Image.Image, method: Image.Transpose = FLIP_LEFT_RIGHT) -> bool:

@@ -15,7 +15,7 @@ from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import coded_part, joined, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from trio_mirror.flip.jpeg.segments import Component, Jpeg
 
@@ -33,6 +33,8 @@ _444 = 0
 # How much closer tables of half the steps come, about, and how often they are made finer before sampling is.
 _DECIBELS_PER_HALVING = 3.0
 _FINER_TABLES = 3
+# Pixels of a raster that are compared at once.
+_BAND = 1 << 20
 # Bytes that Pillow reads and writes at once. It can read no arithmetic coding beyond its first block.
 _PILLOWS_BLOCK = 65_536
 
@@ -94,9 +96,22 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
 
 def closeness(one: Image.Image, other: Image.Image) -> float:
     """The peak signal-to-noise ratio, in decibels over all bands, of two rasters of one mode and size."""
-    histogram = ImageChops.difference(one, other).histogram()
-    squares = sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
-    return 10 * log10(255**2 * sum(histogram) / squares) if squares else inf
+    squares = samples = 0
+    for ours, theirs in zip(_bands(one), _bands(other), strict=True):
+        histogram = ImageChops.difference(ours, theirs).histogram()
+        squares += sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
+        samples += sum(histogram)
+    return 10 * log10(255**2 * samples / squares) if squares else inf
+
+
+def _bands(raster: Image.Image) -> Iterator[Image.Image]:
+    """Cuts a raster into bands of rows, so that its difference from another need not be held as a whole."""
+    rows = max(1, _BAND // raster.width)
+    if rows >= raster.height:
+        yield raster
+        return
+    for top in range(0, raster.height, rows):
+        yield raster.crop((0, top, raster.width, min(top + rows, raster.height)))
 
 
 def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> bytes:

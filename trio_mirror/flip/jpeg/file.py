@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
+from trio_mirror.flip.jpeg.claim import check_frame
 from trio_mirror.flip.jpeg.metadata import displayed_as, mirrored_segments
 from trio_mirror.flip.jpeg.multi_picture import (
     has_gain_map,
@@ -18,7 +19,7 @@ from trio_mirror.flip.jpeg.multi_picture import (
     with_lengths,
     without_index,
 )
-from trio_mirror.flip.jpeg.raster import check_frame, mirror_thumbnail, mirrored_raster
+from trio_mirror.flip.jpeg.raster import mirror_thumbnail, mirrored_raster
 from trio_mirror.flip.jpeg.segments import joined, parse
 from trio_mirror.model import Flipped, Limits, Lossless
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg import turbojpeg
+from trio_mirror.flip.jpeg.claim import check_frame, check_rows
 from trio_mirror.flip.jpeg.encode import decoded, mirrored_by_encoding
 from trio_mirror.flip.jpeg.segments import SOI, coded_part, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation
-from trio_mirror.flip.raster import check_size, pillow
+from trio_mirror.flip.raster import pillow
 from trio_mirror.model import Limits, Lossless
 
 if TYPE_CHECKING:
@@ -17,48 +18,6 @@ if TYPE_CHECKING:
 
 # Larger "thumbnails" exist only in files that mean harm.
 _THUMBNAIL_LIMITS = Limits(frame_pixels=4_000_000)
-# In blocks of 64 pixels; below it a false claim costs little memory.
-_SMALL_FRAME = 1 << 16
-# A block takes at least a bit of Huffman coding. Arithmetic coding has no such bound: a blank picture of any size
-# takes some 200 bytes, and a false claim as much time and memory as a true one. What is not blank takes more than
-# an eighth of a bit but for a few drawings.
-_HUFFMAN_BLOCKS_A_BYTE, _ARITHMETIC_BLOCKS_A_BYTE = 8, 64
-# T.81, table B.1: what follows SOF0 to SOF2, SOF9 and SOF10, the codings that decoders read.
-_RARE_CODINGS = {
-    0xC3: "lossless",
-    0xC5: "hierarchical",
-    0xC6: "hierarchical",
-    0xC7: "hierarchical",
-    0xCB: "lossless",
-    0xCD: "hierarchical",
-    0xCE: "hierarchical",
-    0xCF: "hierarchical",
-}
-
-
-def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
-    """Refuses what no common decoder reads, what is over a limit, and what is too large for its bytes.
-
-    Args:
-        jpeg: the JPEG, taken apart.
-        size: bytes of the whole JPEG.
-        limits: what it may at most ask of this machine.
-
-    Raises:
-        FlipError: in words that say which.
-    """
-    frame = jpeg.frame
-    if coding := _RARE_CODINGS.get(frame.marker):
-        raise FlipError(f"the JPEG is coded in the {coding} way, which is not supported")
-    if frame.precision != 8:
-        raise FlipError(f"the JPEG has {frame.precision} bits a sample; only 8 are supported")
-    if len(frame.components) not in {1, 3, 4}:
-        raise FlipError(f"the JPEG has {len(frame.components)} colour components; only 1, 3 and 4 are supported")
-    check_size(frame.width, frame.height, limits)
-    blocks = frame.width * frame.height // 64
-    densest = _ARITHMETIC_BLOCKS_A_BYTE if jpeg.entropy_coding.arithmetic else _HUFFMAN_BLOCKS_A_BYTE
-    if blocks > _SMALL_FRAME and blocks > densest * size:
-        raise FlipError(f"the JPEG is truncated: {size:,} bytes cannot hold {frame.width} by {frame.height} pixels")
 
 
 def mirrored_raster(image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool) -> tuple[bytes, bool, tuple[str, ...]]:
@@ -76,6 +35,7 @@ def mirrored_raster(image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool)
     Raises:
         FlipError: it is damaged, or cannot be mirrored exactly though that was asked.
     """
+    check_rows(image, jpeg)
     if lossless is not Lossless.NEVER:
         operation = Operation.REVERSE_ROW_ORDER if rows else Operation.REVERSE_EACH_ROW
         transformed = turbojpeg.transform(image, operation, jpeg.entropy_coding)

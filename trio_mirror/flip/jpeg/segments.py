@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
 
@@ -12,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SOI = b"\xff\xd8"
-COM = 0xFE
+COM, DHT = 0xFE, 0xC4
 
 _APP0, _APP15 = 0xE0, 0xEF
-_DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
+_JPG, _DAC, _DQT = 0xC8, 0xCC, 0xDB
 _RST0, _SOI, _EOI, _SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
 _TEM = 0x01
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, _JPG, _DAC}
 # A segment's length is 16 bits and counts itself (T.81 B.1.1.4).
 PAYLOAD_LIMIT = 65_533
 # Real pictures hold 8 to 12 segments, ICC profiles and extended XMP some hundreds.
@@ -94,6 +95,24 @@ class Frame:
             return 8, 8
         return 8 * max(c.across for c in self.components), 8 * max(c.down for c in self.components)
 
+    def segment(self) -> Segment:
+        """The frame header as it stands in a file."""
+        components = [bytes((c.number, c.across << 4 | c.down, c.table)) for c in self.components]
+        head = struct.pack(">BHHB", self.precision, self.height, self.width, len(components))
+        return Segment(self.marker, b"".join([head, *components]))
+
+
+class Scan(NamedTuple):
+    """A scan (T.81 B.2.3), with what stands before it."""
+
+    tables: tuple[Segment, ...]
+    """Quantisation tables, Huffman tables and restart intervals."""
+    header: Segment
+    selectors: dict[int, int]
+    """The numbers of its components in their order, with the numbers of their DC and AC tables, 4 bits each."""
+    data: bytes
+    """Its entropy-coded bytes, restart markers included."""
+
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
@@ -155,6 +174,34 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
     raise FlipError(f"the JPEG has more than {_SEGMENT_LIMIT:,} marker segments, which no real picture has")
 
 
+def first_scan(data: bytes) -> Scan:
+    """The first scan of a JPEG that ``parse`` took apart.
+
+    Raises:
+        FlipError: its header is damaged.
+    """
+    tables: list[Segment] = []
+    at = len(SOI)
+    while True:
+        at = _search(_MARKER, data, at, len(data))
+        marker = data[at + 1]
+        if marker == _TEM or _RST0 <= marker <= _SOI:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        segment = Segment(marker, data[at + 4 : end])
+        if marker in {_DQT, DHT, _DRI}:
+            tables.append(segment)
+        elif marker == _SOS:
+            header = segment.payload
+            if not header or len(header) != 4 + 2 * header[0]:
+                raise FlipError("the JPEG is damaged: its scan header has the wrong length")
+            selectors = dict(zip(header[1:-3:2], header[2:-3:2], strict=True))
+            coded = data[end : _end_of_scan(data, end, len(data))]
+            return Scan(tuple(tables), segment, selectors, coded)
+        at = end
+
+
 def joined(segments: Iterable[Segment], coded: bytes) -> bytes:
     """Puts a JPEG together from application and comment segments and what ``coded_part`` returned."""
     return b"".join([SOI, *map(bytes, segments), coded])
@@ -171,7 +218,7 @@ def coded_part(encoded: bytes) -> bytes:
     while True:
         marker = encoded[at + 1]
         end = at + 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
-        if marker in {_DQT, _DHT}:
+        if marker in {_DQT, DHT}:
             if tables and tables[-1][0] == marker:
                 tables[-1] = marker, tables[-1][1] + encoded[at + 4 : end]
             else:

@@ -1,0 +1,176 @@
+"""What a JPEG's frame claims, held against its bytes: its size is four bytes, and time and memory follow them."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from PIL.JpegImagePlugin import JpegImageFile
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.segments import DHT, first_scan, joined
+from trio_mirror.flip.raster import check_size, pillow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trio_mirror.flip.jpeg.segments import Frame, Jpeg, Scan, Segment
+    from trio_mirror.model import Limits
+
+# In blocks of 64 pixels; below it a false claim costs little memory.
+_SMALL_FRAME = 1 << 16
+# A block takes at least a bit of Huffman coding. Arithmetic coding has no such bound: a blank picture of any size
+# takes some 200 bytes, and a false claim as much time and memory as a true one. What is not blank takes more than
+# an eighth of a bit but for a few drawings.
+_HUFFMAN_BLOCKS_A_BYTE, _ARITHMETIC_BLOCKS_A_BYTE = 8, 64
+# In samples, pixels times components: below it a claim may turn out false when it has been paid for, which takes some
+# 400 MB at most. Colour photos of 24 megapixels are below it, too.
+_LARGE_FRAME = 75_000_000
+# T.81, table B.1: what follows SOF0 to SOF2, SOF9 and SOF10, the codings that decoders read.
+_RARE_CODINGS = {
+    0xC3: "lossless",
+    0xC5: "hierarchical",
+    0xC6: "hierarchical",
+    0xC7: "hierarchical",
+    0xCB: "lossless",
+    0xCD: "hierarchical",
+    0xCE: "hierarchical",
+    0xCF: "hierarchical",
+}
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+# libjpeg-turbo fills a register of 64 bits before it decodes what is left in it.
+_LOOKAHEAD = bytes(8)
+# Bytes of a scan that are spelt out in bits at once.
+_PIECE = 1 << 16
+
+
+def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
+    """Refuses what no common decoder reads, what is over a limit, and what is too large for its bytes.
+
+    Args:
+        jpeg: the JPEG, taken apart.
+        size: bytes of the whole JPEG.
+        limits: what it may at most ask of this machine.
+
+    Raises:
+        FlipError: in words that say which.
+    """
+    frame = jpeg.frame
+    if coding := _RARE_CODINGS.get(frame.marker):
+        raise FlipError(f"the JPEG is coded in the {coding} way, which is not supported")
+    if frame.precision != 8:
+        raise FlipError(f"the JPEG has {frame.precision} bits a sample; only 8 are supported")
+    if len(frame.components) not in {1, 3, 4}:
+        raise FlipError(f"the JPEG has {len(frame.components)} colour components; only 1, 3 and 4 are supported")
+    check_size(frame.width, frame.height, limits)
+    blocks = frame.width * frame.height // 64
+    densest = _ARITHMETIC_BLOCKS_A_BYTE if jpeg.entropy_coding.arithmetic else _HUFFMAN_BLOCKS_A_BYTE
+    if blocks > _SMALL_FRAME and blocks > densest * size:
+        raise FlipError(f"the JPEG is truncated: {size:,} bytes cannot hold {frame.width} by {frame.height} pixels")
+
+
+def check_rows(image: bytes, jpeg: Jpeg) -> None:
+    """Refuses a large JPEG whose data end before its rows do.
+
+    Decoders fill such rows in as soon as they see the end-of-image marker, at the price of a true picture of
+    that size. The first scan tells, since it visits every block of its components. Its last row of MCUs may be
+    missing, for damage may cost a few. Of arithmetic coding nothing tells where it ends.
+
+    Args:
+        image: the JPEG.
+        jpeg: the same, taken apart.
+
+    Raises:
+        FlipError: rows are missing, or the data are damaged so that decoders stop.
+    """
+    frame, coding = jpeg.frame, jpeg.entropy_coding
+    if frame.width * frame.height * len(frame.components) <= _LARGE_FRAME or coding.arithmetic:
+        return
+    scan = first_scan(image)
+    coded = _coded_by(scan, frame)
+    if coded is None:
+        return
+    width, height = coded.mcu
+    across, down = -(-coded.width // width), -(-coded.height // height) - 1
+    if not coding.progressive:
+        _decode(scan, replace(coded, height=down * height))
+    elif _mcus(scan, coded) < across * down:
+        raise FlipError(f"the JPEG is truncated: its data hold less than {frame.width} by {frame.height} pixels")
+
+
+def _coded_by(scan: Scan, frame: Frame) -> Frame | None:
+    """The frame of which a scan would be the only one; None for a scan of two components, which is unheard of."""
+    by_number = {component.number: component for component in frame.components}
+    components = tuple(by_number[number] for number in scan.selectors if number in by_number)
+    if len(components) != 1:
+        return replace(frame, components=components) if len(components) == len(frame.components) else None
+    # T.81, A.1.1 and A.2.2: one component is coded block by block, and only as many as it has.
+    (only,) = components
+    return replace(
+        frame,
+        width=-(-frame.width * only.across // max(component.across for component in frame.components)),
+        height=-(-frame.height * only.down // max(component.down for component in frame.components)),
+        components=(replace(only, across=1, down=1),),
+    )
+
+
+def _decode(scan: Scan, frame: Frame) -> None:
+    """Decodes a sequential scan, at an eighth of its size and in grey, for this takes hardly any memory.
+
+    Without an end-of-image marker Pillow's decoder waits for data where rows are missing, and fills none in.
+    """
+    with pillow("the JPEG"):
+        coded = joined([*scan.tables, frame.segment(), scan.header], scan.data + _LOOKAHEAD)
+        small = JpegImageFile(io.BytesIO(coded))
+        small.draft("L", (1, 1))
+        small.load()
+
+
+def _mcus(scan: Scan, frame: Frame) -> int:
+    """Counts the MCUs in the first scan of a progressive JPEG, by a regular expression over its bits.
+
+    Such a scan has DC coefficients alone (T.81 G.1.1.1.1): for each a Huffman code that tells how many bits
+    follow it (T.81 F.1.2.1).
+    """
+    tables = {number: pattern for table in scan.tables if table.marker == DHT for number, pattern in _patterns(table)}
+    try:
+        blocks = [(tables[scan.selectors[c.number] >> 4], c.across * c.down) for c in frame.components]
+    except KeyError as error:
+        raise FlipError("the JPEG is damaged: a Huffman table is missing") from error
+    mcu = re.compile("".join(f"{pattern}{{{count}}}" for pattern, count in blocks))
+    count = 0
+    for interval in _RESTART.split(scan.data):
+        data, left = interval.replace(b"\xff\0", b"\xff"), ""
+        for at in range(0, len(data), _PIECE):
+            piece = data[at : at + _PIECE]
+            bits = f"{left}{int.from_bytes(piece):0{8 * len(piece)}b}"
+            end = len(bits)
+            for found in mcu.finditer(bits):
+                count += 1
+                end = found.end()
+            left = bits[end:]
+    return count
+
+
+def _patterns(segment: Segment) -> Iterator[tuple[int, str]]:
+    """The DC tables of a DHT segment (T.81 B.2.4.2), by number: patterns of a coefficient's bits.
+
+    Codes are counted up, and doubled from one length to the next (T.81 C.2). The groups are atomic, so that a
+    table whose codes begin with one another costs no more time than a sound one.
+    """
+    payload = segment.payload
+    while len(payload) > 17:
+        number, counts = payload[0], payload[1:17]
+        symbols = iter(payload[17 : 17 + sum(counts)])
+        codes: list[str] = []
+        code = 0
+        for length, count in enumerate(counts, 1):
+            for symbol in islice(symbols, count):
+                codes.append(f"{code:0{length}b}{'.' * (symbol & 15)}")
+                code += 1
+            code *= 2
+        yield number, f"(?>{'|'.join(codes)})"
+        payload = payload[17 + sum(counts) :]
