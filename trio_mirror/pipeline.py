@@ -392,7 +392,8 @@ class Run:
                 self.report.seconds = trio.current_time() - self._started
                 self._stop_at_limits()
                 await self._keeper.add(result)
-                await _hand_over(result, self._outlet)
+                # Not handed over at once: whoever takes it is to see the report as it was then.
+                await self._outlet.send(result)
                 self._tokens.release_on_behalf_of(journey)
         self._keeper.end()
 
