@@ -147,13 +147,14 @@ def test_a_false_claim_of_many_megapixels_fails(claimed: tuple[int, int], option
         flip(data, limits=Limits())
 
 
-def test_arithmetic_coding_tells_nothing_and_is_left_to_its_decoder(library: turbojpeg.TurboJpeg) -> None:
+def test_of_arithmetic_coding_which_tells_nothing_large_claims_are_refused(library: turbojpeg.TurboJpeg) -> None:
     if not any(found.version_3 for found in turbojpeg.libraries()):
         pytest.skip("this machine has no TurboJPEG 3")
     arithmetic = turbojpeg.transform(encoded(noise(496, 400)), Operation.NONE, EntropyCoding(arithmetic=True))
     assert arithmetic is not None
-    claimed = claiming(arithmetic.data, 6_000, 5_000)
-    check_rows(claimed, parse(claimed))
+    assert flip(arithmetic.data, limits=Limits()).lossless
+    with pytest.raises(FlipError, match="coded arithmetically; 6000 by 5000 pixels"):
+        flip(claiming(arithmetic.data, 6_000, 5_000), limits=Limits())
 
 
 @pytest.mark.usefixtures("all_are_large")

@@ -66,6 +66,9 @@ def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
     if len(frame.components) not in {1, 3, 4}:
         raise FlipError(f"the JPEG has {len(frame.components)} colour components; only 1, 3 and 4 are supported")
     check_size(frame.width, frame.height, limits)
+    if jpeg.entropy_coding.arithmetic and _is_large(frame):
+        # Where arithmetic coding ends nothing tells, so that a false claim would be paid for like a true one.
+        raise FlipError(f"the JPEG is coded arithmetically; {frame.width} by {frame.height} pixels are too many for that")
     blocks = frame.width * frame.height // 64
     densest = _ARITHMETIC_BLOCKS_A_BYTE if jpeg.entropy_coding.arithmetic else _HUFFMAN_BLOCKS_A_BYTE
     if blocks > _SMALL_FRAME and blocks > densest * size:
@@ -77,7 +80,7 @@ def check_rows(image: bytes, jpeg: Jpeg) -> None:
 
     Decoders fill such rows in as soon as they see the end-of-image marker, at the price of a true picture of
     that size. The first scan tells, since it visits every block of its components. Its last row of MCUs may be
-    missing, for damage may cost a few. Of arithmetic coding nothing tells where it ends.
+    missing, for damage may cost a few.
 
     Args:
         image: the JPEG.
@@ -86,8 +89,8 @@ def check_rows(image: bytes, jpeg: Jpeg) -> None:
     Raises:
         FlipError: rows are missing, or the data are damaged so that decoders stop.
     """
-    frame, coding = jpeg.frame, jpeg.entropy_coding
-    if frame.width * frame.height * len(frame.components) <= _LARGE_FRAME or coding.arithmetic:
+    frame = jpeg.frame
+    if not _is_large(frame):
         return
     scan = first_scan(image)
     coded = _coded_by(scan, frame)
@@ -95,10 +98,14 @@ def check_rows(image: bytes, jpeg: Jpeg) -> None:
         return
     width, height = coded.mcu
     across, down = -(-coded.width // width), -(-coded.height // height) - 1
-    if not coding.progressive:
+    if not jpeg.entropy_coding.progressive:
         _decode(scan, replace(coded, height=down * height))
     elif _mcus(scan, coded) < across * down:
         raise FlipError(f"the JPEG is truncated: its data hold less than {frame.width} by {frame.height} pixels")
+
+
+def _is_large(frame: Frame) -> bool:
+    return frame.width * frame.height * len(frame.components) > _LARGE_FRAME
 
 
 def _coded_by(scan: Scan, frame: Frame) -> Frame | None:
