@@ -66,13 +66,14 @@ def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
     if len(frame.components) not in {1, 3, 4}:
         raise FlipError(f"the JPEG has {len(frame.components)} colour components; only 1, 3 and 4 are supported")
     check_size(frame.width, frame.height, limits)
-    if jpeg.entropy_coding.arithmetic and _is_large(frame):
-        # Where arithmetic coding ends nothing tells, so that a false claim would be paid for like a true one.
-        raise FlipError(f"the JPEG is coded arithmetically; {frame.width} by {frame.height} pixels are too many for that")
     blocks = frame.width * frame.height // 64
     densest = _ARITHMETIC_BLOCKS_A_BYTE if jpeg.entropy_coding.arithmetic else _HUFFMAN_BLOCKS_A_BYTE
     if blocks > _SMALL_FRAME and blocks > densest * size:
         raise FlipError(f"the JPEG is truncated: {size:,} bytes cannot hold {frame.width} by {frame.height} pixels")
+    if jpeg.entropy_coding.arithmetic and _is_large(frame):
+        # Where arithmetic coding ends nothing tells, so that a false claim would be paid for like a true one.
+        size_claimed = f"{frame.width} by {frame.height} pixels"
+        raise FlipError(f"the JPEG is coded arithmetically; {size_claimed} are too many for that")
 
 
 def check_rows(image: bytes, jpeg: Jpeg) -> None:
