@@ -1,6 +1,8 @@
 """The nursery and the channels: the one place that knows how the stages are joined.
 
-    names ──▶ fetch ×N ──▶ flip ×threads ──▶ upload ×N ──▶ results
+    names ──▶ fetch ×N ──▶ flip ×N ──▶ upload ×N ──▶ results
+                             ╎
+                      worker threads
 
 N pictures are in flight at most. A picture takes one token before its name enters the first channel, and
 gives it back when its result is out; channel buffers are 0, so that the token is the only bound on memory
@@ -267,21 +269,21 @@ class Run:
             await self._keeper.settle()
 
     async def _join_stages(self) -> None:
-        concurrency, steps = self._settings.concurrency, self._stages
+        steps = self._stages
         async with steps.threads.working(), trio.open_nursery() as nursery:
             listed, to_fetch = trio.open_memory_channel[Journey](0)
             fetched, to_flip = trio.open_memory_channel[Journey](0)
             flipped, to_upload = trio.open_memory_channel[Journey](0)
             ended, to_record = trio.open_memory_channel[Journey](0)
-            stages: list[tuple[int, Stage, _Step, _Receiver, _Sender]] = [
-                (concurrency, Stage.FETCH, steps.fetch, to_fetch, fetched),
-                (steps.flip_workers, Stage.FLIP, steps.flip, to_flip, flipped),
-                (concurrency, Stage.UPLOAD, steps.upload, to_upload, ended),
+            stages: list[tuple[Stage, _Step, _Receiver, _Sender]] = [
+                (Stage.FETCH, steps.fetch, to_fetch, fetched),
+                (Stage.FLIP, steps.flip, to_flip, flipped),
+                (Stage.UPLOAD, steps.upload, to_upload, ended),
             ]
             nursery.start_soon(self._produce, listed, ended.clone())
-            for workers, stage, step, arriving, leaving in stages:
+            for stage, step, arriving, leaving in stages:
                 with arriving, leaving:
-                    for _ in range(workers):
+                    for _ in range(self._settings.concurrency):
                         ends = arriving.clone(), leaving.clone(), ended.clone()
                         nursery.start_soon(self._serve, stage, step, *ends)
             nursery.start_soon(self._record, to_record)

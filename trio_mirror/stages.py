@@ -55,10 +55,7 @@ class Stages:
         tokens: trio.CapacityLimiter,
         sampler: Sampler | None = None,
     ) -> None:
-        flip_threads = settings.flip_threads or available_cores()
-        self.threads = WorkerThreads(flip_threads, settings.flip_timeout)
-        # One picture more for each thread, so that it finds the next one where it left off.
-        self.flip_workers = 2 * flip_threads
+        self.threads = WorkerThreads(settings.flip_threads or available_cores(), settings.flip_timeout)
         self.limit = AdaptiveLimit(tokens)
         self._source = source
         self._target = target
