@@ -29,7 +29,7 @@ from tests.flip.jpegs import (
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg import encode, turbojpeg
 from trio_mirror.flip.jpeg import file as jpeg
-from trio_mirror.flip.jpeg.segments import EntropyCoding, Segment, coded_part, joined, parse
+from trio_mirror.flip.jpeg.segments import EntropyCoding, Segment, coded_part, first_scan, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation, TurboJpeg
 from trio_mirror.model import Flipped, Limits, Lossless
 
@@ -198,6 +198,15 @@ def test_arithmetic_coding_survives_where_a_library_writes_it(library: TurboJpeg
     flipped = flip(arithmetic.data)
     assert parse(flipped.data).entropy_coding.arithmetic
     assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(arithmetic.data))) >= 40
+
+
+def test_huffman_tables_are_fitted_again_where_they_were_and_only_there() -> None:
+    def tables(data: bytes) -> set[bytes]:
+        return set(first_scan(data).huffman_tables())
+
+    common, fitted = (encoded(drawn(161, 135), optimize=optimize) for optimize in (False, True))
+    assert tables(flip(common, lossless=Lossless.NEVER).data) == tables(common)
+    assert not tables(flip(fitted, lossless=Lossless.NEVER).data) & tables(common)
 
 
 def test_vertical_subsampling_survives_encoding_again(library: TurboJpeg) -> None:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg.segments import DHT, first_scan, joined
+from trio_mirror.flip.jpeg.segments import first_scan, joined
 from trio_mirror.flip.raster import check_size, pillow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from trio_mirror.flip.jpeg.segments import Frame, Jpeg, Scan, Segment
+    from trio_mirror.flip.jpeg.segments import Frame, Jpeg, Scan
     from trio_mirror.model import Limits
 
 # In blocks of 64 pixels; below it a false claim costs little memory.
@@ -143,7 +141,7 @@ def _mcus(scan: Scan, frame: Frame) -> int:
     Such a scan has DC coefficients alone (T.81 G.1.1.1.1): for each a Huffman code that tells how many bits
     follow it (T.81 F.1.2.1).
     """
-    tables = {number: pattern for table in scan.tables if table.marker == DHT for number, pattern in _patterns(table)}
+    tables = {table[0]: _pattern(table) for table in scan.huffman_tables()}
     try:
         blocks = [(tables[scan.selectors[c.number] >> 4], c.across * c.down) for c in frame.components]
     except KeyError as error:
@@ -163,22 +161,18 @@ def _mcus(scan: Scan, frame: Frame) -> int:
     return count
 
 
-def _patterns(segment: Segment) -> Iterator[tuple[int, str]]:
-    """The DC tables of a DHT segment (T.81 B.2.4.2), by number: patterns of a coefficient's bits.
+def _pattern(table: bytes) -> str:
+    """A DC table as the pattern of a coefficient's bits.
 
-    Codes are counted up, and doubled from one length to the next (T.81 C.2). The groups are atomic, so that a
+    Codes are counted up, and doubled from one length to the next (T.81 C.2). The group is atomic, so that a
     table whose codes begin with one another costs no more time than a sound one.
     """
-    payload = segment.payload
-    while len(payload) > 17:
-        number, counts = payload[0], payload[1:17]
-        symbols = iter(payload[17 : 17 + sum(counts)])
-        codes: list[str] = []
-        code = 0
-        for length, count in enumerate(counts, 1):
-            for symbol in islice(symbols, count):
-                codes.append(f"{code:0{length}b}{'.' * (symbol & 15)}")
-                code += 1
-            code *= 2
-        yield number, f"(?>{'|'.join(codes)})"
-        payload = payload[17 + sum(counts) :]
+    symbols = iter(table[17:])
+    codes: list[str] = []
+    code = 0
+    for length, count in enumerate(table[1:17], 1):
+        for symbol in islice(symbols, count):
+            codes.append(f"{code:0{length}b}{'.' * (symbol & 15)}")
+            code += 1
+        code *= 2
+    return f"(?>{'|'.join(codes)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
+from functools import cache
 from math import inf, log10
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg import turbojpeg
-from trio_mirror.flip.jpeg.segments import coded_part, joined, parse
+from trio_mirror.flip.jpeg.segments import coded_part, first_scan, joined, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,7 +73,8 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
     size = len(data) - sum(len(bytes(segment)) for segment in jpeg.segments)
     pixels = mirrored.width * mirrored.height
     buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
-    encoder = _Encoder(raster, tables, jpeg, coding, buffered)
+    fitted = not _common_huffman_tables().issuperset(first_scan(data).huffman_tables())
+    encoder = _Encoder(raster, tables, jpeg, coding, buffered, fitted)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
 
     def shortfall(encoded: bytes) -> float:
@@ -136,6 +138,8 @@ class _Encoder:
     coding: str
     buffered: bool
     """Whether the result fits Pillow's buffer, as it must for scans and fitted Huffman tables."""
+    fitted: bool
+    """Whether the original's Huffman tables were fitted to it, which takes longer than all the rest of its encoding."""
 
     def with_tables(self, fineness: float) -> bytes | None:
         """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""
@@ -162,12 +166,20 @@ class _Encoder:
             out,
             "JPEG",
             progressive=self.jpeg.entropy_coding.progressive and self.buffered,
-            optimize=self.buffered,
+            optimize=self.buffered and self.fitted,
             restart_marker_blocks=self.jpeg.entropy_coding.restart_interval,
             keep_rgb=self.coding == "RGB",
             **options,
         )
         return out.getvalue()
+
+
+@cache
+def _common_huffman_tables() -> frozenset[bytes]:
+    """The Huffman tables of T.81, Annex K.3, which encoders use that fit none to the picture."""
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "JPEG")
+    return frozenset(first_scan(out.getvalue()).huffman_tables())
 
 
 def _chroma(components: Sequence[Component]) -> tuple[float, float] | None:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from trio_mirror.errors import FlipError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SOI = b"\xff\xd8"
-COM, DHT = 0xFE, 0xC4
+COM = 0xFE
 
 _APP0, _APP15 = 0xE0, 0xEF
-_JPG, _DAC, _DQT = 0xC8, 0xCC, 0xDB
+_DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
 _RST0, _SOI, _EOI, _SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
 _TEM = 0x01
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, _JPG, _DAC}
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
 # A segment's length is 16 bits and counts itself (T.81 B.1.1.4).
 PAYLOAD_LIMIT = 65_533
 # Real pictures hold 8 to 12 segments, ICC profiles and extended XMP some hundreds.
@@ -113,6 +113,15 @@ class Scan(NamedTuple):
     data: bytes
     """Its entropy-coded bytes, restart markers included."""
 
+    def huffman_tables(self) -> Iterator[bytes]:
+        """The Huffman tables before it (T.81 B.2.4.2): class and number, 16 counts, and so many symbols."""
+        for segment in self.tables:
+            payload = segment.payload if segment.marker == _DHT else b""
+            while len(payload) > 17:
+                size = 17 + sum(payload[1:17])
+                yield payload[:size]
+                payload = payload[size:]
+
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
@@ -190,7 +199,7 @@ def first_scan(data: bytes) -> Scan:
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         segment = Segment(marker, data[at + 4 : end])
-        if marker in {_DQT, DHT, _DRI}:
+        if marker in {_DQT, _DHT, _DRI}:
             tables.append(segment)
         elif marker == _SOS:
             header = segment.payload
@@ -218,7 +227,7 @@ def coded_part(encoded: bytes) -> bytes:
     while True:
         marker = encoded[at + 1]
         end = at + 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
-        if marker in {_DQT, DHT}:
+        if marker in {_DQT, _DHT}:
             if tables and tables[-1][0] == marker:
                 tables[-1] = marker, tables[-1][1] + encoded[at + 4 : end]
             else:
