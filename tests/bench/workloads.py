@@ -48,8 +48,8 @@ class Sizes:
 FULL = Sizes(
     rounds=3,
     warm_up=32,
-    small=8_000,
-    photos=200,
+    small=16_000,
+    photos=600,
     mixed=600,
     delayed=3_000,
     names=1_000_000,
