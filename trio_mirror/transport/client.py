@@ -27,7 +27,7 @@ from trio_mirror.transport.retry import parse_http_date, parse_retry_after
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Collection, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Collection, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from trio_mirror.settings import Settings
@@ -50,7 +50,6 @@ _ANSWER_TIMEOUT = 2.0
 
 _TIMED_OUT: dict[str, Any] = {"transient": True, "overload": True}
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-_NO_BODY = httpx.ByteStream(b"")
 
 _T = TypeVar("_T")
 _Error = TypeVar("_Error", bound=MirrorError)
@@ -189,7 +188,7 @@ class Client:
                 the body had left.
         """
         request = httpx.Request("POST", self._base, headers=[*self._headers, *headers.items()], **content)
-        body = request.stream = _Watched(cast("httpx.AsyncByteStream", request.stream))
+        body = request.stream = _Watched(cast("httpx.SyncByteStream", request.stream))
         try:
             response = await self._in_time(self._transport.handle_async_request(request))
         except ExchangeError as error:
@@ -209,7 +208,7 @@ class Client:
         fields = httpx.Headers([*self._headers, *headers.items()])
         for _ in range(MAX_REDIRECTS + 1):
             # With a stream of its own, httpx takes the headers as they are.
-            request = httpx.Request("GET", url, headers=fields, stream=_NO_BODY)
+            request = httpx.Request("GET", url, headers=fields, stream=_Watched(()))
             response = await self._transport.handle_async_request(request)
             try:
                 self._check_headers(response)
@@ -306,23 +305,25 @@ class _Pace:
 class _Watched(httpx.AsyncByteStream):
     """A request body that knows when all of it was handed to the connection.
 
-    It is its own iterator, and no generator, for nobody would close that when the connection fails.
+    It is its own iterator, and no asynchronous generator, for nobody would close that when the connection fails.
+
+    Args:
+        parts: of a body in memory.
     """
 
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._parts = aiter(stream)
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = iter(parts)
         self.sent = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        try:
-            return await anext(self._parts)
-        except StopAsyncIteration:
-            # Asked for only when the last part has left.
-            self.sent = True
-            raise
+        for part in self._parts:
+            return part
+        # Asked for only when the last part has left.
+        self.sent = True
+        raise StopAsyncIteration
 
 
 def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
