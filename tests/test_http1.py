@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -259,6 +260,69 @@ async def test_an_early_answer_to_a_large_upload_is_heard(closes: bool) -> None:
         await response.aclose()
         assert (response.status_code, body) == (413, b"no!")
         assert not ends.idle
+
+
+async def test_a_connection_that_is_reset_during_a_large_upload_is_one_error() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    ours = socket.create_connection(listener.getsockname())
+    ours.settimeout(0)
+    theirs, _ = listener.accept()
+    connection = Connection(ours, lambda _: None)
+
+    async def reset() -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        theirs.recv(1_000)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.close()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reset)
+        with pytest.raises(httpx.TransportError), trio.fail_after(5):
+            await connection.exchange(httpx.Request("POST", URL, content=bytes(50_000_000)))
+    listener.close()
+    assert connection.closed
+
+
+async def test_a_server_that_closes_its_side_during_a_large_upload_is_not_sent_the_rest() -> None:
+    async with connected() as ends, trio.open_nursery() as nursery:
+
+        async def close_side() -> None:
+            await ends.server.receive_some(1_000)
+            await ends.server.send_eof()
+
+        nursery.start_soon(close_side)
+        with pytest.raises(httpx.RemoteProtocolError, match="without an answer"), trio.fail_after(5):
+            await ends.connection.exchange(httpx.Request("POST", URL, content=bytes(50_000_000)))
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_body_that_was_not_sent_whole_is_not_asked_to_its_end(pieces: int) -> None:
+    class Body(httpx.AsyncByteStream):
+        asked = 0
+
+        def __aiter__(self) -> Body:
+            return self
+
+        async def __anext__(self) -> bytes:
+            self.asked += 1
+            if self.asked > pieces:
+                raise StopAsyncIteration
+            return bytes(50_000_000 // pieces)
+
+    async with connected() as ends, trio.open_nursery() as nursery:
+
+        async def refuse() -> None:
+            await ends.server.receive_some(1_000)
+            await ends.server.send_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+
+        nursery.start_soon(refuse)
+        body = Body()
+        request = httpx.Request("POST", URL, headers={"Content-Length": "50000000"}, stream=body)
+        with trio.fail_after(5):
+            response = await ends.connection.exchange(request)
+        await response.aclose()
+        assert response.status_code == 413
+        assert body.asked == 1
 
 
 async def test_a_large_upload_arrives_whole() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps threads out of tests of virtual time: the clock would take a running thread for idleness."""
 
-    async def run_at_once(self: object, work: object) -> tuple[Flipped, None, float]:
+    async def run_at_once(self: object, work: object) -> tuple[Flipped, None]:
         await trio.lowlevel.checkpoint()
-        return Flipped(b"flipped", "image/png", lossless=True), None, 0.0
+        return Flipped(b"flipped", "image/png", lossless=True), None
 
     monkeypatch.setattr("trio_mirror.stages.WorkerThreads.run", run_at_once)
 
@@ -238,6 +239,20 @@ async def test_a_flip_that_hangs_fails_its_picture_and_holds_nobody(monkeypatch:
     assert "--flip-timeout" in str(report.failures[0].error)
 
 
+async def test_a_flip_begins_when_a_thread_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flip(data: bytes, **_: object) -> Flipped:
+        time.sleep(0.02)
+        raise FlipError("it has no pixels")
+
+    monkeypatch.setattr("trio_mirror.stages.flip", flip)
+    async with open_mirror(MemoryGallery([f"{number}.png" for number in range(5)]), flip_threads=1) as results:
+        ended = [result async for result in results]
+
+    flips = sorted((result.began[Stage.FLIP], result.seconds[Stage.FLIP]) for result in ended)
+    # One after the other: waiting for the thread is no part of a flip.
+    assert all(began + seconds <= later + 0.005 for (began, seconds), (later, _) in pairwise(flips))
+
+
 async def test_the_event_loop_goes_on_while_pictures_are_flipped(monkeypatch: pytest.MonkeyPatch) -> None:
     flipping_in = set()
 
@@ -261,6 +276,34 @@ async def test_a_flip_error_becomes_a_failed_result(monkeypatch: pytest.MonkeyPa
     report = await mirror(MemoryGallery(["a.png"]))
 
     assert [failure.error for failure in report.failures] == ["it has no pixels"]
+
+
+async def test_a_gallery_that_bounds_its_own_waits_fails_its_picture(instant_flip: None) -> None:
+    class Impatient(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture:
+            with trio.fail_after(0):
+                await trio.sleep_forever()
+
+    report = await mirror(Impatient(["a.png"]))
+
+    assert [failure.error for failure in report.failures] == ["its gallery gave up on it: it took too long"]
+
+
+async def test_what_is_stored_while_a_run_is_cancelled_is_counted(instant_flip: None) -> None:
+    class Steadfast(MemoryGallery):
+        """Stores to the end, as a thread that writes a file does."""
+
+        async def store(self, picture: Picture) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.1 if picture.name == "0.png" else 0.2)
+                await super().store(picture)
+
+    gallery = Steadfast([f"{number}.png" for number in range(4)])
+    async with open_mirror(gallery, concurrency=4) as results:
+        async for _ in results:
+            break
+
+    assert results.report.mirrored == len(gallery.stored) == 4
 
 
 async def test_a_wrong_choice_is_refused_before_anything_happens() -> None:

@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 import trio
@@ -157,7 +157,6 @@ def _tell_who_is_believed(settings: Settings, *galleries: Gallery) -> None:
             _log.warning("--insecure: whoever answers for %s is believed", host)
 
 
-_T = TypeVar("_T")
 _Sender: TypeAlias = trio.MemorySendChannel[Journey]
 _Receiver: TypeAlias = trio.MemoryReceiveChannel[Journey]
 Opening: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]"
@@ -363,12 +362,15 @@ class Run:
         except GalleryError as error:
             journey.fail(error)
             self._end_with(error)
+        except trio.TooSlowError:
+            # Of a gallery that is not ours and bounds its own waits.
+            journey.fail(PictureError("its gallery gave up on it: it took too long", transient=True))
         else:
             if life.cancelled_caught:
                 limit = f"{self._settings.picture_timeout:g} s in all (--picture-timeout)"
                 journey.fail(PictureError(f"it took longer than {limit}", transient=True))
         finally:
-            # The flip knows better: it leaves out how long it waited for a thread.
+            # The flip has noted it by itself.
             journey.seconds.setdefault(journey.stage, trio.current_time() - started)
 
     def _cut_off(self, journey: Journey) -> None:
@@ -407,12 +409,14 @@ class Run:
             self.drain("max_bytes_total")
 
 
-async def _hand_over(value: _T, channel: trio.MemorySendChannel[_T]) -> None:
+async def _hand_over(journey: Journey, leaving: _Sender) -> None:
     """Sends at once to a task that waits for it, without a turn of the event loop in which nothing would happen."""
+    # A cancelled run has nobody left who would take it.
+    await trio.lowlevel.checkpoint_if_cancelled()
     try:
-        channel.send_nowait(value)
+        leaving.send_nowait(journey)
     except trio.WouldBlock:
-        await channel.send(value)
+        await leaving.send(journey)
 
 
 async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerator[str, None]:

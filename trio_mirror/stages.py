@@ -6,7 +6,7 @@ import time
 from functools import partial
 from hashlib import sha256
 from secrets import token_hex
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import trio
 
@@ -92,16 +92,20 @@ class Stages:
         """Mirrors the picture in a worker thread."""
         picture = journey.picture
         assert picture is not None
-        work = partial(self._flip_in_thread, picture, journey.known)
+        work = _Timed(partial(self._flip_in_thread, picture, journey.known))
         try:
             ended = await self.threads.run(work)
         except trio.TooSlowError as error:
             limit = f"{self._settings.flip_timeout:g} s (--flip-timeout)"
             raise FlipError(f"the flip took longer than {limit}") from error
+        finally:
+            # How long it waited for a thread is no part of it.
+            journey.began[Stage.FLIP] += work.waited
+            journey.seconds[Stage.FLIP] = work.seconds
         if ended is None:
             journey.outcome = Outcome.SKIPPED
             return
-        flipped, journey.sha256, journey.seconds[Stage.FLIP] = ended
+        flipped, journey.sha256 = ended
         journey.lossless, journey.notes = flipped.lossless, flipped.notes
         # What is sent again after a resumed run has the same key, where a digest can tell that it is the same.
         key = sha256(f"{picture.name}\0{journey.sha256 or self._run_key}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -129,9 +133,8 @@ class Stages:
         journey.outcome = Outcome.MIRRORED
         journey.bytes_out = len(picture.data)
 
-    def _flip_in_thread(self, picture: Picture, known: Entry | None) -> tuple[Flipped, str | None, float] | None:
-        """The flip, with a journal its digest, and its seconds; None for a picture that we stored ourselves."""
-        began = time.perf_counter()
+    def _flip_in_thread(self, picture: Picture, known: Entry | None) -> tuple[Flipped, str | None] | None:
+        """The flip, and the digest where a journal is kept; None for a picture that we stored ourselves."""
         settings = self._settings
         if known is not None and known.sha256 == sha256(picture.data).hexdigest():
             # It changed because we stored it: mirroring it again would undo the work.
@@ -140,7 +143,7 @@ class Stages:
         if self._sampler is not None:
             self._sampler(picture.name, picture.data, flipped.data)
         digest = sha256(flipped.data).hexdigest() if settings.journal else None
-        return flipped, digest, time.perf_counter() - began
+        return flipped, digest
 
     async def _request(self, journey: Journey, throttle: Throttle, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """Makes as many attempts as it takes, or as are allowed, and counts them."""
@@ -175,3 +178,30 @@ class Stages:
         settings = self._settings
         limit = self.limit if settings.adaptive else None
         return Throttle(limit, rate=settings.rate_here, retry_after_max=settings.retry_after_max)
+
+
+class _Timed(Generic[_T]):
+    """A call that notes how long it waited for its thread, and how long it has taken, in seconds."""
+
+    def __init__(self, call: Callable[[], _T]) -> None:
+        self._call = call
+        self._made = time.perf_counter()
+        self._began: float | None = None
+        self._ended: float | None = None
+
+    def __call__(self) -> _T:
+        self._began = time.perf_counter()
+        try:
+            return self._call()
+        finally:
+            self._ended = time.perf_counter()
+
+    @property
+    def waited(self) -> float:
+        """Until it began, or until now."""
+        return (self._began or time.perf_counter()) - self._made
+
+    @property
+    def seconds(self) -> float:
+        """Until it ended, or until now; 0 for one that has not begun."""
+        return 0.0 if self._began is None else (self._ended or time.perf_counter()) - self._began

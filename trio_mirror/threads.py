@@ -11,7 +11,9 @@ import math
 from collections import deque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import outcome
@@ -23,16 +25,23 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
+class _State(Enum):
+    WAITING = auto()
+    TAKEN = auto()
+    """By a thread."""
+    ENDED = auto()
+    """Its thread has reported it, or is about to, and goes on with the next."""
+    GIVEN_UP = auto()
+    """Nobody waits for it any more. A thread that had taken it by then goes home when its work ends, if ever."""
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
     work: Callable[[], object]
-    task: trio.lowlevel.Task | None
-    """Who waits for its end; None once nobody does."""
+    task: trio.lowlevel.Task
+    """Who waits for its end."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    taken: bool = False
-    """Whether a thread has it; threads write this, and nothing else."""
-    lost: bool = False
-    """Whether its thread was given up."""
+    state: _State = _State.WAITING
 
 
 class WorkerThreads:
@@ -43,12 +52,16 @@ class WorkerThreads:
         timeout: seconds that a job may take from when it begins.
     """
 
+    _nursery: trio.Nursery
+
     def __init__(self, count: int, timeout: float) -> None:
         self._count = count
         self._timeout = timeout
-        self._free = count
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        # Jobs that no thread has taken yet, as far as the event loop knows.
+        # Held for an instant around each change of a job's state, which a thread and the event loop may want at once.
+        self._states = Lock()
+        # As far as the event loop knows: how many threads have no job, and which jobs have no thread.
+        self._free = count
         self._waiting: deque[_Job] = deque()
         # Trio's own limit is for calls that end soon.
         self._lent = trio.CapacityLimiter(math.inf)
@@ -63,7 +76,7 @@ class WorkerThreads:
                 yield
             finally:
                 # One for each; those that never come home are not waited for.
-                for _ in range(int(self._lent.borrowed_tokens) + self._count):
+                for _ in range(self._lent.borrowed_tokens):
                     self._jobs.put(None)
                 self._nursery.cancel_scope.cancel()
 
@@ -93,7 +106,7 @@ class WorkerThreads:
         job.scope.deadline = trio.current_time() + self._timeout
 
     def _ended(self, job: _Job, result: outcome.Outcome[object]) -> None:
-        if job.task is not None:
+        if job.state is _State.ENDED:
             trio.lowlevel.reschedule(job.task, result)
         self._next()
 
@@ -104,11 +117,16 @@ class WorkerThreads:
             self._began(self._waiting.popleft())
 
     def _give_up(self, job: _Job) -> None:
-        job.task = None
-        if job.taken:
-            # Its thread comes home when its work ends, if ever. Another one takes its place.
-            job.lost = True
+        with self._states:
+            before, job.state = job.state, _State.GIVEN_UP
+        if before is _State.ENDED:
+            # Its thread is well, and what it has reported is yet to be heard.
+            return
+        if before is _State.TAKEN:
             self._nursery.start_soon(self._lend)
+        else:
+            # A picture that nobody wants is not to stay in memory until a thread comes by.
+            job.work = _nothing
         if job in self._waiting:
             self._waiting.remove(job)
         else:
@@ -122,11 +140,23 @@ class WorkerThreads:
         """What a thread does: one job after the other, until it is sent home or given up."""
         with suppress(trio.RunFinishedError):
             while (job := self._jobs.get()) is not None:
-                job.taken = True
-                result = None if job.task is None else outcome.capture(job.work)
-                if job.lost:
-                    return
-                if result is not None:
+                if self._goes_on(job, _State.TAKEN):
+                    result = outcome.capture(job.work)
+                    if not self._goes_on(job, _State.ENDED):
+                        return
                     token.run_sync_soon(self._ended, job, result)
+                    del result
                 # While it waits for the next one it keeps no picture in memory.
-                del job, result
+                del job
+
+    def _goes_on(self, job: _Job, state: _State) -> bool:
+        """Moves a job on, unless it was given up."""
+        with self._states:
+            if job.state is _State.GIVEN_UP:
+                return False
+            job.state = state
+            return True
+
+
+def _nothing() -> None:
+    """Takes the place of work that was given up before it began."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64encode
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
@@ -28,7 +28,6 @@ from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Collection, Iterable, Mapping
-    from contextlib import AbstractAsyncContextManager
 
     from trio_mirror.settings import Settings
 
@@ -330,11 +329,11 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
     return cast("httpx.AsyncByteStream", response.stream)
 
 
-def _chunks(response: httpx.Response) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+def _chunks(response: httpx.Response) -> aclosing[AsyncGenerator[bytes, None]]:
     """The decoded body; a generator is closed with the block, not whenever it is collected."""
     coding = response.headers.get("Content-Encoding", "identity")
     if coding == "identity":
-        return nullcontext(aiter(_stream(response)))
+        return aclosing(cast("AsyncGenerator[bytes, None]", aiter(_stream(response))))
     return aclosing(_decoded(_stream(response), coding))
 
 

@@ -19,7 +19,8 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A head comes with a small picture behind it. What follows after that is large, and few reads of much cost least.
+# A head comes with a small picture behind it. What follows of a known length is large, and few reads of much cost
+# least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.
 _READ_BYTES = 64 * 1024
 _BODY_READ_BYTES = 256 * 1024
 # A request of this size leaves in one write, since a copy costs less than a system call. It fits the socket's
@@ -106,7 +107,7 @@ class Connection:
             httpx.ReadError: the connection broke.
             httpx.RemoteProtocolError: what came is no response, or it ended early.
         """
-        data = await self._receive(_BODY_READ_BYTES if reader.has_head else _READ_BYTES)
+        data = await self._receive(_READ_BYTES if reader.length is None else _BODY_READ_BYTES)
         reader.feed(data) if data else reader.end()
 
     async def _read_head(self, reader: _Reader, closed: httpx.TransportError) -> None:
@@ -131,20 +132,38 @@ class Connection:
             # All is written before the stream is asked for what follows its last part: by that it learns that
             # the whole request has left.
             if not missing or size > _WRITE_BYTES:
-                await self._write(parts, size, reader)
+                if not await self._write(parts, size, reader):
+                    return
                 parts, size = [], 0
         if parts:
             await self._write(parts, size, reader)
 
-    async def _write(self, parts: list[bytes], size: int, reader: _Reader) -> None:
+    async def _write(self, parts: list[bytes], size: int, reader: _Reader) -> bool:
+        """Writes what is given; an answer, or the end of the connection, stops a large upload half way.
+
+        Returns:
+            Whether all of it has left.
+
+        Raises:
+            httpx.WriteError: the connection broke.
+        """
         if size <= _WRITE_BYTES:
             await self._send_all(b"".join(parts))
-            return
+            return True
+        left, broken = False, None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._hear_early_answer, reader, nursery.cancel_scope)
-            for part in parts:
-                await self._send_all(part)
+            try:
+                for part in parts:
+                    await self._send_all(part)
+                left = True
+            except httpx.WriteError as error:
+                broken = error
             nursery.cancel_scope.cancel()
+        if broken is not None:
+            # Raised here, so that it comes alone and not in a group.
+            raise broken
+        return left
 
     async def _receive(self, size: int) -> bytes:
         # While other tasks have their turn the answer may come; where many are busy, nothing else is to be waited for.
@@ -174,7 +193,7 @@ class Connection:
     async def _hear_early_answer(self, reader: _Reader, sending: trio.CancelScope) -> None:
         """Stops a large upload that the server has answered already."""
         try:
-            while not reader.has_head:
+            while not (reader.has_head or reader.ended):
                 await self.read_into(reader)
         except httpx.TransportError:
             # The write will find out, or the reading that follows it.
@@ -190,6 +209,8 @@ class _Reader:
         status: the status code, of the final response: informational ones (1xx) are passed over.
         reason: the reason phrase.
         headers: names and values as they came.
+        length: what the head has as Content-Length.
+        coding: what it has as Transfer-Encoding.
         has_head: whether the head is whole.
         complete: whether the response is whole.
         ended: whether the server has closed its side.
@@ -200,6 +221,8 @@ class _Reader:
         self.status = 0
         self.reason = b""
         self.headers: list[tuple[bytes, bytes]] = []
+        self.length: bytes | None = None
+        self.coding: bytes | None = None
         self.has_head = False
         self.complete = False
         self.ended = False
@@ -243,7 +266,7 @@ class _Reader:
         self.keep_alive = False
         if self.has_head and not self.complete:
             # RFC 9112, section 6.3: only a body without any framing ends with the connection.
-            if self._framing() != (None, None):
+            if (self.length, self.coding) != (None, None):
                 raise httpx.RemoteProtocolError("the body is not complete: the server closed in the middle of it")
             self.complete = True
 
@@ -285,15 +308,12 @@ class _Reader:
         # That of an informational response comes before the final one has its head.
         self.complete = self.has_head
 
-    def _framing(self) -> tuple[bytes | None, bytes | None]:
-        fields = {name.lower(): value.strip().lower() for name, value in self.headers}
-        return fields.get(b"content-length"), fields.get(b"transfer-encoding")
-
     def _doubt_of_head(self) -> str | None:
         if self._parser.get_http_version() not in ("1.0", "1.1"):
             return "the answer is of another version of HTTP than 1.0 or 1.1"
-        length, coding = self._framing()
-        if coding is not None and (coding != b"chunked" or length is not None):
+        fields = {name.lower(): value.strip().lower() for name, value in self.headers}
+        self.length, self.coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+        if self.coding is not None and (self.coding != b"chunked" or self.length is not None):
             return "the answer's framing is doubtful: a Transfer-Encoding other than chunked, or with a Content-Length"
         return None
 
