@@ -101,10 +101,10 @@ async def test_a_job_that_is_given_up_just_after_it_ended_adds_no_thread() -> No
         nonlocal at_work, most
         at_work += 1
         most = max(most, at_work)
-        time.sleep(0.02)
+        time.sleep(0.15)
         at_work -= 1
 
-    threads = WorkerThreads(1, timeout=60)
+    threads = WorkerThreads(1, timeout=0.5)
     async with threads.working(), trio.open_nursery() as nursery:
         for _ in range(3):
             ended = threading.Event()
@@ -116,6 +116,7 @@ async def test_a_job_that_is_given_up_just_after_it_ended_adds_no_thread() -> No
                     time.sleep(0.02)  # noqa: ASYNC251 (the event loop is not to hear of the end before it gives up)
                     scope.cancel()
         for _ in range(6):
+            # Were a thread too many counted as free, the last would run out of time before it begins.
             nursery.start_soon(threads.run, work)
 
     assert most == 1
