@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import os
 import sys
@@ -189,8 +188,4 @@ def main() -> None:
     # Pillow reads this when it is imported, in our worker processes too. By default it gives each raster's memory back
     # to the system, and a page fault for every 4 KiB of the next one costs a re-encoded picture a fifth of its time.
     os.environ.setdefault("PILLOW_BLOCKS_MAX", "8")
-    try:
-        app()
-    finally:
-        # As it ends, the interpreter looks for cycles among all that was imported: a tenth of the time of a short run.
-        gc.freeze()
+    app()
