@@ -412,6 +412,16 @@ def test_damaged_image_data_do_not_pass_for_a_mirrored_picture() -> None:
         flip(bytes(data))
 
 
+def test_a_stated_size_that_would_cost_much_is_mirrored_undecoded_and_noted() -> None:
+    def stating(width: int, height: int) -> bytes:
+        at = encoded().index(b"ispe") + 8
+        return encoded()[:at] + struct.pack(">II", width, height) + encoded()[at + 8 :]
+
+    assert not avif.flip(stating(20, 14), limits=Limits()).notes
+    (note,) = avif.flip(stating(5_001, 5_000), limits=Limits()).notes
+    assert "too large to be decoded" in note
+
+
 def test_limits_are_checked_from_the_headers() -> None:
     with pytest.raises(FlipError, match="--max-frame-pixels"):
         avif.flip(encoded(), limits=Limits(frame_pixels=279))

@@ -21,6 +21,9 @@ from trio_mirror.model import Flipped, Limits
 
 _BRANDS = {b"avif", b"avis"}
 _REFUSED = {b"moof": "in fragments, as a stream", b"mini": "with a condensed header"}
+# In pixels. Decoding takes up to 16 bytes for each, and a decoder believes the stated size, whatever was coded.
+_DECODED_FOR_PROOF = 25_000_000
+_UNPROVEN_NOTE = "It is too large to be decoded for a proof that it is whole."
 _SEQUENCE_NOTE = "The animation is mirrored by a property of its tracks; a viewer that ignores it shows it as it was."
 
 
@@ -42,8 +45,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         mirror_tracks(data, moov, edits)
     _move_offsets(data, meta, moov, edits)
     mirrored = edits.apply()
-    _check_decodes(mirrored, limits)
-    return Flipped(mirrored, "image/avif", lossless=True, notes=(_SEQUENCE_NOTE,) if moov else ())
+    notes = (_SEQUENCE_NOTE,) if moov else ()
+    return Flipped(mirrored, "image/avif", lossless=True, notes=notes + _check_decodes(mirrored, limits))
 
 
 def is_avif(data: bytes) -> bool:
@@ -96,10 +99,17 @@ def _move_offsets(data: bytes, meta: Box | None, moov: Box | None, edits: Edits)
                 move_item_locations(data, edits, box)
 
 
-def _check_decodes(data: bytes, limits: Limits) -> None:
-    # The mirroring needs no pixel. This keeps a damaged picture from passing for a mirrored one.
+def _check_decodes(data: bytes, limits: Limits) -> tuple[str, ...]:
+    """Keeps a damaged picture from passing for a mirrored one; the mirroring itself needs no pixel.
+
+    Returns:
+        A note on what was too large for that.
+    """
     with pillow("the AVIF"):
         image = open_image(data, "AVIF", limits)
+        if image.width * image.height > _DECODED_FOR_PROOF:
+            return (_UNPROVEN_NOTE,)
         for frame in range(getattr(image, "n_frames", 1)):
             image.seek(frame)
             image.load()
+    return ()
