@@ -407,6 +407,21 @@ def test_a_last_jpeg_strip_may_claim_more_rows_than_the_image_has() -> None:
     assert decibels(shown(flipped(data)), ImageOps.mirror(shown(data))) >= 40
 
 
+def test_a_large_strip_that_its_jpeg_does_not_fill_is_refused() -> None:
+    out = io.BytesIO()
+    shown(drawn_by_pillow("L", (48, 16))).save(out, "JPEG")
+    data = bytearray(with_strips(Drawn(rows=[[(0,)] * 48] * 16, compression=7, rows_per_strip=16), [out.getvalue()]))
+    stated = {256: 2_600, 257: 1_700, 278: 1_700}  # width, length, rows a strip
+    (start,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, start)
+    for entry in range(start + 2, start + 2 + 12 * count, 12):
+        (tag,) = struct.unpack_from("<H", data, entry)
+        if tag in stated:
+            struct.pack_into("<HII", data, entry + 2, 4, 1, stated[tag])
+    with pytest.raises(FlipError, match="stated as 2600 by 1700 pixels"):
+        flipped(bytes(data))
+
+
 @pytest.mark.parametrize("width", [32, 33])
 def test_thunderscan_keeps_every_pixel(width: int) -> None:
     rows: Rows = [[(4 * (column // 8) % 16 if column > 3 else column,) for column in range(width)] for _ in range(6)]

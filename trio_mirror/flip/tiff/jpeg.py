@@ -23,6 +23,8 @@ _WHAT = "a strip or tile of the TIFF"
 _MOST_ERROR = 255**2 / 10**4.2
 """The mean square error 42 dB below the peak: what is seen then stays within 40 dB, even where the part of a
 tile beyond the image's edge came out better."""
+_LARGE = 1 << 22
+"""In pixels: up to there it is cheap to believe a TIFF about a strip or tile that is smaller than it says."""
 _LADDER = (1, 1.4, 2, 2.8, 4, 8, 255)
 """By what the steps of the quantization tables are divided, until the pixels are close enough."""
 
@@ -62,7 +64,10 @@ class Jpeg:
         """
         stream = self._whole(data)
         size = self.width, rows
-        if frame_of(stream) == (8, rows, self.width, self.components):
+        frame = frame_of(stream)
+        if self.width * rows > _LARGE and (frame is None or frame[1] < rows or frame[2] < self.width):
+            raise FlipError(f"{_WHAT} is stated as {self.width} by {rows} pixels, which its JPEG data are not")
+        if frame == (8, rows, self.width, self.components):
             with suppress(FlipError), pillow(_WHAT):
                 return self._components(stream, size).tobytes()
         # libtiff forgives some damage, and a last strip that is higher than the image.
