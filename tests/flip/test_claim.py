@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 
 from tests.flip.jpegs import drawn, encoded
 from trio_mirror.errors import FlipError
@@ -19,6 +19,9 @@ from trio_mirror.flip.jpeg.file import flip
 from trio_mirror.flip.jpeg.segments import Component, EntropyCoding, Frame, Segment, first_scan, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation
 from trio_mirror.model import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EOI = b"\xff\xd9"
 DHT, SOS = 0xC4, 0xDA
@@ -111,12 +114,43 @@ def test_a_component_in_a_scan_of_its_own_tells_as_well(size: tuple[int, int]) -
 
 
 @pytest.mark.usefixtures("all_are_large")
-def test_two_of_three_components_in_a_scan_tell_nothing() -> None:
-    data = encoded(noise(64, 48))
+@pytest.mark.parametrize("progressive", [False, True])
+def test_of_two_of_three_components_in_a_scan_large_claims_are_refused(progressive: bool) -> None:
+    data = encoded(noise(64, 48), progressive=progressive)
     header = first_scan(data).header
     of_two = data.replace(bytes(header), bytes(Segment(SOS, b"\2" + header.payload[1:5] + header.payload[-3:])))
-    claimed = claiming(of_two, 64, 96)
-    check_rows(claimed, parse(claimed))
+    with pytest.raises(FlipError, match="first scan is of 2 of its 3 components; 64 by 48 pixels"):
+        check_rows(of_two, parse(of_two))
+
+
+def of_one_number(data: bytes) -> bytes:
+    """The JPEG with the same number for all its components, as some encoders write it."""
+    frame, header = parse(data).frame, first_scan(data).header
+    same = replace(frame, components=tuple(replace(component, number=1) for component in frame.components))
+    tables = header.payload[2:-3:2]
+    selectors = b"".join(b"\1%c" % numbers for numbers in tables)
+    renumbered = bytes(Segment(SOS, bytes([len(tables)]) + selectors + header.payload[-3:]))
+    return data.replace(bytes(frame.segment()), bytes(same.segment())).replace(bytes(header), renumbered)
+
+
+@pytest.mark.usefixtures("all_are_large")
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"progressive": True}], ids=str)
+def test_components_of_one_number_are_told_apart_by_their_order(options: dict[str, Any]) -> None:
+    data = of_one_number(encoded(noise(64, 48), **options))
+    check_rows(data, parse(data))
+    claimed = claiming(data, 64, 96)
+    with pytest.raises(FlipError, match="truncated"):
+        check_rows(claimed, parse(claimed))
+
+
+@pytest.mark.usefixtures("all_are_large")
+def test_what_pillow_is_told_to_fill_in_is_missed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    data = encoded(noise(64, 48))
+    check_rows(data, parse(data))
+    claimed = claiming(data, 64, 96)
+    with pytest.raises(FlipError, match="truncated"):
+        check_rows(claimed, parse(claimed))
 
 
 @pytest.mark.usefixtures("all_are_large")
@@ -167,19 +201,78 @@ def test_what_decoders_stop_at_fails() -> None:
         (data.replace(tables, b""), "a Huffman table is missing"),
         (data.replace(header, bytes(Segment(SOS, header[4:-1]))), "its scan header"),
         (data.replace(header, bytes(Segment(SOS, b""))), "its scan header"),
+        (data.replace(header, bytes(Segment(SOS, b"\1\x09" + header[-4:]))), "a component that it does not have"),
     ):
         with pytest.raises(FlipError, match=words):
             check_rows(damaged, parse(damaged))
 
 
+def with_dc_table(data: bytes, counts: list[int], symbols: list[int]) -> bytes:
+    """The JPEG with this as both its DC tables: the number of codes of each length, and their symbols."""
+    found = b"".join(bytes(table) for table in first_scan(data).tables if table.marker == DHT)
+    table = bytes([*counts, *[0] * (16 - len(counts)), *symbols])
+    return data.replace(found, bytes(Segment(DHT, b"\0" + table + b"\1" + table)))
+
+
 @pytest.mark.usefixtures("all_are_large")
-def test_codes_that_begin_with_one_another_cost_no_time() -> None:
+@pytest.mark.parametrize(
+    ("counts", "symbols", "words"),
+    [
+        ([0, 1, *[0] * 8, *[255] * 6], [15] * 1531, "none of DC coefficients"),
+        ([0, 0, 0, 0, 17], list(range(17)), "none of DC coefficients"),
+        ([0, 2], [0, 16], "none of DC coefficients"),
+        ([0, 0], [], "none of DC coefficients"),
+        ([0, 4], [0, 1, 2, 3], "more codes than their lengths allow"),
+        ([1, 2], [0, 1, 2], "more codes than their lengths allow"),
+        ([4, 4, 4, 4], list(range(16)), "more codes than their lengths allow"),
+    ],
+)
+def test_tables_that_decoders_do_not_take_fail(counts: list[int], symbols: list[int], words: str) -> None:
+    damaged = with_dc_table(encoded(noise(64, 64), progressive=True), counts, symbols)
+    with pytest.raises(FlipError, match=words):
+        check_rows(damaged, parse(damaged))
+
+
+def counted(data: bytes) -> int:
+    """The MCUs in the first scan of a progressive JPEG, all of them."""
+    return sum(1 for _ in claim._mcus(first_scan(data), parse(data).frame))
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=jpegs().filter(lambda data: parse(data).entropy_coding.progressive), piece=st.integers(2, 40))
+def test_mcus_are_the_same_in_pieces_of_any_size(data: bytes, piece: int) -> None:
+    frame = parse(data).frame
+    width, height = frame.mcu
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claim, "_PIECE", piece)
+        assert counted(data) == -(-frame.width // width) * -(-frame.height // height)
+
+
+@pytest.mark.parametrize("piece", [2, 3, 100, 1 << 12])
+def test_bits_that_are_no_code_are_taken_17_at_a_time(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "_PIECE", piece)
     data = encoded(noise(64, 64), progressive=True)
-    scan = first_scan(data)
-    # Four codes of one bit, four of two and so on: most begin with others.
-    ambiguous = bytes(Segment(DHT, bytes((0, *[4] * 16, *range(64))) + bytes((1, *[4] * 16, *range(64)))))
-    tables = b"".join(bytes(table) for table in scan.tables if table.marker == DHT)
-    damaged = data.replace(tables, ambiguous).replace(scan.data, b"\0\x55\xee" * 100_000)
-    claimed = claiming(damaged, 65_500, 65_500)
-    with pytest.raises(FlipError, match="truncated"):
-        check_rows(claimed, parse(claimed))
+    ones = data.replace(first_scan(data).data, b"\xff\0" * 51 + b"\xff\xd0" + b"\xff\0" * 52)
+    # Six blocks an MCU; a restart marker ends one that is begun.
+    assert counted(ones) == 2 * (51 * 8 // (6 * 17))
+
+
+@pytest.mark.usefixtures("all_are_large")
+def test_no_more_is_counted_than_the_rows_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[str] = []
+    bits = claim._bits
+
+    def noted(data: bytes) -> Iterator[str]:
+        for piece in bits(data):
+            pieces.append(piece)
+            yield piece
+
+    monkeypatch.setattr(claim, "_bits", noted)
+    monkeypatch.setattr(claim, "_PIECE", 16)
+    data = encoded(noise(320, 320), progressive=True)
+    counted(data)
+    held = len(pieces)
+    pieces.clear()
+    smaller = claiming(data, 320, 64)
+    check_rows(smaller, parse(smaller))
+    assert 0 < len(pieces) < held / 4

@@ -27,7 +27,7 @@ from tests.flip.jpegs import (
     with_segments,
 )
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg import encode, turbojpeg
+from trio_mirror.flip.jpeg import encode, segments, turbojpeg
 from trio_mirror.flip.jpeg import file as jpeg
 from trio_mirror.flip.jpeg.segments import EntropyCoding, Segment, coded_part, first_scan, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation, TurboJpeg
@@ -229,10 +229,10 @@ def test_noise_at_the_highest_quality_can_be_encoded_again(library: TurboJpeg) -
         assert parse(flipped.data).entropy_coding == parse(original).entropy_coding
 
 
-@pytest.mark.parametrize("band", [1, 61 * 7, 61 * 34, 61 * 35])
-def test_closeness_is_the_same_however_the_rasters_are_cut(band: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("strip", [1, 61 * 7, 61 * 34, 61 * 35])
+def test_closeness_is_the_same_however_the_rasters_are_cut(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = drawn(61, 35), ImageOps.mirror(drawn(61, 35))
-    monkeypatch.setattr(encode, "_BAND", band)
+    monkeypatch.setattr(encode, "_STRIP", strip)
     assert encode.closeness(one, other) == decibels(one, other)
     other.paste(one)
     other.putpixel((60, 34), (0, 0, 0))
@@ -394,6 +394,21 @@ def test_an_arithmetic_picture_stays_readable(library: TurboJpeg) -> None:
     assert arithmetic is not None
     flipped = flip(arithmetic.data)
     assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(data))) >= 40
+
+
+@given(
+    data=st.lists(st.sampled_from([b"\xff", b"\xff\0", b"\xff\xd0", b"\xff\xd7", b"\xff\xff", b"\0", b"\x7f"])),
+    behind=st.binary(max_size=4),
+    few=st.integers(0, 8),
+)
+def test_a_scan_ends_at_the_same_marker_whichever_way_it_is_looked_for(
+    data: list[bytes], behind: bytes, few: int
+) -> None:
+    scan = b"".join(data) + behind
+    byte_by_byte = segments._end_of_scan(scan, 0, len(scan))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "_FEW_STUFFED_BYTES", few)
+        assert segments._end_of_scan(scan, 0, len(scan)) == byte_by_byte
 
 
 def test_a_picture_of_thousands_of_scans_is_refused() -> None:

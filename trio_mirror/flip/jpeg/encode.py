@@ -1,4 +1,4 @@
-"""A JPEG encoded again after its decoded raster was mirrored: as small as it can be while it stays close."""
+"""A JPEG encoded again after its decoded raster was mirrored: in the way of the original, and close to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _444 = 0
 _DECIBELS_PER_HALVING = 3.0
 _FINER_TABLES = 3
 # Pixels of a raster that are compared at once.
-_BAND = 1 << 20
+_STRIP = 1 << 20
 # Bytes that Pillow reads and writes at once. It can read no arithmetic coding beyond its first block.
 _PILLOWS_BLOCK = 65_536
 
@@ -99,16 +99,16 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
 def closeness(one: Image.Image, other: Image.Image) -> float:
     """The peak signal-to-noise ratio, in decibels over all bands, of two rasters of one mode and size."""
     squares = samples = 0
-    for ours, theirs in zip(_bands(one), _bands(other), strict=True):
+    for ours, theirs in zip(_strips(one), _strips(other), strict=True):
         histogram = ImageChops.difference(ours, theirs).histogram()
         squares += sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
         samples += sum(histogram)
     return 10 * log10(255**2 * samples / squares) if squares else inf
 
 
-def _bands(raster: Image.Image) -> Iterator[Image.Image]:
-    """Cuts a raster into bands of rows, so that its difference from another need not be held as a whole."""
-    rows = max(1, _BAND // raster.width)
+def _strips(raster: Image.Image) -> Iterator[Image.Image]:
+    """Cuts a raster into strips of rows, so that its difference from another need not be held as a whole."""
+    rows = max(1, _STRIP // raster.width)
     if rows >= raster.height:
         yield raster
         return

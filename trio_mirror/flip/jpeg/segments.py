@@ -108,8 +108,8 @@ class Scan(NamedTuple):
     tables: tuple[Segment, ...]
     """Quantisation tables, Huffman tables and restart intervals."""
     header: Segment
-    selectors: dict[int, int]
-    """The numbers of its components in their order, with the numbers of their DC and AC tables, 4 bits each."""
+    selectors: tuple[tuple[int, int], ...]
+    """The number of each component, and the numbers of its DC and AC tables, 4 bits each."""
     data: bytes
     """Its entropy-coded bytes, restart markers included."""
 
@@ -205,7 +205,7 @@ def first_scan(data: bytes) -> Scan:
             header = segment.payload
             if not header or len(header) != 4 + 2 * header[0]:
                 raise FlipError("the JPEG is damaged: its scan header has the wrong length")
-            selectors = dict(zip(header[1:-3:2], header[2:-3:2], strict=True))
+            selectors = tuple(zip(header[1:-3:2], header[2:-3:2], strict=True))
             coded = data[end : _end_of_scan(data, end, len(data))]
             return Scan(tuple(tables), segment, selectors, coded)
         at = end
