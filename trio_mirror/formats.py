@@ -25,7 +25,7 @@ FORMATS = (
         "JPEG",
         "with libturbojpeg, sides a multiple of the MCU",
         "otherwise, within 40 dB",
-        "12-bit, lossless and hierarchical JPEG",
+        "12-bit, lossless and hierarchical JPEG, arithmetic over 25 megapixels",
     ),
     Format("PNG, APNG", "always", "–", "–"),
     Format("GIF", "always", "–", "frames that widen a canvas still in use"),
