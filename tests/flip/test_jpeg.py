@@ -204,7 +204,7 @@ def test_huffman_tables_are_fitted_again_where_they_were_and_only_there() -> Non
     def tables(data: bytes) -> set[bytes]:
         return set(first_scan(data).huffman_tables())
 
-    common, fitted = (encoded(drawn(161, 135), optimize=optimize) for optimize in (False, True))
+    common, fitted = (encoded(drawn(401, 335), optimize=optimize) for optimize in (False, True))
     assert tables(flip(common, lossless=Lossless.NEVER).data) == tables(common)
     assert not tables(flip(fitted, lossless=Lossless.NEVER).data) & tables(common)
 

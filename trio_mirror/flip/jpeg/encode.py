@@ -34,6 +34,8 @@ _444 = 0
 # How much closer tables of half the steps come, about, and how often they are made finer before sampling is.
 _DECIBELS_PER_HALVING = 3.0
 _FINER_TABLES = 3
+# In pixels. What is as small may be a thumbnail, which has to go into its old place.
+_SMALL = 1 << 17
 # Pixels of a raster that are compared at once.
 _STRIP = 1 << 20
 # Bytes that Pillow reads and writes at once. It can read no arithmetic coding beyond its first block.
@@ -73,7 +75,7 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
     size = len(data) - sum(len(bytes(segment)) for segment in jpeg.segments)
     pixels = mirrored.width * mirrored.height
     buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
-    fitted = not _common_huffman_tables().issuperset(first_scan(data).huffman_tables())
+    fitted = pixels <= _SMALL or not _common_huffman_tables().issuperset(first_scan(data).huffman_tables())
     encoder = _Encoder(raster, tables, jpeg, coding, buffered, fitted)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
 
@@ -139,7 +141,10 @@ class _Encoder:
     buffered: bool
     """Whether the result fits Pillow's buffer, as it must for scans and fitted Huffman tables."""
     fitted: bool
-    """Whether the original's Huffman tables were fitted to it, which takes longer than all the rest of its encoding."""
+    """Whether Huffman tables are fitted to it, as the original's were, or since it is small.
+
+    It takes longer than all the rest of the encoding.
+    """
 
     def with_tables(self, fineness: float) -> bytes | None:
         """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""
