@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,10 +34,15 @@ def module(name: str, *arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", name, *map(str, arguments)]
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Starts the command line."""
+def start(*arguments: str | Path, own_group: bool = False) -> subprocess.Popen[str]:
+    """Starts the command line; in a process group of its own, it and all that it starts can be sent one signal."""
     return subprocess.Popen(
-        module("trio_mirror", *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        module("trio_mirror", *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        start_new_session=own_group,
     )
 
 
@@ -64,6 +70,16 @@ async def ended(process: subprocess.Popen[str]) -> Ended:
 async def run(*arguments: str | Path) -> Ended:
     """Runs the command line to its end, while the test goes on serving."""
     return await ended(start(*arguments))
+
+
+async def interrupted(*arguments: str | Path, stored: Path) -> Ended:
+    """Runs the command line, and interrupts it as a terminal does once something is stored."""
+    process = start(*arguments, own_group=True)
+    while not any(stored.iterdir()):  # noqa: ASYNC110, ASYNC240 (another process makes them; a folder answers)
+        await trio.sleep(0.01)
+    # A terminal sends it to every process of the group.
+    os.killpg(process.pid, signal.SIGINT)
+    return await ended(process)
 
 
 async def measured(*arguments: str | Path) -> tuple[int, Any, int]:

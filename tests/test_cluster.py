@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests import processes
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
 from tests.simulated_cluster import AtOnce, open_at_once
@@ -150,23 +150,13 @@ def test_a_worker_that_lacks_a_package_is_told_of_once(photos: Path, tmp_path: P
 async def test_ctrl_c_drains_the_workers(photos: Path, tmp_path: Path) -> None:
     stored = tmp_path / "stored"
     async with serve_gallery(photos, stored) as url:
-        process = await trio.lowlevel.open_process(
-            command(url, "--json", "--cluster", "local", "--slice", "300", "--rate", "20/s"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=CLEAN,
-            start_new_session=True,
-        )
-        assert process.stdout is not None
         with trio.fail_after(100):
-            while not any(stored.iterdir()):  # noqa: ASYNC110 (another process makes them)
-                await trio.sleep(0.01)
-            # A terminal sends it to every process of the group.
-            os.killpg(process.pid, signal.SIGINT)
-            out = b"".join([part async for part in process.stdout])
-            assert await process.wait() == 130
+            ended = await processes.interrupted(
+                url, "--json", "--cluster", "local", "--slice", "300", "--rate", "20/s", stored=stored
+            )
 
-    report = json.loads(out)
+    assert ended.code == 130
+    report = json.loads(ended.out)
     assert 0 < report["mirrored"] == len(list(stored.iterdir())) < 396
     assert report["listed"] == report["mirrored"] + report["failed"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 import trio
 
+from tests import processes
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
-from tests.test_cli import CLEAN, cli, command
+from tests.test_cli import cli
 from trio_mirror import Outcome, SettingsError, mirror, open_mirror, run
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
@@ -87,21 +87,9 @@ async def test_ctrl_c_drains_all(tmp_path: Path) -> None:
     for number in range(3_000):
         (originals / f"{number:04}.png").write_bytes(png())
     async with serve_gallery(originals, mirrored) as url:
-        process = await trio.lowlevel.open_process(
-            command(url, "--json", "--processes", "2"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=CLEAN,
-            start_new_session=True,
-        )
-        assert process.stdout is not None
         with trio.fail_after(60):
-            while not any(mirrored.iterdir()):  # noqa: ASYNC110 (another process makes them)
-                await trio.sleep(0.01)
-            # A terminal sends it to every process of the group.
-            os.killpg(process.pid, signal.SIGINT)
-            out = b"".join([part async for part in process.stdout])
-            assert await process.wait() == 130
+            ended = await processes.interrupted(url, "--json", "--processes", "2", stored=mirrored)
 
-    report = json.loads(out)
+    assert ended.code == 130
+    report = json.loads(ended.out)
     assert 0 < report["mirrored"] == report["listed"] == len(list(mirrored.iterdir())) < 3_000
