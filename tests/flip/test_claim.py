@@ -99,7 +99,7 @@ def in_scans_of_their_own(width: int, height: int) -> bytes:
     coded = b"".join(
         bytes(Segment(SOS, bytes((1, number, 0, 0, 63, 0)))) + scan.data for number, scan in enumerate(scans, 1)
     )
-    return joined([*scans[0].tables, Frame(0xC0, 8, width, height, components).segment()], coded + EOI)
+    return joined([*scans[0].tables, Frame(0xC0, 8, width, height, components).segment()], (coded, EOI))
 
 
 @pytest.mark.usefixtures("all_are_large")

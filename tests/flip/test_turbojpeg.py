@@ -36,10 +36,10 @@ def test_the_environment_names_the_library_before_all_others(wheel: str, monkeyp
     assert turbojpeg.libraries()[0].path == wheel
 
 
-def test_the_wheel_serves_where_the_system_has_no_library(wheel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wheel_comes_before_the_systems_which_may_be_older(wheel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRIO_MIRROR_TURBOJPEG", raising=False)
-    monkeypatch.setattr(turbojpeg, "SYSTEM_NAMES", ("libno-such-library.so",))
-    assert [library.path for library in turbojpeg.libraries()] == [wheel]
+    assert turbojpeg.libraries()[0].path == wheel
+    assert {library.path for library in turbojpeg.libraries()[1:]} <= set(turbojpeg.SYSTEM_NAMES)
 
 
 def test_there_may_be_no_library_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,7 @@ def _decode(scan: Scan, frame: Frame) -> None:
     Without an end-of-image marker the decoder asks for data where rows are missing, and fills none in.
     """
     with pillow("the JPEG"):
-        coded = joined([*scan.tables, frame.segment(), scan.header], scan.data + _LOOKAHEAD)
+        coded = joined([*scan.tables, frame.segment(), scan.header], (scan.data, _LOOKAHEAD))
         small = _WithoutEnd(io.BytesIO(coded))
         small.draft("L", (1, 1))
         small.load()

@@ -18,7 +18,7 @@ from trio_mirror.flip.jpeg.segments import coded_part, first_scan, joined, parse
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from trio_mirror.flip.jpeg.segments import Component, Jpeg
+    from trio_mirror.flip.jpeg.segments import CodedPart, Component, Jpeg
 
 CLOSE_ENOUGH = 40.0
 """Decibels of peak signal-to-noise ratio between the mirrored decode and the decoded result.
@@ -52,7 +52,7 @@ def decoded(data: bytes) -> JpegImageFile:
     return image
 
 
-def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> bytes:
+def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
     """Decodes a JPEG, mirrors it and encodes it in the same colour space, close to the mirrored decode.
 
     The first rung of a ladder that comes within ``CLOSE_ENOUGH`` is taken: the file's own quantisation
@@ -118,7 +118,7 @@ def _strips(raster: Image.Image) -> Iterator[Image.Image]:
         yield raster.crop((0, top, raster.width, min(top + rows, raster.height)))
 
 
-def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> bytes:
+def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> CodedPart:
     """The coded part of an encoded JPEG, in the original's entropy coding where libturbojpeg writes that."""
     wanted, written = jpeg.entropy_coding, parse(encoded).entropy_coding
     if wanted.arithmetic and len(encoded) > _PILLOWS_BLOCK:

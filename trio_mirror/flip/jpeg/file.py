@@ -25,7 +25,7 @@ from trio_mirror.model import Flipped, Limits, Lossless
 
 if TYPE_CHECKING:
     from trio_mirror.flip.jpeg.multi_picture import Index, Part
-    from trio_mirror.flip.jpeg.segments import Jpeg, Segment
+    from trio_mirror.flip.jpeg.segments import CodedPart, Jpeg, Segment
 
 # More "thumbnails" exist only in files that mean harm.
 _THUMBNAILS = 8
@@ -36,8 +36,7 @@ class _Mirrored:
     """One mirrored image of a file."""
 
     segments: list[Segment]
-    coded: bytes
-    """Its tables, frame and scans."""
+    coded: CodedPart
     lossless: bool
     notes: tuple[str, ...]
 
@@ -119,11 +118,11 @@ def _assembled(
         end = len(joined(segments, first.coded))
         entries = [(size + move.growth, end + move.at) for size, move in named]
         segments = with_index(segments, index, [(index.entries[0][0] + end - jpeg.end, 0), *entries])
-    return joined(segments, first.coded) + behind
+    return joined(segments, (*first.coded, *behind))
 
 
-def _behind_first(data: bytes, end: int, further: list[tuple[Part, _Mirrored]]) -> tuple[bytes, dict[int, _Move]]:
-    """What follows the first image, and where each further image went, by its offset in the old file."""
+def _behind_first(data: bytes, end: int, further: list[tuple[Part, _Mirrored]]) -> tuple[list[bytes], dict[int, _Move]]:
+    """The pieces that follow the first image, and where each further image went, by its offset in the old file."""
     pieces: list[bytes] = []
     moves: dict[int, _Move] = {}
     length = 0
@@ -136,7 +135,7 @@ def _behind_first(data: bytes, end: int, further: list[tuple[Part, _Mirrored]]) 
         length += len(encoded)
         pieces += [data[end : part.start], encoded]
         end = part.jpeg.end
-    return b"".join([*pieces, data[end:]]), moves
+    return [*pieces, data[end:]], moves
 
 
 def _check_all(jpeg: Jpeg, parts: list[Part], limits: Limits) -> None:

@@ -14,13 +14,15 @@ from trio_mirror.flip.raster import pillow
 from trio_mirror.model import Limits, Lossless
 
 if TYPE_CHECKING:
-    from trio_mirror.flip.jpeg.segments import Frame, Jpeg
+    from trio_mirror.flip.jpeg.segments import CodedPart, Frame, Jpeg
 
 # Larger "thumbnails" exist only in files that mean harm.
 _THUMBNAIL_LIMITS = Limits(frame_pixels=4_000_000)
 
 
-def mirrored_raster(image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool) -> tuple[bytes, bool, tuple[str, ...]]:
+def mirrored_raster(
+    image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool
+) -> tuple[CodedPart, bool, tuple[str, ...]]:
     """Mirrors the raster of a JPEG.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from trio_mirror.errors import FlipError
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 SOI = b"\xff\xd8"
 COM = 0xFE
+
+CodedPart: TypeAlias = "tuple[bytes | memoryview, ...]"
+"""The tables, frame and scans of a JPEG, in pieces: the scans of a photo are megabytes, to be copied once."""
 
 _APP0, _APP15 = 0xE0, 0xEF
 _DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
@@ -211,12 +214,12 @@ def first_scan(data: bytes) -> Scan:
         at = end
 
 
-def joined(segments: Iterable[Segment], coded: bytes) -> bytes:
+def joined(segments: Iterable[Segment], coded: CodedPart) -> bytes:
     """Puts a JPEG together from application and comment segments and what ``coded_part`` returned."""
-    return b"".join([SOI, *map(bytes, segments), coded])
+    return b"".join([SOI, *map(bytes, segments), *coded])
 
 
-def coded_part(encoded: bytes) -> bytes:
+def coded_part(encoded: bytes) -> CodedPart:
     """Cuts an encoder's metadata off a freshly encoded JPEG: its tables, frame and scans remain.
 
     Neighbouring table segments of one kind become one (T.81 B.2.4.1 and B.2.4.2 allow that), which saves
@@ -235,7 +238,7 @@ def coded_part(encoded: bytes) -> bytes:
         elif marker in _FRAMES or marker == _DRI:
             tables.append((marker, encoded[at + 4 : end]))
         elif not (_APP0 <= marker <= _APP15 or marker == COM):
-            return b"".join([*(bytes(Segment(*table)) for table in tables), encoded[at:]])
+            return *(bytes(Segment(*table)) for table in tables), memoryview(encoded)[at:]
         at = end
 
 
