@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.
 _READ_BYTES = 64 * 1024
 _BODY_READ_BYTES = 256 * 1024
-# A request of this size leaves in one write, since a copy costs less than a system call. It fits the socket's
-# buffer, so that the write does not wait for the server; while a larger one is sent, an early answer is heard.
+# A request of this size is sent as one piece, since the copy costs less than to keep count of several. It fits the
+# socket's buffer, so that it does not wait for the server; while a larger one is sent, an early answer is heard.
 _WRITE_BYTES = 64 * 1024
 # Of a head, of trailers, or of what stands between chunks. The client has limits of its own for what it sees.
 _OVERHEAD_BYTES = 256 * 1024
@@ -123,23 +123,18 @@ class Connection:
 
     async def _send(self, request: httpx.Request, reader: _Reader) -> None:
         parts = [_head_of(request)]
-        size = len(parts[0])
         missing = int(request.headers.get("Content-Length", 0))
-        async for part in cast("httpx.AsyncByteStream", request.stream):
-            parts.append(part)
-            size += len(part)
-            missing -= len(part)
-            # All is written before the stream is asked for what follows its last part: by that it learns that
-            # the whole request has left.
-            if not missing or size > _WRITE_BYTES:
-                if not await self._write(parts, size, reader):
-                    return
-                parts, size = [], 0
-        if parts:
-            await self._write(parts, size, reader)
+        stream = aiter(cast("httpx.AsyncByteStream", request.stream))
+        while missing > 0:
+            parts.append(await anext(stream))
+            missing -= len(parts[-1])
+        if await self._write(parts, reader):
+            # By being asked for what follows its last part, the stream learns that the whole request has left.
+            async for _ in stream:
+                pass
 
-    async def _write(self, parts: list[bytes], size: int, reader: _Reader) -> bool:
-        """Writes what is given; an answer, or the end of the connection, stops a large upload half way.
+    async def _write(self, parts: list[bytes], reader: _Reader) -> bool:
+        """Writes a request; an answer, or the end of the connection, stops a large one half way.
 
         Returns:
             Whether all of it has left.
@@ -147,15 +142,14 @@ class Connection:
         Raises:
             httpx.WriteError: the connection broke.
         """
-        if size <= _WRITE_BYTES:
-            await self._send_all(b"".join(parts))
+        if sum(map(len, parts)) <= _WRITE_BYTES:
+            await self._send_all([b"".join(parts)])
             return True
         left, broken = False, None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._hear_early_answer, reader, nursery.cancel_scope)
             try:
-                for part in parts:
-                    await self._send_all(part)
+                await self._send_all(parts)
                 left = True
             except httpx.WriteError as error:
                 broken = error
@@ -176,18 +170,21 @@ class Connection:
             except OSError as error:
                 raise httpx.ReadError(str(error)) from error
 
-    async def _send_all(self, data: bytes) -> None:
+    async def _send_all(self, parts: list[bytes]) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
-        unsent = memoryview(data)
+        unsent = [memoryview(part) for part in parts]
         while True:
             try:
-                unsent = unsent[self._socket.send(unsent) :]
+                sent = self._socket.sendmsg(unsent)
             except BlockingIOError:
-                pass
+                sent = 0
             except OSError as error:
                 raise httpx.WriteError(str(error)) from error
+            while unsent and sent >= len(unsent[0]):
+                sent -= len(unsent.pop(0))
             if not unsent:
                 return
+            unsent[0] = unsent[0][sent:]
             await trio.lowlevel.wait_writable(self._socket)
 
     async def _hear_early_answer(self, reader: _Reader, sending: trio.CancelScope) -> None:
