@@ -6,9 +6,11 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+import trio_parallel
 
 from tests import processes
 from tests.memory_gallery import MemoryGallery
@@ -17,6 +19,12 @@ from tests.test_cli import cli
 from trio_mirror import Outcome, SettingsError, mirror, open_mirror, run
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
+from trio_mirror.model import Result, Stage
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from trio_mirror.slices import Slice, SliceJob
 
 
 @pytest.fixture
@@ -55,6 +63,37 @@ def a_worker() -> int:
         child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
     ]
     return next(int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes())
+
+
+@pytest.mark.parametrize(("seconds", "largest"), [(0.01, 400), (1.0, 64)])
+async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture(
+    seconds: float,
+    largest: int,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: MockClock,
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"{number}.png\n" for number in range(1_000)))
+    sizes: list[int] = []
+
+    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+        sizes.append(len(todo))
+        await trio.sleep(seconds * len(todo) / 8)  # eight at once
+        how: dict[str, Any] = {
+            "outcome": Outcome.MIRRORED,
+            "stage": Stage.UPLOAD,
+            "began": {Stage.UPLOAD: 0.0},
+            "seconds": {Stage.UPLOAD: seconds},
+        }
+        return [Result(name=name, **how) for name, _ in todo], None
+
+    monkeypatch.setattr(trio_parallel, "run_sync", worker)
+    report = await mirror(names, tmp_path / "out", base=str(photos), processes=2)
+
+    assert (report.mirrored, sum(sizes)) == (1_000, 1_000)
+    assert max(sizes) == largest
 
 
 async def test_a_process_that_dies_fails_its_slice_and_the_run_goes_on(photos: Path, tmp_path: Path) -> None:

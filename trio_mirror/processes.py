@@ -1,8 +1,9 @@
 """The same run over several worker processes: one list, cut into slices; one report, one journal.
 
 For small pictures on many cores, where one event loop is the limit. Each slice is mirrored by this very
-pipeline in a process of its own, and its results come back as a whole; slices are sized to take about half
-a second, so that progress is seen, a drain ends soon, and no process waits long for the last one.
+pipeline in a process of its own, and its results come back as a whole. Slices are sized to take about half a
+second, so that progress is seen, a drain ends soon, and no process waits long for the last one; but several times
+as long as one picture takes, where that is far away, for at the end of a slice ever fewer are under way.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _FIRST_SLICE, _LARGEST_SLICE = 32, 2_000
 _SLICE_SECONDS = 0.5
+_SLICE_PICTURES = 8
+"""So many times as long as one picture takes a slice is, at least."""
 # Seconds that a slice waits for more names before it goes as it is.
 _GATHER_SECONDS = 0.05
 
@@ -75,7 +78,8 @@ class ProcessRun(Run):
                 for ready in await self._results_of(journeys):
                     await ended.send(ready)
                 pace = len(journeys) / max(trio.current_time() - started, 0.001)
-                size = min(max(_FIRST_SLICE, int(pace * _SLICE_SECONDS)), _LARGEST_SLICE)
+                seconds = max(_SLICE_SECONDS, _SLICE_PICTURES * _seconds_of_one(journeys))
+                size = min(max(_FIRST_SLICE, int(pace * seconds)), _LARGEST_SLICE)
 
     async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
         """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""
@@ -118,6 +122,12 @@ async def _mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], Galle
         except GalleryError as error:
             return results, error
     return results, None
+
+
+def _seconds_of_one(journeys: list[Journey]) -> float:
+    """How long a picture of a slice was on its way, on average."""
+    given = [journey.given for journey in journeys if journey.given is not None]
+    return sum(sum(result.seconds.values()) for result in given) / max(1, len(given))
 
 
 def _settings_of_one_process(settings: Settings) -> Settings:
