@@ -4,7 +4,7 @@ import gzip
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -14,6 +14,9 @@ import trio.testing
 from tests.conftest import Handler
 from tests.pictures import is_mirrored, png
 from trio_mirror import AccessError, ListError, Outcome, Report, Result, Stage, mirror, open_mirror
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BASE = "http://gallery.example/images/"
 Install = Callable[[Handler], list[httpx.Request]]
@@ -331,3 +334,19 @@ async def test_insecure_is_said_once_a_host_however_often_the_list_is_read(
     assert [str(request.url) for request in requests].count(source) == 2
     said = [record.getMessage() for record in caplog.records if "insecure" in record.getMessage()]
     assert said == ["--insecure: whoever answers for gallery.example is believed"]
+
+
+async def test_an_entity_tag_of_any_bytes_goes_back_as_it_came(answer_with: Install, tmp_path: Path) -> None:
+    tag = b'"\xe9\xff,\t\x80"'
+
+    def picture(request: httpx.Request) -> httpx.Response:
+        if (b"If-None-Match", tag) in request.headers.raw:
+            return httpx.Response(304)
+        return httpx.Response(200, content=png(), headers=[(b"ETag", tag)])
+
+    answer_with(gallery(picture=picture))
+
+    first = await mirror(BASE, journal=str(tmp_path / "run.journal"))
+    again = await mirror(BASE, journal=str(tmp_path / "run.journal"), update=True)
+
+    assert (first.mirrored, again.mirrored, again.skipped) == (1, 0, 1)

@@ -87,8 +87,8 @@ class HttpGallery:
             AccessError: 401, 403, or a certificate that is not trusted.
         """
         try:
-            async with self._client.stream("") as (headers, chunks):
-                media_type = headers.get("Content-Type", "text/plain").partition(";")[0].strip().lower()
+            async with self._client.stream("") as (fields, chunks):
+                media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
                 if (parse_index := index_parser(media_type)) is not None:
                     index = await self._whole(chunks)
                     parsing = partial(parse_index, index, httpx.URL(self._url))
@@ -113,20 +113,18 @@ class HttpGallery:
             NameRefusedError: the name is no place below the base.
         """
         path = "/".join(quote(segment, safe="") for segment in check_name(name))
-        # RFC 9110, section 13.1.2.
-        headers = {} if known_etag is None else {"If-None-Match": known_etag}
         try:
-            answer = await self._client.get(path, headers)
+            answer = await self._client.get(path, known_etag)
         except ExchangeError as error:
             raise self._error(error, FetchError) from error
         if answer is None:
             return None
-        body, headers_of_it = answer
+        body, fields = answer
         return Picture(
             name=name,
             data=body,
-            media_type=headers_of_it.get("Content-Type", "application/octet-stream"),
-            etag=headers_of_it.get("ETag"),
+            media_type=fields.get("content-type", "application/octet-stream"),
+            etag=fields.get("etag"),
         )
 
     async def prepare(self) -> None:
@@ -162,16 +160,16 @@ class HttpGallery:
         return bytes(index)
 
     def _upload(self, picture: Picture) -> dict[str, Any]:
-        headers = {}
+        fields = {}
         if picture.upload_key is not None:
             # A quoted string, after draft-ietf-httpapi-idempotency-key-header, section 2.1.
-            headers["Idempotency-Key"] = f'"{picture.upload_key}"'
+            fields["Idempotency-Key"] = f'"{picture.upload_key}"'
         if self._settings.upload_as is UploadAs.RAW:
-            headers["Content-Type"] = picture.media_type
-            return {"content": picture.data, "headers": headers, "params": {"name": picture.name}}
+            fields["Content-Type"] = picture.media_type
+            return {"content": picture.data, "fields": fields, "params": {"name": picture.name}}
         # RFC 7578, section 4.2: the part's filename; httpx writes it the way browsers do.
         files = {self._settings.field: (picture.name, picture.data, picture.media_type)}
-        return {"files": files, "headers": headers}
+        return {"files": files, "fields": fields}
 
     def _list_error(self, error: ExchangeError) -> GalleryError:
         if error.unauthorized:

@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 Origin: TypeAlias = tuple[str, str, int | None]
 """Scheme, host and port (RFC 6454, section 4)."""
 
+Fields: TypeAlias = "Mapping[str, str]"
+"""The header fields of an answer, by their names in lower case; what came repeatedly is joined by commas.
+
+Values are text as ISO 8859-1, which loses nothing of what they are (RFC 9110, section 5.5).
+"""
+_RawField: TypeAlias = tuple[bytes, bytes]
+
 MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 # RFC 9110, section 15; 425 is of RFC 8470, 429 of RFC 6585.
@@ -48,7 +55,7 @@ _ANSWER_CHARACTERS = 200
 _ANSWER_TIMEOUT = 2.0
 
 _TIMED_OUT: dict[str, Any] = {"transient": True, "overload": True}
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 _T = TypeVar("_T")
 _Error = TypeVar("_Error", bound=MirrorError)
@@ -95,9 +102,9 @@ async def open_client(
         # RFC 7617, section 2.
         headers["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
     chosen = httpx.Headers(list(header))
-    kept = [field for field in headers.multi_items() if field[0] not in chosen]
+    kept = [field for field in headers.raw if field[0].decode("ascii") not in chosen]
     async with open_transport(base, partial(_tls_context, settings)) as transport:
-        yield Client(transport, base, settings, [*kept, *chosen.multi_items()])
+        yield Client(transport, base, settings, [*kept, *chosen.raw])
 
 
 def _tls_context(settings: Settings) -> ssl.SSLContext:
@@ -118,38 +125,44 @@ class Client:
     """
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport, base: httpx.URL, settings: Settings, headers: list[tuple[str, str]]
+        self, transport: httpx.AsyncBaseTransport, base: httpx.URL, settings: Settings, headers: list[_RawField]
     ) -> None:
         self._transport = transport
         self._base = base
         self._settings = settings
         self._headers = headers
+        # A picture is compressed already: a content coding around it would only cost time.
+        self._headers_of_get = httpx.Headers([*headers, (b"Accept-Encoding", b"identity")])
+        self._headers_of_stream = httpx.Headers([*headers, (b"Accept-Encoding", ACCEPTED.encode())])
 
-    async def get(self, path: str, headers: Mapping[str, str] = _NO_HEADERS) -> tuple[bytes, httpx.Headers] | None:
+    async def get(self, path: str, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
         """Reads a whole body in one attempt, cut off after the timeout, body included.
 
         Args:
             path: what follows the base URL, percent-encoded.
-            headers: what to ask with; ``If-None-Match`` allows for the answer None, not modified.
+            known_etag: an entity tag; None is the answer where the body still has it.
 
         Raises:
             ExchangeError: no whole answer in time, a status other than 200, a body cut short, too slow, over
                 ``max_bytes`` (counted after content decoding), or not what its digest says.
         """
-        return await self._in_time(self._get(path, headers))
+        return await self._in_time(self._get(path, known_etag))
 
-    async def _get(self, path: str, headers: Mapping[str, str]) -> tuple[bytes, httpx.Headers] | None:
-        # A picture is compressed already: a content coding around it would only cost time.
-        response = await self._answer(path, {"Accept-Encoding": "identity", **headers})
+    async def _get(self, path: str, known_etag: str | None) -> tuple[bytes, Fields] | None:
+        headers = self._headers_of_get
+        if known_etag is not None:
+            # RFC 9110, section 13.1.2.
+            headers = httpx.Headers([*headers.raw, *_encoded({"If-None-Match": known_etag})])
+        response, fields = await self._answer(path, headers)
         try:
             if response.status_code == httpx.codes.NOT_MODIFIED:
                 return None
-            return await self._read(response), response.headers
+            return await self._read(response, fields), fields
         finally:
             await _stream(response).aclose()
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[tuple[httpx.Headers, AsyncIterator[bytes]]]:
+    async def stream(self, path: str) -> AsyncIterator[tuple[Fields, AsyncIterator[bytes]]]:
         """Opens a body of any length: gives the answer's headers, and the body in chunks.
 
         The timeout bounds each wait for a chunk, not the whole, since a reader may take its time.
@@ -158,10 +171,10 @@ class Client:
             ExchangeError: no answer or no next chunk in time, a status other than 200, a body cut short.
         """
         async with AsyncExitStack() as stack:
-            response = await self._in_time(self._answer(path, {"Accept-Encoding": ACCEPTED}))
+            response, fields = await self._in_time(self._answer(path, self._headers_of_stream))
             stack.push_async_callback(_stream(response).aclose)
-            chunks = await stack.enter_async_context(_chunks(response))
-            yield response.headers, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
+            chunks = await stack.enter_async_context(_chunks(response, fields))
+            yield fields, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
     async def _each_in_time(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         pace = _Pace(self._settings.min_rate)
@@ -175,18 +188,18 @@ class Client:
         while (chunk := await self._in_time(next_chunk())) is not None:
             yield chunk
 
-    async def post(self, headers: Mapping[str, str] = _NO_HEADERS, **content: Any) -> None:
+    async def post(self, fields: Mapping[str, str] = _NO_FIELDS, **content: Any) -> None:
         """Posts to the base URL in one attempt. A redirect is an answer like any other: it is not followed.
 
         Args:
-            headers: what to send beside the headers of every request.
+            fields: what to send beside the headers of every request.
             content: what `httpx.Request` takes: ``content``, ``files``, ``params``.
 
         Raises:
             ExchangeError: a status not of ``success_status``, or no answer in time; its ``sent`` tells whether
                 the body had left.
         """
-        request = httpx.Request("POST", self._base, headers=[*self._headers, *headers.items()], **content)
+        request = httpx.Request("POST", self._base, headers=[*self._headers, *_encoded(fields)], **content)
         body = request.stream = _Watched(cast("httpx.SyncByteStream", request.stream))
         try:
             response = await self._in_time(self._transport.handle_async_request(request))
@@ -197,22 +210,21 @@ class Client:
             if response.status_code not in self._settings.success_status:
                 raise await _refusal(response)
             # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
-            await _first_line(response)
+            await _first_line(response, _decoded_fields(response.headers.raw))
         finally:
             await _stream(response).aclose()
 
-    async def _answer(self, path: str, headers: Mapping[str, str]) -> httpx.Response:
+    async def _answer(self, path: str, headers: httpx.Headers) -> tuple[httpx.Response, Fields]:
         """One answer of status 200, or 304 where that was asked for, after redirects; whoever gets it closes it."""
         url = httpx.URL(f"{self._base}{path}")
-        fields = httpx.Headers([*self._headers, *headers.items()])
         for _ in range(MAX_REDIRECTS + 1):
             # With a stream of its own, httpx takes the headers as they are.
-            request = httpx.Request("GET", url, headers=fields, stream=_Watched(()))
+            request = httpx.Request("GET", url, headers=headers, stream=_Watched(()))
             response = await self._transport.handle_async_request(request)
             try:
-                self._check_headers(response)
+                fields = self._fields(response)
                 if response.status_code == 200 or (response.status_code == 304 and "If-None-Match" in headers):
-                    return response
+                    return response, fields
                 url = await _redirected(url, response)
             except BaseException:
                 await _stream(response).aclose()
@@ -220,16 +232,16 @@ class Client:
             await _stream(response).aclose()
         raise ExchangeError(f"more than {MAX_REDIRECTS} redirects")
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: httpx.Response, fields: Fields) -> bytes:
         """The whole body, decoded and checked."""
         limit = self._settings.max_bytes
-        if int(response.headers.get("Content-Length", 0)) > limit:
+        if int(fields.get("content-length", 0)) > limit:
             raise _too_large(limit)
-        digest = digest_of(response.headers)
+        digest = digest_of(fields)
         pace = _Pace(self._settings.min_rate)
         parts: list[bytes] = []
         size = 0
-        async with _chunks(response) as chunks:
+        async with _chunks(response, fields) as chunks:
             async for chunk in chunks:
                 pace.saw(len(chunk))
                 parts.append(chunk)
@@ -242,7 +254,7 @@ class Client:
             raise ExchangeError("the body is not what its digest says", transient=True)
         return b"".join(parts)
 
-    def _check_headers(self, response: httpx.Response) -> None:
+    def _fields(self, response: httpx.Response) -> Fields:
         raw = response.headers.raw
         if len(raw) > self._settings.max_headers:
             raise ExchangeError(
@@ -252,6 +264,7 @@ class Client:
         if size > self._settings.max_header_bytes:
             limit = format_size(self._settings.max_header_bytes)
             raise ExchangeError(f"the answer's headers are over the limit of {limit} (--max-header-bytes)")
+        return _decoded_fields(raw)
 
     async def _in_time(self, attempt: Awaitable[_T]) -> _T:
         """One cancel scope around one attempt; httpx's errors and the deadline's become ExchangeErrors."""
@@ -329,9 +342,22 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
     return cast("httpx.AsyncByteStream", response.stream)
 
 
-def _chunks(response: httpx.Response) -> aclosing[AsyncGenerator[bytes, None]]:
+def _encoded(fields: Mapping[str, str]) -> list[_RawField]:
+    # What came as _decoded_fields gave it goes back as it was.
+    return [(name.encode(), value.encode("iso-8859-1", "replace")) for name, value in fields.items()]
+
+
+def _decoded_fields(raw: list[_RawField]) -> Fields:
+    fields: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.lower().decode("iso-8859-1"), value.decode("iso-8859-1")
+        fields[key] = f"{fields[key]}, {text}" if key in fields else text
+    return fields
+
+
+def _chunks(response: httpx.Response, fields: Fields) -> aclosing[AsyncGenerator[bytes, None]]:
     """The decoded body; a generator is closed with the block, not whenever it is collected."""
-    coding = response.headers.get("Content-Encoding", "identity")
+    coding = fields.get("content-encoding", "identity")
     if coding == "identity":
         return aclosing(cast("AsyncGenerator[bytes, None]", aiter(_stream(response))))
     return aclosing(_decoded(_stream(response), coding))
@@ -345,12 +371,12 @@ async def _decoded(stream: httpx.AsyncByteStream, coding: str) -> AsyncGenerator
     decoder.end()
 
 
-async def _first_line(response: httpx.Response) -> str:
+async def _first_line(response: httpx.Response, fields: Fields) -> str:
     """Reads what an answer says, for people; a short body is read whole, so that its connection is kept."""
     body = bytearray()
     in_time = trio.CancelScope(deadline=trio.current_time() + _ANSWER_TIMEOUT)
     with suppress(httpx.HTTPError, CodingError), in_time:
-        async with _chunks(response) as chunks:
+        async with _chunks(response, fields) as chunks:
             async for chunk in chunks:
                 body += chunk
                 if len(body) > _ANSWER_BYTES:
@@ -360,13 +386,13 @@ async def _first_line(response: httpx.Response) -> str:
 
 
 async def _refusal(response: httpx.Response) -> ExchangeError:
-    status = response.status_code
-    first_line = await _first_line(response)
+    status, fields = response.status_code, _decoded_fields(response.headers.raw)
+    first_line = await _first_line(response, fields)
     answer = f"the server answered {status} {printable(response.reason_phrase)}".strip()
     # By the server's own clock, where it tells: ours may differ.
     now = datetime.now(UTC)
-    now = parse_http_date(response.headers.get("Date", ""), now) or now
-    retry_after = response.headers.get("Retry-After")
+    now = parse_http_date(fields.get("date", ""), now) or now
+    retry_after = fields.get("retry-after")
     return ExchangeError(
         f"{answer}: {first_line}" if first_line else answer,
         transient=status in _TRANSIENT,

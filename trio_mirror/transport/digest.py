@@ -32,16 +32,16 @@ class BodyDigest:
         return self._hash.digest() == self._expected
 
 
-def digest_of(headers: Mapping[str, str]) -> BodyDigest | None:
-    """The digest that an answer's headers promise of its body, if they do.
+def digest_of(fields: Mapping[str, str]) -> BodyDigest | None:
+    """The digest that an answer's fields, by their names in lower case, promise of its body, if they do.
 
     Both fields speak of the content before its content coding is undone (sections 2 and 3), so that a coded
     body, which we see decoded only, is not checked.
     """
-    if headers.get("Content-Encoding", "identity") != "identity":
+    if fields.get("content-encoding", "identity") != "identity":
         return None
-    for field in ("Content-Digest", "Repr-Digest"):
-        if member := _MEMBER.search(headers.get(field, "")):
+    for field in ("content-digest", "repr-digest"):
+        if member := _MEMBER.search(fields.get(field, "")):
             try:
                 return BodyDigest(member[1], base64.b64decode(member[2], validate=True))
             except binascii.Error:
