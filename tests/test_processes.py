@@ -96,6 +96,27 @@ async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture(
     assert max(sizes) == largest
 
 
+async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = 0
+
+    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+        nonlocal given
+        given += len(todo)
+        await trio.lowlevel.checkpoint()
+        return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo], None
+
+    monkeypatch.setattr(trio_parallel, "run_sync", worker)
+    journal = tmp_path / "run.journal"
+    async with open_mirror(photos, tmp_path / "out", processes=2, journal=str(journal)) as results:
+        await anext(results)
+
+    assert results.report.mirrored == given >= 32
+    with read_journal(journal) as rows:
+        assert rows.summary().counts[Outcome.MIRRORED] == given
+
+
 async def test_a_process_that_dies_fails_its_slice_and_the_run_goes_on(photos: Path, tmp_path: Path) -> None:
     async with open_mirror(photos, tmp_path / "out", processes=2) as results:
         await anext(results)

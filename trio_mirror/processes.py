@@ -75,11 +75,19 @@ class ProcessRun(Run):
                     while len(journeys) < size:
                         journeys.append(await to_mirror.receive())
                 started = trio.current_time()
-                for ready in await self._results_of(journeys):
-                    await ended.send(ready)
+                await self._hand_over(await self._results_of(journeys), ended)
                 pace = len(journeys) / max(trio.current_time() - started, 0.001)
                 seconds = max(_SLICE_SECONDS, _SLICE_PICTURES * _seconds_of_one(journeys))
                 size = min(max(_FIRST_SLICE, int(pace * seconds)), _LARGEST_SLICE)
+
+    async def _hand_over(self, ready: list[Journey], ended: trio.MemorySendChannel[Journey]) -> None:
+        for index, journey in enumerate(ready):
+            try:
+                await ended.send(journey)
+            except trio.Cancelled:
+                for left in ready[index:]:
+                    self._cut_off(left)
+                raise
 
     async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
         """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""
@@ -100,6 +108,7 @@ class ProcessRun(Run):
         for journey in journeys:
             journey.given = by_name.get(journey.name)
             if journey.given is not None:
+                journey.outcome = journey.given.outcome
                 self.passed.update(stages_passed(journey.given))
         return [journey for journey in journeys if journey.given is not None]
 
