@@ -19,7 +19,7 @@ from tests.memory_gallery import MemoryGallery
 from tests.pictures import png
 from trio_mirror import JournalError, Outcome, Picture, Report, StorageError, UnknownUploadError, mirror, open_mirror
 from trio_mirror.galleries.directory import DirectoryGallery
-from trio_mirror.journal import read_journal
+from trio_mirror.journal import Journal, read_journal
 from trio_mirror.model import Flipped
 
 BASE = "http://gallery.example/images/"
@@ -259,6 +259,47 @@ async def test_the_run_has_a_deadline_after_which_it_drains(autojump_clock: trio
     assert report.stopped_by == "deadline"
     assert report.mirrored == report.listed == 12
     assert trio.current_time() == pytest.approx(30)
+
+
+async def test_a_deadline_that_cuts_off_what_is_in_flight_after_the_list_is_told(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gallery = MemoryGallery(["a.png"])
+    gallery.fetch_seconds = 1_000
+
+    report = await mirror(gallery, picture_timeout=2_000, deadline=25, drain=30)
+
+    assert (report.listed, report.finished, report.stopped_by) == (1, 0, "deadline")
+
+
+async def test_a_journal_that_cannot_take_what_was_cut_off_ends_the_run_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    def fail(*_: object) -> None:
+        raise JournalError("the disk is full")
+
+    gallery = MemoryGallery(["a.png"])
+    gallery.store_seconds = 10_000
+    monkeypatch.setattr(Journal, "record", fail)
+
+    with pytest.raises(JournalError, match="the disk is full"):
+        await mirror(gallery, picture_timeout=20_000, deadline=25, drain=30, journal=str(tmp_path / "run.journal"))
+
+
+async def test_a_picture_is_unknown_whose_upload_was_cut_off_with_tasks_of_its_own(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Gallery(MemoryGallery):
+        async def store(self, picture: Picture) -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(super().store, picture)
+
+    gallery = Gallery(["a.png"])
+    gallery.store_seconds = 1_000
+
+    report = await mirror(gallery, picture_timeout=2_000, deadline=25, drain=30)
+
+    assert report.unknown == 1
 
 
 async def test_a_drip_ends_long_before_its_timeout(

@@ -260,12 +260,17 @@ class Run:
             raise error_of_the_block
 
     async def _work(self) -> None:
-        try:
-            with self._outlet, self._working:
-                await self._join_stages()
-        finally:
-            self.report.seconds = trio.current_time() - self._started
-            await self._keeper.settle()
+        # The results end last, so that whoever takes them learns that the journal could not be written.
+        with self._outlet:
+            try:
+                with self._working:
+                    await self._join_stages()
+                if self._working.cancelled_caught and self.report.stopped_by is None:
+                    # The list had ended in time, but not what was in flight.
+                    self.report.stopped_by = "deadline"
+            finally:
+                self.report.seconds = trio.current_time() - self._started
+                await self._keeper.settle()
 
     async def _join_stages(self) -> None:
         steps = self._stages
@@ -346,7 +351,8 @@ class Run:
                 try:
                     await self._take(step, journey)
                     await _hand_over(journey, leaving if journey.outcome is None else ended)
-                except trio.Cancelled:
+                except BaseException:
+                    # Cancelled, which comes in a group where a gallery had a nursery open.
                     self._cut_off(journey)
                     raise
 
