@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# Where none of them is taken, the event loop stands still while so many names go by.
+_NAMES_AT_ONCE = 500
+
 
 async def mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
     """Mirrors every picture of a gallery, and gives the report.
@@ -303,7 +306,11 @@ class Run:
                         # Its life begins here: however long the others took, it has its whole time.
                         journey.deadline = trio.current_time() + self._settings.picture_timeout
                         journey.began[Stage.LIST] = trio.current_time() - self._started
-                        await (listed if self._is_to_do(journey) else ended).send(journey)
+                        try:
+                            await (listed if self._is_to_do(journey) else ended).send(journey)
+                        except trio.Cancelled:
+                            self._tokens.release_on_behalf_of(journey)
+                            raise
                         # Counted once it is on its way: a drain may have cut off the waits above.
                         self.report.listed += 1
             except GalleryError as error:
@@ -427,8 +434,11 @@ async def _hand_over(journey: Journey, leaving: _Sender) -> None:
 
 async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerator[str, None]:
     """The names that a run takes."""
-    taken = 0
+    taken = seen = 0
     async for name in names:
+        seen += 1
+        if seen % _NAMES_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
         if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
             continue
         if any(fnmatchcase(name, pattern) for pattern in settings.exclude):
