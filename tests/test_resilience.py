@@ -204,6 +204,19 @@ async def test_an_upload_without_an_answer_is_unknown_where_it_may_not_be_sent_a
     assert (report.unknown, gallery.uploads) == (1, 1)
 
 
+async def test_a_target_that_loses_every_answer_is_slowed_down_where_nothing_may_be_sent_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gallery = LosesAnswers([f"{number}.png" for number in range(100)], losses=100)
+
+    async with open_mirror(gallery, retry_uploads="never") as results:  # type: ignore[arg-type]
+        async for _ in results:
+            pass
+
+    assert results.report.unknown == 100
+    assert results.in_flight_limit == 1
+
+
 async def test_what_may_have_been_stored_stays_unknown_when_a_later_attempt_is_refused(
     answer_with: Install, autojump_clock: trio.testing.MockClock
 ) -> None:
