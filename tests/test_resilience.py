@@ -207,9 +207,9 @@ async def test_an_upload_without_an_answer_is_unknown_where_it_may_not_be_sent_a
 async def test_a_target_that_loses_every_answer_is_slowed_down_where_nothing_may_be_sent_again(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    gallery = LosesAnswers([f"{number}.png" for number in range(100)], losses=100)
+    source, target = MemoryGallery([f"{number}.png" for number in range(100)]), LosesAnswers([], losses=100)
 
-    async with open_mirror(gallery, retry_uploads="never") as results:  # type: ignore[arg-type]
+    async with open_mirror(source, target, retry_uploads="never") as results:  # type: ignore[arg-type]
         async for _ in results:
             pass
 
