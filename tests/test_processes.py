@@ -133,7 +133,7 @@ async def test_a_name_that_a_drain_keeps_from_its_slice_is_not_in_flight(
     assert results.in_flight == 0
 
 
-async def test_a_process_that_dies_fails_its_slice_and_the_run_goes_on(photos: Path, tmp_path: Path) -> None:
+async def test_of_a_process_that_dies_the_slice_is_unknown_and_the_run_goes_on(photos: Path, tmp_path: Path) -> None:
     async with open_mirror(photos, tmp_path / "out", processes=2) as results:
         await anext(results)
         os.kill(a_worker(), signal.SIGKILL)
@@ -142,6 +142,7 @@ async def test_a_process_that_dies_fails_its_slice_and_the_run_goes_on(photos: P
 
     report = results.report
     assert report.listed == report.finished == 120
+    assert report.unknown > 0
 
 
 async def test_an_object_cannot_go_to_another_process() -> None:

@@ -78,13 +78,13 @@ class ProcessRun(Run):
                     while len(journeys) < size:
                         journeys.append(await to_mirror.receive())
                 started = trio.current_time()
-                await self._hand_over(await self._results_of(journeys), ended)
+                await self._give_out(await self._results_of(journeys), ended)
                 pace = len(journeys) / max(trio.current_time() - started, 0.001)
                 seconds = max(_SLICE_SECONDS, _SLICE_PICTURES * _seconds_of_one(journeys))
                 seconds = min(seconds, self._settings.drain / 2)
                 size = min(max(smallest, int(pace * seconds)), _LARGEST_SLICE)
 
-    async def _hand_over(self, ready: list[Journey], ended: trio.MemorySendChannel[Journey]) -> None:
+    async def _give_out(self, ready: list[Journey], ended: trio.MemorySendChannel[Journey]) -> None:
         for index, journey in enumerate(ready):
             try:
                 await ended.send(journey)
@@ -103,9 +103,9 @@ class ProcessRun(Run):
             # A cancelled run kills its processes; what they had under way is counted as left in flight.
             results, error = await trio_parallel.run_sync(mirror_slice, self._job, todo, kill_on_cancel=True)
         except trio_parallel.BrokenWorkerError:
-            died = "its worker process died: out of memory, or killed"
-            failed: dict[str, Any] = {"outcome": Outcome.FAILED, "stage": Stage.FETCH, "error": died, "transient": True}
-            results = [Result(name=name, **failed) for name, _ in todo]
+            died = "its worker process died, out of memory or killed: the target may have it or not"
+            how: dict[str, Any] = {"outcome": Outcome.UNKNOWN, "stage": Stage.UPLOAD, "error": died, "transient": True}
+            results = [Result(name=name, **how) for name, _ in todo]
         if error is not None:
             self._end_with(error)
         by_name = {result.name: result for result in results}

@@ -86,7 +86,7 @@ def _shown(text: str) -> str:
 def _header(report: Report) -> Iterator[str]:
     yield f"<header><h1>{report.mirrored:,} of {report.listed:,} pictures mirrored</h1>"
     yield f'<p class="place"><bdi>{_shown(report.source)}</bdi> → <bdi>{_shown(report.target)}</bdi></p>'
-    stopped = "" if report.stopped_by is None else f", stopped before the end of the list ({escape(report.stopped_by)})"
+    stopped = "" if report.stopped_by is None else f", stopped before all was done ({escape(report.stopped_by)})"
     yield f'<p class="quiet">{datetime.now(UTC):%Y-%m-%d %H:%M} UTC{stopped}</p>'
     speed = report.finished / max(report.seconds, 0.001)
     yield '<dl class="figures">'

@@ -117,11 +117,11 @@ def _what_is_left(report: Report) -> Iterator[str]:
         case None:
             pass
         case "signal":
-            yield "stopped by a signal before the end of the list"
+            yield "stopped by a signal before all was done"
         case "error":
-            yield "stopped by the error above before the end of the list"
+            yield "stopped by the error above before all was done"
         case setting:
-            yield f"stopped by {option_name(setting)} before the end of the list"
+            yield f"stopped by {option_name(setting)} before all was done"
     pages = groupby("HTML" in str(result.error) for result in report.failures)
     if any(is_page and len(list(run)) >= _PAGES_IN_A_ROW for is_page, run in pages):
         yield "hint: the server answers with web pages; is this the gallery's URL, and does it want --auth or --header?"
