@@ -13,7 +13,7 @@ import trio.testing
 
 from tests.conftest import Handler
 from tests.pictures import is_mirrored, png
-from trio_mirror import AccessError, ListError, Outcome, Report, Result, Stage, mirror, open_mirror
+from trio_mirror import AccessError, ListError, Outcome, Report, Result, SettingsError, Stage, mirror, open_mirror
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,22 @@ async def test_a_raw_upload_with_its_name_in_the_query(answer_with: Install) -> 
     assert requests[-1].url.params["name"] == "b c.png"
     assert requests[-1].headers["Content-Type"] == "image/png"
     assert is_mirrored(png(), requests[-1].content)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 64, "\udcff"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_host_that_no_look_up_takes_is_told_as_such(scheme: str, host: str) -> None:
+    with pytest.raises(SettingsError, match="is no URL"):
+        await mirror(f"{scheme}://{host}/images/")
+
+
+async def test_a_host_that_is_no_encoded_name_is_looked_up_as_it_is(answer_with: Install) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404)
+
+    answer_with(handle)
+    with pytest.raises(ListError, match="http://xn--0/images/ cannot be read"):
+        await mirror("http://xn--0/images/", retries=0)
 
 
 @pytest.mark.parametrize("status", [404, 410, 500])
@@ -259,17 +275,20 @@ async def test_redirects_are_followed_on_the_same_origin_only(answer_with: Insta
                 return httpx.Response(302, headers={"Location": "http://other.example/away.png"})
             case "/images/port.png":
                 return httpx.Response(302, headers={"Location": "http://gallery.example:81/port.png"})
+            case "/images/idna.png":
+                return httpx.Response(302, headers={"Location": "http://xn--0/idna.png"})
             case "/images/loop.png":
                 return httpx.Response(302, headers={"Location": "loop.png"})
         return httpx.Response(200, content=png())
 
-    requests = answer_with(gallery("here.png\naway.png\nport.png\nloop.png\n", picture=picture))
+    requests = answer_with(gallery("here.png\naway.png\nport.png\nidna.png\nloop.png\n", picture=picture))
     async with open_mirror(BASE, header=[("X-Key", "secret")]) as results:
         ended = {result.name: result async for result in results}
 
     assert ended["here.png"].outcome is Outcome.MIRRORED
     assert "another origin, http://other.example" in str(ended["away.png"].error)
     assert "another origin" in str(ended["port.png"].error)
+    assert "another origin, http://xn--0," in str(ended["idna.png"].error)
     assert "more than 5 redirects" in str(ended["loop.png"].error)
     assert {request.url.host for request in requests} == {"gallery.example"}
     assert {request.url.port for request in requests} == {None}

@@ -14,6 +14,7 @@ from trio_mirror.fields import cannot_work
 from trio_mirror.galleries.list_gallery import STDIN, ListGallery
 from trio_mirror.names import hide_credentials, is_url, printable
 from trio_mirror.transport.client import Origin, origin
+from trio_mirror.transport.pool import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -153,10 +154,10 @@ def _as_url(place: str | PathLike[str]) -> httpx.URL | None:
             f"{'://, '.join(STORES)}:// or a folder"
         )
     try:
-        url = httpx.URL(place)
+        url = parse_url(place)
     except httpx.InvalidURL as error:
         raise SettingsError(f"{printable(place)} is no URL: {error}") from error
-    if not url.host:
+    if not url.raw_host:
         raise SettingsError(f"{printable(place)} names no host; write it like http://host/images/")
     return url
 

@@ -423,7 +423,8 @@ async def _redirected(here: httpx.URL, response: httpx.Response) -> httpx.URL:
 
 def origin(url: httpx.URL) -> Origin:
     """The origin of a URL, with its scheme's default port filled in."""
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+    # Not httpx's `host`, which decodes IDNA and raises for what is none, such as "xn--0".
+    return url.scheme, url.raw_host.decode("ascii"), url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _origin_text(url: httpx.URL) -> str:
