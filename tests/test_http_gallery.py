@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import logging
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -306,6 +307,28 @@ async def test_credentials_go_to_the_origin_they_were_given_for(answer_with: Ins
     assert all("Authorization" in request.headers and "X-Key" in request.headers for request in at_source)
     assert "Authorization" not in at_target.headers
     assert "X-Key" not in at_target.headers
+
+
+async def test_headers_and_credentials_go_out_as_they_were_typed(answer_with: Install) -> None:
+    requests = answer_with(gallery())
+
+    # What is no UTF-8 in an argument comes as lone surrogates (PEP 383).
+    await mirror(BASE, header=[("X-Key", "é\udcff")], auth=("é", "\udcff"), retries=0)
+
+    assert len(requests) == 3
+    for request in requests:
+        assert (b"X-Key", b"\xc3\xa9\xff") in request.headers.raw
+        assert request.headers["Authorization"] == "Basic " + b64encode(b"\xc3\xa9:\xff").decode()
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSLKEYLOGFILE"])
+async def test_an_environment_that_tls_cannot_work_with_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "missing/file"))
+
+    with pytest.raises(SettingsError, match=f"TLS cannot be set up: .*No such file.*{variable}"):
+        await mirror("https://gallery.invalid/images/")
 
 
 async def test_credentials_in_a_url_are_used_and_never_shown(answer_with: Install) -> None:
