@@ -84,6 +84,27 @@ async def test_from_a_url_to_a_folder_and_from_a_folder_to_a_url(photos: Path, t
     assert json.loads(down.stdout)["target"] == str(tmp_path / "down")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["n" * 5_000], 5),
+        (["photos", "--to", "circle"], 2),
+        (["circle", "--to", "out"], 5),
+        (["photos", "--to", "out", "--sheet", "n" * 5_000], 10),
+    ],
+)
+def test_a_path_that_cannot_be_is_told_in_words(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int
+) -> None:
+    assert photos.parent == tmp_path
+    (tmp_path / "circle").symlink_to("circle")
+    monkeypatch.chdir(tmp_path)
+
+    done = cli(*arguments, "-q")
+
+    assert (done.returncode, done.stderr[:7]) == (code, "error: ")
+
+
 def test_the_report_has_its_documented_form(photos: Path, tmp_path: Path) -> None:
     (photos / "bad.png").write_bytes(b"<html>")
 

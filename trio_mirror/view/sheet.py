@@ -35,7 +35,8 @@ class Sheet:
         self._path = Path(path)
         self._sample = Sample(pictures)
         self._timeline = Timeline()
-        if self._path.is_dir() or not os.access(self._path.parent, os.W_OK):
+        # Unlike pathlib, os.path does not raise for a path that is too long.
+        if os.path.isdir(path) or not os.access(self._path.parent, os.W_OK):  # noqa: PTH112
             raise SettingsError(f"--sheet: {path} cannot be written; name a file in a folder that is there")
 
     def sample(self, name: str, before: bytes, after: bytes) -> None:
