@@ -188,4 +188,16 @@ def main() -> None:
     # Pillow reads this when it is imported, in our worker processes too. By default it gives each raster's memory back
     # to the system, and a page fault for every 4 KiB of the next one costs a re-encoded picture a fifth of its time.
     os.environ.setdefault("PILLOW_BLOCKS_MAX", "8")
+    _open_missing_streams()
+    # What the terminal's encoding does not have is escaped, as on stderr.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app()
+
+
+def _open_missing_streams() -> None:
+    """Throws away what is said to nobody. Were descriptor 1 or 2 left free, a file that is opened would become it."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "w", encoding="utf-8")
+            os.dup2(stream.fileno(), descriptor)
+            setattr(sys, name, stream)
