@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -198,6 +199,6 @@ def _open_missing_streams() -> None:
     """Throws away what is said to nobody. Were descriptor 1 or 2 left free, a file that is opened would become it."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            stream = open(os.devnull, "w", encoding="utf-8")
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open as long as the process)
             os.dup2(stream.fileno(), descriptor)
             setattr(sys, name, stream)
