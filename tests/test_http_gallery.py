@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import gzip
 import logging
+import sqlite3
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -376,6 +378,19 @@ async def test_insecure_is_said_once_a_host_however_often_the_list_is_read(
     assert [str(request.url) for request in requests].count(source) == 2
     said = [record.getMessage() for record in caplog.records if "insecure" in record.getMessage()]
     assert said == ["--insecure: whoever answers for gallery.example is believed"]
+
+
+async def test_an_entity_tag_of_an_edited_journal_begins_no_other_field(answer_with: Install, tmp_path: Path) -> None:
+    requests = answer_with(gallery(picture=lambda _: httpx.Response(200, content=png(), headers={"ETag": '"a"'})))
+    journal = tmp_path / "run.journal"
+    await mirror(BASE, journal=str(journal))
+    with closing(sqlite3.connect(journal)) as edited:
+        edited.execute("""UPDATE pictures SET etag = '"a"' || char(13, 10) || 'X-Other: 1'""")
+        edited.commit()
+
+    await mirror(BASE, journal=str(journal), update=True)
+
+    assert [it.headers["If-None-Match"] for it in requests if "If-None-Match" in it.headers] == ['"a"X-Other: 1']
 
 
 async def test_an_entity_tag_of_any_bytes_goes_back_as_it_came(answer_with: Install, tmp_path: Path) -> None:

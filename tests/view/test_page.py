@@ -182,7 +182,7 @@ def test_a_page_that_could_not_be_written_is_refused_before_the_run(tmp_path: Pa
 def test_a_sheet_takes_the_place_of_no_device(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
-    with pytest.raises(SettingsError, match="--sheet: .*pipe cannot be written"):
+    with pytest.raises(SettingsError, match=r"--sheet: .*pipe cannot be written"):
         Sheet(str(tmp_path / "pipe"), 60)
 
 

@@ -352,8 +352,10 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
 
 
 def _encoded(fields: Mapping[str, str]) -> list[_RawField]:
-    # What came as _decoded_fields gave it goes back as it was.
-    return [(name.encode(), value.encode("iso-8859-1", "replace")) for name, value in fields.items()]
+    # What came as _decoded_fields gave it goes back as it was. What cannot have come so, as from a journal that was
+    # edited, begins no other field.
+    encoded = {name.encode(): value.encode("iso-8859-1", "replace") for name, value in fields.items()}
+    return [(name, value.translate(None, b"\r\n\0")) for name, value in encoded.items()]
 
 
 def _decoded_fields(raw: list[_RawField]) -> Fields:
