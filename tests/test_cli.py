@@ -126,7 +126,7 @@ def test_a_run_without_one_of_its_streams_is_a_run(photos: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("where", ["/dev/full", "a reader that has gone"])
-@pytest.mark.parametrize("option", ["--json", "-q", "--dry-run"])
+@pytest.mark.parametrize("option", ["--json", "-q", "--dry-run", "--show-config"])
 def test_a_stdout_that_takes_nothing_is_told(photos: Path, tmp_path: Path, where: str, option: str) -> None:
     with _taking_nothing(where) as stdout:
         done = subprocess.run(

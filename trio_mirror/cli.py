@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 
 from trio_mirror import __version__
 from trio_mirror.config import CONFIG_FILE, all_settings, build, choose, shown_config
-from trio_mirror.errors import SettingsError
+from trio_mirror.errors import OutputError, SettingsError
 from trio_mirror.exits import ExitCode
 from trio_mirror.fields import Panel, option_name
 from trio_mirror.names import printable
@@ -160,11 +160,15 @@ def mirror_gallery(
         options, settings = build(chosen)
     except SettingsError as error:
         _end(ExitCode.USAGE, str(error))
-    if show_config:
-        print(shown_config(chosen))  # noqa: T201
-        return
-    from trio_mirror.job import Job, run_job
+    from trio_mirror.job import Job, run_job, stdout_written
 
+    if show_config:
+        try:
+            with stdout_written():
+                print(shown_config(chosen))  # noqa: T201
+        except OutputError as error:
+            _end(ExitCode.DISK, str(error))
+        return
     try:
         code = run_job(Job(options=options, settings=settings, verbosity=verbose - quiet))
     except KeyboardInterrupt:

@@ -96,7 +96,7 @@ class _Heedless(io.FileIO):
 
 
 @contextmanager
-def _stdout_written() -> Iterator[None]:
+def stdout_written() -> Iterator[None]:
     """Makes sure that what is printed in the block is written.
 
     Raises:
@@ -136,7 +136,7 @@ async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
         _print_error(fault, console)
     if report is not None and (report.listed or fatal is None):
         try:
-            with _stdout_written():
+            with stdout_written():
                 views.print_report(report, job.settings)
         except OutputError as error:
             _print_error(error, console)
@@ -182,7 +182,7 @@ class _Stops:
 
 async def _print_names(source: str, settings: Settings) -> None:
     async with open_names(source, settings) as names:
-        with _stdout_written():
+        with stdout_written():
             async for name in names:
                 try:
                     check_name(name)
