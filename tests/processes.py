@@ -10,9 +10,12 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parent.parent
 STOPWATCH = ROOT / "tests/bench/stopwatch.py"
@@ -72,13 +75,15 @@ async def run(*arguments: str | Path) -> Ended:
     return await ended(start(*arguments))
 
 
-async def interrupted(*arguments: str | Path, stored: Path) -> Ended:
-    """Runs the command line, and interrupts it as a terminal does once something is stored."""
+async def interrupted(
+    *arguments: str | Path, stored: Path, names: Sequence[str] = (), number: signal.Signals = signal.SIGINT
+) -> Ended:
+    """Runs the command line, and interrupts it as a terminal does once something is stored, with these names in it."""
     process = start(*arguments, own_group=True)
-    while not any(stored.iterdir()):  # noqa: ASYNC110, ASYNC240 (another process makes them; a folder answers)
+    while not (any(stored.iterdir()) and all((stored / name).exists() for name in names)):  # noqa: ASYNC110, ASYNC240 (another process makes them; a folder answers)
         await trio.sleep(0.01)
     # A terminal sends it to every process of the group.
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     return await ended(process)
 
 

@@ -312,6 +312,21 @@ async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
     assert all(decode(path.read_bytes()) for path in stored)
 
 
+@pytest.mark.parametrize("moment", ["typer.Typer.__call__", "trio_mirror.job.Views", "trio.open_signal_receiver"])
+def test_ctrl_c_before_the_run_is_no_traceback(photos: Path, tmp_path: Path, moment: str) -> None:
+    where, _, name = moment.rpartition(".")
+    interrupted = (
+        "import signal, typer, trio, trio_mirror.job\n"
+        f"{where}.{name} = lambda *_, **__: signal.raise_signal(signal.SIGINT)\n"
+        "from trio_mirror.__main__ import main; main()\n"
+    )
+    command = [sys.executable, "-c", interrupted, str(photos), "--to", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=CLEAN, check=False)
+
+    assert (done.returncode, done.stderr) == (130, "")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_journal_goes_on_where_it_was_and_says_how(photos: Path, tmp_path: Path) -> None:
     (photos / "bad.png").write_bytes(b"words")
     arguments: list[str | Path] = [photos, "--to", tmp_path / "out", "--journal", tmp_path / "run.journal"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, settings
 
 from tests.test_names import hostile_names
@@ -34,6 +36,22 @@ def files_below(folder: Path) -> dict[str, bytes]:
 async def names_of(gallery: DirectoryGallery) -> list[str]:
     async with gallery.names() as names:
         return [name async for name in names]
+
+
+async def test_reads_that_a_dead_disk_keeps_take_no_threads_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk_answers = threading.Event()
+    monkeypatch.setattr(DirectoryGallery, "_read", lambda *_: disk_answers.wait())
+    gallery = DirectoryGallery(tmp_path)
+    async with trio.open_nursery() as nursery:
+        for number in range(100):
+            nursery.start_soon(gallery.fetch, f"{number}.png")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+    with trio.fail_after(5):
+        await trio.to_thread.run_sync(disk_answers.set, abandon_on_cancel=True)
 
 
 async def test_names_are_sorted_in_each_folder_and_hidden_ones_left_out(tmp_path: Path) -> None:

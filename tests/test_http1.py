@@ -262,6 +262,28 @@ async def test_an_early_answer_to_a_large_upload_is_heard(closes: bool) -> None:
         assert not ends.idle
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+        b"<html>",
+    ],
+)
+async def test_a_doubtful_early_answer_to_a_large_upload_is_refused_at_once(answer: bytes) -> None:
+    async with connected() as ends, trio.open_nursery() as nursery:
+
+        async def refuse() -> None:
+            await ends.server.receive_some(1_000)
+            await ends.server.send_all(answer)
+
+        nursery.start_soon(refuse)
+        with pytest.raises(httpx.RemoteProtocolError), trio.fail_after(5):
+            await ends.connection.exchange(httpx.Request("POST", URL, content=bytes(50_000_000)))
+        assert ends.connection.closed
+
+
 async def test_a_connection_that_is_reset_during_a_large_upload_is_one_error() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     ours = socket.create_connection(listener.getsockname())

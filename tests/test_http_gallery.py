@@ -16,7 +16,19 @@ import trio.testing
 
 from tests.conftest import Handler
 from tests.pictures import is_mirrored, png
-from trio_mirror import AccessError, ListError, Outcome, Report, Result, SettingsError, Stage, mirror, open_mirror
+from trio_mirror import (
+    AccessError,
+    ListError,
+    Outcome,
+    Report,
+    Result,
+    Settings,
+    SettingsError,
+    Stage,
+    mirror,
+    open_mirror,
+)
+from trio_mirror.pipeline import open_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +77,24 @@ async def test_the_protocol(answer_with: Install) -> None:
     assert int(storing.headers["Content-Length"]) == len(storing.content)
     assert b'name="image"; filename="dir/b c#?.png"\r\nContent-Type: image/png' in storing.content
     assert is_mirrored(png(), posted_picture(storing))
+
+
+async def test_a_long_list_that_comes_at_once_leaves_others_their_turn(answer_with: Install) -> None:
+    answer_with(gallery("a.png\n" * 100_000))
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with trio.open_nursery() as nursery, open_names(BASE, Settings()) as names:
+        nursery.start_soon(others)
+        before = [turns async for _ in names]
+        assert len(before) == 1
+        assert turns - before[0] >= 30
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_raw_upload_with_its_name_in_the_query(answer_with: Install) -> None:

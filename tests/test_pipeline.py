@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from trio_mirror import FlipError, ListError, Outcome, Picture, SettingsError, S
 from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -49,6 +51,29 @@ async def test_a_target_of_its_own_gets_the_pictures_and_the_source_none() -> No
 
     assert not source.stored
     assert list(target.stored) == ["a.png"]
+
+
+async def test_names_that_are_passed_over_leave_others_their_turn() -> None:
+    turns = 0
+    names_by_turn: Counter[int] = Counter()
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    def names() -> Iterator[str]:
+        for number in range(20_000):
+            names_by_turn[turns] += 1
+            yield f"{number}.png"
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        await mirror(MemoryGallery(names()), exclude=("*.png",))
+        nursery.cancel_scope.cancel()
+
+    assert max(names_by_turn.values()) <= 1_000
 
 
 async def test_an_empty_list_is_a_run_with_nothing_in_it() -> None:

@@ -65,8 +65,8 @@ def a_worker() -> int:
     return next(int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes())
 
 
-@pytest.mark.parametrize(("seconds", "largest"), [(0.01, 400), (1.0, 64)])
-async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture(
+@pytest.mark.parametrize(("seconds", "largest"), [(0.01, 400), (1.0, 64), (4.0, 30)])
+async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture_or_half_a_drain(
     seconds: float,
     largest: int,
     photos: Path,
@@ -96,6 +96,43 @@ async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture(
     assert max(sizes) == largest
 
 
+async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = 0
+
+    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+        nonlocal given
+        given += len(todo)
+        await trio.lowlevel.checkpoint()
+        return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo], None
+
+    monkeypatch.setattr(trio_parallel, "run_sync", worker)
+    journal = tmp_path / "run.journal"
+    async with open_mirror(photos, tmp_path / "out", processes=2, journal=str(journal)) as results:
+        await anext(results)
+
+    assert results.report.mirrored == given > 1
+    with read_journal(journal) as rows:
+        assert rows.summary().counts[Outcome.MIRRORED] == given
+
+
+async def test_a_name_that_a_drain_keeps_from_its_slice_is_not_in_flight(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+        await trio.sleep(1)
+        return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo], None
+
+    monkeypatch.setattr(trio_parallel, "run_sync", worker)
+    async with open_mirror(photos, tmp_path / "out", processes=2) as results:
+        async for _ in results:
+            results.drain()
+
+    assert results.report.listed == results.report.mirrored < 120
+    assert results.in_flight == 0
+
+
 async def test_a_process_that_dies_fails_its_slice_and_the_run_goes_on(photos: Path, tmp_path: Path) -> None:
     async with open_mirror(photos, tmp_path / "out", processes=2) as results:
         await anext(results)
@@ -120,15 +157,20 @@ def test_a_sheet_does_not_go_with_processes(photos: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "sheet.html").exists()
 
 
-async def test_ctrl_c_drains_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_a_signal_to_the_whole_group_drains_all(number: signal.Signals, code: int, tmp_path: Path) -> None:
     originals, mirrored = tmp_path / "images", tmp_path / "mirrored"
     originals.mkdir()
-    for number in range(3_000):
-        (originals / f"{number:04}.png").write_bytes(png())
+    for index in range(3_000):
+        (originals / f"{index:04}.png").write_bytes(png())
     async with serve_gallery(originals, mirrored) as url:
         with trio.fail_after(60):
-            ended = await processes.interrupted(url, "--json", "--processes", "2", stored=mirrored)
+            # The first names of both processes: a signal before they have started would end them.
+            first = ["0000.png", "0001.png"]
+            ended = await processes.interrupted(
+                url, "--json", "--processes", "2", stored=mirrored, names=first, number=number
+            )
 
-    assert ended.code == 130
+    assert ended.code == code
     report = json.loads(ended.out)
     assert 0 < report["mirrored"] == report["listed"] == len(list(mirrored.iterdir())) < 3_000

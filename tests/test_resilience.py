@@ -19,7 +19,7 @@ from tests.memory_gallery import MemoryGallery
 from tests.pictures import png
 from trio_mirror import JournalError, Outcome, Picture, Report, StorageError, UnknownUploadError, mirror, open_mirror
 from trio_mirror.galleries.directory import DirectoryGallery
-from trio_mirror.journal import read_journal
+from trio_mirror.journal import Journal, read_journal
 from trio_mirror.model import Flipped
 
 BASE = "http://gallery.example/images/"
@@ -204,6 +204,19 @@ async def test_an_upload_without_an_answer_is_unknown_where_it_may_not_be_sent_a
     assert (report.unknown, gallery.uploads) == (1, 1)
 
 
+async def test_a_target_that_loses_every_answer_is_slowed_down_where_nothing_may_be_sent_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    source, target = MemoryGallery([f"{number}.png" for number in range(100)]), LosesAnswers([], losses=100)
+
+    async with open_mirror(source, target, retry_uploads="never") as results:  # type: ignore[arg-type]
+        async for _ in results:
+            pass
+
+    assert results.report.unknown == 100
+    assert results.in_flight_limit == 1
+
+
 async def test_what_may_have_been_stored_stays_unknown_when_a_later_attempt_is_refused(
     answer_with: Install, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -259,6 +272,47 @@ async def test_the_run_has_a_deadline_after_which_it_drains(autojump_clock: trio
     assert report.stopped_by == "deadline"
     assert report.mirrored == report.listed == 12
     assert trio.current_time() == pytest.approx(30)
+
+
+async def test_a_deadline_that_cuts_off_what_is_in_flight_after_the_list_is_told(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gallery = MemoryGallery(["a.png"])
+    gallery.fetch_seconds = 1_000
+
+    report = await mirror(gallery, picture_timeout=2_000, deadline=25, drain=30)
+
+    assert (report.listed, report.finished, report.stopped_by) == (1, 0, "deadline")
+
+
+async def test_a_journal_that_cannot_take_what_was_cut_off_ends_the_run_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    def fail(*_: object) -> None:
+        raise JournalError("the disk is full")
+
+    gallery = MemoryGallery(["a.png"])
+    gallery.store_seconds = 10_000
+    monkeypatch.setattr(Journal, "record", fail)
+
+    with pytest.raises(JournalError, match="the disk is full"):
+        await mirror(gallery, picture_timeout=20_000, deadline=25, drain=30, journal=str(tmp_path / "run.journal"))
+
+
+async def test_a_picture_is_unknown_whose_upload_was_cut_off_with_tasks_of_its_own(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Gallery(MemoryGallery):
+        async def store(self, picture: Picture) -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(super().store, picture)
+
+    gallery = Gallery(["a.png"])
+    gallery.store_seconds = 1_000
+
+    report = await mirror(gallery, picture_timeout=2_000, deadline=25, drain=30)
+
+    assert report.unknown == 1
 
 
 async def test_a_drip_ends_long_before_its_timeout(

@@ -1,12 +1,18 @@
 """``python -m trio_mirror``, and what the command ``trio-mirror`` starts."""
 
+import signal
+
 
 def main() -> None:
     """Runs the command line and exits."""
     # Imported here, since a worker process imports the main module of its parent too.
-    from trio_mirror.cli import main as run_command_line
+    try:
+        from trio_mirror.cli import main as run_command_line
 
-    run_command_line()
+        run_command_line()
+    except KeyboardInterrupt:
+        # It was still starting up, and there is nothing yet that it could tell.
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 if __name__ == "__main__":

@@ -60,7 +60,13 @@ def run_job(job: Job) -> ExitCode:
         stamina.instrumentation.set_on_retry_hooks(())
         # What was imported stays. To look for cycles in it costs each run a little, and the end of a short one a tenth.
         gc.freeze()
-        return trio.run(_run_job, job, views, console)
+        code = ExitCode.INTERRUPTED
+        try:
+            code = trio.run(_run_job, job, views, console)
+        except* KeyboardInterrupt:
+            # It came before the first or after the last moment at which signals are watched.
+            pass
+        return code
 
 
 @contextmanager

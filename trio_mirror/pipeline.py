@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# Where none of them is taken, the event loop stands still while so many names go by.
+_NAMES_AT_ONCE = 500
+
 
 async def mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
     """Mirrors every picture of a gallery, and gives the report.
@@ -260,12 +263,17 @@ class Run:
             raise error_of_the_block
 
     async def _work(self) -> None:
-        try:
-            with self._outlet, self._working:
-                await self._join_stages()
-        finally:
-            self.report.seconds = trio.current_time() - self._started
-            await self._keeper.settle()
+        # The results end last, so that whoever takes them learns that the journal could not be written.
+        with self._outlet:
+            try:
+                with self._working:
+                    await self._join_stages()
+                if self._working.cancelled_caught and self.report.stopped_by is None:
+                    # The list had ended in time, but not what was in flight.
+                    self.report.stopped_by = "deadline"
+            finally:
+                self.report.seconds = trio.current_time() - self._started
+                await self._keeper.settle()
 
     async def _join_stages(self) -> None:
         steps = self._stages
@@ -298,7 +306,11 @@ class Run:
                         # Its life begins here: however long the others took, it has its whole time.
                         journey.deadline = trio.current_time() + self._settings.picture_timeout
                         journey.began[Stage.LIST] = trio.current_time() - self._started
-                        await (listed if self._is_to_do(journey) else ended).send(journey)
+                        try:
+                            await (listed if self._is_to_do(journey) else ended).send(journey)
+                        except trio.Cancelled:
+                            self._tokens.release_on_behalf_of(journey)
+                            raise
                         # Counted once it is on its way: a drain may have cut off the waits above.
                         self.report.listed += 1
             except GalleryError as error:
@@ -346,7 +358,8 @@ class Run:
                 try:
                     await self._take(step, journey)
                     await _hand_over(journey, leaving if journey.outcome is None else ended)
-                except trio.Cancelled:
+                except BaseException:
+                    # Cancelled, which comes in a group where a gallery had a nursery open.
                     self._cut_off(journey)
                     raise
 
@@ -421,8 +434,11 @@ async def _hand_over(journey: Journey, leaving: _Sender) -> None:
 
 async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerator[str, None]:
     """The names that a run takes."""
-    taken = 0
+    taken = seen = 0
     async for name in names:
+        seen += 1
+        if seen % _NAMES_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
         if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
             continue
         if any(fnmatchcase(name, pattern) for pattern in settings.exclude):

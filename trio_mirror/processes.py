@@ -3,11 +3,13 @@
 For small pictures on many cores, where one event loop is the limit. Each slice is mirrored by this very
 pipeline in a process of its own, and its results come back as a whole. Slices are sized to take about half a
 second, so that progress is seen, a drain ends soon, and no process waits long for the last one; but several times
-as long as one picture takes, where that is far away, for at the end of a slice ever fewer are under way.
+as long as one picture takes, where that is far away, for at the end of a slice ever fewer are under way. A process
+that is killed takes the results of its slice with it, so that a slice is to end well within a drain.
 """
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from trio_mirror.settings import Settings
     from trio_mirror.slices import Slice, SliceJob
 
-_FIRST_SLICE, _LARGEST_SLICE = 32, 2_000
+_LARGEST_SLICE = 2_000
 _SLICE_SECONDS = 0.5
 _SLICE_PICTURES = 8
 """So many times as long as one picture takes a slice is, at least."""
@@ -67,7 +69,8 @@ class ProcessRun(Run):
     async def _mirror_slices(
         self, to_mirror: trio.MemoryReceiveChannel[Journey], ended: trio.MemorySendChannel[Journey]
     ) -> None:
-        size = _FIRST_SLICE
+        # As many as are in flight in one process: of the first slice nobody knows how long it takes.
+        size = smallest = self._job.settings.concurrency
         with to_mirror, ended:
             async for journey in to_mirror:
                 journeys = [journey]
@@ -75,11 +78,20 @@ class ProcessRun(Run):
                     while len(journeys) < size:
                         journeys.append(await to_mirror.receive())
                 started = trio.current_time()
-                for ready in await self._results_of(journeys):
-                    await ended.send(ready)
+                await self._hand_over(await self._results_of(journeys), ended)
                 pace = len(journeys) / max(trio.current_time() - started, 0.001)
                 seconds = max(_SLICE_SECONDS, _SLICE_PICTURES * _seconds_of_one(journeys))
-                size = min(max(_FIRST_SLICE, int(pace * seconds)), _LARGEST_SLICE)
+                seconds = min(seconds, self._settings.drain / 2)
+                size = min(max(smallest, int(pace * seconds)), _LARGEST_SLICE)
+
+    async def _hand_over(self, ready: list[Journey], ended: trio.MemorySendChannel[Journey]) -> None:
+        for index, journey in enumerate(ready):
+            try:
+                await ended.send(journey)
+            except trio.Cancelled:
+                for left in ready[index:]:
+                    self._cut_off(left)
+                raise
 
     async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
         """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""
@@ -100,6 +112,7 @@ class ProcessRun(Run):
         for journey in journeys:
             journey.given = by_name.get(journey.name)
             if journey.given is not None:
+                journey.outcome = journey.given.outcome
                 self.passed.update(stages_passed(journey.given))
         return [journey for journey in journeys if journey.given is not None]
 
@@ -110,6 +123,8 @@ def mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError
     Returns:
         Their results, and what ended the run as a whole, if anything; then some results are missing.
     """
+    # A signal to the whole group is for the parent, who drains; SIGINT is left to it by trio-parallel.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return trio.run(_mirror_slice, job, todo)
 
 

@@ -166,7 +166,8 @@ class Stages:
         except MirrorError as error:
             if error.overload or error.retry_after is not None:
                 throttle.overloaded(started, str(error), error.retry_after)
-            elif error.transient:
+            # One that may not be sent again says nothing good of its gallery either.
+            elif error.transient or isinstance(error, UnknownUploadError):
                 throttle.failed(started, str(error))
             else:
                 throttle.succeeded()

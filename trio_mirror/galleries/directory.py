@@ -7,8 +7,9 @@ import os
 import secrets
 import stat
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 
 import trio
 
@@ -17,8 +18,12 @@ from trio_mirror.model import Picture
 from trio_mirror.names import check_name, media_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
+_T = TypeVar("_T")
+
+# As many threads as Trio has for all such calls together.
+_READERS = 40
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -36,6 +41,8 @@ class DirectoryGallery:
     def __init__(self, path: str | os.PathLike[str], *, max_bytes: int = 64 * 1024 * 1024) -> None:
         self.path = Path(path)
         self.max_bytes = max_bytes
+        # Reads that a dead disk keeps for ever are not to take the threads in which, say, the journal is written.
+        self._readers = trio.CapacityLimiter(_READERS)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -82,7 +89,7 @@ class DirectoryGallery:
             FetchError: there is no such file, or it cannot be read, or it is larger than ``max_bytes``.
         """
         segments = check_name(name)
-        return await trio.to_thread.run_sync(self._read, name, segments, known_etag, abandon_on_cancel=True)
+        return await self._reading(partial(self._read, name, segments, known_etag))
 
     async def store(self, picture: Picture) -> None:
         """Writes one picture, whole or not at all, replacing what has its name.
@@ -97,10 +104,13 @@ class DirectoryGallery:
         segments = check_name(picture.name)
         await trio.to_thread.run_sync(self._write, picture, segments)
 
+    async def _reading(self, read: Callable[[], _T]) -> _T:
+        return await trio.to_thread.run_sync(read, abandon_on_cancel=True, limiter=self._readers)
+
     async def _walk(self) -> AsyncGenerator[str, None]:
         folders = [""]
         while folders:
-            files, subfolders = await trio.to_thread.run_sync(self._list_folder, folders.pop(), abandon_on_cancel=True)
+            files, subfolders = await self._reading(partial(self._list_folder, folders.pop()))
             for file in files:
                 yield file
             folders += reversed(subfolders)

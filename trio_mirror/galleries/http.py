@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _Error = TypeVar("_Error", bound=MirrorError)
 
+# Of a list: the event loop stands still while so much is taken apart, which is thousands of names at most.
+_PIECE_BYTES = 16 * 1024
+
 
 @asynccontextmanager
 async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) -> AsyncIterator[HttpGallery]:
@@ -60,8 +63,10 @@ async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) 
 async def _names_of_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
     parser = ListingParser()
     async for chunk in chunks:
-        for name in parser.feed(chunk):
-            yield name
+        for at in range(0, len(chunk), _PIECE_BYTES):
+            await trio.lowlevel.checkpoint()
+            for name in parser.feed(chunk[at : at + _PIECE_BYTES]):
+                yield name
     for name in parser.end():
         yield name
 

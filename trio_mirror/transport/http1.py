@@ -111,6 +111,8 @@ class Connection:
         reader.feed(data) if data else reader.end()
 
     async def _read_head(self, reader: _Reader, closed: httpx.TransportError) -> None:
+        if reader.refused is not None:
+            raise reader.refused
         while not reader.has_head:
             try:
                 await self.read_into(reader)
@@ -192,7 +194,9 @@ class Connection:
         try:
             while not (reader.has_head or reader.ended):
                 await self.read_into(reader)
-        except httpx.TransportError:
+        except httpx.RemoteProtocolError as error:
+            reader.refused = error
+        except httpx.ReadError:
             # The write will find out, or the reading that follows it.
             pass
         reader.keep_alive = False
@@ -212,6 +216,7 @@ class _Reader:
         complete: whether the response is whole.
         ended: whether the server has closed its side.
         keep_alive: whether another exchange may follow on the connection.
+        refused: why what came while the request was being sent is no answer.
     """
 
     def __init__(self) -> None:
@@ -224,6 +229,7 @@ class _Reader:
         self.complete = False
         self.ended = False
         self.keep_alive = True
+        self.refused: httpx.RemoteProtocolError | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._overhead = 0
