@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 import trio
@@ -16,7 +18,6 @@ from trio_mirror.galleries.server import serve_gallery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TRIO_MIRROR_")}
 
@@ -82,6 +83,88 @@ async def test_from_a_url_to_a_folder_and_from_a_folder_to_a_url(photos: Path, t
     for folder in ("down", "stored"):
         assert is_mirrored(png(), (tmp_path / folder / "sub/c d.png").read_bytes())
     assert json.loads(down.stdout)["target"] == str(tmp_path / "down")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["n" * 5_000], 2),
+        (["photos", "--to", "circle"], 2),
+        (["circle", "--to", "out"], 5),
+        (["photos", "--to", "out", "--sheet", "n" * 5_000], 10),
+    ],
+)
+def test_a_path_that_cannot_be_is_told_in_words(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int
+) -> None:
+    assert photos.parent == tmp_path
+    (tmp_path / "circle").symlink_to("circle")
+    monkeypatch.chdir(tmp_path)
+
+    done = cli(*arguments, "-q")
+
+    assert (done.returncode, done.stderr[:7]) == (code, "error: ")
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--quiet", "--show-config"])
+def test_what_the_encoding_of_stdout_has_not_is_escaped(photos: Path, tmp_path: Path, option: str) -> None:
+    (photos / "→.png").write_bytes(png())
+
+    done = cli(photos, "--to", tmp_path / "out", "--exclude=→", option, PYTHONIOENCODING="ascii")
+
+    assert done.returncode == 0, done.stderr
+    assert r"\u2192" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "--json >&-", "--events=- >&-", "--dry-run >&-"])
+def test_a_run_without_one_of_its_streams_is_a_run(photos: Path, tmp_path: Path, closed: str) -> None:
+    journal = tmp_path / "run.journal"
+    line = f"{shlex.join(command(photos, '--to', tmp_path / 'out', '--journal', journal))} {closed}"
+
+    assert subprocess.run(line, shell=True, env=CLEAN, timeout=60, check=False).returncode == 0
+    assert files_below(tmp_path / "out") == ([] if "dry" in closed else files_below(photos))
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "a reader that has gone"])
+@pytest.mark.parametrize("option", ["--json", "-q", "--dry-run", "--show-config"])
+def test_a_stdout_that_takes_nothing_is_told(photos: Path, tmp_path: Path, where: str, option: str) -> None:
+    with _taking_nothing(where) as stdout:
+        done = subprocess.run(
+            command(photos, "--to", tmp_path / "out", option),
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env=CLEAN,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 10
+    assert done.stderr.splitlines()[-1].startswith(b"error: standard output cannot be written: ")
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "a reader that has gone"])
+def test_no_run_ends_because_nobody_hears_of_it(photos: Path, tmp_path: Path, where: str) -> None:
+    (photos / "bad.png").write_bytes(b"<html>")
+    with _taking_nothing(where) as stderr:
+        done = subprocess.run(
+            command(photos, "--to", tmp_path / "out", "--json", "-v"),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=CLEAN,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["mirrored"] == 3
+
+
+def _taking_nothing(where: str) -> BinaryIO:
+    if where == "/dev/full":
+        return Path(where).open("wb")
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "wb")
 
 
 def test_the_report_has_its_documented_form(photos: Path, tmp_path: Path) -> None:

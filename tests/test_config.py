@@ -79,6 +79,9 @@ def test_values_read_as_people_write_them(tmp_path: Path) -> None:
         ("limit = 2025-01-01", "1: limit:", 'write it like "100"'),
         ("max-bytes = 5\nmax_bytes = 6", "2: max_bytes:", "set twice"),
         ("retry-failed = true", "1: --retry-failed:", "--journal run.journal"),
+        (f"limit = {'9' * 5_000}", " the configuration", "digits"),
+        (f"include = {'[' * 5_000}", " the configuration", "recursion"),
+        ('journal = "a\\u0000b"', "1: journal:", "cannot work here"),
         ("sheet-pictures = 61", "1: --sheet-pictures:", "from 1 to 60"),
     ],
 )

@@ -72,6 +72,23 @@ async def test_names_are_sorted_in_each_folder_and_hidden_ones_left_out(tmp_path
     assert await names_of(DirectoryGallery(tmp_path)) == in_order
 
 
+async def test_a_link_in_a_circle_is_listed_and_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    gallery = DirectoryGallery(tmp_path)
+
+    assert await names_of(gallery) == ["a.png", "circle.png"]
+    with pytest.raises(FetchError, match="symbolic links"):
+        await gallery.fetch("circle.png")
+
+
+async def test_a_link_to_the_folder_itself_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "self").symlink_to(".")
+
+    with pytest.raises(FetchError, match="self is not a regular file"):
+        await DirectoryGallery(tmp_path).fetch("self")
+
+
 async def test_the_list_of_a_missing_folder_is_a_list_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ListError, match="missing cannot be listed: No such file"):
         await names_of(DirectoryGallery(tmp_path / "missing"))

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import gzip
 import logging
+import sqlite3
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,7 +16,18 @@ import trio.testing
 
 from tests.conftest import Handler
 from tests.pictures import is_mirrored, png
-from trio_mirror import AccessError, ListError, Outcome, Report, Result, Settings, Stage, mirror, open_mirror
+from trio_mirror import (
+    AccessError,
+    ListError,
+    Outcome,
+    Report,
+    Result,
+    Settings,
+    SettingsError,
+    Stage,
+    mirror,
+    open_mirror,
+)
 from trio_mirror.pipeline import open_names
 
 if TYPE_CHECKING:
@@ -92,6 +106,22 @@ async def test_a_raw_upload_with_its_name_in_the_query(answer_with: Install) -> 
     assert requests[-1].url.params["name"] == "b c.png"
     assert requests[-1].headers["Content-Type"] == "image/png"
     assert is_mirrored(png(), requests[-1].content)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 64, "\udcff"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_host_that_no_look_up_takes_is_told_as_such(scheme: str, host: str) -> None:
+    with pytest.raises(SettingsError, match="is no URL"):
+        await mirror(f"{scheme}://{host}/images/")
+
+
+async def test_a_host_that_is_no_encoded_name_is_looked_up_as_it_is(answer_with: Install) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404)
+
+    answer_with(handle)
+    with pytest.raises(ListError, match="http://xn--0/images/ cannot be read"):
+        await mirror("http://xn--0/images/", retries=0)
 
 
 @pytest.mark.parametrize("status", [404, 410, 500])
@@ -278,17 +308,20 @@ async def test_redirects_are_followed_on_the_same_origin_only(answer_with: Insta
                 return httpx.Response(302, headers={"Location": "http://other.example/away.png"})
             case "/images/port.png":
                 return httpx.Response(302, headers={"Location": "http://gallery.example:81/port.png"})
+            case "/images/idna.png":
+                return httpx.Response(302, headers={"Location": "http://xn--0/idna.png"})
             case "/images/loop.png":
                 return httpx.Response(302, headers={"Location": "loop.png"})
         return httpx.Response(200, content=png())
 
-    requests = answer_with(gallery("here.png\naway.png\nport.png\nloop.png\n", picture=picture))
+    requests = answer_with(gallery("here.png\naway.png\nport.png\nidna.png\nloop.png\n", picture=picture))
     async with open_mirror(BASE, header=[("X-Key", "secret")]) as results:
         ended = {result.name: result async for result in results}
 
     assert ended["here.png"].outcome is Outcome.MIRRORED
     assert "another origin, http://other.example" in str(ended["away.png"].error)
     assert "another origin" in str(ended["port.png"].error)
+    assert "another origin, http://xn--0," in str(ended["idna.png"].error)
     assert "more than 5 redirects" in str(ended["loop.png"].error)
     assert {request.url.host for request in requests} == {"gallery.example"}
     assert {request.url.port for request in requests} == {None}
@@ -306,6 +339,28 @@ async def test_credentials_go_to_the_origin_they_were_given_for(answer_with: Ins
     assert all("Authorization" in request.headers and "X-Key" in request.headers for request in at_source)
     assert "Authorization" not in at_target.headers
     assert "X-Key" not in at_target.headers
+
+
+async def test_headers_and_credentials_go_out_as_they_were_typed(answer_with: Install) -> None:
+    requests = answer_with(gallery())
+
+    # What is no UTF-8 in an argument comes as lone surrogates (PEP 383).
+    await mirror(BASE, header=[("X-Key", "é\udcff")], auth=("é", "\udcff"), retries=0)
+
+    assert len(requests) == 3
+    for request in requests:
+        assert (b"X-Key", b"\xc3\xa9\xff") in request.headers.raw
+        assert request.headers["Authorization"] == "Basic " + b64encode(b"\xc3\xa9:\xff").decode()
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSLKEYLOGFILE"])
+async def test_an_environment_that_tls_cannot_work_with_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "missing/file"))
+
+    with pytest.raises(SettingsError, match=f"TLS cannot be set up: .*No such file.*{variable}"):
+        await mirror("https://gallery.invalid/images/")
 
 
 async def test_credentials_in_a_url_are_used_and_never_shown(answer_with: Install) -> None:
@@ -353,6 +408,19 @@ async def test_insecure_is_said_once_a_host_however_often_the_list_is_read(
     assert [str(request.url) for request in requests].count(source) == 2
     said = [record.getMessage() for record in caplog.records if "insecure" in record.getMessage()]
     assert said == ["--insecure: whoever answers for gallery.example is believed"]
+
+
+async def test_an_entity_tag_of_an_edited_journal_begins_no_other_field(answer_with: Install, tmp_path: Path) -> None:
+    requests = answer_with(gallery(picture=lambda _: httpx.Response(200, content=png(), headers={"ETag": '"a"'})))
+    journal = tmp_path / "run.journal"
+    await mirror(BASE, journal=str(journal))
+    with closing(sqlite3.connect(journal)) as edited:
+        edited.execute("""UPDATE pictures SET etag = '"a"' || char(13, 10) || 'X-Other: 1'""")
+        edited.commit()
+
+    await mirror(BASE, journal=str(journal), update=True)
+
+    assert [it.headers["If-None-Match"] for it in requests if "If-None-Match" in it.headers] == ['"a"X-Other: 1']
 
 
 async def test_an_entity_tag_of_any_bytes_goes_back_as_it_came(answer_with: Install, tmp_path: Path) -> None:

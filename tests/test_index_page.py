@@ -180,6 +180,7 @@ async def test_names_of_an_index_go_through_the_name_rules(answer_with: Install)
         ),
         *("http://evil.example/images/x.png", "https://gallery.example/images/x.png", "http://[", "http://a:b/x"),
         *("http://gallery.example:8080/images/x.png", "/x.png", "../x.png", "../images2/x.png", "..", ".", "", "#top"),
+        *("http://xn--0/x.png", "http://xn--a.example/x.png"),
         *("?C=N;O=D", "x.png?size=1", "x.png#top", "sub/x.png", "sub/", "/images%2fx.png", "\\\\evil\\x.png"),
     ],
 )
@@ -192,6 +193,19 @@ async def test_links_to_other_places_are_never_followed(answer_with: Install, hr
 
     assert report.mirrored == 1
     assert {str(request.url) for request in requests} == {BASE, BASE + "ok.png"}
+
+
+async def test_links_within_a_drawing_are_none_of_the_page(answer_with: Install) -> None:
+    page = '<svg><a xlink:href="x.png">x</a></svg><a href="ok.png">ok</a>'
+
+    assert await names_of(answer_with, page) == ["ok.png"]
+
+
+async def test_a_page_that_takes_too_long_to_read_is_an_error(answer_with: Install) -> None:
+    answer_with(serving_index("<div>" * 60_000))
+
+    with pytest.raises(ListError, match=rf"{BASE} is an index page that took longer than 0.3 s \(--timeout\)"):
+        await mirror(BASE, retries=0, timeout=0.3)
 
 
 async def test_a_page_that_is_no_index_is_an_error_and_not_an_empty_list(answer_with: Install) -> None:

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from tests.pictures import png
-from trio_mirror import mirror
+from trio_mirror import SettingsError, mirror
 from trio_mirror.galleries.server import serve_gallery
 
 if TYPE_CHECKING:
@@ -114,6 +114,18 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
     assert report.mirrored == 3
     assert proxy.request_lines[0] == "GET http://gallery.invalid/images/ HTTP/1.1"
     assert proxy.opened <= 16 + 1
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://me:hunter2@a..b:1", "http://me:hunter2\udcff@proxy", "http://me:hunter2@proxy:x"]
+)
+async def test_a_proxy_that_is_no_url_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+
+    with pytest.raises(SettingsError, match="proxy for http:// is no URL") as caught:
+        await mirror("http://gallery.invalid/images/")
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_connections_through_a_proxy_are_kept_after_an_empty_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ def test_the_keyword_arguments_are_the_fields() -> None:
         ({"limit": 0}, "--limit"),
         ({"include": "*.png"}, "--include"),
         ({"field": "a\r\nb"}, "--field"),
+        ({"field": "\udcff"}, "--field"),
         ({"success_status": [404]}, "--success-status"),
         ({"header": [("Name with space", "x")]}, "--header"),
         ({"header": [("X", "line\nbreak")]}, "--header"),
@@ -88,6 +89,12 @@ def test_a_count_is_a_whole_number(text: str) -> None:
 )
 def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 19, "8388608T"])
+def test_a_size_that_nothing_has_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="more bytes than"):
+        parse_size(text)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -12,7 +13,7 @@ from typer.core import TyperCommand
 
 from trio_mirror import __version__
 from trio_mirror.config import CONFIG_FILE, all_settings, build, choose, shown_config
-from trio_mirror.errors import SettingsError
+from trio_mirror.errors import OutputError, SettingsError
 from trio_mirror.exits import ExitCode
 from trio_mirror.fields import Panel, option_name
 from trio_mirror.names import printable
@@ -159,11 +160,15 @@ def mirror_gallery(
         options, settings = build(chosen)
     except SettingsError as error:
         _end(ExitCode.USAGE, str(error))
-    if show_config:
-        print(shown_config(chosen))  # noqa: T201
-        return
-    from trio_mirror.job import Job, run_job
+    from trio_mirror.job import Job, run_job, stdout_written
 
+    if show_config:
+        try:
+            with stdout_written():
+                print(shown_config(chosen))  # noqa: T201
+        except OutputError as error:
+            _end(ExitCode.DISK, str(error))
+        return
     try:
         code = run_job(Job(options=options, settings=settings, verbosity=verbose - quiet))
     except KeyboardInterrupt:
@@ -188,4 +193,16 @@ def main() -> None:
     # Pillow reads this when it is imported, in our worker processes too. By default it gives each raster's memory back
     # to the system, and a page fault for every 4 KiB of the next one costs a re-encoded picture a fifth of its time.
     os.environ.setdefault("PILLOW_BLOCKS_MAX", "8")
+    _open_missing_streams()
+    # What the terminal's encoding does not have is escaped, as on stderr.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app()
+
+
+def _open_missing_streams() -> None:
+    """Throws away what is said to nobody. Were descriptor 1 or 2 left free, a file that is opened would become it."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open as long as the process)
+            os.dup2(stream.fileno(), descriptor)
+            setattr(sys, name, stream)

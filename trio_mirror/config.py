@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -47,7 +48,7 @@ def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | N
         SettingsError: the file cannot be read, or a value in it or in the environment; it names the place.
     """
     chosen = {}
-    if file is not None or Path(CONFIG_FILE).exists():
+    if file is not None or os.path.exists(CONFIG_FILE):  # noqa: PTH110 (false, too, where nothing may be looked at)
         chosen = read_config(file or CONFIG_FILE)
     chosen |= {
         name: Chosen(value, variable_name(name)) for name, value in from_environment(environ, all_settings()).items()
@@ -152,6 +153,9 @@ def _parse_toml(file: str, text: str) -> dict[str, Any]:
             example = to_toml(setting.example) if setting else '"text"'
             reason = f"{key}: {reason}; texts stand in quotes: {key} = {example}"
         raise SettingsError(f"{file}:{number}: {reason}") from error
+    except (RecursionError, ValueError) as error:
+        # Of values nested within values without end, and of numbers of more digits than Python reads.
+        raise SettingsError(f"{file}: the configuration cannot be read: {error}") from error
 
 
 def _lines_of_keys(text: str) -> dict[str, int]:
@@ -189,8 +193,9 @@ def _from_toml_value(setting: Setting, value: Any) -> Any:
     if isinstance(value, bool):
         if setting.flag:
             return value
-    elif isinstance(value, str | int | float):
-        return setting.parse(str(value))
+    elif isinstance(value, str | int | float) and "\0" not in (text := str(value)):
+        # A NUL is what no argument and no variable can hold.
+        return setting.parse(text)
     shown = "the value" if setting.secret else f"{value!r}"
     raise ValueError(f"{shown} cannot work here; write it like {to_toml(setting.example)}")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import signal
 import sys
 import tempfile
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -18,7 +19,7 @@ import trio
 from rich.console import Console
 from rich.text import Text
 
-from trio_mirror.errors import MirrorError, NameRefusedError, SettingsError
+from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
 from trio_mirror.exits import ExitCode, exit_code_of
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline import Run, open_names, open_run
@@ -26,6 +27,8 @@ from trio_mirror.view.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from _typeshed import ReadableBuffer
 
     from trio_mirror.model import Report
     from trio_mirror.options import Options
@@ -79,13 +82,40 @@ def _own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        with open(kept, "w", encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False) as stderr:
+        raw = io.BufferedWriter(_Heedless(kept, "w", closefd=False))
+        with io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace") as stderr:
             os.dup2(nowhere, 2)
             yield stderr
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+class _Heedless(io.FileIO):
+    """A file whose lines are lost where it cannot take them: no run ends because nobody hears of it."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        with suppress(OSError):
+            return super().write(data)
+        return len(memoryview(data))
+
+
+@contextmanager
+def stdout_written() -> Iterator[None]:
+    """Makes sure that what is printed in the block is written.
+
+    Raises:
+        OutputError: standard output takes no more: its disk is full, or its reader has gone.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in its buffer would fail once more, at exit.
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
 async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
@@ -111,7 +141,12 @@ async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
     for fault in filter(None, (fatal, unwritten)):
         _print_error(fault, console)
     if report is not None and (report.listed or fatal is None):
-        views.print_report(report, job.settings)
+        try:
+            with stdout_written():
+                views.print_report(report, job.settings)
+        except OutputError as error:
+            _print_error(error, console)
+            unwritten = unwritten or error
     return exit_code_of(report, unwritten or fatal, stops.signal)
 
 
@@ -153,13 +188,14 @@ class _Stops:
 
 async def _print_names(source: str, settings: Settings) -> None:
     async with open_names(source, settings) as names:
-        async for name in names:
-            try:
-                check_name(name)
-            except NameRefusedError as error:
-                _log.warning("%s: would fail: %s", name, error)
-            else:
-                _print(name)
+        with stdout_written():
+            async for name in names:
+                try:
+                    check_name(name)
+                except NameRefusedError as error:
+                    _log.warning("%s: would fail: %s", name, error)
+                else:
+                    _print(name)
 
 
 @asynccontextmanager

@@ -244,7 +244,7 @@ class Settings:
             raise cannot_work(
                 "cluster", "it does not go with --processes: each core of the cluster is a worker already"
             )
-        self._require("field", "a name without line breaks", re.compile(r"[^\r\n\0]+").fullmatch)
+        self._require("field", "a name in UTF-8 without line breaks", re.compile("[^\r\n\0\ud800-\udfff]+").fullmatch)
         self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
         for name, value in self.header:
             _check_header(name, value)

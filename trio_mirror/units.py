@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE | re.ASCII)
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE | re.ASCII)
@@ -15,7 +16,7 @@ def parse_size(text: str) -> int:
     """Reads a number of bytes: ``65536``, ``64KiB`` (× 1024), ``64kB`` (× 1000), ``1.5G`` (× 1024³).
 
     Raises:
-        ValueError: the text is no size.
+        ValueError: the text is no size, or one that no memory and no disk has.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -23,7 +24,10 @@ def parse_size(text: str) -> int:
     number, prefix, binary = match.groups()
     # "64K" without a unit means what it means to dd and ls: 1024.
     base = 1024 if binary or not text.strip().lower().endswith("b") else 1000
-    return int(float(number) * base ** " kmgt".index(prefix.lower() or " "))
+    size = float(number) * base ** " kmgt".index(prefix.lower() or " ")
+    if size >= sys.maxsize:
+        raise ValueError(f"{text!r} is more bytes than a machine can count")
+    return int(size)
 
 
 def parse_duration(text: str) -> float:

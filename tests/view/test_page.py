@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -176,6 +177,13 @@ def test_a_page_that_could_not_be_written_is_refused_before_the_run(tmp_path: Pa
     for path in (tmp_path, tmp_path / "missing" / "sheet.html"):
         with pytest.raises(SettingsError, match="--sheet"):
             Sheet(str(path), 60)
+
+
+def test_a_sheet_takes_the_place_of_no_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(SettingsError, match=r"--sheet: .*pipe cannot be written"):
+        Sheet(str(tmp_path / "pipe"), 60)
 
 
 async def test_the_timeline_follows_the_run(autojump_clock: object) -> None:

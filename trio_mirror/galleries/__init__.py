@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from pathlib import Path
@@ -14,6 +15,7 @@ from trio_mirror.fields import cannot_work
 from trio_mirror.galleries.list_gallery import STDIN, ListGallery
 from trio_mirror.names import hide_credentials, is_url, printable
 from trio_mirror.transport.client import Origin, origin
+from trio_mirror.transport.pool import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -125,13 +127,14 @@ async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None
 def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
     """Where the list of names is, if the source is one and not a gallery."""
     shown = "standard input" if source == STDIN else hide_credentials(str(source))
-    if isinstance(source, Gallery) or is_url(str(source)) or Path(source).is_dir():
+    # os.path holds what may not be looked at, and a path that is too long, for what is not there; pathlib raises.
+    if isinstance(source, Gallery) or is_url(str(source)) or os.path.isdir(source):  # noqa: PTH112
         if base is not None:
             example = f"trio-mirror names.txt --base {hide_credentials(base)}"
             raise cannot_work("base", f"it goes with a list of names, as in {example}; {shown} is a gallery")
         return None
     # What is not there is an unreadable list where a list was meant, and an unreadable folder otherwise.
-    if base is None and (source == STDIN or Path(source).exists()):
+    if base is None and (source == STDIN or os.path.exists(source)):  # noqa: PTH110
         example = f"trio-mirror {source} --base http://host/images/"
         raise cannot_work("base", f"where do the names live that {shown} lists? Say it as in {example}")
     return source if base is not None else None
@@ -153,10 +156,10 @@ def _as_url(place: str | PathLike[str]) -> httpx.URL | None:
             f"{'://, '.join(STORES)}:// or a folder"
         )
     try:
-        url = httpx.URL(place)
+        url = parse_url(place)
     except httpx.InvalidURL as error:
         raise SettingsError(f"{printable(place)} is no URL: {error}") from error
-    if not url.host:
+    if not url.raw_host:
         raise SettingsError(f"{printable(place)} names no host; write it like http://host/images/")
     return url
 
@@ -182,6 +185,6 @@ def _refuse_nested(source: Place, target: Place) -> None:
             raise SettingsError(f"--to: {printable(inner_url)} lies inside the source; choose a prefix beside it")
     if any(_as_store(place) or _as_url(place) for place in (source, target)):
         return
-    inner, outer = Path(target).resolve(), Path(source).resolve()
+    inner, outer = Path(os.path.realpath(target)), Path(os.path.realpath(source))
     if outer in inner.parents:
         raise SettingsError(f"--to: {printable(str(target))} lies inside the source folder; choose one beside it")

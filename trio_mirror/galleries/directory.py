@@ -125,7 +125,7 @@ class DirectoryGallery:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         subfolders.append(f"{prefix}{entry.name}/")
-                    elif entry.is_file():
+                    elif _may_be_file(entry):
                         files.append(f"{prefix}{entry.name}")
         except OSError as error:
             raise ListError(f"the folder {self.path / prefix} cannot be listed: {error.strerror}") from error
@@ -133,7 +133,10 @@ class DirectoryGallery:
 
     def _read(self, name: str, segments: tuple[str, ...], known_etag: str | None) -> Picture | None:
         try:
-            base, *folders, file_name = self._resolve(segments)
+            base, *places = self._resolve(segments)
+            if not places:
+                raise FetchError(f"{name} is not a regular file")
+            *folders, file_name = places
             with _open_folder(base, folders) as folder, _open_file(folder, file_name, "rb") as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
@@ -168,6 +171,14 @@ class DirectoryGallery:
         if not Path(place).is_relative_to(base):
             raise NameRefusedError("the name leads out of the folder through a symbolic link")
         return base, *Path(place).relative_to(base).parts
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        # A link in a circle, say, or into a folder that is closed to us: to read it tells, and fails it alone.
+        return True
 
 
 @contextmanager

@@ -52,7 +52,8 @@ async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) 
         SettingsError: the URL has a query or a fragment.
     """
     if url.query or url.fragment:
-        raise SettingsError(f"{url.host}: the URL of a gallery ends in its path; it has no query and no fragment")
+        host = url.raw_host.decode("ascii")
+        raise SettingsError(f"{host}: the URL of a gallery ends in its path; it has no query and no fragment")
     auth = (url.username, url.password) if url.userinfo else settings.auth if trust else None
     base = url.copy_with(userinfo=b"", path=url.path.removesuffix("/") + "/")
     async with open_client(base, settings, auth=auth, header=settings.header if trust else ()) as client:
@@ -97,7 +98,13 @@ class HttpGallery:
                 if (parse_index := index_parser(media_type)) is not None:
                     index = await self._whole(chunks)
                     parsing = partial(parse_index, index, httpx.URL(self._url))
-                    found = await trio.to_thread.run_sync(parsing, abandon_on_cancel=True)
+                    found: list[str] | None = None
+                    # Of elements within elements without end a parser takes the square of the time.
+                    with trio.move_on_after(self._settings.timeout):
+                        found = await trio.to_thread.run_sync(parsing, abandon_on_cancel=True)
+                    if found is None:
+                        limit = f"{self._settings.timeout:g} s (--timeout)"
+                        raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
                     names = each(found)
                 elif media_type.startswith("text/"):
                     names = _names_of_lines(chunks)

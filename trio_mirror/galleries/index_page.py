@@ -39,7 +39,8 @@ def _parse_html(page: bytes, base: httpx.URL) -> list[str]:
 
     # Servers percent-encode what is not ASCII, so that the links are the same whatever the page's encoding.
     tree = LexborHTMLParser(page.decode("utf-8", "replace"))
-    links = [(anchor.attributes["href"] or "").strip() for anchor in tree.css("a[href]")]
+    # Of SVG's links, "xlink:href" matches as well, and is none of a page.
+    links = [(anchor.attributes.get("href") or "").strip() for anchor in tree.css("a[href]")]
     names = dict.fromkeys(name for link in links if (name := name_below(base, link)) is not None)
     files = [name for name in names if "/" not in name]
     folders = sum(name.find("/") == len(name) - 1 for name in names)

@@ -111,5 +111,6 @@ def main() -> None:
     # A reader that has seen enough, such as head, ends the command as it ends cat.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # A name that the terminal's encoding does not have is escaped, too.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app()

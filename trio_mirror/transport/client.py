@@ -100,16 +100,25 @@ async def open_client(
     )
     if auth is not None:
         # RFC 7617, section 2.
-        headers["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
-    chosen = httpx.Headers(list(header))
+        headers["Authorization"] = f"Basic {b64encode(_as_typed(':'.join(auth))).decode()}"
+    chosen = httpx.Headers([(name.encode("ascii"), _as_typed(value)) for name, value in header])
     kept = [field for field in headers.raw if field[0].decode("ascii") not in chosen]
     async with open_transport(base, partial(_tls_context, settings)) as transport:
         yield Client(transport, base, settings, [*kept, *chosen.raw])
 
 
+def _as_typed(text: str) -> bytes:
+    """UTF-8, in which the bytes of an argument or a variable that are none go out as they came in (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _tls_context(settings: Settings) -> ssl.SSLContext:
     if settings.insecure or settings.ca_file is None:
-        return httpx.create_ssl_context(verify=not settings.insecure)
+        try:
+            return httpx.create_ssl_context(verify=not settings.insecure)
+        except OSError as error:
+            variables = "SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE"
+            raise SettingsError(f"TLS cannot be set up: {error}; look at the environment's {variables}") from error
     try:
         return ssl.create_default_context(cafile=settings.ca_file)
     except (OSError, ssl.SSLError) as error:
@@ -343,8 +352,10 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
 
 
 def _encoded(fields: Mapping[str, str]) -> list[_RawField]:
-    # What came as _decoded_fields gave it goes back as it was.
-    return [(name.encode(), value.encode("iso-8859-1", "replace")) for name, value in fields.items()]
+    # What came as _decoded_fields gave it goes back as it was. What cannot have come so, as from a journal that was
+    # edited, begins no other field.
+    encoded = {name.encode(): value.encode("iso-8859-1", "replace") for name, value in fields.items()}
+    return [(name, value.translate(None, b"\r\n\0")) for name, value in encoded.items()]
 
 
 def _decoded_fields(raw: list[_RawField]) -> Fields:
@@ -423,7 +434,8 @@ async def _redirected(here: httpx.URL, response: httpx.Response) -> httpx.URL:
 
 def origin(url: httpx.URL) -> Origin:
     """The origin of a URL, with its scheme's default port filled in."""
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+    # Not httpx's `host`, which decodes IDNA and raises for what is none, such as "xn--0".
+    return url.scheme, url.raw_host.decode("ascii"), url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _origin_text(url: httpx.URL) -> str:

@@ -70,7 +70,7 @@ class PlainPool(httpx.AsyncBaseTransport):
 
     async def _connect(self, url: httpx.URL) -> Connection:
         try:
-            stream = await trio.open_tcp_stream(url.host, url.port or 80)
+            stream = await trio.open_tcp_stream(url.raw_host.decode("ascii"), url.port or 80)
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         # Trio looked the host up and tried its addresses side by side (RFC 8305); a plain socket goes on from there.
@@ -162,8 +162,28 @@ def _proxy_for(origin: httpx.URL) -> str | None:
     """The proxy that the environment names for an origin (``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
     proxies = getproxies()
     proxy = proxies.get(origin.scheme) or proxies.get("all")
-    if proxy is None or proxy_bypass(origin.host):
+    if proxy is None or proxy_bypass(origin.raw_host.decode("ascii")):
         return None
     if not proxy.startswith(("http://", "https://")):
         raise SettingsError(f"the environment's proxy for {origin.scheme}:// is neither http:// nor https://")
+    try:
+        parse_url(proxy)
+    except httpx.InvalidURL as error:
+        # It may hold a password, so that the message does not repeat it.
+        raise SettingsError(f"the environment's proxy for {origin.scheme}:// is no URL") from error
     return proxy
+
+
+def parse_url(text: str) -> httpx.URL:
+    """Reads a URL whose host can be looked up.
+
+    Raises:
+        httpx.InvalidURL: it is none: not in Unicode, say, or a label of its host is empty or too long.
+    """
+    try:
+        url = httpx.URL(text)
+        # What a look-up does with a name first (RFC 3490, section 4.1).
+        url.raw_host.decode("ascii").encode("idna")
+    except UnicodeError as error:
+        raise httpx.InvalidURL(str(error)) from error
+    return url

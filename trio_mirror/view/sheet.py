@@ -35,7 +35,10 @@ class Sheet:
         self._path = Path(path)
         self._sample = Sample(pictures)
         self._timeline = Timeline()
-        if self._path.is_dir() or not os.access(self._path.parent, os.W_OK):
+        # The page takes the place of what is there, which is to be no device. Unlike pathlib, os.path does not raise
+        # for a path that is too long.
+        is_other = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113
+        if is_other or not os.access(self._path.parent, os.W_OK):
             raise SettingsError(f"--sheet: {path} cannot be written; name a file in a folder that is there")
 
     def sample(self, name: str, before: bytes, after: bytes) -> None:

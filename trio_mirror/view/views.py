@@ -22,6 +22,10 @@ from trio_mirror.view.progress import Progress
 from trio_mirror.view.summary import Summary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.text import Text
+
     from trio_mirror.errors import OutputError
     from trio_mirror.model import Report, Result
     from trio_mirror.options import Options
@@ -119,11 +123,15 @@ class Views:
         if self._options.json:
             print(json.dumps(report.as_json(), indent=2))  # noqa: T201
         elif self._verbosity > -2:
-            console = self._console
-            if self._options.events != STDOUT:
+            lines = self._summary.lines(report, continuing(report, settings))
+            if self._options.events == STDOUT:
+                _print_lines(lines, self._console)
+            else:
                 console = Console(highlight=False, markup=False, emoji=False)
-            for line in self._summary.lines(report, continuing(report, settings)):
-                console.print(line, soft_wrap=True)
+                # Printed by ourselves: where nobody reads, the console would end the process.
+                with console.capture() as captured:
+                    _print_lines(lines, console)
+                print(captured.get(), end="")  # noqa: T201
 
     @property
     def _shows_progress(self) -> bool:
@@ -140,6 +148,11 @@ class Views:
             and self._options.log_format is LogFormat.TEXT
             and not (self._options.events == STDOUT and sys.stdout.isatty())
         )
+
+
+def _print_lines(lines: Iterable[Text], console: Console) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 async def _log_progress(progress: Progress) -> None:
