@@ -119,6 +119,19 @@ async def test_the_driver_gives_each_result_once_in_slices_of_any_size(
     assert (run.report.listed, run.report.mirrored, run.report.failed, run.in_flight) == (101, 100, 1, 0)
 
 
+async def test_what_workers_told_is_kept_when_the_block_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photos: Path
+) -> None:
+    monkeypatch.setattr("trio_mirror.cluster.open_ray", open_at_once)
+    journal = tmp_path / "run.journal"
+    async with open_mirror(photos, tmp_path / "out", cluster="local", slice=400, journal=str(journal)) as results:
+        await anext(results)
+
+    assert results.report.mirrored == 400
+    with read_journal(journal) as rows:
+        assert rows.summary().counts[Outcome.MIRRORED] == 400
+
+
 @with_ray
 def test_ray_on_this_machine_mirrors_the_built_in_gallery_and_says_nothing() -> None:
     done = ray_here("--json", "--slice", "4")

@@ -41,7 +41,9 @@ _GRACE = 10.0
 class NamedSlice:
     """Names of the list, each with what the journal knows of it, and how many of them have no result yet."""
 
-    def __init__(self, todo: Iterable[tuple[str, Entry | None]], take: Callable[[Result], Awaitable[None]]) -> None:
+    def __init__(
+        self, todo: Iterable[tuple[str, Entry | None]], take: Callable[[list[Result]], Awaitable[None]]
+    ) -> None:
         self.todo = dict(todo)
         self._take = take
 
@@ -52,10 +54,12 @@ class NamedSlice:
 
     async def tell(self, results: list[Result]) -> None:
         """Takes results; those of names that have theirs count for nothing."""
+        new = []
         for result in results:
             if result.name in self.todo:
                 del self.todo[result.name]
-                await self._take(result)
+                new.append(result)
+        await self._take(new)
 
     async def give_up(self, reason: str) -> None:
         """Ends all that is left as failed: it may work later."""
@@ -124,7 +128,7 @@ class ClusterRun(Run):
             sliced, to_hand_out = trio.open_memory_channel["NamedSlice"](0)
             ended, to_record = trio.open_memory_channel["Journey"](0)
             nursery.start_soon(self._produce, listed, ended.clone())
-            nursery.start_soon(self._slice, to_slice, sliced, partial(self._take_result, ended))
+            nursery.start_soon(self._slice, to_slice, sliced, partial(self._take_results, ended))
             nursery.start_soon(self._hand_out, to_hand_out, ended)
             nursery.start_soon(self._record, to_record)
             nursery.start_soon(self._keeper.keep)
@@ -135,7 +139,7 @@ class ClusterRun(Run):
         self,
         to_slice: trio.MemoryReceiveChannel[Journey],
         sliced: trio.MemorySendChannel[NamedSlice],
-        take: Callable[[Result], Awaitable[None]],
+        take: Callable[[list[Result]], Awaitable[None]],
     ) -> None:
         # A drained dispatcher takes no more slices.
         with to_slice, sliced, suppress(trio.BrokenResourceError):
@@ -159,11 +163,17 @@ class ClusterRun(Run):
         with ended:
             await self._dispatcher.run(to_hand_out)
 
-    async def _take_result(self, ended: trio.MemorySendChannel[Journey], result: Result) -> None:
-        self.passed.update(stages_passed(result))
-        journey = Journey(result.name, given=result)
-        await self._tokens.acquire_on_behalf_of(journey)
-        await ended.send(journey)
+    async def _take_results(self, ended: trio.MemorySendChannel[Journey], results: list[Result]) -> None:
+        journeys = [Journey(result.name, given=result, outcome=result.outcome) for result in results]
+        for index, journey in enumerate(journeys):
+            self.passed.update(stages_passed(results[index]))
+            try:
+                await self._tokens.acquire_on_behalf_of(journey)
+                await ended.send(journey)
+            except trio.Cancelled:
+                for left in journeys[index:]:
+                    self._cut_off(left)
+                raise
 
 
 def _settings_of_one_worker(settings: Settings) -> Settings:

@@ -148,7 +148,7 @@ def _seconds_of_a_name() -> float:
 def _bytes_of_a_name() -> float:
     """Bytes of the driver for one name in flight."""
 
-    async def take(_: Result) -> None:
+    async def take(_: list[Result]) -> None:
         pass
 
     numbers, size = count(), Settings().slice
