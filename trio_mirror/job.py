@@ -188,14 +188,23 @@ class _Stops:
 
 async def _print_names(source: str, settings: Settings) -> None:
     async with open_names(source, settings) as names:
-        with stdout_written():
-            async for name in names:
-                try:
-                    check_name(name)
-                except NameRefusedError as error:
-                    _log.warning("%s: would fail: %s", name, error)
-                else:
-                    _print(name)
+        try:
+            with stdout_written():
+                async for name in names:
+                    _print_name(name)
+        except OutputError as error:
+            # A reader that has seen enough, such as head, is nothing to tell of.
+            if not isinstance(error.__cause__, BrokenPipeError):
+                raise
+
+
+def _print_name(name: str) -> None:
+    try:
+        check_name(name)
+    except NameRefusedError as error:
+        _log.warning("%s: would fail: %s", name, error)
+    else:
+        _print(name)
 
 
 @asynccontextmanager
