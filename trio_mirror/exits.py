@@ -42,7 +42,7 @@ class ExitCode(IntEnum):
     UNKNOWN = 8
     """Some uploads have an unknown outcome."""
     DISK = 10
-    """The disk is full, or the journal, the events, the log or the sheet cannot be written."""
+    """The disk is full, or the journal, the events, the log, the sheet or standard output cannot be written."""
     INTERRUPTED = 130
     """Ended by SIGINT (128 + 2)."""
     TERMINATED = 143

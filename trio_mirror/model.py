@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     """The target does not have it, and the error says why."""
     UNKNOWN = "unknown"
-    """It was sent and no answer came back: the target may have it or not."""
+    """It was sent and no answer came back, or its worker process died: the target may have it or not."""
 
 
 class Stage(StrEnum):
