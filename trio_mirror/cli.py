@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -17,6 +16,7 @@ from trio_mirror.errors import OutputError, SettingsError
 from trio_mirror.exits import ExitCode
 from trio_mirror.fields import Panel, option_name
 from trio_mirror.names import printable
+from trio_mirror.streams import prepare_streams, stdout_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +160,7 @@ def mirror_gallery(
         options, settings = build(chosen)
     except SettingsError as error:
         _end(ExitCode.USAGE, str(error))
-    from trio_mirror.job import Job, run_job, stdout_written
+    from trio_mirror.job import Job, run_job
 
     if show_config:
         try:
@@ -193,16 +193,5 @@ def main() -> None:
     # Pillow reads this when it is imported, in our worker processes too. By default it gives each raster's memory back
     # to the system, and a page fault for every 4 KiB of the next one costs a re-encoded picture a fifth of its time.
     os.environ.setdefault("PILLOW_BLOCKS_MAX", "8")
-    _open_missing_streams()
-    # What the terminal's encoding does not have is escaped, as on stderr.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    prepare_streams()
     app()
-
-
-def _open_missing_streams() -> None:
-    """Throws away what is said to nobody. Were descriptor 1 or 2 left free, a file that is opened would become it."""
-    for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        if getattr(sys, name) is None:
-            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open as long as the process)
-            os.dup2(stream.fileno(), descriptor)
-            setattr(sys, name, stream)

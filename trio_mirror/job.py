@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import gc
-import io
 import logging
-import os
 import signal
-import sys
 import tempfile
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import stamina.instrumentation
 import trio
@@ -23,12 +20,11 @@ from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, Setti
 from trio_mirror.exits import ExitCode, exit_code_of
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline import Run, open_names, open_run
+from trio_mirror.streams import own_stderr, stdout_written
 from trio_mirror.view.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from _typeshed import ReadableBuffer
+    from collections.abc import AsyncIterator
 
     from trio_mirror.model import Report
     from trio_mirror.options import Options
@@ -49,7 +45,7 @@ class Job:
 
 def run_job(job: Job) -> ExitCode:
     """Does the job; results go to stdout, everything else to stderr."""
-    with _own_stderr(quiet_libraries=not job.options.debug) as stderr:
+    with own_stderr(quiet_libraries=not job.options.debug) as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
         try:
             views = Views(job.options, job.verbosity, console)
@@ -67,55 +63,6 @@ def run_job(job: Job) -> ExitCode:
             # It came before the first or after the last moment at which signals are watched.
             pass
         return code
-
-
-@contextmanager
-def _own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
-    """Gives stderr for our own lines.
-
-    libtiff and libjpeg write straight to file descriptor 2 what they think of a damaged picture, in no form
-    that names it. The result of that picture says it better, so their lines are thrown away.
-    """
-    if not quiet_libraries:
-        yield sys.stderr
-        return
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        raw = io.BufferedWriter(_Heedless(kept, "w", closefd=False))
-        with io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace") as stderr:
-            os.dup2(nowhere, 2)
-            yield stderr
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-class _Heedless(io.FileIO):
-    """A file whose lines are lost where it cannot take them: no run ends because nobody hears of it."""
-
-    def write(self, data: ReadableBuffer) -> int:
-        with suppress(OSError):
-            return super().write(data)
-        return len(memoryview(data))
-
-
-@contextmanager
-def stdout_written() -> Iterator[None]:
-    """Makes sure that what is printed in the block is written.
-
-    Raises:
-        OutputError: standard output takes no more: its disk is full, or its reader has gone.
-    """
-    try:
-        yield
-        sys.stdout.flush()
-    except OSError as error:
-        # What is left in its buffer would fail once more, at exit.
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
 async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:

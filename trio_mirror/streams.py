@@ -1,0 +1,78 @@
+"""Standard output and standard error of the command line, whatever they lead to."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from trio_mirror.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _typeshed import ReadableBuffer
+
+
+def prepare_streams() -> None:
+    """Makes stdout and stderr such that anything can be printed, where they are closed or know few characters."""
+    # What is said to nobody is thrown away. Were descriptor 1 or 2 left free, a file that is opened would become it.
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open as long as the process)
+            os.dup2(stream.fileno(), descriptor)
+            setattr(sys, name, stream)
+    # What the terminal's encoding does not have is escaped, as on stderr.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+@contextmanager
+def own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
+    """Gives stderr for our own lines.
+
+    libtiff and libjpeg write straight to file descriptor 2 what they think of a damaged picture, in no form
+    that names it. The result of that picture says it better, so their lines are thrown away.
+    """
+    if not quiet_libraries:
+        yield sys.stderr
+        return
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        raw = io.BufferedWriter(_Heedless(kept, "w", closefd=False))
+        with io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace") as stderr:
+            os.dup2(nowhere, 2)
+            yield stderr
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+class _Heedless(io.FileIO):
+    """A file whose lines are lost where it cannot take them: no run ends because nobody hears of it."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        with suppress(OSError):
+            return super().write(data)
+        return len(memoryview(data))
+
+
+@contextmanager
+def stdout_written() -> Iterator[None]:
+    """Makes sure that what is printed in the block is written.
+
+    Raises:
+        OutputError: standard output takes no more: its disk is full, or its reader has gone.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in its buffer would fail once more, at exit.
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
