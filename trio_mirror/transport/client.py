@@ -22,7 +22,7 @@ from trio_mirror.errors import MirrorError, SettingsError
 from trio_mirror.names import printable
 from trio_mirror.transport.coding import ACCEPTED, CodingError, Decoder
 from trio_mirror.transport.digest import digest_of
-from trio_mirror.transport.pool import open_transport
+from trio_mirror.transport.pool import host_of, open_transport
 from trio_mirror.transport.retry import parse_http_date, parse_retry_after
 from trio_mirror.units import format_size
 
@@ -434,8 +434,7 @@ async def _redirected(here: httpx.URL, response: httpx.Response) -> httpx.URL:
 
 def origin(url: httpx.URL) -> Origin:
     """The origin of a URL, with its scheme's default port filled in."""
-    # Not httpx's `host`, which decodes IDNA and raises for what is none, such as "xn--0".
-    return url.scheme, url.raw_host.decode("ascii"), url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, host_of(url), url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _origin_text(url: httpx.URL) -> str:

@@ -70,7 +70,7 @@ class PlainPool(httpx.AsyncBaseTransport):
 
     async def _connect(self, url: httpx.URL) -> Connection:
         try:
-            stream = await trio.open_tcp_stream(url.raw_host.decode("ascii"), url.port or 80)
+            stream = await trio.open_tcp_stream(host_of(url), url.port or 80)
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         # Trio looked the host up and tried its addresses side by side (RFC 8305); a plain socket goes on from there.
@@ -162,7 +162,7 @@ def _proxy_for(origin: httpx.URL) -> str | None:
     """The proxy that the environment names for an origin (``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
     proxies = getproxies()
     proxy = proxies.get(origin.scheme) or proxies.get("all")
-    if proxy is None or proxy_bypass(origin.raw_host.decode("ascii")):
+    if proxy is None or proxy_bypass(host_of(origin)):
         return None
     if not proxy.startswith(("http://", "https://")):
         raise SettingsError(f"the environment's proxy for {origin.scheme}:// is neither http:// nor https://")
@@ -174,6 +174,11 @@ def _proxy_for(origin: httpx.URL) -> str | None:
     return proxy
 
 
+def host_of(url: httpx.URL) -> str:
+    """The host of a URL as it is looked up. httpx's own decodes IDNA, and raises for what is none, such as "xn--0"."""
+    return url.raw_host.decode("ascii")
+
+
 def parse_url(text: str) -> httpx.URL:
     """Reads a URL whose host can be looked up.
 
@@ -183,7 +188,7 @@ def parse_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
         # What a look-up does with a name first (RFC 3490, section 4.1).
-        url.raw_host.decode("ascii").encode("idna")
+        host_of(url).encode("idna")
     except UnicodeError as error:
         raise httpx.InvalidURL(str(error)) from error
     return url
