@@ -19,9 +19,8 @@ from trio_mirror.dispatch import LOSSES, Dispatcher
 from trio_mirror.journey import Journey
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.names import is_url
-from trio_mirror.pipeline import Run
 from trio_mirror.ray_engine import open_ray
-from trio_mirror.slices import SliceJob, settings_of_slices, slice_job, stages_passed
+from trio_mirror.slices import SliceJob, SplitRun, settings_of_slices, slice_job, stages_passed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -68,7 +67,7 @@ class NamedSlice:
         await self.tell([Result(name=name, **failed) for name in self.todo])
 
 
-class ClusterRun(Run):
+class ClusterRun(SplitRun):
     """A run whose stages work on a cluster.
 
     Raises:
@@ -164,16 +163,13 @@ class ClusterRun(Run):
             await self._dispatcher.run(to_hand_out)
 
     async def _take_results(self, ended: trio.MemorySendChannel[Journey], results: list[Result]) -> None:
-        journeys = [Journey(result.name, given=result, outcome=result.outcome) for result in results]
-        for index, journey in enumerate(journeys):
-            self.passed.update(stages_passed(results[index]))
-            try:
-                await self._tokens.acquire_on_behalf_of(journey)
-                await ended.send(journey)
-            except trio.Cancelled:
-                for left in journeys[index:]:
-                    self._cut_off(left)
-                raise
+        async def give(journey: Journey) -> None:
+            assert journey.given is not None
+            self.passed.update(stages_passed(journey.given))
+            await self._tokens.acquire_on_behalf_of(journey)
+            await ended.send(journey)
+
+        await self._give_out([Journey(it.name, given=it, outcome=it.outcome) for it in results], give)
 
 
 def _settings_of_one_worker(settings: Settings) -> Settings:

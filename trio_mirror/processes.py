@@ -17,9 +17,8 @@ import trio
 
 from trio_mirror.errors import GalleryError
 from trio_mirror.model import Outcome, Result, Stage
-from trio_mirror.pipeline import Run
 from trio_mirror.settings import available_cores
-from trio_mirror.slices import open_slice, settings_of_slices, slice_job, stages_passed
+from trio_mirror.slices import SplitRun, open_slice, settings_of_slices, slice_job, stages_passed
 
 if TYPE_CHECKING:
     from trio_mirror.galleries import Gallery, Place
@@ -36,7 +35,7 @@ _SLICE_PICTURES = 8
 _GATHER_SECONDS = 0.05
 
 
-class ProcessRun(Run):
+class ProcessRun(SplitRun):
     """A run whose stages work in other processes.
 
     Raises:
@@ -78,20 +77,11 @@ class ProcessRun(Run):
                     while len(journeys) < size:
                         journeys.append(await to_mirror.receive())
                 started = trio.current_time()
-                await self._give_out(await self._results_of(journeys), ended)
+                await self._give_out(await self._results_of(journeys), ended.send)
                 pace = len(journeys) / max(trio.current_time() - started, 0.001)
                 seconds = max(_SLICE_SECONDS, _SLICE_PICTURES * _seconds_of_one(journeys))
                 seconds = min(seconds, self._settings.drain / 2)
                 size = min(max(smallest, int(pace * seconds)), _LARGEST_SLICE)
-
-    async def _give_out(self, ready: list[Journey], ended: trio.MemorySendChannel[Journey]) -> None:
-        for index, journey in enumerate(ready):
-            try:
-                await ended.send(journey)
-            except trio.Cancelled:
-                for left in ready[index:]:
-                    self._cut_off(left)
-                raise
 
     async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
         """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""

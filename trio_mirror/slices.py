@@ -10,13 +10,15 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+import trio
+
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import Gallery, open_galleries
 from trio_mirror.galleries.listing import each
 from trio_mirror.pipeline import Run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from os import PathLike
 
     from trio_mirror.galleries import Place
@@ -74,6 +76,20 @@ def settings_of_slices(settings: Settings, *, concurrency: int, flip_threads: in
         max_bytes_total=None,
         retry_failed=False,
     )
+
+
+class SplitRun(Run):
+    """A run whose stages work elsewhere, on slices."""
+
+    async def _give_out(self, ready: list[Journey], give: Callable[[Journey], Awaitable[None]]) -> None:
+        """Gives on what workers have ended; a run that is cancelled meanwhile counts what is left of it at once."""
+        for index, journey in enumerate(ready):
+            try:
+                await give(journey)
+            except trio.Cancelled:
+                for left in ready[index:]:
+                    self._cut_off(left)
+                raise
 
 
 def stages_passed(result: Result) -> list[Stage]:
