@@ -160,8 +160,6 @@ def mirror_gallery(
         options, settings = build(chosen)
     except SettingsError as error:
         _end(ExitCode.USAGE, str(error))
-    from trio_mirror.job import Job, run_job
-
     if show_config:
         try:
             with stdout_written():
@@ -169,6 +167,8 @@ def mirror_gallery(
         except OutputError as error:
             _end(ExitCode.DISK, str(error))
         return
+    from trio_mirror.job import Job, run_job
+
     try:
         code = run_job(Job(options=options, settings=settings, verbosity=verbose - quiet))
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ from trio_mirror.exits import ExitCode
 from trio_mirror.journal import merge_journals, read_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
+from trio_mirror.streams import prepare_streams
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
@@ -110,7 +111,5 @@ def main() -> None:
     """Runs ``trio-mirror-journal`` and exits."""
     # A reader that has seen enough, such as head, ends the command as it ends cat.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    # A name that the terminal's encoding does not have is escaped, too.
-    if sys.stdout is not None:
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    prepare_streams()
     app()
