@@ -15,6 +15,7 @@ import logging
 import math
 import os
 import pickle
+import threading
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from trio_mirror.errors import ClusterError, SettingsError
 from trio_mirror.threads import WorkerThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from trio_mirror.cluster import NamedSlice
     from trio_mirror.slices import SliceJob
@@ -67,10 +68,13 @@ async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
         raise SettingsError("--cluster: this process uses Ray already; run trio-mirror in another", field="cluster")
     # What Ray starts on this machine is killed by Linux when the thread that started it ends (prctl(2),
     # PR_SET_PDEATHSIG), and a thread that Trio lends for one call ends when it has been idle for some seconds.
-    lasting = WorkerThreads(1, _REACHING)
+    lasting, engine, given_up = WorkerThreads(1, _REACHING), RayEngine(), threading.Event()
     async with lasting.working():
-        await _reach(address, job, lasting)
-        engine = RayEngine()
+        try:
+            await _reach(address, partial(_connect, address, job, given_up), lasting)
+        except BaseException:
+            given_up.set()
+            raise
         try:
             await trio.to_thread.run_sync(engine.open)
             yield engine
@@ -80,7 +84,7 @@ async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
                 await lasting.run(engine.close)
 
 
-async def _reach(address: str, job: SliceJob, lasting: WorkerThreads) -> None:
+async def _reach(address: str, connect: Callable[[], None], lasting: WorkerThreads) -> None:
     unreachable = ClusterError(f"--cluster: {address} cannot be reached within {_REACHING:g} s")
     try:
         with trio.fail_after(_REACHING):
@@ -89,14 +93,14 @@ async def _reach(address: str, job: SliceJob, lasting: WorkerThreads) -> None:
                 host, _, port = address.removeprefix("ray://").rpartition(":")
                 async with await trio.open_tcp_stream(host.strip("[]"), int(port)):
                     pass
-            await lasting.run(partial(_connect, address, job))
+            await lasting.run(connect)
     except trio.TooSlowError as error:
         raise unreachable from error
     except OSError as error:
         raise ClusterError(f"--cluster: {address} cannot be reached: {error}") from error
 
 
-def _connect(address: str, job: SliceJob) -> None:
+def _connect(address: str, job: SliceJob, given_up: threading.Event) -> None:
     import ray
 
     packed = base64.b64encode(pickle.dumps(job)).decode("ascii")
@@ -118,6 +122,9 @@ def _connect(address: str, job: SliceJob) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise ClusterError(f"--cluster: {address} cannot be used: {first_line}") from error
+    if given_up.is_set():
+        # A driver whose cluster goes away is ended by Ray, and this one's would go away with this thread.
+        ray.shutdown()
 
 
 class RayEngine:
