@@ -67,7 +67,7 @@ async def test_a_job_that_takes_too_long_costs_its_caller_no_thread(
 ) -> None:
     def outlast_the_timeout() -> None:
         trio.from_thread.run_sync(mock_clock.jump, 61)
-        hang.wait()
+        hang.wait(60)
 
     threads = WorkerThreads(1, timeout=60)
     async with threads.working():
