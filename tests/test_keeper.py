@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import trio
+import trio.testing
 
 from trio_mirror.journal import Journal, open_journal
 from trio_mirror.keeper import Keeper
@@ -43,6 +44,23 @@ async def test_a_result_that_arrives_as_the_run_is_cancelled_is_kept(tmp_path: P
 
         assert scope.cancelled_caught
         assert list(journal.names([Outcome.MIRRORED])) == ["a.png"]
+
+
+async def test_a_result_is_written_though_no_other_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
+) -> None:
+    written = trio.Event()
+    monkeypatch.setattr(Journal, "record", lambda *_: trio.from_thread.run_sync(written.set))
+    with journal_in(tmp_path) as journal:
+        keeper = Keeper(journal, no_error)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keeper.keep)
+            await keeper.add(mirrored("a.png"))
+            await trio.testing.wait_all_tasks_blocked()
+            assert not written.is_set()
+            mock_clock.jump(0.1)
+            await written.wait()
+            nursery.cancel_scope.cancel()
 
 
 async def test_results_that_wait_for_a_slow_disk_as_the_run_is_cancelled_are_kept(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import multiprocessing
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,13 +58,6 @@ async def test_there_is_one_journal_and_it_resumes(photos: Path, tmp_path: Path)
     assert (again.skipped, again.mirrored, again.failed) == (54, 54, 12)
     with read_journal(Path(journal)) as rows:
         assert rows.summary().counts[Outcome.MIRRORED] == 108
-
-
-def workers() -> list[int]:
-    children = [
-        child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 @pytest.mark.parametrize(("seconds", "largest"), [(0.01, 400), (1.0, 64), (4.0, 30)])
@@ -143,8 +136,8 @@ async def test_of_a_process_that_dies_the_slice_is_unknown_and_the_run_goes_on(t
         # This upload has come and gets no answer, so that one of the two has something under way.
         while lost not in gallery.stored:  # noqa: ASYNC110 (what serves has no event for it)
             await trio.sleep(0.01)
-        for worker in workers():
-            os.kill(worker, signal.SIGKILL)
+        for worker in multiprocessing.active_children():
+            worker.kill()
 
     async with serve(gallery) as url, open_mirror(url, processes=2) as results, trio.open_nursery() as nursery:
         nursery.start_soon(kill_the_workers)
