@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -214,6 +215,7 @@ async def test_a_page_that_takes_too_long_to_read_is_an_error(
     # The clock takes the thread that parses for idleness, and leaps.
     with pytest.raises(ListError, match=rf"{BASE} is an index page that took longer than 30 s \(--timeout\)"):
         await mirror(BASE, retries=0)
+    assert trio.current_time() == pytest.approx(30)
     the_test_is_over.set()
 
 
