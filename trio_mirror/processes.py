@@ -2,9 +2,10 @@
 
 For small pictures on many cores, where one event loop is the limit. Each slice is mirrored by this very
 pipeline in a process of its own, and its results come back as a whole. Slices are sized to take about half a
-second, so that progress is seen, a drain ends soon, and no process waits long for the last one; but several times
-as long as one picture takes, where that is far away, for at the end of a slice ever fewer are under way. A process
-that is killed takes the results of its slice with it, so that a slice is to end well within a drain.
+second, so that progress is seen, a drain ends soon, and no process waits long for the last one; yet no less than
+several times as long as one picture, which a distant server makes slow, since towards the end of a slice ever fewer
+are under way. A process that is killed takes the results of its slice with it, so a slice should end well within a
+drain.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
+import trio_parallel
 
 from trio_mirror.errors import GalleryError
 from trio_mirror.model import Outcome, Result, Stage
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 _LARGEST_SLICE = 2_000
 _SLICE_SECONDS = 0.5
 _SLICE_PICTURES = 8
-"""So many times as long as one picture takes a slice is, at least."""
+"""How many times as long as one picture a slice takes, at least."""
 # Seconds that a slice waits for more names before it goes as it is.
 _GATHER_SECONDS = 0.05
 
@@ -85,8 +87,6 @@ class ProcessRun(SplitRun):
 
     async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
         """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""
-        import trio_parallel
-
         todo = [(journey.name, journey.known) for journey in journeys]
         error: GalleryError | None = None
         try:

@@ -15,6 +15,7 @@ import logging
 import math
 import os
 import pickle
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,7 @@ _INSTALL = "pip install 'trio-mirror[cluster]'"
 _REACHING, _CLOSING = 30.0, 15.0
 # Seconds between two looks at what the cluster has.
 _COUNTING = 1.0
-# Seconds that one look at the tasks takes at most: so long a cancelled run may have to wait for it.
+# Seconds that one look at the tasks takes at most, for which a cancelled run may have to wait.
 _LOOK = 0.2
 # Seconds in which the desk must answer, and for which it may be away: Ray starts it anew if its node is lost.
 _ANSWER, _AWAY = 5.0, 60.0
@@ -182,8 +183,6 @@ class RayEngine:
 
     def _look(self) -> list[Told | Ended | Lost]:
         """What tasks have come to their end."""
-        import time
-
         import ray
 
         if not self._tasks:

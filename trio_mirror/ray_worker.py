@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trio_mirror.model import Result
     from trio_mirror.slices import Slice, SliceJob, SliceRun
 
-# Seconds between two talks with the desk: so old the orders may be that a worker follows.
+# Seconds between two talks with the desk, and the age that a worker's orders may reach.
 _INTERVAL = 1.0
 
 

@@ -1,7 +1,7 @@
 """One HTTP exchange at a time: its deadline, its limits, its redirects, and httpx's errors in our words.
 
-This is the one place that knows httpx's client classes and exceptions. An exchange that fails is an
-`ExchangeError`; galleries turn it into the error of a picture or of the list.
+Galleries know only the URLs of httpx. To them an exchange that fails is an `ExchangeError`, which they turn into the
+error of a picture or of the list.
 """
 
 from __future__ import annotations

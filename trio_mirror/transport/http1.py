@@ -19,7 +19,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A head comes with a small picture behind it. What follows of a known length is large, and few reads of much cost
+# A head comes with a small picture behind it. What follows of a known length is large, and a few large reads cost
 # least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.
 _READ_BYTES = 64 * 1024
 _BODY_READ_BYTES = 256 * 1024
