@@ -26,7 +26,7 @@ from trio_mirror.model import Result, Stage
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from trio_mirror.slices import Slice, SliceJob
+    from trio_mirror.slices import SliceJob, Todo
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture_o
     names.write_text("".join(f"{number}.png\n" for number in range(1_000)))
     sizes: list[int] = []
 
-    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+    async def worker(_: object, __: SliceJob, todo: Todo, **___: bool) -> tuple[list[Result], None]:
         sizes.append(len(todo))
         await trio.sleep(seconds * len(todo) / 8)  # eight at once
         how: dict[str, Any] = {
@@ -96,7 +96,7 @@ async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
 ) -> None:
     given = 0
 
-    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+    async def worker(_: object, __: SliceJob, todo: Todo, **___: bool) -> tuple[list[Result], None]:
         nonlocal given
         given += len(todo)
         await trio.lowlevel.checkpoint()
@@ -115,7 +115,7 @@ async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
 async def test_a_name_that_a_drain_keeps_from_its_slice_is_not_in_flight(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
-    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+    async def worker(_: object, __: SliceJob, todo: Todo, **___: bool) -> tuple[list[Result], None]:
         await trio.sleep(1)
         return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo], None
 

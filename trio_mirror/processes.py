@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trio_mirror.journal import Journal
     from trio_mirror.journey import Journey
     from trio_mirror.settings import Settings
-    from trio_mirror.slices import Slice, SliceJob
+    from trio_mirror.slices import SliceJob, Todo
 
 _LARGEST_SLICE = 2_000
 _SLICE_SECONDS = 0.5
@@ -107,7 +107,7 @@ class ProcessRun(SplitRun):
         return [journey for journey in journeys if journey.given is not None]
 
 
-def mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError | None]:
+def mirror_slice(job: SliceJob, todo: Todo) -> tuple[list[Result], GalleryError | None]:
     """Mirrors some pictures in this process.
 
     Returns:
@@ -118,7 +118,7 @@ def mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError
     return trio.run(_mirror_slice, job, todo)
 
 
-async def _mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError | None]:
+async def _mirror_slice(job: SliceJob, todo: Todo) -> tuple[list[Result], GalleryError | None]:
     results: list[Result] = []
     async with open_slice(job, todo) as run:
         try:
