@@ -11,7 +11,7 @@ drain.
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -23,6 +23,8 @@ from trio_mirror.settings import available_cores
 from trio_mirror.slices import SplitRun, open_slice, settings_of_slices, slice_job, stages_passed
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from trio_mirror.galleries import Gallery, Place
     from trio_mirror.journal import Journal
     from trio_mirror.journey import Journey
@@ -55,6 +57,22 @@ class ProcessRun(SplitRun):
         # What is in flight here are names: two slices for each process. Pictures are bounded where they are.
         super().__init__(source, target, settings, journal, tokens=2 * settings.processes * _LARGEST_SLICE)
         self._job = slice_job(places, _settings_of_one_process(settings), "--processes")
+        # By default there are as many at once as cores, however many were asked for.
+        self._limiter = trio.CapacityLimiter(settings.processes)
+        self._workers: trio_parallel.WorkerContext
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Does the work while the block lasts, and ends the processes with it."""
+        opening = trio_parallel.open_worker_context()
+        self._workers = await opening.__aenter__()
+        try:
+            async with super().working():
+                yield
+        finally:
+            # One that was killed while it had nothing to do is no error, and hides none.
+            with suppress(trio_parallel.BrokenWorkerError):
+                await opening.__aexit__(None, None, None)
 
     async def _join_stages(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -91,7 +109,9 @@ class ProcessRun(SplitRun):
         error: GalleryError | None = None
         try:
             # A cancelled run kills its processes; what they had under way is counted as left in flight.
-            results, error = await trio_parallel.run_sync(mirror_slice, self._job, todo, kill_on_cancel=True)
+            results, error = await self._workers.run_sync(
+                mirror_slice, self._job, todo, kill_on_cancel=True, limiter=self._limiter
+            )
         except trio_parallel.BrokenWorkerError:
             died = "its worker process died, out of memory or killed: the target may have it or not"
             how: dict[str, Any] = {"outcome": Outcome.UNKNOWN, "stage": Stage.UPLOAD, "error": died, "transient": True}
