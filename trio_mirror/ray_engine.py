@@ -112,7 +112,7 @@ def _connect(address: str, job: SliceJob) -> None:
     }
     if address == "local":
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    # Ray prints what it thinks of lost nodes to stdout, which is for results; they tell of it themselves.
+    # Ray prints warnings of lost nodes to stdout, which is for results; those tell what was lost.
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
     try:
         ray.init(address, **options)
@@ -139,7 +139,7 @@ class RayEngine:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         desk = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_desk_class())
         self._desk = desk.remote()
-        # Ray runs a task again by itself from its start; we do, without what was told.
+        # By itself Ray would run a lost task again from its start; we hand out again only what was not told.
         self._mirror = ray.remote(num_cpus=1, max_retries=0)(_slice_task())
         self._count()
 

@@ -35,7 +35,7 @@ _444 = 0
 # How much closer tables of half the steps come, about, and how often they are made finer before sampling is.
 _DECIBELS_PER_HALVING = 3.0
 _FINER_TABLES = 3
-# In pixels. What is as small may be a thumbnail, which has to go into its old place.
+# In pixels. A picture as small as this may be a thumbnail, which has to fit into its old place.
 _SMALL = 1 << 17
 # Bytes that Pillow reads and writes at once. It can read no arithmetic coding beyond its first block.
 _PILLOWS_BLOCK = 65_536
