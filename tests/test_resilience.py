@@ -20,22 +20,12 @@ from tests.pictures import png
 from trio_mirror import JournalError, Outcome, Picture, Report, StorageError, UnknownUploadError, mirror, open_mirror
 from trio_mirror.galleries.directory import DirectoryGallery
 from trio_mirror.journal import Journal, read_journal
-from trio_mirror.model import Flipped
 
 BASE = "http://gallery.example/images/"
 Install = Callable[[Handler], list[httpx.Request]]
 
 
-@pytest.fixture(autouse=True)
-def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps the flip out of its thread: the clock would take a running thread for idleness."""
-
-    async def run_at_once(self: object, work: Callable[[], object]) -> object:
-        await trio.lowlevel.checkpoint()
-        return work()
-
-    monkeypatch.setattr("trio_mirror.stages.WorkerThreads.run", run_at_once)
-    monkeypatch.setattr("trio_mirror.stages.flip", lambda data, **_: Flipped(data[::-1], "image/png", lossless=True))
+pytestmark = pytest.mark.usefixtures("instant_flip")
 
 
 class Script:

@@ -50,9 +50,7 @@ def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | N
     chosen = {}
     if file is not None or os.path.exists(CONFIG_FILE):  # noqa: PTH110 (false, too, where nothing may be looked at)
         chosen = read_config(file or CONFIG_FILE)
-    chosen |= {
-        name: Chosen(value, variable_name(name)) for name, value in from_environment(environ, all_settings()).items()
-    }
+    chosen |= {name: Chosen(value, variable_name(name)) for name, value in from_environment(environ).items()}
     return chosen | {name: Chosen(value, option_name(name)) for name, value in options.items()}
 
 
@@ -80,18 +78,14 @@ def variable_name(field_name: str) -> str:
     return f"TRIO_MIRROR_{field_name.upper()}"
 
 
-def from_environment(environ: Mapping[str, str], table: Mapping[str, Setting] | None = None) -> dict[str, Any]:
-    """Reads the fields that ``TRIO_MIRROR_<FIELD>`` variables set; a repeatable one holds one value a line.
-
-    Args:
-        environ: the environment.
-        table: the fields to look for; none means those of `Settings`.
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Reads what ``TRIO_MIRROR_<FIELD>`` variables set; a repeatable one holds one value a line.
 
     Raises:
         SettingsError: a value that cannot be read, its variable named.
     """
     values = {}
-    for name, setting in (settings_table() if table is None else table).items():
+    for name, setting in all_settings().items():
         variable = variable_name(name)
         if text := environ.get(variable):
             try:

@@ -145,7 +145,7 @@ class Report:
     seconds: float = 0.0
     """How long the run took, or has taken so far."""
     stopped_by: str | None = None
-    """What ended the run before all was done: the name of a setting, or ``drain``."""
+    """What ended the run before all was done: a setting's name, ``signal``, ``error`` or the caller's ``drain``."""
     failures: list[Result] = field(default_factory=list)
     """The first `KEPT_FAILURES` results that failed or are unknown."""
 

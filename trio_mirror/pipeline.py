@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Where none of them is taken, the event loop stands still while so many names go by.
+# How many names go by, where none of them is taken, before other tasks have their turn.
 _NAMES_AT_ONCE = 500
 
 

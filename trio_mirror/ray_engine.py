@@ -16,6 +16,7 @@ import math
 import os
 import pickle
 import threading
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,7 @@ _INSTALL = "pip install 'trio-mirror[cluster]'"
 _REACHING, _CLOSING = 30.0, 15.0
 # Seconds between two looks at what the cluster has.
 _COUNTING = 1.0
-# Seconds that one look at the tasks takes at most: so long a cancelled run may have to wait for it.
+# Seconds that one look at the tasks takes at most, for which a cancelled run may have to wait.
 _LOOK = 0.2
 # Seconds in which the desk must answer, and for which it may be away: Ray starts it anew if its node is lost.
 _ANSWER, _AWAY = 5.0, 60.0
@@ -115,7 +116,7 @@ def _connect(address: str, job: SliceJob, given_up: threading.Event) -> None:
     }
     if address == "local":
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    # Ray prints what it thinks of lost nodes to stdout, which is for results; they tell of it themselves.
+    # Ray prints warnings of lost nodes to stdout, which is for results; those tell what was lost.
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
     try:
         ray.init(address, **options)
@@ -145,7 +146,7 @@ class RayEngine:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         desk = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_desk_class())
         self._desk = desk.remote()
-        # Ray runs a task again by itself from its start; we do, without what was told.
+        # By itself Ray would run a lost task again from its start; we hand out again only what was not told.
         self._mirror = ray.remote(num_cpus=1, max_retries=0)(_slice_task())
         self._count()
 
@@ -189,8 +190,6 @@ class RayEngine:
 
     def _look(self) -> list[Told | Ended | Lost]:
         """What tasks have come to their end."""
-        import time
-
         import ray
 
         if not self._tasks:

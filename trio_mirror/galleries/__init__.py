@@ -127,7 +127,7 @@ async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None
 def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
     """Where the list of names is, if the source is one and not a gallery."""
     shown = "standard input" if source == STDIN else hide_credentials(str(source))
-    # os.path holds what may not be looked at, and a path that is too long, for what is not there; pathlib raises.
+    # For what may not be looked at, or a path that is too long, os.path says that it is not there; pathlib raises.
     if isinstance(source, Gallery) or is_url(str(source)) or os.path.isdir(source):  # noqa: PTH112
         if base is not None:
             example = f"trio-mirror names.txt --base {hide_credentials(base)}"

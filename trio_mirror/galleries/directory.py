@@ -50,11 +50,6 @@ class DirectoryGallery:
     def __repr__(self) -> str:
         return f"DirectoryGallery({str(self.path)!r})"
 
-    @property
-    def url(self) -> str:
-        """Where the gallery is, as a person reads it: the folder's path."""
-        return str(self.path)
-
     async def prepare(self) -> None:
         """Creates the folder, and those above it, where they are missing.
 

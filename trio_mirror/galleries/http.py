@@ -99,7 +99,7 @@ class HttpGallery:
                     index = await self._whole(chunks)
                     parsing = partial(parse_index, index, httpx.URL(self._url))
                     found: list[str] | None = None
-                    # Of elements within elements without end a parser takes the square of the time.
+                    # Where elements are nested without end, a parser's time grows with the square of their number.
                     with trio.move_on_after(self._settings.timeout):
                         found = await trio.to_thread.run_sync(parsing, abandon_on_cancel=True)
                     if found is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hypercorn.typing import Framework
     from starlette.applications import Starlette
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _ADDRESS = "127.0.0.1"
 _HOSTS = (_ADDRESS, "localhost")
 
@@ -89,7 +89,7 @@ async def _run_hypercorn(app: Starlette, listener: socket.socket, shutdown: trio
         except* trio.BusyResourceError:
             # A client that sends on after the end of its last request can, as its connection is closed,
             # make Hypercorn send from two tasks at once, which ends all of it (seen with 0.18).
-            _LOG.warning("the server starts anew after a broken connection")
+            _log.warning("the server starts anew after a broken connection")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """One HTTP exchange at a time: its deadline, its limits, its redirects, and httpx's errors in our words.
 
-This is the one place that knows httpx's client classes and exceptions. An exchange that fails is an
-`ExchangeError`; galleries turn it into the error of a picture or of the list.
+Galleries know only the URLs of httpx. To them an exchange that fails is an `ExchangeError`, which they turn into the
+error of a picture or of the list.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trio_mirror.names import printable
 from trio_mirror.transport.coding import ACCEPTED, CodingError, Decoder
 from trio_mirror.transport.digest import digest_of
 from trio_mirror.transport.pool import host_of, open_transport
-from trio_mirror.transport.retry import parse_http_date, parse_retry_after
+from trio_mirror.transport.retry import OVERLOAD_STATUSES, TRANSIENT_STATUSES, parse_http_date, parse_retry_after
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
@@ -43,9 +43,6 @@ _RawField: TypeAlias = tuple[bytes, bytes]
 
 MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
-# RFC 9110, section 15; 425 is of RFC 8470, 429 of RFC 6585.
-_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
-_OVERLOADED = {429, 503}
 # Seconds over which the slowest rate of a body is measured.
 _RATE_WINDOW = 30.0
 # An answer's first line is for people; more than this of an error page is noise.
@@ -406,9 +403,9 @@ async def _refusal(response: httpx.Response) -> ExchangeError:
     retry_after = fields.get("retry-after")
     return ExchangeError(
         f"{answer}: {first_line}" if first_line else answer,
-        transient=status in _TRANSIENT,
+        transient=status in TRANSIENT_STATUSES,
         retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
-        overload=status in _OVERLOADED,
+        overload=status in OVERLOAD_STATUSES,
         unauthorized=status in {401, 403},
     )
 

@@ -41,10 +41,8 @@ FAX_OPTIONS = {CCITT_G3: 292, CCITT_G4: 293}
 """The tags that say how a fax code is used."""
 
 _UNCOMPRESSED_MODE = 2
-_LZMA_MEMORY, _LZMA_DICTIONARY = (
-    1 << 27,
-    1 << 23,
-)  # bytes; the first is what the highest preset takes, and room
+# Bytes; the first is what the highest preset takes, and room.
+_LZMA_MEMORY, _LZMA_DICTIONARY = 1 << 27, 1 << 23
 
 # How many bytes one compressed byte can at most stand for: in deflate 258 bytes take two bits, in PackBits
 # 128 take two bytes, in LZW a string as long as the table takes 12 bits. More room would never be filled.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.raster import check_total, pillow
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
 from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
@@ -41,7 +41,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     # A SubIFD without a size is no image: some writers keep private tags there.
     images = [image for image in structure.images(limits.frames) if image.entries.keys() & _IMAGE_TAGS]
     rasters = [_raster(structure, image, limits) for image in images]
-    _check_total(sum(raster.pixels for raster in rasters), limits)
+    check_total(sum(raster.pixels for raster in rasters), limits)
     _check_readable(data)
     out = bytearray(data)
     space = Space(out, structure.occupied(images), [slot for raster in rasters for slot in raster.slots])
@@ -56,14 +56,6 @@ def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJ
     if structure.number(image, 259, 1) == OLD_JPEG:
         return read_old_jpeg(structure, image, limits)
     return read_segments(structure, image, limits)
-
-
-def _check_total(pixels: int, limits: Limits) -> None:
-    if pixels > limits.total_pixels:
-        raise FlipError(
-            f"the picture's pages have {pixels:,} pixels together, over the limit of "
-            f"{limits.total_pixels:,} (--max-total-pixels)"
-        )
 
 
 def _check_readable(data: bytes) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.raster import pillow
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
 from trio_mirror.flip.tiff.strip import decode_strip
@@ -187,8 +188,7 @@ def _error(picture: Image.Image, raster: bytes) -> float:
     other = Image.frombytes(picture.mode, picture.size, raster)
     if picture.mode == "YCbCr":
         picture, other = picture.convert("RGB"), other.convert("RGB")
-    squares = ImageStat.Stat(ImageChops.difference(picture, other)).sum2
-    return sum(squares) / (picture.width * picture.height * len(squares))
+    return mean_squared_error(picture, other)
 
 
 def frame_of(stream: bytes) -> tuple[int, int, int, int] | None:

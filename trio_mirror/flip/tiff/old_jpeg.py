@@ -44,8 +44,7 @@ def read_old_jpeg(structure: Structure, image: Ifd, limits: Limits) -> OldJpeg:
     if depth != 8 or components not in {1, 3}:
         raise FlipError("this TIFF's old-style JPEG is of a depth or colours that cannot be written here")
     codec = Jpeg(tables=b"", width=width, components=components, ycbcr=components == 3, sample=stream)
-    orientation = structure.number(image, 274, 1)
-    rows_first = orientation <= 8 and flips_rows(orientation)
+    rows_first = flips_rows(structure.number(image, 274, 1))
     return OldJpeg(structure, image, Span(start, start + length), (width, height), codec, rows_first)
 
 
