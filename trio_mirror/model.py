@@ -43,7 +43,7 @@ class Lossless(StrEnum):
     ALWAYS = "always"
     """Exact, or a FlipError."""
     NEVER = "never"
-    """JPEG is always decoded and re-encoded."""
+    """JPEG, inside TIFF too, is always decoded and re-encoded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -52,10 +52,6 @@ _MOST_FROM_ONE_BYTE = {DEFLATE: 1032, OLD_DEFLATE: 1032, PACKBITS: 64, LZW: 2731
 class Codec(Protocol):
     """Decodes and encodes the strips or tiles of one image."""
 
-    @property
-    def lossless(self) -> bool:
-        """Whether every pixel stays exactly as it was."""
-
     def decode(self, data: bytes, rows: int) -> bytes:
         """The rows of one strip or tile.
 
@@ -72,7 +68,6 @@ class Uncompressed:
     """Rows as they are."""
 
     stride: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """The first bytes: as many as the rows take."""
@@ -88,7 +83,6 @@ class Deflate:
     """Deflate in zlib's format (RFC 1950), under its two numbers."""
 
     stride: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decompresses as many bytes as the rows take, and no more."""
@@ -111,7 +105,6 @@ class Lzma:
     """LZMA2 in the xz format, without a checksum, as libtiff writes it."""
 
     stride: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decompresses as many bytes as the rows take, and no more."""
@@ -137,7 +130,6 @@ class Bytewise:
 
     compression: int
     stride: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes the strip as a grey picture."""
@@ -158,7 +150,6 @@ class Fax:
     width: int
     options: int
     """The tag T4Options or T6Options."""
-    lossless = True
 
     def __post_init__(self) -> None:
         """Refuses what libtiff cannot write.
@@ -191,7 +182,6 @@ class ThunderScan:
     """
 
     width: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes each pixel to a byte, and packs pairs of them."""
@@ -218,11 +208,6 @@ class BitsReversed:
 
     codec: Codec
 
-    @property
-    def lossless(self) -> bool:
-        """As the other codec."""
-        return self.codec.lossless
-
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes the data the right way round."""
         return self.codec.decode(data.translate(REVERSED_BITS), rows)
@@ -238,11 +223,6 @@ class Predicted:
 
     codec: Codec
     predictor: Predictor
-
-    @property
-    def lossless(self) -> bool:
-        """As the other codec."""
-        return self.codec.lossless
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes differences to samples."""

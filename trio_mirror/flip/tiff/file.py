@@ -18,7 +18,7 @@ from trio_mirror.flip.tiff.layout import OLD_JPEG
 from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
 from trio_mirror.flip.tiff.segments import read_segments
 from trio_mirror.flip.tiff.space import Space
-from trio_mirror.model import Flipped
+from trio_mirror.model import Flipped, Lossless
 
 if TYPE_CHECKING:
     from trio_mirror.flip.tiff.ifd import Ifd
@@ -31,8 +31,13 @@ _PHOTOSHOP, _PHOTOSHOP_LAYERS = 34377, 37724
 _THUMBNAIL = b"8BIM\x04\x0c"  # image resource 1036 (Adobe Photoshop File Formats Specification)
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:
+def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> Flipped:
     """Mirrors a TIFF as it is displayed: each page and each reduced image after its own orientation.
+
+    Args:
+        data: the file.
+        limits: what it may at most ask of this machine.
+        lossless: whether JPEG inside it is to be rearranged where that is exact.
 
     Raises:
         FlipError: damaged, over a limit, or of a kind that cannot be kept exactly; the message says which.
@@ -45,11 +50,12 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     _check_readable(data)
     out = bytearray(data)
     space = Space(out, structure.occupied(images), [slot for raster in rasters for slot in raster.slots])
+    exact = True
     for raster in rasters:
-        pieces = list(raster.mirrored())
-        raster.store(out, space.place(raster.slots, pieces), pieces)
-    lossless = all(raster.lossless for raster in rasters)
-    return Flipped(bytes(out), "image/tiff", lossless, _notes(structure, images))
+        mirrored = raster.mirrored(lossless)
+        raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
+        exact &= mirrored.lossless
+    return Flipped(bytes(out), "image/tiff", exact, _notes(structure, images))
 
 
 def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJpeg:
