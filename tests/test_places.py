@@ -21,6 +21,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def names_in(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()]
+
+
 @pytest.mark.parametrize(
     ("place", "meant"),
     [
@@ -37,7 +41,7 @@ async def test_a_url_that_lacks_a_part_is_no_folder(folder: Path, place: str, me
         with pytest.raises(SettingsError) as refused:
             await mirror(*places)
         assert str(refused.value) == said
-    assert [it.name for it in folder.iterdir()] == ["photos"]
+    assert names_in(folder) == ["photos"]
 
 
 async def test_a_folder_may_have_a_name_like_a_host(folder: Path) -> None:
@@ -51,7 +55,7 @@ async def test_an_empty_text_is_not_the_working_directory(folder: Path) -> None:
     for places in ([""], ["photos", ""]):
         with pytest.raises(SettingsError, match="an empty text is no gallery"):
             await mirror(*places)
-    assert [it.name for it in folder.iterdir()] == ["photos"]
+    assert names_in(folder) == ["photos"]
 
 
 async def test_a_picture_is_no_list_of_names() -> None:
