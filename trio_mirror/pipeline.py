@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import trio
@@ -89,7 +89,9 @@ async def open_mirror(source: Place, target: Place | None = None, **choices: Unp
     Raises:
         SettingsError: a choice that cannot work, or a target that cannot store.
     """
-    async with open_run(source, target, Settings(**choices)) as opened:
+    # Its texts are read by the settings themselves.
+    settings = Settings(**cast("dict[str, Any]", choices))
+    async with open_run(source, target, settings) as opened:
         yield opened
 
 
