@@ -185,10 +185,11 @@ class HttpGallery:
 
     def _list_error(self, error: ExchangeError) -> GalleryError:
         if error.unauthorized:
-            return AccessError(f"{self} refuses us: {error}; give credentials with --auth or --header")
+            asked = "are the credentials right (--auth or --header), and is this folder to be listed?"
+            return AccessError(f"{self} refuses us: {error}; {asked}")
         return self._error(error, ListError, f"the list {self} cannot be read: {error}")
 
     def _error(self, error: ExchangeError, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
         if error.untrusted:
-            return AccessError(f"{self} is not trusted: {error}; --ca-file names certificates to trust")
+            return AccessError(f"{self} cannot be used: {error}")
         return error.as_error(kind, message)
