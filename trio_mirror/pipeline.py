@@ -366,8 +366,7 @@ class Run:
                     raise
 
     async def _take(self, step: _Step, journey: Journey) -> None:
-        started = trio.current_time()
-        journey.began[journey.stage] = started - self._started
+        journey.began[journey.stage] = trio.current_time() - self._started
         try:
             with trio.CancelScope(deadline=journey.deadline) as life:
                 await step(journey)
@@ -386,7 +385,9 @@ class Run:
                 journey.fail(PictureError(f"it took longer than {limit}", transient=True))
         finally:
             # The flip has noted it by itself.
-            journey.seconds.setdefault(journey.stage, trio.current_time() - started)
+            journey.seconds.setdefault(
+                journey.stage, trio.current_time() - self._started - journey.began[journey.stage]
+            )
 
     def _cut_off(self, journey: Journey) -> None:
         """A cancelled run counts what it owes at once: no channel would take it any more."""
