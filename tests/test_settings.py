@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from trio_mirror import Lossless, Settings, SettingsError, Shard
 from trio_mirror.config import from_environment
 from trio_mirror.settings import Choices
-from trio_mirror.units import format_duration, format_size, parse_byte_rate, parse_duration, parse_rate, parse_size
+from trio_mirror.units import (
+    format_duration,
+    format_moment,
+    format_size,
+    parse_byte_rate,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
 
 def test_the_keyword_arguments_are_the_fields() -> None:
@@ -133,7 +141,8 @@ def test_a_size_that_nothing_has_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30", 30), ("0.5s", 0.5), ("1m30s", 90), ("2h", 7_200), ("1h1m1s", 3_661)]
+    ("text", "seconds"),
+    [("30", 30), ("0.5s", 0.5), ("1m30s", 90), ("2h", 7_200), ("1h1m1s", 3_661), ("5min", 300), ("1 min 05 s", 65)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -158,6 +167,9 @@ def test_any_text_is_a_number_or_a_value_error(parse: Any, text: str) -> None:
 def test_numbers_are_written_for_people() -> None:
     assert format_size(1_536) == "1.5 KiB"
     assert format_size(12) == "12 B"
+    assert format_moment(0.00042) == "0.4 ms"
+    assert format_moment(0.0636) == "64 ms"
+    assert format_moment(0.9999) == "1.00 s"
     assert format_duration(3.14159) == "3.1 s"
     assert format_duration(65) == "1 min 05 s"
     assert format_duration(7_380) == "2 h 03 min"

@@ -131,11 +131,11 @@ def test_the_numbers_of_the_run_are_on_the_page() -> None:
     text = Seen(written(["a.png"], points())).text
 
     assert "1 of 2 pictures mirrored" in text
-    assert "mirrored, exact, 2.0 KiB → 1.0 KiB" in text
+    assert "mirrored, exact, 2.0\xa0KiB →\xa01.0\xa0KiB" in text
     assert "uploaded, at most 4.0 a second" in text
     assert "retries, 4 in all" in text
     assert "Slowed down: the server answered 503 <b>" in text
-    assert "0.70 s, waiting 0.30 s, fetching 0.20 s, flipping 0.10 s, uploading 0.10 s" in text
+    assert "700 ms, waiting 300 ms, fetching 200 ms, flipping 100 ms, uploading 100 ms" in text
 
 
 def test_a_picture_cut_off_by_a_stop_is_not_called_mirrored() -> None:
