@@ -174,9 +174,14 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_page_that_could_not_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing" / "sheet.html"):
-        with pytest.raises(SettingsError, match="--sheet"):
+    missing = tmp_path / "missing"
+    for path, why in (
+        (tmp_path, "it is a folder or a device"),
+        (missing / "sheet.html", f"there is no folder {missing}"),
+    ):
+        with pytest.raises(SettingsError) as refused:
             Sheet(str(path), 60)
+        assert str(refused.value) == f"--sheet: {path} cannot be written: {why}"
 
 
 def test_a_sheet_takes_the_place_of_no_device(tmp_path: Path) -> None:
