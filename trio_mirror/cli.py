@@ -93,7 +93,7 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
         raise typer.Exit
 
 
-@app.command(cls=_Command)
+@app.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 @_taking_settings
 def mirror_gallery(
     source: Annotated[
@@ -153,6 +153,8 @@ def mirror_gallery(
     """Mirror every picture of a gallery left to right: list, download, flip, upload.
 
     SOURCE and TARGET are each a URL like http://host/images/ or a folder; SOURCE may also be a list of names.
+
+    Example: trio-mirror http://host/images/ --to ./mirrored
     """
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
     try:

@@ -108,6 +108,22 @@ def test_a_quiet_run_says_nothing_on_stderr(photos: Path, tmp_path: Path) -> Non
         assert cli(photos, "--to", tmp_path / "out", *options).stderr == ""
 
 
+def test_h_is_short_for_help() -> None:
+    commands: dict[str, list[str]] = {
+        "trio_mirror.__main__": [],
+        "trio_mirror.galleries.server": [],
+        "trio_mirror.journal.cli": ["show"],
+    }
+    for module, words in commands.items():
+        code = f"import sys; from {module} import main; sys.argv[0] = 'it'; main()"
+        pages = [
+            subprocess.check_output([sys.executable, "-c", code, *words, option], text=True)
+            for option in ("-h", "--help")
+        ]
+        assert pages[0] == pages[1]
+        assert "Usage: it " in pages[0]
+
+
 def test_help_fits_a_screen_with_the_options_used_most() -> None:
     done = cli("--help", COLUMNS="80")
 
