@@ -307,6 +307,7 @@ async def test_an_upload_answered_by_anything_but_200_failed(answer_with: Instal
     assert f"{status}" in str(result.error)
     assert "first line" in str(result.error)
     assert "second" not in str(result.error)
+    assert (f"--success-status {status} says so" in str(result.error)) == (status < 300)
     assert len(requests) == 3
 
 

@@ -221,8 +221,12 @@ class Client:
             error.sent = body.sent
             raise
         try:
-            if response.status_code not in self._settings.success_status:
-                raise await _refusal(response)
+            status = response.status_code
+            if status not in self._settings.success_status:
+                refusal = await _refusal(response)
+                if response.is_success:
+                    refusal = ExchangeError(f"{refusal}; where that means stored, --success-status {status} says so")
+                raise refusal
             # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
             await _first_line(response, _decoded_fields(response.headers.raw))
         finally:
