@@ -146,6 +146,13 @@ def test_the_panels_of_the_help_are_whole_at_any_width(page: str, columns: int) 
     assert max(map(len, lines)) <= columns
 
 
+def test_a_dry_run_escapes_names_for_people_only(photos: Path) -> None:
+    (photos / "a\u202egnp.png").write_bytes(png())
+
+    assert "a\\u202egnp.png\n" in on_a_terminal(photos, "--dry-run")
+    assert "a\u202egnp.png\n" in cli(photos, "--dry-run").stdout
+
+
 def test_help_where_frames_cannot_be_encoded_is_drawn_in_ascii() -> None:
     text = cli("--help", PYTHONIOENCODING="ascii", COLUMNS="80").stdout
 
