@@ -68,3 +68,10 @@ async def test_a_picture_is_no_list_of_names() -> None:
 async def test_a_port_that_there_is_not_is_named() -> None:
     with pytest.raises(SettingsError, match=r"http://.hidden.@host:80000/ names the port 80000; the last is 65535"):
         await mirror("http://me:pw@host:80000/", "out")
+
+
+async def test_of_a_url_with_a_query_the_part_that_is_a_gallery_is_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        await mirror("http://me:pw@host/a b/?key=secret", "out")
+
+    assert str(refused.value) == "the URL of a gallery has no query and no fragment; write http://host/a%20b/ alone"

@@ -26,7 +26,6 @@ from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
 from trio_mirror.settings import UploadAs
 from trio_mirror.transport.client import Client, ExchangeError, open_client
-from trio_mirror.transport.pool import host_of
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
@@ -52,10 +51,10 @@ async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) 
     Raises:
         SettingsError: the URL has a query or a fragment.
     """
-    if url.query or url.fragment:
-        raise SettingsError(f"{host_of(url)}: the URL of a gallery ends in its path; it has no query and no fragment")
     auth = (url.username, url.password) if url.userinfo else settings.auth if trust else None
-    base = url.copy_with(userinfo=b"", path=url.path.removesuffix("/") + "/")
+    base = url.copy_with(userinfo=b"", path=url.path.removesuffix("/") + "/", query=None, fragment=None)
+    if url.query or url.fragment:
+        raise SettingsError(f"the URL of a gallery has no query and no fragment; write {base} alone")
     async with open_client(base, settings, auth=auth, header=settings.header if trust else ()) as client:
         yield HttpGallery(client, str(base), settings)
 

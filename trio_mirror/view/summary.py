@@ -132,7 +132,9 @@ def _what_is_left(report: Report) -> Iterator[str]:
 
 
 def _is_refused_upload(result: Result) -> bool:
-    return result.stage is Stage.UPLOAD and str(result.error).startswith("the server answered 4")
+    return result.stage is Stage.UPLOAD and str(result.error).startswith(
+        ("the server answered 4", "the server answered 501")
+    )
 
 
 def _failures(report: Report) -> Iterator[Text]:
