@@ -35,6 +35,7 @@ from trio_mirror.journey import Journey
 from trio_mirror.keeper import Keeper
 from trio_mirror.model import Outcome, Report, Result, Stage
 from trio_mirror.names import check_name
+from trio_mirror.nurseries import open_nursery_beside
 from trio_mirror.settings import Settings
 from trio_mirror.stages import Stages
 
@@ -253,16 +254,10 @@ class Run:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Does the work while the block lasts; an error of the block comes out as it is, not in a group."""
-        error_of_the_block = None
-        async with trio.open_nursery() as nursery:
+        async with open_nursery_beside() as nursery:
             nursery.start_soon(self._work)
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 (raised again below, outside of the nursery)
-                error_of_the_block = error
+            yield
             nursery.cancel_scope.cancel()
-        if error_of_the_block is not None:
-            raise error_of_the_block
 
     async def _work(self) -> None:
         # The results end last, so that whoever takes them learns that the journal could not be written.

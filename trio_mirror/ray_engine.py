@@ -16,6 +16,7 @@ import math
 import os
 import pickle
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ import trio
 import trio_mirror
 from trio_mirror.dispatch import Ended, Lost, Orders, Told
 from trio_mirror.errors import ClusterError, SettingsError
+from trio_mirror.threads import WorkerThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,18 +65,22 @@ async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
         raise SettingsError(f"--cluster: Ray is not installed; {_INSTALL}", field="cluster") from error
     if ray.is_initialized():
         raise SettingsError("--cluster: this process uses Ray already; run trio-mirror in another", field="cluster")
-    await _reach(address, job)
-    engine = RayEngine()
-    try:
-        await trio.to_thread.run_sync(engine.open)
-        yield engine
-    finally:
-        # Bounded, since a cluster that went away answers no farewell.
-        with trio.move_on_after(_CLOSING, shield=True):
-            await trio.to_thread.run_sync(engine.close, abandon_on_cancel=True)
+    # What Ray starts on this machine is killed by Linux when the thread that started it ends (prctl(2),
+    # PR_SET_PDEATHSIG), and a thread that Trio lends for one call ends when it has been idle for some seconds.
+    lasting = WorkerThreads(1, _REACHING)
+    async with lasting.working():
+        await _reach(address, job, lasting)
+        engine = RayEngine()
+        try:
+            await trio.to_thread.run_sync(engine.open)
+            yield engine
+        finally:
+            # Bounded, since a cluster that went away answers no farewell.
+            with trio.move_on_after(_CLOSING, shield=True):
+                await lasting.run(engine.close)
 
 
-async def _reach(address: str, job: SliceJob) -> None:
+async def _reach(address: str, job: SliceJob, lasting: WorkerThreads) -> None:
     unreachable = ClusterError(f"--cluster: {address} cannot be reached within {_REACHING:g} s")
     try:
         with trio.fail_after(_REACHING):
@@ -83,7 +89,7 @@ async def _reach(address: str, job: SliceJob) -> None:
                 host, _, port = address.removeprefix("ray://").rpartition(":")
                 async with await trio.open_tcp_stream(host.strip("[]"), int(port)):
                     pass
-            await trio.to_thread.run_sync(_connect, address, job, abandon_on_cancel=True)
+            await lasting.run(partial(_connect, address, job))
     except trio.TooSlowError as error:
         raise unreachable from error
     except OSError as error:

@@ -16,6 +16,7 @@ import typer
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.directory import DirectoryGallery
 from trio_mirror.names import printable
+from trio_mirror.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,16 +58,10 @@ async def _make_app(folder: Path, mirrored: Path) -> Starlette:
 async def _serve(app: Starlette, port: int) -> AsyncIterator[str]:
     shutdown = trio.Event()
     with _listen(port) as listener:
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_run_hypercorn, app, listener, shutdown)
-                yield f"http://{_ADDRESS}:{listener.getsockname()[1]}/images/"
-                shutdown.set()
-        except BaseExceptionGroup as group:
-            # What the block raises comes out as it is, not as a group of one.
-            if len(group.exceptions) > 1:
-                raise
-            raise group.exceptions[0] from group.exceptions[0].__cause__
+        async with open_nursery_beside() as nursery:
+            nursery.start_soon(_run_hypercorn, app, listener, shutdown)
+            yield f"http://{_ADDRESS}:{listener.getsockname()[1]}/images/"
+            shutdown.set()
 
 
 def _listen(port: int) -> socket.socket:
