@@ -286,6 +286,7 @@ async def test_a_picture_that_is_missing_fails_with_the_answer_in_words(answer_w
     [
         ("<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>nginx", "404 Not Found"),
         ("<!doctype html><title>We are\nclosed &amp; gone</title>", "404 Not Found: We are"),
+        ("<title>404 Nothing here</title>", "404 Not Found: Nothing here"),
         ("<html><body>nothing in short", "404 Not Found"),
     ],
 )

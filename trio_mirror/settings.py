@@ -117,7 +117,7 @@ class Settings:
     """
 
     concurrency: int = count(16, "Pictures in flight at once.", Panel.RUN, short="-c")
-    flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores")
+    flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores", example="2")
     processes: int = count(1, "Processes that share the work.", Panel.RUN)
     cluster: str | None = setting(
         None,

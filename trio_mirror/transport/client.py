@@ -418,7 +418,7 @@ def _title_of(page: str) -> str:
 
 async def _refusal(response: httpx.Response) -> ExchangeError:
     status, fields = response.status_code, _decoded_fields(response.headers.raw)
-    first_line = await _first_line(response, fields)
+    first_line = (await _first_line(response, fields)).removeprefix(f"{status} ")
     answer = f"the server answered {status} {printable(response.reason_phrase)}".strip()
     # By the server's own clock, where it tells: ours may differ.
     now = datetime.now(UTC)
