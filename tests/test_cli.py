@@ -106,6 +106,15 @@ def test_a_path_that_cannot_be_is_told_in_words(
     assert (done.returncode, done.stderr[:7]) == (code, "error: ")
 
 
+def test_a_second_place_is_told_to_be_a_target(photos: Path, tmp_path: Path) -> None:
+    for extra in ([tmp_path / "my out"], [tmp_path / "my out", "b.png"]):
+        done = cli(photos, *extra)
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"write a target as --to '{tmp_path}/my out', and many files as their folder" in done.stderr
+    assert (photos / "a.png").read_bytes() == png()
+
+
 @pytest.mark.parametrize("option", ["--dry-run", "--quiet", "--show-config"])
 def test_what_the_encoding_of_stdout_has_not_is_escaped(photos: Path, tmp_path: Path, option: str) -> None:
     (photos / "→.png").write_bytes(png())

@@ -278,6 +278,16 @@ async def test_a_flip_begins_when_a_thread_takes_it(monkeypatch: pytest.MonkeyPa
     assert all(began + seconds <= later + 0.05 for (began, seconds), (later, _) in pairwise(flips))
 
 
+async def test_a_fetch_begins_when_the_rate_admits_it(autojump_clock: trio.testing.MockClock) -> None:
+    names = ["missing1.png", "missing2.png", "missing3.png"]
+    async with open_mirror(MemoryGallery(names), rate=0.1) as results:
+        ended = [result async for result in results]
+
+    # The list was the first request. Waiting for its turn is no part of a fetch.
+    assert [round(result.began[Stage.FETCH]) for result in ended] == [10, 20, 30]
+    assert [result.seconds[Stage.FETCH] for result in ended] == [0, 0, 0]
+
+
 async def test_the_event_loop_goes_on_while_pictures_are_flipped(monkeypatch: pytest.MonkeyPatch) -> None:
     flipping_in = set()
 

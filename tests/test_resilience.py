@@ -189,7 +189,7 @@ async def test_an_upload_without_an_answer_is_unknown_where_it_may_not_be_sent_a
 ) -> None:
     gallery = LosesAnswers(["a.png"], losses=1)
 
-    report = await mirror(gallery, retry_uploads="never")  # type: ignore[arg-type]
+    report = await mirror(gallery, retry_uploads="never")
 
     assert (report.unknown, gallery.uploads) == (1, 1)
 
@@ -199,7 +199,7 @@ async def test_a_target_that_loses_every_answer_is_slowed_down_where_nothing_may
 ) -> None:
     source, target = MemoryGallery([f"{number}.png" for number in range(100)]), LosesAnswers([], losses=100)
 
-    async with open_mirror(source, target, retry_uploads="never") as results:  # type: ignore[arg-type]
+    async with open_mirror(source, target, retry_uploads="never") as results:
         async for _ in results:
             pass
 

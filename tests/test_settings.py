@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_mirror import Lossless, Settings, SettingsError
+from trio_mirror import Lossless, Settings, SettingsError, Shard
 from trio_mirror.config import from_environment
 from trio_mirror.settings import Choices
-from trio_mirror.units import format_duration, format_size, parse_byte_rate, parse_duration, parse_rate, parse_size
+from trio_mirror.units import (
+    format_duration,
+    format_moment,
+    format_size,
+    parse_byte_rate,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
 
 def test_the_keyword_arguments_are_the_fields() -> None:
@@ -29,7 +37,16 @@ def test_the_keyword_arguments_are_the_fields() -> None:
         ({"drain": -1}, "--drain"),
         ({"max_bytes": 0}, "--max-bytes"),
         ({"limit": 0}, "--limit"),
-        ({"include": "*.png"}, "--include"),
+        ({"concurrency": 2.5}, "--concurrency: 2.5 cannot work; it must be a whole number, such as 16"),
+        ({"concurrency": "many"}, "--concurrency: 'many' is not a whole number"),
+        ({"timeout": None}, "--timeout: None cannot work"),
+        ({"max_bytes": 1e6}, "--max-bytes"),
+        ({"rate": [50]}, "--rate"),
+        ({"rate": "fast"}, "--rate: 'fast' is not a rate; write it like 50/s"),
+        ({"lossless": True}, "--lossless: True cannot work; it must be one of auto, always, never"),
+        ({"auth": "secret"}, "--auth: it holds no colon"),
+        ({"header": {"X": "secret"}}, "--header: it is not a header"),
+        ({"journal": ""}, "--journal: it is empty"),
         ({"field": "a\r\nb"}, "--field"),
         ({"field": "\udcff"}, "--field"),
         ({"success_status": [404]}, "--success-status"),
@@ -41,6 +58,32 @@ def test_the_keyword_arguments_are_the_fields() -> None:
 def test_what_cannot_work_is_refused_with_its_option(choice: dict[str, Any], option: str) -> None:
     with pytest.raises(SettingsError, match=option):
         Settings(**choice)
+
+
+def test_a_text_is_read_as_on_the_command_line() -> None:
+    texts: dict[str, Any] = {
+        "rate": "300/min",
+        "timeout": "1m30s",
+        "max_bytes": "2MiB",
+        "lossless": "Always",
+        "include": "*.png",
+        "header": ["X-One: 1", ("X-Two", "2")],
+        "auth": "me:pass:word",
+        "success_status": ["201"],
+        "shard": "1/4",
+    }
+
+    assert Settings(**texts) == Settings(
+        rate=5.0,
+        timeout=90.0,
+        max_bytes=2 * 1024**2,
+        lossless=Lossless.ALWAYS,
+        include=("*.png",),
+        header=(("X-One", "1"), ("X-Two", "2")),
+        auth=("me", "pass:word"),
+        success_status=(201,),
+        shard=Shard(1, 4),
+    )
 
 
 def test_a_secret_is_not_repeated_in_an_error() -> None:
@@ -98,7 +141,8 @@ def test_a_size_that_nothing_has_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30", 30), ("0.5s", 0.5), ("1m30s", 90), ("2h", 7_200), ("1h1m1s", 3_661)]
+    ("text", "seconds"),
+    [("30", 30), ("0.5s", 0.5), ("1m30s", 90), ("2h", 7_200), ("1h1m1s", 3_661), ("5min", 300), ("1 min 05 s", 65)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -123,6 +167,9 @@ def test_any_text_is_a_number_or_a_value_error(parse: Any, text: str) -> None:
 def test_numbers_are_written_for_people() -> None:
     assert format_size(1_536) == "1.5 KiB"
     assert format_size(12) == "12 B"
+    assert format_moment(0.00042) == "0.4 ms"
+    assert format_moment(0.0636) == "64 ms"
+    assert format_moment(0.9999) == "1.00 s"
     assert format_duration(3.14159) == "3.1 s"
     assert format_duration(65) == "1 min 05 s"
     assert format_duration(7_380) == "2 h 03 min"

@@ -196,7 +196,7 @@ async def test_what_is_over_the_limit_or_missing_fails(s3: httpx.Client, bucket:
     put(s3, "in/large.png", data=bytes(10_001))
     put(s3, "in/empty.png", data=b"")
 
-    with pytest.raises(FetchError, match=r"10,000 bytes \(--max-bytes\)"):
+    with pytest.raises(FetchError, match=r"over the limit of 9\.8 KiB \(--max-bytes\)"):
         await bucket.fetch("large.png")
     with pytest.raises(FetchError, match="no such object") as caught:
         await bucket.fetch("missing.png")

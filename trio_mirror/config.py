@@ -51,7 +51,8 @@ def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | N
     if file is not None or os.path.exists(CONFIG_FILE):  # noqa: PTH110 (false, too, where nothing may be looked at)
         chosen = read_config(file or CONFIG_FILE)
     chosen |= {name: Chosen(value, variable_name(name)) for name, value in from_environment(environ).items()}
-    return chosen | {name: Chosen(value, option_name(name)) for name, value in options.items()}
+    typed = {name: "SOURCE" if name == "source" else option_name(name) for name in options}
+    return chosen | {name: Chosen(value, typed[name]) for name, value in options.items()}
 
 
 def build(chosen: Mapping[str, Chosen]) -> tuple[Options, Settings]:
@@ -142,14 +143,20 @@ def _parse_toml(file: str, text: str) -> dict[str, Any]:
         number = int(place[1]) if place and place[1] else len(lines)
         reason = str(error)[: place.start()] if place else str(error)
         if statement := re.match(r"\s*([\w-]+)\s*=", lines[number - 1]):
-            key = statement[1]
-            setting = all_settings().get(key.replace("-", "_"))
-            example = to_toml(setting.example) if setting else '"text"'
-            reason = f"{key}: {reason}; texts stand in quotes: {key} = {example}"
+            reason = f"{statement[1]}: {_told(reason, statement[1])}"
         raise SettingsError(f"{file}:{number}: {reason}") from error
     except (RecursionError, ValueError) as error:
         # Of values nested within values without end, and of numbers of more digits than Python reads.
         raise SettingsError(f"{file}: the configuration cannot be read: {error}") from error
+
+
+def _told(reason: str, key: str) -> str:
+    """What is wrong with a statement, in the parser's words unless it is set twice, and how to write it."""
+    if reason == "Cannot overwrite a value":
+        return "it is set twice"
+    setting = all_settings().get(key.replace("-", "_"))
+    example = to_toml(setting.example) if setting else '"text"'
+    return f"{reason}; texts stand in quotes: {key} = {example}"
 
 
 def _lines_of_keys(text: str) -> dict[str, int]:
@@ -171,7 +178,7 @@ def _lines_of_keys(text: str) -> dict[str, int]:
 def _nearest(name: str, table: Mapping[str, Setting]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, table, n=1)
     return f"; did you mean {near[0].replace('_', '-')}?" if near else "; --show-config lists them"
 
 

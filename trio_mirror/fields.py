@@ -137,6 +137,17 @@ def parse_flag(text: str) -> bool:
     raise ValueError(f"{text!r} is neither yes nor no")
 
 
+def parse_text(text: str) -> str:
+    """Takes any text but none: an empty one is a variable of a script that was never set.
+
+    Raises:
+        ValueError: the text is empty.
+    """
+    if not text:
+        raise ValueError("it is empty; leave it out for the default")
+    return text
+
+
 def parse_count(text: str) -> int:
     """Reads a whole number.
 

@@ -16,7 +16,7 @@ class Format(NamedTuple):
     @property
     def in_short(self) -> str:
         """The row as a line of ``--help-all``."""
-        told = {"exact": self.exact, "re-encoded": self.reencoded, "refused": self.refused}
+        told = {"exact": self.exact, "re-encoded": self.reencoded, "refused:": self.refused}
         return "; ".join(f"{what} {which}" for what, which in told.items() if which != "–")
 
 

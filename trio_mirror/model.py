@@ -117,7 +117,7 @@ class Result:
     notes: tuple[str, ...] = ()
     """What the flip has to say, a sentence each."""
     seconds: Mapping[Stage, float] = field(default_factory=dict)
-    """Seconds spent in each stage, waiting between the stages not counted."""
+    """Seconds spent in each stage, without the wait for a thread, or for the rate to admit its first request."""
     began: Mapping[Stage, float] = field(default_factory=dict)
     """When each stage began, in seconds since the run did; ``list`` is when its name was taken."""
 

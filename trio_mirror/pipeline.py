@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import trio
@@ -90,7 +90,9 @@ async def open_mirror(source: Place, target: Place | None = None, **choices: Unp
     Raises:
         SettingsError: a choice that cannot work, or a target that cannot store.
     """
-    async with open_run(source, target, Settings(**choices)) as opened:
+    # Its texts are read by the settings themselves.
+    settings = Settings(**cast("dict[str, Any]", choices))
+    async with open_run(source, target, settings) as opened:
         yield opened
 
 
@@ -359,8 +361,7 @@ class Run:
                     raise
 
     async def _take(self, step: _Step, journey: Journey) -> None:
-        started = trio.current_time()
-        journey.began[journey.stage] = started - self._started
+        journey.began[journey.stage] = trio.current_time() - self._started
         try:
             with trio.CancelScope(deadline=journey.deadline) as life:
                 await step(journey)
@@ -379,7 +380,9 @@ class Run:
                 journey.fail(PictureError(f"it took longer than {limit}", transient=True))
         finally:
             # The flip has noted it by itself.
-            journey.seconds.setdefault(journey.stage, trio.current_time() - started)
+            journey.seconds.setdefault(
+                journey.stage, trio.current_time() - self._started - journey.began[journey.stage]
+            )
 
     def _cut_off(self, journey: Journey) -> None:
         """A cancelled run counts what it owes at once: no channel would take it any more."""

@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from trio_mirror.fields import Panel, cannot_work, choice, count, flag, parse_count, seconds, setting, table_of
+from trio_mirror.fields import (
+    Panel,
+    cannot_work,
+    choice,
+    count,
+    flag,
+    parse_count,
+    parse_text,
+    seconds,
+    setting,
+    table_of,
+)
 from trio_mirror.model import Limits, Lossless
 from trio_mirror.names import MAX_NAME_BYTES
 from trio_mirror.shard import Shard, parse_shard
@@ -106,13 +117,13 @@ class Settings:
     """
 
     concurrency: int = count(16, "Pictures in flight at once.", Panel.RUN, short="-c")
-    flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores")
+    flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores", example="2")
     processes: int = count(1, "Processes that share the work.", Panel.RUN)
     cluster: str | None = setting(
         None,
         "Ray cluster that shares the work: ray://HOST:PORT, HOST:PORT, auto or local.",
         Panel.RUN,
-        str,
+        parse_text,
         "CLUSTER",
         "none",
         example="local",
@@ -132,7 +143,7 @@ class Settings:
         None,
         "Where the names of a list live: a URL or a folder.",
         Panel.RUN,
-        str,
+        parse_text,
         "PLACE",
         "none",
         example="http://host/images/",
@@ -147,10 +158,10 @@ class Settings:
 
     limit: int | None = count(None, "At most this many names of the list.", Panel.PICK, shown="all")
     include: Sequence[str] = setting(
-        (), "Only names that match; repeatable.", Panel.PICK, str, "GLOB", "all", example="*.jpg"
+        (), "Only names that match; repeatable.", Panel.PICK, parse_text, "GLOB", "all", example="*.jpg"
     )
     exclude: Sequence[str] = setting(
-        (), "No names that match; repeatable.", Panel.PICK, str, "GLOB", "none", example="*.gif"
+        (), "No names that match; repeatable.", Panel.PICK, parse_text, "GLOB", "none", example="*.gif"
     )
     shard: Shard | None = setting(
         None,
@@ -177,7 +188,7 @@ class Settings:
         None,
         "Remember results here, to go on later.",
         Panel.JOURNAL,
-        str,
+        parse_text,
         "FILE",
         "none",
         example="run.journal",
@@ -217,28 +228,23 @@ class Settings:
         secret=True,
     )
     ca_file: str | None = setting(
-        None, "Certificates to trust, PEM.", Panel.HTTP, str, "FILE", "the system's", example="ca.pem"
+        None, "Certificates to trust, PEM.", Panel.HTTP, parse_text, "FILE", "the system's", example="ca.pem"
     )
     insecure: bool = flag("Trust any certificate.", Panel.HTTP)
     upload_as: UploadAs = choice(UploadAs.MULTIPART, "The form of an upload.", Panel.HTTP)
-    field: str = setting("image", "The multipart field of the picture.", Panel.HTTP, str, "NAME")
+    field: str = setting("image", "The multipart field of the picture.", Panel.HTTP, parse_text, "NAME")
     success_status: Sequence[int] = setting(
         (200,), "An answer that means stored; repeatable.", Panel.HTTP, parse_count, "CODE", shown="200"
     )
 
     def __post_init__(self) -> None:
-        self._coerce("lossless", Lossless)
-        self._coerce("upload_as", UploadAs)
-        self._coerce("retry_uploads", RetryUploads)
-        if isinstance(self.shard, str):
-            self._parse_shard(self.shard)
+        for name, told in settings_table().items():
+            self._read(name, told)
         for name in _POSITIVE:
             self._require(name, "a number above 0", lambda value: 0 < value < math.inf)
         for name in ("drain", "min_rate", "retries", "retry_after_max"):
             self._require(name, "a number of 0 or more", lambda value: 0 <= value < math.inf)
         self._require("max_name_bytes", f"from 1 to {MAX_NAME_BYTES}", lambda value: 1 <= value <= MAX_NAME_BYTES)
-        for name in ("include", "exclude"):
-            self._require(name, "a list of patterns", lambda value: not isinstance(value, str))
         self._require("cluster", "ray://HOST:PORT, HOST:PORT, auto or local", _CLUSTER.fullmatch)
         if self.cluster and self.processes > 1:
             raise cannot_work(
@@ -252,24 +258,30 @@ class Settings:
             if getattr(self, name) and not self.journal:
                 raise cannot_work(name, "it needs a journal, such as --journal run.journal")
 
-    def _coerce(self, name: str, kind: type[StrEnum]) -> None:
-        """Lets callers write ``"always"`` for ``Lossless.ALWAYS``."""
+    def _read(self, name: str, told: Setting) -> None:
+        """Reads a value that is a text, as people write it: ``"50/s"``, ``"1/4"``, ``"always"``."""
         value = getattr(self, name)
         try:
-            object.__setattr__(self, name, kind(value))
-        except ValueError:
-            raise cannot_work(name, f"{value!r} is none of {', '.join(kind)}") from None
-
-    def _parse_shard(self, text: str) -> None:
-        """Lets callers write ``"1/4"`` for ``Shard(1, 4)``."""
-        try:
-            object.__setattr__(self, "shard", parse_shard(text))
+            if told.repeatable:
+                each = (value,) if isinstance(value, str) else value
+                value = tuple(told.parse(it) if isinstance(it, str) else it for it in each)
+            elif isinstance(value, str):
+                value = told.parse(value)
         except ValueError as error:
-            raise cannot_work("shard", str(error)) from None
+            raise cannot_work(name, str(error)) from None
+        object.__setattr__(self, name, value)
+        if told.choices:
+            self._require(name, f"one of {', '.join(told.choices)}", told.choices.__contains__)
+        if told.parse in {parse_count, parse_size} and not told.repeatable:
+            self._require(name, "a whole number", lambda value: isinstance(value, int))
 
     def _require(self, name: str, wanted: str, holds: Callable[[Any], object]) -> None:
         value = getattr(self, name)
-        if value is not None and not holds(value):
+        try:
+            works = (value is None and getattr(type(self), name) is None) or holds(value)
+        except TypeError:
+            works = False
+        if not works:
             example = settings_table()[name].example
             raise cannot_work(name, f"{value!r} cannot work; it must be {wanted}, such as {example}")
 
@@ -285,7 +297,7 @@ class Settings:
 
 
 class Choices(TypedDict, total=False):
-    """The fields of `Settings` as keyword arguments, for type checkers."""
+    """The fields of `Settings` as keyword arguments, for type checkers. A text is read as on the command line."""
 
     concurrency: int
     flip_threads: int | None
@@ -293,39 +305,39 @@ class Choices(TypedDict, total=False):
     cluster: str | None
     slice: int
     adaptive: bool
-    rate: float | None
+    rate: float | str | None
     base: str | None
-    drain: float
-    timeout: float
-    flip_timeout: float
-    picture_timeout: float
-    deadline: float | None
-    min_rate: float
+    drain: float | str
+    timeout: float | str
+    flip_timeout: float | str
+    picture_timeout: float | str
+    deadline: float | str | None
+    min_rate: float | str
     limit: int | None
     include: Sequence[str]
     exclude: Sequence[str]
-    shard: Shard | None
-    lossless: Lossless
+    shard: Shard | str | None
+    lossless: Lossless | str
     retries: int
-    retry_after_max: float
-    retry_uploads: RetryUploads
+    retry_after_max: float | str
+    retry_uploads: RetryUploads | str
     max_failures: int | None
     journal: str | None
     update: bool
     retry_failed: bool
-    max_bytes: int
-    max_bytes_total: int | None
+    max_bytes: int | str
+    max_bytes_total: int | str | None
     max_frame_pixels: int
     max_total_pixels: int
     max_frames: int
     max_name_bytes: int
     max_headers: int
-    max_header_bytes: int
-    header: Sequence[tuple[str, str]]
-    auth: tuple[str, str] | None
+    max_header_bytes: int | str
+    header: Sequence[tuple[str, str] | str]
+    auth: tuple[str, str] | str | None
     ca_file: str | None
     insecure: bool
-    upload_as: UploadAs
+    upload_as: UploadAs | str
     field: str
     success_status: Sequence[int]
 

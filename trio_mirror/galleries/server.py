@@ -15,6 +15,7 @@ import typer
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.directory import DirectoryGallery
+from trio_mirror.names import printable
 from trio_mirror.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
@@ -94,27 +95,31 @@ async def _run_hypercorn(app: Starlette, listener: socket.socket, shutdown: trio
 
 def main() -> None:
     """Runs ``trio-mirror-gallery``."""
-    typer.run(_command)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(_command)
+    app()
 
 
 def _command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of pictures to serve.")],
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
+    ] = 8000,
     mirrored: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where uploads are stored.", show_default="mirrored, beside DIR"),
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is served and stored.")] = False,
 ) -> None:
-    """Serves a folder of pictures as an HTTP gallery on this machine, until Ctrl-C."""
+    """Serve a folder of pictures as an HTTP gallery on this machine, until Ctrl-C."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
     mirrored = mirrored or folder.resolve().parent / "mirrored"
     try:
         _check_folders(folder, mirrored)
         trio.run(_serve_until_signal, folder, mirrored, port)
     except SettingsError as error:
-        typer.echo(f"trio-mirror-gallery: {error}", err=True)
+        typer.echo(f"error: {printable(str(error))}", err=True)
         raise typer.Exit(2) from error
 
 
