@@ -17,7 +17,7 @@ from trio_mirror.errors import SettingsError
 from trio_mirror.fields import cannot_work
 from trio_mirror.galleries.list_gallery import STDIN, ListGallery
 from trio_mirror.names import hide_credentials, is_picture_name, is_url, printable
-from trio_mirror.transport.client import Origin, origin
+from trio_mirror.transport.answer import Origin, origin
 from trio_mirror.transport.pool import parse_url
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from trio_mirror.galleries.listing import ListingParser, each
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
 from trio_mirror.settings import UploadAs
-from trio_mirror.transport.client import Client, ExchangeError, open_client
+from trio_mirror.transport.client import Client, open_client
+from trio_mirror.transport.failure import ExchangeError
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
