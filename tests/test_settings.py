@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_mirror import Lossless, Settings, SettingsError
+from trio_mirror import Lossless, Settings, SettingsError, Shard
 from trio_mirror.config import from_environment
 from trio_mirror.settings import Choices
 from trio_mirror.units import format_duration, format_size, parse_byte_rate, parse_duration, parse_rate, parse_size
@@ -36,11 +37,83 @@ def test_the_keyword_arguments_are_the_fields() -> None:
         ({"header": [("Name with space", "x")]}, "--header"),
         ({"header": [("X", "line\nbreak")]}, "--header"),
         ({"header": [("Host", "elsewhere")]}, "--header"),
+        ({"header": {"X-One": "1"}}, "--header"),
+        ({"header": [("X-One", 1)]}, "--header"),
+        ({"auth": ("user", "password", "more")}, "--auth"),
+        ({"concurrency": 2.5}, "--concurrency"),
+        ({"concurrency": True}, "--concurrency"),
+        ({"concurrency": None}, "--concurrency"),
+        ({"concurrency": 10**30}, "--concurrency: .* at most 65,536"),
+        ({"processes": 10**30}, "--processes: .* at most 1,024"),
+        ({"flip_threads": 10**30}, "--flip-threads: .* at most 1,024"),
+        ({"max_frames": 10**30}, "--max-frames"),
+        ({"timeout": "soon"}, "--timeout"),
+        ({"min_rate": None}, "--min-rate"),
+        ({"success_status": 200}, "--success-status"),
+        ({"success_status": ()}, "--success-status"),
+        ({"include": [1]}, "--include"),
+        ({"shard": (1, 2)}, "--shard"),
+        ({"adaptive": 3}, "--adaptive"),
+        ({"ca_file": ""}, "--ca-file"),
+        ({"journal": "a\0b"}, "--journal"),
+        ({"base": 5}, "--base"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_option(choice: dict[str, Any], option: str) -> None:
     with pytest.raises(SettingsError, match=option):
         Settings(**choice)
+
+
+def test_a_choice_may_be_a_text_as_on_the_command_line() -> None:
+    texts: dict[str, Any] = {
+        "concurrency": "8",
+        "timeout": "1m30s",
+        "rate": "300/min",
+        "max_bytes": "2MiB",
+        "adaptive": "no",
+        "lossless": "always",
+        "shard": "2/4",
+        "auth": "me:pass:word",
+        "header": ["X-One: 1"],
+    }
+
+    assert Settings(**texts) == Settings(
+        concurrency=8,
+        timeout=90.0,
+        rate=5.0,
+        max_bytes=2 * 1024**2,
+        adaptive=False,
+        lossless=Lossless.ALWAYS,
+        shard=Shard(2, 4),
+        auth=("me", "pass:word"),
+        header=[("X-One", "1")],
+    )
+
+
+def test_a_choice_may_be_a_path_a_generator_or_a_whole_float() -> None:
+    given: dict[str, Any] = {
+        "journal": Path("run.journal"),
+        "include": (it for it in ["*.jpg", "*.png"]),
+        "header": (it for it in [["X-One", "1"]]),
+        "max_bytes": 64e6,
+    }
+
+    settings = Settings(**given)
+
+    assert settings.journal == "run.journal"
+    # Each is looked at for every name, and for every request.
+    assert settings.include == ("*.jpg", "*.png")
+    assert settings.header == (("X-One", "1"),)
+    assert repr(settings.max_bytes) == "64000000"
+
+
+@pytest.mark.parametrize("secret", [{"auth": ("hunter2",)}, {"auth": 7777}, {"header": "hunter2"}, {"header": [7777]}])
+def test_a_secret_of_the_wrong_kind_is_not_repeated_either(secret: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**secret)
+
+    assert "hunter2" not in str(caught.value)
+    assert "7777" not in str(caught.value)
 
 
 def test_a_secret_is_not_repeated_in_an_error() -> None:
