@@ -135,14 +135,9 @@ class _Stops:
 
 async def _print_names(source: str, settings: Settings) -> None:
     async with open_names(source, settings) as names:
-        try:
-            with stdout_written():
-                async for name in names:
-                    _print_name(name)
-        except OutputError as error:
-            # A reader that has seen enough, such as head, is nothing to tell of.
-            if not isinstance(error.__cause__, BrokenPipeError):
-                raise
+        with stdout_written(reader_may_leave=True):
+            async for name in names:
+                _print_name(name)
 
 
 def _print_name(name: str) -> None:

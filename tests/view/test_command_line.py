@@ -108,6 +108,15 @@ def test_a_quiet_run_says_nothing_on_stderr(photos: Path, tmp_path: Path) -> Non
         assert cli(photos, "--to", tmp_path / "out", *options).stderr == ""
 
 
+@pytest.mark.parametrize("columns", ["", "0", "-5", "²", "wide", "9" * 99])
+def test_a_size_that_no_terminal_has_is_taken_for_none(columns: str, photos: Path, tmp_path: Path) -> None:
+    sizes = {"COLUMNS": columns, "LINES": columns, "TERMINAL_WIDTH": columns}
+
+    assert cli("--timeout", "x", **sizes).stderr == cli("--timeout", "x").stderr
+    done = cli(photos, "--to", tmp_path / "out", **sizes)
+    assert re.search(r"^mirrored +3 +of 4 listed$", done.stdout, re.MULTILINE)
+
+
 def test_help_fits_a_screen_with_the_options_used_most() -> None:
     done = cli("--help", COLUMNS="80")
 
