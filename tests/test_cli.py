@@ -106,6 +106,27 @@ def test_a_path_that_cannot_be_is_told_in_words(
     assert (done.returncode, done.stderr[:7]) == (code, "error: ")
 
 
+def test_a_working_directory_that_is_gone_is_told(photos: Path, tmp_path: Path) -> None:
+    line = f'mkdir "$1" && cd "$1" && rmdir "$1" && {shlex.join(command(photos, "--to", "out"))}'
+    ended = subprocess.run(
+        ["/bin/sh", "-c", line, "sh", tmp_path / "gone"], capture_output=True, text=True, env=CLEAN, check=False
+    )
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith("error: the working directory is gone")
+
+
+@pytest.mark.parametrize("arguments", [("", "--to", "out"), ("photos", "--to", ""), ("photos", "--journal", "")])
+def test_a_variable_that_is_not_set_names_no_place(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
+) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    monkeypatch.chdir(tmp_path)
+
+    assert cli(*arguments).returncode == 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize("option", ["--dry-run", "--quiet", "--show-config"])
 def test_what_the_encoding_of_stdout_has_not_is_escaped(photos: Path, tmp_path: Path, option: str) -> None:
     (photos / "→.png").write_bytes(png())

@@ -116,6 +116,13 @@ def test_a_secret_of_the_wrong_kind_is_not_repeated_either(secret: dict[str, Any
     assert "7777" not in str(caught.value)
 
 
+def test_a_secret_is_not_in_what_is_shown_of_settings() -> None:
+    settings = Settings(auth=("me", "hunter2"), header=[("X-Token", "hunter2")], field="picture")
+
+    assert "hunter2" not in repr(settings)
+    assert "picture" in repr(settings)
+
+
 def test_a_secret_is_not_repeated_in_an_error() -> None:
     with pytest.raises(SettingsError) as caught:
         from_environment({"TRIO_MIRROR_AUTH": "hunter2"})

@@ -98,7 +98,7 @@ def setting(
         repeatable=isinstance(default, tuple),
         **{"example": shown} | more,
     )
-    return field(default=default, metadata={"setting": declared})
+    return field(default=default, repr=not declared.secret, metadata={"setting": declared})
 
 
 def count(default: int | None, explained: str, panel: Panel, **more: Any) -> Any:
