@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
+from tests.pictures import draw, encode
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.tiff.codecs import ThunderScan
 from trio_mirror.flip.tiff.file import flip
@@ -383,6 +384,17 @@ def test_jpeg_tiles_are_put_together_before_they_are_mirrored(subsampling: int, 
     assert decibels(shown(result), ImageOps.mirror(shown(data))) >= 40
     # An odd number of pixels does not share chroma two by two the other way round.
     assert Reader(result).directories()[0][530] == (1, 1)
+    # Some readers tell the colours from it, and not from the tags.
+    assert result.count(b"JFIF\0") == len(tiles)
+
+
+def test_what_is_long_in_the_first_jpeg_strip_does_not_come_again_in_every_other() -> None:
+    strips = [encode(draw(16, 16), "JPEG") for _ in range(3)]
+    comment = b"\xff\xe1" + struct.pack(">H", 2 + 5_000) + bytes(5_000)
+    strips[0] = strips[0][:2] + comment + strips[0][2:]
+    image = Drawn(rows=[[(0, 0, 0)] * 16] * 48, rows_per_strip=16, compression=7, photometric=6)
+    data = with_strips(image, strips)
+    assert len(flipped(data)) < len(data) + 1_000
 
 
 def test_jpeg_data_that_is_sampled_by_nothing_is_refused() -> None:
