@@ -509,6 +509,8 @@ SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
         ({259: (3, b"\x9c\x80")}, "compression 32924"),
         ({259: (3, b"\x06\0")}, "old-style JPEG"),
         ({262: (3, b"\x23\x80")}, "raw data"),
+        ({32997: (4, b"\2\0\0\0")}, "volume"),
+        ({32998: (4, b"\2\0\0\0")}, "volume"),
         ({257: (4, struct.pack("<I", 100))}, "fewer strips"),
         (  # found by fuzzing: a list of millions of strips was made before their offsets were counted
             {257: (4, struct.pack("<I", 8_000_000)), 278: (4, struct.pack("<I", 1)), 259: (3, b"\1\0")},
@@ -613,6 +615,17 @@ def test_an_image_of_fat_pixels_is_over_the_limit() -> None:
     page = Drawn(rows=noise(5, 4, 8, 1), below=(Drawn(rows=noise(10, 10, 64, 5), bits=64),))
     with pytest.raises(FlipError, match="--max-frame-pixels"):
         flip(write(page), limits=Limits(frame_pixels=150))
+
+
+def test_a_stack_without_directories_for_its_pages_is_refused() -> None:
+    page = Drawn(rows=noise(40, 30, 8, 1), tags={270: (2, b"ImageJ=1.54f\nimages=3\nslices=3\n\0")})
+    data = write(page)
+    [strip] = segments(page, "<")
+    assert data.count(strip) == 1
+    assert rows_of(flipped(data), page) == [page.mirrored()]
+    assert rows_of(flipped(write(page, page, page)), page, page, page) == [page.mirrored()] * 3
+    with pytest.raises(FlipError, match="ImageJ stack of 3 pages"):
+        flipped(data + 2 * strip)
 
 
 def test_what_photoshop_keeps_beside_the_pixels_is_told() -> None:
