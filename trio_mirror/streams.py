@@ -40,22 +40,29 @@ def prepare_streams() -> None:
 
 
 @contextmanager
-def own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
-    """Gives stderr for our own lines.
-
-    libtiff and libjpeg write straight to file descriptor 2 what they think of a damaged picture, in no form
-    that names it. The result of that picture says it better, so their lines are thrown away.
-    """
-    if not quiet_libraries:
-        yield sys.stderr
-        return
+def own_stderr() -> Iterator[TextIO]:
+    """Gives stderr for our own lines, a descriptor of its own."""
     kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         raw = io.BufferedWriter(_Heedless(kept, "w", closefd=False))
         with io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace") as stderr:
-            os.dup2(nowhere, 2)
             yield stderr
+    finally:
+        os.close(kept)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Throws away what libraries write to stderr.
+
+    libtiff and libjpeg write straight to file descriptor 2 what they think of a damaged picture, in no form
+    that names it. The result of that picture says it better. What is to go there must be open before.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -32,14 +32,17 @@ class Sheet:
     """
 
     def __init__(self, path: str, pictures: int) -> None:
-        self._path = Path(path)
         self._sample = Sample(pictures)
         self._timeline = Timeline()
         # The page takes the place of what is there, which is to be no device. Unlike pathlib, os.path does not raise
         # for a path that is too long.
         is_other = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113
-        if is_other or not os.access(self._path.parent, os.W_OK):
-            raise SettingsError(f"--sheet: {path} cannot be written; name a file in a folder that is there")
+        # A link to the page stays one. Where the working directory is gone, there is no real path.
+        with suppress(OSError):
+            self._path = Path(os.path.realpath(path))
+            if not is_other and os.access(self._path.parent, os.W_OK):
+                return
+        raise SettingsError(f"--sheet: {path} cannot be written; name a file in a folder that is there")
 
     def sample(self, name: str, before: bytes, after: bytes) -> None:
         """Sees a picture while it is in memory; called in the flip's thread."""
@@ -65,7 +68,7 @@ class Sheet:
 
     def _write(self, report: Report) -> OutputError | None:
         text = page(report, self._sample.pairs(), self._timeline.points)
-        unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        unfinished = self._path.with_name(f".sheet.{os.getpid()}.part")
         try:
             unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
             unfinished.replace(self._path)
