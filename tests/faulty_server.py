@@ -103,11 +103,13 @@ class FaultyGallery:
         self.headers: dict[str, str] = {}
         """Of the last request."""
         self.connections = 0
+        self.open_connections = 0
         self._storm_until = 0.0
 
     async def handle(self, stream: trio.abc.Stream) -> None:
         """Serves the requests of one connection, until either side ends it."""
         self.connections += 1
+        self.open_connections += 1
         connection = Connection(stream)
         try:
             while (request := await connection.request()) is not None:
@@ -117,6 +119,7 @@ class FaultyGallery:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
+            self.open_connections -= 1
             await trio.aclose_forcefully(stream)
 
     async def _serve(self, connection: Connection, request: Request) -> None:

@@ -70,6 +70,13 @@ async def ended(process: subprocess.Popen[str]) -> Ended:
     return Ended(code, said[0], said[1])
 
 
+async def says(process: subprocess.Popen[str], words: str) -> None:
+    """Waits for a line on stderr with some words in it; all up to there is taken, and `ended` does not give it."""
+    assert process.stderr is not None
+    while words not in (line := await trio.to_thread.run_sync(process.stderr.readline, abandon_on_cancel=True)):
+        assert line, f"it never said {words!r}"
+
+
 async def run(*arguments: str | Path) -> Ended:
     """Runs the command line to its end, while the test goes on serving."""
     return await ended(start(*arguments))

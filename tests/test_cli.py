@@ -127,6 +127,15 @@ def test_a_variable_that_is_not_set_names_no_place(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_a_second_place_is_told_to_be_a_target(photos: Path, tmp_path: Path) -> None:
+    for extra in ([tmp_path / "my out"], [tmp_path / "my out", "b.png"]):
+        done = cli(photos, *extra)
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"write a target as --to '{tmp_path}/my out', and many files as their folder" in done.stderr
+    assert (photos / "a.png").read_bytes() == png()
+
+
 @pytest.mark.parametrize("option", ["--dry-run", "--quiet", "--show-config"])
 def test_what_the_encoding_of_stdout_has_not_is_escaped(photos: Path, tmp_path: Path, option: str) -> None:
     (photos / "→.png").write_bytes(png())
@@ -348,7 +357,9 @@ async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
 def test_ctrl_c_before_the_run_is_no_traceback(photos: Path, tmp_path: Path, moment: str) -> None:
     where, _, name = moment.rpartition(".")
     interrupted = (
+        # Whoever started the tests in the background may have them ignore it.
         "import signal, typer, trio, trio_mirror.job\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"{where}.{name} = lambda *_, **__: signal.raise_signal(signal.SIGINT)\n"
         "from trio_mirror.__main__ import main; main()\n"
     )

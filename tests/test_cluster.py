@@ -6,6 +6,8 @@ import importlib.util
 import json
 import signal
 import subprocess
+import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,6 +206,42 @@ def processes_marked(mark: str) -> list[str]:
         except OSError:
             continue
     return found
+
+
+@with_ray
+async def test_ray_outlives_the_idle_threads_of_trio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Linux kills what Ray starts as the thread ends that started it. Idle threads end at once here, not after 10 s.
+    monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 0.001)
+    photos = draw_photos(tmp_path, 400)
+    with trio.fail_after(60):
+        report = await mirror(photos, tmp_path / "out", cluster="local", slice=20)
+
+    assert (report.mirrored, report.failed) == (396, 4)
+
+
+@with_ray
+async def test_ray_that_comes_up_too_late_is_ended(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    start, started = ray.init, threading.Event()
+
+    def start_late(*arguments: Any, **options: Any) -> None:
+        time.sleep(1)
+        start(*arguments, **options)
+        started.set()
+
+    monkeypatch.setattr(ray, "init", start_late)
+    monkeypatch.setattr("trio_mirror.ray_engine._REACHING", 0.5)
+    with pytest.raises(ClusterError, match="local cannot be reached"):
+        await mirror(photos, tmp_path / "out", cluster="local")
+
+    assert not started.is_set()
+    with trio.fail_after(60):
+        await trio.to_thread.run_sync(started.wait)
+        while ray.is_initialized():  # noqa: ASYNC110 (another thread ends it)
+            await trio.sleep(0.01)
 
 
 @with_ray

@@ -78,6 +78,8 @@ def test_values_read_as_people_write_them(tmp_path: Path) -> None:
         ("journal = true", "1: journal:", 'write it like "run.journal"'),
         ("limit = 2025-01-01", "1: limit:", 'write it like "100"'),
         ("max-bytes = 5\nmax_bytes = 6", "2: max_bytes:", "set twice"),
+        ("limit = 5\nlimit = 6", "2: limit:", "limit: it is set twice"),
+        ("verbose = true", "1: verbose:", "; --show-config lists them"),
         ("retry-failed = true", "1: --retry-failed:", "--journal run.journal"),
         (f"limit = {'9' * 5_000}", " the configuration", "digits"),
         (f"include = {'[' * 5_000}", " the configuration", "recursion"),
@@ -157,6 +159,7 @@ def test_secrets_are_never_shown() -> None:
     assert "hunter2" not in shown
     assert "TRIO_MIRROR_TO" in shown
     assert "host:8000/x@y" in shown
+    assert "# SOURCE\n" in shown
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=20))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import logging
+import socket
 import sqlite3
 import ssl
 from base64 import b64encode
@@ -28,6 +30,7 @@ from trio_mirror import (
     mirror,
     open_mirror,
 )
+from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.pipeline import open_names
 
 if TYPE_CHECKING:
@@ -148,13 +151,41 @@ async def test_a_list_that_is_refused_is_an_access_error(answer_with: Install, s
 async def test_a_certificate_that_is_refused_is_an_access_error(answer_with: Install) -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
         try:
-            raise ssl.SSLCertVerificationError("self-signed certificate")
+            raise ssl.SSLCertVerificationError(1, "self-signed certificate")
         except ssl.SSLError as error:
             raise httpx.ConnectError("tls") from error
 
     answer_with(handle)
-    with pytest.raises(AccessError, match="TLS"):
+    with pytest.raises(AccessError, match=r"TLS failed: self-signed certificate; --ca-file"):
         await mirror("https://gallery.example/images/")
+
+
+async def test_a_server_without_tls_is_told_from_one_that_is_not_trusted(tmp_path: Path) -> None:
+    async with serve_gallery(tmp_path, tmp_path / "stored") as url:
+        with pytest.raises(AccessError, match="speaks no TLS; is its URL http://") as caught:
+            await mirror(url.replace("http://", "https://"))
+    assert "--ca-file" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "the name of the host is unknown"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Error at ('::1', 1)"), "no connection: Connection refused"),
+        (ExceptionGroup("", [OSError(errno.EHOSTUNREACH, "x")]), "no connection: No route to host"),
+        (None, "no connection"),
+    ],
+)
+async def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
+    answer_with: Install, cause: Exception | None, said: str
+) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("failed") from cause
+
+    answer_with(handle)
+    with pytest.raises(ListError) as caught:
+        await mirror(BASE, retries=0)
+    assert str(caught.value) == f"the list {BASE} cannot be read: {said}"
 
 
 async def test_a_list_that_is_no_text_is_an_error(answer_with: Install) -> None:
@@ -250,6 +281,21 @@ async def test_a_picture_that_is_missing_fails_with_the_answer_in_words(answer_w
     assert result.error == r"the server answered 404 Not Found: no such\x1b[31m picture"
 
 
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>nginx", "404 Not Found"),
+        ("<!doctype html><title>We are\nclosed &amp; gone</title>", "404 Not Found: We are"),
+        ("<title>404 Nothing here</title>", "404 Not Found: Nothing here"),
+        ("<html><body>nothing in short", "404 Not Found"),
+    ],
+)
+async def test_of_an_error_page_only_the_title_is_told(answer_with: Install, page: str, said: str) -> None:
+    answer_with(gallery(picture=lambda _: httpx.Response(404, html=page)))
+
+    assert (await result_of()).error == f"the server answered {said}"
+
+
 @pytest.mark.parametrize("status", [201, 204, 302, 400, 413, 500])
 async def test_an_upload_answered_by_anything_but_200_failed(answer_with: Install, status: int) -> None:
     def store(request: httpx.Request) -> httpx.Response:
@@ -262,19 +308,18 @@ async def test_an_upload_answered_by_anything_but_200_failed(answer_with: Instal
     assert f"{status}" in str(result.error)
     assert "first line" in str(result.error)
     assert "second" not in str(result.error)
+    assert (f"--success-status {status} says so" in str(result.error)) == (status < 300)
     assert len(requests) == 3
 
 
 async def test_an_upload_whose_answer_never_comes_is_unknown(
-    answer_with: Install, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+    answer_with: Install, autojump_clock: trio.testing.MockClock, instant_flip: None
 ) -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
             await trio.sleep_forever()
         return await gallery()(request)
 
-    # The clock must not leap while a real thread flips.
-    autojump_clock.autojump_threshold = 0.2
     answer_with(handle)
     result = await result_of(timeout=7)
 

@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +25,8 @@ from trio_mirror.galleries.links import name_below
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+    from trio.testing import MockClock
 
     from tests.conftest import Handler
 
@@ -201,11 +205,18 @@ async def test_links_within_a_drawing_are_none_of_the_page(answer_with: Install)
     assert await names_of(answer_with, page) == ["ok.png"]
 
 
-async def test_a_page_that_takes_too_long_to_read_is_an_error(answer_with: Install) -> None:
-    answer_with(serving_index("<div>" * 60_000))
+async def test_a_page_that_takes_too_long_to_read_is_an_error(
+    answer_with: Install, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    the_test_is_over = threading.Event()
+    monkeypatch.setattr("trio_mirror.galleries.http.index_parser", lambda _: lambda *_: the_test_is_over.wait(60))
+    answer_with(serving_index("<div>" * 1_000))
 
-    with pytest.raises(ListError, match=rf"{BASE} is an index page that took longer than 0.3 s \(--timeout\)"):
-        await mirror(BASE, retries=0, timeout=0.3)
+    # The clock takes the thread that parses for idleness, and leaps.
+    with pytest.raises(ListError, match=rf"{BASE} is an index page that took longer than 30 s \(--timeout\)"):
+        await mirror(BASE, retries=0)
+    assert trio.current_time() == pytest.approx(30)
+    the_test_is_over.set()
 
 
 async def test_a_page_that_is_no_index_is_an_error_and_not_an_empty_list(answer_with: Install) -> None:

@@ -298,7 +298,7 @@ def test_a_pipe_is_refused_at_once(path: Path) -> None:
 
 
 def test_a_journal_in_a_folder_that_does_not_exist_is_refused(path: Path) -> None:
-    assert f"{path / 'journal'} cannot be opened: it does not exist" in refusal(path / "journal")
+    assert f"{path / 'journal'} cannot be opened: there is no folder {path}" in refusal(path / "journal")
 
 
 def test_a_name_that_is_too_long_is_refused(path: Path) -> None:

@@ -1,10 +1,11 @@
-"""What a run owes to its journal when it is cancelled at a bad moment."""
+"""When results are written to the journal, and what a run owes it when it is cancelled at a bad moment."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 
 from trio_mirror.journal import Journal, open_journal
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    import pytest
+    from trio.testing import MockClock
 
     from trio_mirror.errors import JournalError
     from trio_mirror.journal import Entry
@@ -43,6 +44,21 @@ async def test_a_result_that_arrives_as_the_run_is_cancelled_is_kept(tmp_path: P
 
         assert scope.cancelled_caught
         assert list(journal.names([Outcome.MIRRORED])) == ["a.png"]
+
+
+async def test_a_result_is_written_soon_though_no_other_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    written = trio.Event()
+    monkeypatch.setattr(Journal, "record", lambda *_: trio.from_thread.run_sync(written.set))
+    with journal_in(tmp_path) as journal:
+        keeper = Keeper(journal, no_error)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keeper.keep)
+            await keeper.add(mirrored("a.png"))
+            await written.wait()
+            assert trio.current_time() == pytest.approx(0.1)
+            nursery.cancel_scope.cancel()
 
 
 async def test_results_that_wait_for_a_slow_disk_as_the_run_is_cancelled_are_kept(

@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps threads out of tests of virtual time: the clock would take a running thread for idleness."""
-
-    async def run_at_once(self: object, work: object) -> tuple[Flipped, None]:
-        await trio.lowlevel.checkpoint()
-        return Flipped(b"flipped", "image/png", lossless=True), None
-
-    monkeypatch.setattr("trio_mirror.stages.WorkerThreads.run", run_at_once)
-
-
 async def test_every_picture_is_stored_mirrored_under_its_name() -> None:
     gallery = MemoryGallery(["a.png", "sub/b.png", "c d.png"])
 
@@ -251,11 +240,14 @@ async def test_a_drain_that_takes_too_long_cancels_and_says_what_is_unknown(
     assert results.report.unknown == results.report.listed == 10
 
 
-async def test_a_flip_that_hangs_fails_its_picture_and_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = threading.Event()
+async def test_a_flip_that_hangs_fails_its_picture_and_holds_nobody(
+    monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
+) -> None:
+    hanging, release = trio.Semaphore(0), threading.Event()
 
     def flip(data: bytes, **_: object) -> Flipped:
         if data == b"hang":
+            trio.from_thread.run_sync(hanging.release)
             release.wait(60)
         return Flipped(data, "image/png", lossless=True)
 
@@ -266,18 +258,26 @@ async def test_a_flip_that_hangs_fails_its_picture_and_holds_nobody(monkeypatch:
     monkeypatch.setattr("trio_mirror.stages.flip", flip)
     names = ["hang1.png", "hang2.png", "hang3.png", *(f"good{number}.png" for number in range(20))]
     try:
-        report = await mirror(Mixed(names), flip_threads=2, flip_timeout=0.2)
+        async with open_mirror(Mixed(names), flip_threads=2, flip_timeout=60) as results:
+            await hanging.acquire()
+            await hanging.acquire()
+            mock_clock.jump(61)
+            # Beside the third one that hangs all others go on.
+            await hanging.acquire()
+            ended = [await anext(results) for _ in range(22)]
+            mock_clock.jump(61)
+            ended += [result async for result in results]
     finally:
         release.set()
 
-    assert (report.mirrored, report.failed) == (20, 3)
-    assert {failure.stage for failure in report.failures} == {Stage.FLIP}
-    assert "--flip-timeout" in str(report.failures[0].error)
+    assert (results.report.mirrored, results.report.failed) == (20, 3)
+    assert {result.stage for result in ended if result.error is not None} == {Stage.FLIP}
+    assert "--flip-timeout" in str(ended[-1].error)
 
 
 async def test_a_flip_begins_when_a_thread_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def flip(data: bytes, **_: object) -> Flipped:
-        time.sleep(0.02)
+        time.sleep(0.1)
         raise FlipError("it has no pixels")
 
     monkeypatch.setattr("trio_mirror.stages.flip", flip)
@@ -286,7 +286,17 @@ async def test_a_flip_begins_when_a_thread_takes_it(monkeypatch: pytest.MonkeyPa
 
     flips = sorted((result.began[Stage.FLIP], result.seconds[Stage.FLIP]) for result in ended)
     # One after the other: waiting for the thread is no part of a flip.
-    assert all(began + seconds <= later + 0.005 for (began, seconds), (later, _) in pairwise(flips))
+    assert all(began + seconds <= later + 0.05 for (began, seconds), (later, _) in pairwise(flips))
+
+
+async def test_a_fetch_begins_when_the_rate_admits_it(autojump_clock: trio.testing.MockClock) -> None:
+    names = ["missing1.png", "missing2.png", "missing3.png"]
+    async with open_mirror(MemoryGallery(names), rate=0.1) as results:
+        ended = [result async for result in results]
+
+    # The list was the first request. Waiting for its turn is no part of a fetch.
+    assert [round(result.began[Stage.FETCH]) for result in ended] == [10, 20, 30]
+    assert [result.seconds[Stage.FETCH] for result in ended] == [0, 0, 0]
 
 
 async def test_the_event_loop_goes_on_while_pictures_are_flipped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,15 +339,21 @@ async def test_what_is_stored_while_a_run_is_cancelled_is_counted(instant_flip: 
     class Steadfast(MemoryGallery):
         """Stores to the end, as a thread that writes a file does."""
 
+        storing = 0
+
         async def store(self, picture: Picture) -> None:
             with trio.CancelScope(shield=True):
-                await trio.sleep(0.1 if picture.name == "0.png" else 0.2)
+                self.storing += 1
+                if self.storing == 4:
+                    all_are_at_it.set()
+                await (all_are_at_it if picture.name == "0.png" else left).wait()
                 await super().store(picture)
 
+    all_are_at_it, left = trio.Event(), trio.Event()
     gallery = Steadfast([f"{number}.png" for number in range(4)])
     async with open_mirror(gallery, concurrency=4) as results:
-        async for _ in results:
-            break
+        await anext(results)
+        left.set()
 
     assert results.report.mirrored == len(gallery.stored) == 4
 

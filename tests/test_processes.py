@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import multiprocessing
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from trio_mirror.model import Result, Stage
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from trio_mirror.slices import Slice, SliceJob
+    from trio_mirror.slices import SliceJob, Todo
 
 
 @pytest.fixture
@@ -60,13 +60,6 @@ async def test_there_is_one_journal_and_it_resumes(photos: Path, tmp_path: Path)
         assert rows.summary().counts[Outcome.MIRRORED] == 108
 
 
-def workers() -> list[int]:
-    children = [
-        child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
-
-
 @pytest.mark.parametrize(("seconds", "largest"), [(0.01, 400), (1.0, 64), (4.0, 30)])
 async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture_or_half_a_drain(
     seconds: float,
@@ -80,7 +73,7 @@ async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture_o
     names.write_text("".join(f"{number}.png\n" for number in range(1_000)))
     sizes: list[int] = []
 
-    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+    async def worker(_: object, __: object, ___: SliceJob, todo: Todo, **____: object) -> tuple[list[Result], None]:
         sizes.append(len(todo))
         await trio.sleep(seconds * len(todo) / 8)  # eight at once
         how: dict[str, Any] = {
@@ -91,7 +84,7 @@ async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture_o
         }
         return [Result(name=name, **how) for name, _ in todo], None
 
-    monkeypatch.setattr(trio_parallel, "run_sync", worker)
+    monkeypatch.setattr(trio_parallel.WorkerContext, "run_sync", worker)
     report = await mirror(names, tmp_path / "out", base=str(photos), processes=2)
 
     assert (report.mirrored, sum(sizes)) == (1_000, 1_000)
@@ -103,13 +96,13 @@ async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
 ) -> None:
     given = 0
 
-    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+    async def worker(_: object, __: object, ___: SliceJob, todo: Todo, **____: object) -> tuple[list[Result], None]:
         nonlocal given
         given += len(todo)
         await trio.lowlevel.checkpoint()
         return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo], None
 
-    monkeypatch.setattr(trio_parallel, "run_sync", worker)
+    monkeypatch.setattr(trio_parallel.WorkerContext, "run_sync", worker)
     journal = tmp_path / "run.journal"
     async with open_mirror(photos, tmp_path / "out", processes=2, journal=str(journal)) as results:
         await anext(results)
@@ -122,11 +115,11 @@ async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
 async def test_a_name_that_a_drain_keeps_from_its_slice_is_not_in_flight(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
-    async def worker(_: object, __: SliceJob, todo: Slice, **___: bool) -> tuple[list[Result], None]:
+    async def worker(_: object, __: object, ___: SliceJob, todo: Todo, **____: object) -> tuple[list[Result], None]:
         await trio.sleep(1)
         return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo], None
 
-    monkeypatch.setattr(trio_parallel, "run_sync", worker)
+    monkeypatch.setattr(trio_parallel.WorkerContext, "run_sync", worker)
     async with open_mirror(photos, tmp_path / "out", processes=2) as results:
         async for _ in results:
             results.drain()
@@ -143,8 +136,8 @@ async def test_of_a_process_that_dies_the_slice_is_unknown_and_the_run_goes_on(t
         # This upload has come and gets no answer, so that one of the two has something under way.
         while lost not in gallery.stored:  # noqa: ASYNC110 (what serves has no event for it)
             await trio.sleep(0.01)
-        for worker in workers():
-            os.kill(worker, signal.SIGKILL)
+        for worker in multiprocessing.active_children():
+            worker.kill()
 
     async with serve(gallery) as url, open_mirror(url, processes=2) as results, trio.open_nursery() as nursery:
         nursery.start_soon(kill_the_workers)
@@ -154,6 +147,24 @@ async def test_of_a_process_that_dies_the_slice_is_unknown_and_the_run_goes_on(t
     assert len(outcomes) == results.report.listed == 100
     assert results.report.mirrored > 0
     assert results.report.failed == 0
+
+
+async def test_as_many_processes_work_as_are_asked_for_and_end_with_the_run() -> None:
+    trio_parallel.current_default_worker_limiter().total_tokens = 1  # as on a machine of one core
+    gallery = FaultyGallery(names_of(100), Plan(share=1, upload=(Fault.STALLED,)))
+    async with serve(gallery) as url, open_mirror(url, processes=2, concurrency=2):
+        with trio.fail_after(60):
+            # Each has one picture in flight.
+            while sum(method == "POST" for method, _ in gallery.attempts) < 2:  # noqa: ASYNC110 (as above)
+                await trio.sleep(0.01)
+
+    assert not multiprocessing.active_children()
+
+
+async def test_processes_that_have_nothing_to_do_end_with_the_run(photos: Path, tmp_path: Path) -> None:
+    await mirror(photos, tmp_path / "out", processes=2)
+
+    assert not multiprocessing.active_children()
 
 
 async def test_an_object_cannot_go_to_another_process() -> None:

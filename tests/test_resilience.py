@@ -20,22 +20,12 @@ from tests.pictures import png
 from trio_mirror import JournalError, Outcome, Picture, Report, StorageError, UnknownUploadError, mirror, open_mirror
 from trio_mirror.galleries.directory import DirectoryGallery
 from trio_mirror.journal import Journal, read_journal
-from trio_mirror.model import Flipped
 
 BASE = "http://gallery.example/images/"
 Install = Callable[[Handler], list[httpx.Request]]
 
 
-@pytest.fixture(autouse=True)
-def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps the flip out of its thread: the clock would take a running thread for idleness."""
-
-    async def run_at_once(self: object, work: Callable[[], object]) -> object:
-        await trio.lowlevel.checkpoint()
-        return work()
-
-    monkeypatch.setattr("trio_mirror.stages.WorkerThreads.run", run_at_once)
-    monkeypatch.setattr("trio_mirror.stages.flip", lambda data, **_: Flipped(data[::-1], "image/png", lossless=True))
+pytestmark = pytest.mark.usefixtures("instant_flip")
 
 
 class Script:
@@ -199,7 +189,7 @@ async def test_an_upload_without_an_answer_is_unknown_where_it_may_not_be_sent_a
 ) -> None:
     gallery = LosesAnswers(["a.png"], losses=1)
 
-    report = await mirror(gallery, retry_uploads="never")  # type: ignore[arg-type]
+    report = await mirror(gallery, retry_uploads="never")
 
     assert (report.unknown, gallery.uploads) == (1, 1)
 
@@ -209,7 +199,7 @@ async def test_a_target_that_loses_every_answer_is_slowed_down_where_nothing_may
 ) -> None:
     source, target = MemoryGallery([f"{number}.png" for number in range(100)]), LosesAnswers([], losses=100)
 
-    async with open_mirror(source, target, retry_uploads="never") as results:  # type: ignore[arg-type]
+    async with open_mirror(source, target, retry_uploads="never") as results:
         async for _ in results:
             pass
 

@@ -353,4 +353,4 @@ def test_the_command_says_in_one_line_what_cannot_be_served(tmp_path: Path) -> N
             with start_command(*arguments) as process:
                 out, err = process.communicate(timeout=30)
             assert (process.returncode, out) == (2, "")
-            assert re.fullmatch(rf"trio-mirror-gallery: .*{re.escape(reason)}.*\n", err)
+            assert re.fullmatch(rf"error: .*{re.escape(reason)}.*\n", err)

@@ -142,8 +142,8 @@ def test_a_library_writes_it_as_text() -> None:
     as_text: Any = "2/4"
 
     assert Settings(shard=as_text).shard == Shard(2, 4)
-    as_text = "5/4"
-    with pytest.raises(SettingsError, match=r"--shard: there is no part 5 of 4"):
+    as_text = "5/3"
+    with pytest.raises(SettingsError, match=r"--shard: there is no part 5 of 3; the parts of 3 are 1/3 to 3/3"):
         Settings(shard=as_text)
 
 

@@ -26,7 +26,7 @@ def hang() -> Iterator[threading.Event]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while not condition():  # noqa: ASYNC110 (threads set no Trio event)
             await trio.sleep(0.005)
 
@@ -62,22 +62,27 @@ async def test_an_error_comes_out_where_the_job_was_asked_for() -> None:
         assert await threads.run(lambda: "on it goes") == "on it goes"
 
 
-async def test_a_job_that_takes_too_long_costs_its_caller_no_thread(hang: threading.Event) -> None:
-    threads = WorkerThreads(1, timeout=0.02)
+async def test_a_job_that_takes_too_long_costs_its_caller_no_thread(
+    hang: threading.Event, mock_clock: trio.testing.MockClock
+) -> None:
+    def outlast_the_timeout() -> None:
+        trio.from_thread.run_sync(mock_clock.jump, 61)
+        hang.wait(60)
+
+    threads = WorkerThreads(1, timeout=60)
     async with threads.working():
         for _ in range(3):
             with pytest.raises(trio.TooSlowError):
-                await threads.run(hang.wait)
-        with trio.fail_after(5):
-            assert await threads.run(lambda: "there is one left") == "there is one left"
+                await threads.run(outlast_the_timeout)
+        assert await threads.run(lambda: "there is one left") == "there is one left"
 
 
-async def test_a_job_has_its_whole_time_from_when_it_begins() -> None:
-    threads = WorkerThreads(1, timeout=0.5)
+async def test_a_job_has_its_whole_time_from_when_it_begins(mock_clock: trio.testing.MockClock) -> None:
+    threads = WorkerThreads(1, timeout=60)
     async with threads.working(), trio.open_nursery() as nursery:
         for _ in range(6):
-            # The last one waits twice as long as any of them may take.
-            nursery.start_soon(threads.run, partial(time.sleep, 0.2))
+            # The last one waits longer than any of them may take.
+            nursery.start_soon(threads.run, partial(trio.from_thread.run_sync, mock_clock.jump, 20))
 
 
 async def test_a_job_that_was_cancelled_while_it_waited_is_never_done(hang: threading.Event) -> None:
@@ -94,25 +99,29 @@ async def test_a_job_that_was_cancelled_while_it_waited_is_never_done(hang: thre
     assert done == ["not cancelled"]
 
 
-async def test_a_job_that_is_given_up_just_after_it_ended_adds_no_thread() -> None:
+async def test_a_job_that_is_given_up_just_after_it_ended_adds_no_thread(mock_clock: trio.testing.MockClock) -> None:
     at_work, most = 0, 0
+
+    def begin_and_end(begun: trio.Event, may_end: threading.Event) -> None:
+        trio.from_thread.run_sync(begun.set)
+        may_end.wait()
 
     def work() -> None:
         nonlocal at_work, most
         at_work += 1
         most = max(most, at_work)
-        time.sleep(0.15)
+        trio.from_thread.run_sync(mock_clock.jump, 20)
         at_work -= 1
 
-    threads = WorkerThreads(1, timeout=0.5)
+    threads = WorkerThreads(1, timeout=60)
     async with threads.working(), trio.open_nursery() as nursery:
         for _ in range(3):
-            ended = threading.Event()
+            begun, may_end = trio.Event(), threading.Event()
             with trio.CancelScope() as scope:
                 async with trio.open_nursery() as inner:
-                    inner.start_soon(threads.run, ended.wait)
-                    await trio.sleep(0.02)
-                    ended.set()
+                    inner.start_soon(threads.run, partial(begin_and_end, begun, may_end))
+                    await begun.wait()
+                    may_end.set()
                     time.sleep(0.02)  # noqa: ASYNC251 (the event loop is not to hear of the end before it gives up)
                     scope.cancel()
         for _ in range(6):
@@ -157,7 +166,7 @@ async def test_threads_go_home_when_the_block_ends_and_hung_ones_when_they_can(h
 
 async def test_a_cancelled_block_ends_at_once(hang: threading.Event) -> None:
     threads = WorkerThreads(1, timeout=60)
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         with trio.move_on_after(0.05):
             async with threads.working():
                 await threads.run(hang.wait)

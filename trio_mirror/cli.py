@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -93,9 +94,10 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
         raise typer.Exit
 
 
-@app.command(cls=_Command)
+@app.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "allow_extra_args": True})
 @_taking_settings
 def mirror_gallery(
+    context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(
@@ -153,7 +155,16 @@ def mirror_gallery(
     """Mirror every picture of a gallery left to right: list, download, flip, upload.
 
     SOURCE and TARGET are each a URL like http://host/images/ or a folder; SOURCE may also be a list of names.
+
+    Example: trio-mirror http://host/images/ --to ./mirrored
     """
+    if context.args:
+        extra = shlex.quote(context.args[0])
+        _end(
+            ExitCode.USAGE,
+            f"{extra}: there is one SOURCE only; write a target as --to {extra}, and many files as their folder "
+            "with --include",
+        )
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
     try:
         chosen = choose(typed, os.environ, config)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from trio_mirror.dispatch import LOSSES, Dispatcher
+from trio_mirror.dispatch import MAX_LOSSES, Dispatcher
 from trio_mirror.journey import Journey
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.names import is_url
@@ -62,7 +62,7 @@ class NamedSlice:
 
     async def give_up(self, reason: str) -> None:
         """Ends all that is left as failed: it may work later."""
-        error = f"its slice of the list was lost {LOSSES} times: {reason}"
+        error = f"its slice of the list was lost {MAX_LOSSES} times: {reason}"
         failed: dict[str, Any] = {"outcome": Outcome.FAILED, "stage": Stage.FETCH, "error": error, "transient": True}
         await self.tell([Result(name=name, **failed) for name in self.todo])
 

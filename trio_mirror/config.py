@@ -50,10 +50,9 @@ def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | N
     chosen = {}
     if file is not None or os.path.exists(CONFIG_FILE):  # noqa: PTH110 (false, too, where nothing may be looked at)
         chosen = read_config(file or CONFIG_FILE)
-    chosen |= {
-        name: Chosen(value, variable_name(name)) for name, value in from_environment(environ, all_settings()).items()
-    }
-    return chosen | {name: Chosen(value, option_name(name)) for name, value in options.items()}
+    chosen |= {name: Chosen(value, variable_name(name)) for name, value in from_environment(environ).items()}
+    typed = {name: "SOURCE" if name == "source" else option_name(name) for name in options}
+    return chosen | {name: Chosen(value, typed[name]) for name, value in options.items()}
 
 
 def build(chosen: Mapping[str, Chosen]) -> tuple[Options, Settings]:
@@ -80,18 +79,14 @@ def variable_name(field_name: str) -> str:
     return f"TRIO_MIRROR_{field_name.upper()}"
 
 
-def from_environment(environ: Mapping[str, str], table: Mapping[str, Setting] | None = None) -> dict[str, Any]:
-    """Reads the fields that ``TRIO_MIRROR_<FIELD>`` variables set; a repeatable one holds one value a line.
-
-    Args:
-        environ: the environment.
-        table: the fields to look for; none means those of `Settings`.
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Reads what ``TRIO_MIRROR_<FIELD>`` variables set; a repeatable one holds one value a line.
 
     Raises:
         SettingsError: a value that cannot be read, its variable named.
     """
     values = {}
-    for name, setting in (settings_table() if table is None else table).items():
+    for name, setting in all_settings().items():
         variable = variable_name(name)
         if text := environ.get(variable):
             try:
@@ -148,14 +143,20 @@ def _parse_toml(file: str, text: str) -> dict[str, Any]:
         number = int(place[1]) if place and place[1] else len(lines)
         reason = str(error)[: place.start()] if place else str(error)
         if statement := re.match(r"\s*([\w-]+)\s*=", lines[number - 1]):
-            key = statement[1]
-            setting = all_settings().get(key.replace("-", "_"))
-            example = to_toml(setting.example) if setting else '"text"'
-            reason = f"{key}: {reason}; texts stand in quotes: {key} = {example}"
+            reason = f"{statement[1]}: {_told(reason, statement[1])}"
         raise SettingsError(f"{file}:{number}: {reason}") from error
     except (RecursionError, ValueError) as error:
         # Of values nested within values without end, and of numbers of more digits than Python reads.
         raise SettingsError(f"{file}: the configuration cannot be read: {error}") from error
+
+
+def _told(reason: str, key: str) -> str:
+    """What is wrong with a statement, in the parser's words unless it is set twice, and how to write it."""
+    if reason == "Cannot overwrite a value":
+        return "it is set twice"
+    setting = all_settings().get(key.replace("-", "_"))
+    example = to_toml(setting.example) if setting else '"text"'
+    return f"{reason}; texts stand in quotes: {key} = {example}"
 
 
 def _lines_of_keys(text: str) -> dict[str, int]:
@@ -177,7 +178,7 @@ def _lines_of_keys(text: str) -> dict[str, int]:
 def _nearest(name: str, table: Mapping[str, Setting]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, table, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, table, n=1)
     return f"; did you mean {near[0].replace('_', '-')}?" if near else "; --show-config lists them"
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from trio_mirror.errors import GalleryError
 
-LOSSES = 3
-"""So often a slice may be lost with its worker; then what is left of it fails."""
+MAX_LOSSES = 3
+"""How often a slice is lost with its worker before what is left of it fails."""
 _EACH_WORKER = 2
 """Slices in flight for each worker: one that it works on, and one so that it need not wait for the next."""
 
@@ -188,7 +188,7 @@ class Dispatcher(Generic[_S]):
         in_flight = self._in_flight.pop(attempt)
         if in_flight.work.left and not self._draining:
             in_flight.losses += 1
-            if in_flight.losses < LOSSES:
+            if in_flight.losses < MAX_LOSSES:
                 await self._start(in_flight)
                 return
             await in_flight.work.give_up(reason)

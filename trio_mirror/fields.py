@@ -133,7 +133,7 @@ def flag(explained: str, panel: Panel, *, default: bool | None = False, shown: s
 
 
 def value_of(name: str, declared: Setting, value: Any) -> Any:
-    """A value as a field keeps it, whichever way Python's callers write it: a text is read as on the command line.
+    """A value as its field keeps it, whichever way Python's callers write it: a text is read as on the command line.
 
     Raises:
         SettingsError: it is of another kind, or cannot be read.
@@ -142,31 +142,36 @@ def value_of(name: str, declared: Setting, value: Any) -> Any:
         return None
     if not declared.repeatable:
         return _one_value(name, declared, value)
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise cannot_work(name, f"{_shown(declared, value)} cannot work; it must be a list, even of one")
-    return tuple(_one_value(name, declared, it) for it in value)
+    each = (value,) if isinstance(value, str) else value
+    if isinstance(each, bytes | Mapping) or not isinstance(each, Iterable):
+        raise _of_another_kind(name, declared, value, "a list")
+    return tuple(_one_value(name, declared, it) for it in each)
 
 
 def _one_value(name: str, declared: Setting, value: Any) -> Any:
-    if isinstance(value, str) and declared.kind is not str:
+    if declared.kind is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, str):
         try:
             return declared.parse(value)
         except ValueError as error:
             raise cannot_work(name, str(error)) from None
-    if declared.kind is str and isinstance(value, os.PathLike):
-        value = os.fspath(value)
     if declared.kind is tuple and isinstance(value, list):
         value = tuple(value)
-    if declared.kind is Integral and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    is_empty = isinstance(value, str) and (not value or "\0" in value)
-    if not isinstance(value, declared.kind) or isinstance(value, bool) is not declared.flag or is_empty:
-        raise cannot_work(name, f"{_shown(declared, value)} cannot work; write it like {declared.example}")
+    # In Python a bool is an int, too.
+    if not isinstance(value, declared.kind) or isinstance(value, bool) is not declared.flag:
+        raise _of_another_kind(name, declared, value)
     return value
 
 
-def _shown(declared: Setting, value: Any) -> str:
-    return "the value" if declared.secret else repr(value)
+def _of_another_kind(name: str, declared: Setting, value: Any, wanted: str = "") -> SettingsError:
+    if declared.choices:
+        wanted = f"one of {', '.join(declared.choices)}"
+    elif declared.kind is Integral and not wanted:
+        wanted = "a whole number"
+    shown = "the value" if declared.secret else repr(value)
+    must = f"it must be {wanted}, such as" if wanted else "write it like"
+    return cannot_work(name, f"{shown} cannot work; {must} {declared.example}")
 
 
 def parse_flag(text: str) -> bool:
@@ -180,6 +185,19 @@ def parse_flag(text: str) -> bool:
     if text.lower() in {"0", "false", "no", "off"}:
         return False
     raise ValueError(f"{text!r} is neither yes nor no")
+
+
+def parse_text(text: str) -> str:
+    """Takes any text but none: an empty one is a variable of a script that was never set.
+
+    Raises:
+        ValueError: the text is empty, or holds a NUL, which no path and no argument can.
+    """
+    if not text:
+        raise ValueError("it is empty; leave it out for the default")
+    if "\0" in text:
+        raise ValueError(f"{text!r} holds a NUL")
+    return text
 
 
 def parse_count(text: str) -> int:

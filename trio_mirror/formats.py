@@ -16,7 +16,7 @@ class Format(NamedTuple):
     @property
     def in_short(self) -> str:
         """The row as a line of ``--help-all``."""
-        told = {"exact": self.exact, "re-encoded": self.reencoded, "refused": self.refused}
+        told = {"exact": self.exact, "re-encoded": self.reencoded, "refused:": self.refused}
         return "; ".join(f"{what} {which}" for what, which in told.items() if which != "–")
 
 
@@ -31,7 +31,12 @@ FORMATS = (
     Format("GIF", "always", "–", "frames that widen a canvas still in use"),
     Format("WebP", "lossless ones, and alpha", "lossy ones, within 40 dB", "frames that cannot be moved exactly"),
     Format("BMP, DIB", "always, RLE too", "–", "what Pillow cannot read: 2-bit, odd masks"),
-    Format("TIFF", "all but JPEG inside", "JPEG inside, within 40 dB", "codecs that Pillow lacks, CFA, sparse tiles"),
+    Format(
+        "TIFF",
+        "always; JPEG inside as JPEG above",
+        "JPEG inside otherwise, within 40 dB",
+        "codecs that Pillow lacks, CFA, sparse tiles",
+    ),
     Format("AVIF", "always, by its orientation", "–", "HEIC"),
     Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
     Format("others", "–", "–", "by name: JPEG 2000; else as no known format"),

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import tempfile
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -170,7 +171,8 @@ def _print_name(name: str) -> None:
     except NameRefusedError as error:
         _log.warning("%s: would fail: %s", name, error)
     else:
-        _print(name)
+        # A program gets the name as it is, a person one that steers no terminal.
+        print(printable(name) if sys.stdout.isatty() else name)  # noqa: T201
 
 
 @asynccontextmanager
@@ -193,7 +195,3 @@ async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
 
 def _print_error(error: MirrorError, console: Console) -> None:
     console.print(Text.assemble(("error: ", "bold red"), printable(str(error))), soft_wrap=True)
-
-
-def _print(text: str) -> None:
-    print(text)  # noqa: T201

@@ -71,14 +71,14 @@ class Keeper:
     async def settle(self) -> None:
         """Writes what cancelled tasks owe. It is little, and a disk answers: no cancellation keeps it from that."""
         # Closed here and not by `keep`: what a cancelled `keep` left in the channel would be lost.
-        with self._entry_out, suppress(trio.WouldBlock, trio.EndOfChannel):
+        with self._entry_in, self._entry_out, suppress(trio.WouldBlock, trio.EndOfChannel):
             while True:
                 self._owed.append(self._entry_out.receive_nowait())
         with trio.CancelScope(shield=True):
             await self._write(self._owed)
 
     def _is_kept(self, result: Result) -> bool:
-        # Of what is skipped, the journal has the row that says why.
+        # For what is skipped, the journal already has the row that says why.
         return self._journal is not None and result.outcome is not Outcome.SKIPPED
 
     async def _write(self, entries: list[Entry]) -> None:

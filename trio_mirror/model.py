@@ -43,7 +43,7 @@ class Lossless(StrEnum):
     ALWAYS = "always"
     """Exact, or a FlipError."""
     NEVER = "never"
-    """JPEG is always decoded and re-encoded."""
+    """JPEG, inside TIFF too, is always decoded and re-encoded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +117,7 @@ class Result:
     notes: tuple[str, ...] = ()
     """What the flip has to say, a sentence each."""
     seconds: Mapping[Stage, float] = field(default_factory=dict)
-    """Seconds spent in each stage, waiting between the stages not counted."""
+    """Seconds spent in each stage, without the wait for a thread, or for the rate to admit its first request."""
     began: Mapping[Stage, float] = field(default_factory=dict)
     """When each stage began, in seconds since the run did; ``list`` is when its name was taken."""
 
@@ -145,7 +145,7 @@ class Report:
     seconds: float = 0.0
     """How long the run took, or has taken so far."""
     stopped_by: str | None = None
-    """What ended the run before all was done: the name of a setting, or ``drain``."""
+    """What ended the run before all was done: a setting's name, ``signal``, ``error`` or the caller's ``drain``."""
     failures: list[Result] = field(default_factory=list)
     """The first `KEPT_FAILURES` results that failed or are unknown."""
 

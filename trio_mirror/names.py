@@ -70,6 +70,11 @@ def media_type_of(name: str) -> str:
     return _MEDIA_TYPES.get(posixpath.splitext(name)[1].lower(), "application/octet-stream")
 
 
+def is_picture_name(name: str) -> bool:
+    """Whether a name has the extension of a picture."""
+    return posixpath.splitext(name)[1].lower() in _MEDIA_TYPES
+
+
 def is_url(text: str) -> bool:
     """Whether a text is a URL with a host, such as ``http://host/images/``."""
     return _URL.match(text) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from trio_mirror.fields import Panel, cannot_work, choice, count, flag, setting
+from trio_mirror.fields import Panel, cannot_work, choice, count, flag, parse_text, setting
 
 STDOUT = "-"
 """Stands for standard output in the place of a file's name."""
@@ -35,7 +35,7 @@ class Options:
         None,
         "A URL like http://host/images/, a folder, or a list of names: a file, - for stdin.",
         Panel.RUN,
-        str,
+        parse_text,
         "SOURCE",
         "a built-in gallery",
         example="http://host/images/",
@@ -44,7 +44,7 @@ class Options:
         None,
         "Where mirrored pictures go.",
         Panel.RUN,
-        str,
+        parse_text,
         "TARGET",
         "back to SOURCE",
         example="./mirrored",
@@ -54,20 +54,20 @@ class Options:
     progress: bool | None = flag("Show how it goes.", Panel.VIEW, default=None, shown="on")
     json: bool = flag("Print the report as JSON.", Panel.VIEW)
     sheet: str | None = setting(
-        None, "Write a page of before and after here.", Panel.VIEW, str, "FILE", "none", example="sheet.html"
+        None, "Write a page of before and after here.", Panel.VIEW, parse_text, "FILE", "none", example="sheet.html"
     )
     sheet_pictures: int = count(MAX_SHEET_PICTURES, "How many pairs of pictures on it.", Panel.VIEW)
     events: str | None = setting(
         None,
         "Write each result here as it happens, JSON lines; - is stdout.",
         Panel.VIEW,
-        str,
+        parse_text,
         "FILE",
         "none",
         example="events.jsonl",
     )
     log_file: str | None = setting(
-        None, "Append the log here, each picture in it.", Panel.VIEW, str, "FILE", "none", example="run.log"
+        None, "Append the log here, each picture in it.", Panel.VIEW, parse_text, "FILE", "none", example="run.log"
     )
     log_format: LogFormat = choice(LogFormat.TEXT, "The form of the log's lines.", Panel.VIEW)
     debug: bool = flag("Show tracebacks.", Panel.VIEW)

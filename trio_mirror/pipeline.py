@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import trio
@@ -35,6 +35,7 @@ from trio_mirror.journey import Journey
 from trio_mirror.keeper import Keeper
 from trio_mirror.model import Outcome, Report, Result, Stage
 from trio_mirror.names import check_name
+from trio_mirror.nurseries import open_nursery_beside
 from trio_mirror.settings import Settings
 from trio_mirror.stages import Stages
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Where none of them is taken, the event loop stands still while so many names go by.
+# How many names go by, where none of them is taken, before other tasks have their turn.
 _NAMES_AT_ONCE = 500
 
 
@@ -95,7 +96,9 @@ async def open_mirror(source: Place, target: Place | None = None, **choices: Unp
     Raises:
         SettingsError: a choice that cannot work, or a target that cannot store.
     """
-    async with open_run(source, target, Settings(**choices)) as opened:
+    # Its texts are read by the settings themselves.
+    settings = Settings(**cast("dict[str, Any]", choices))
+    async with open_run(source, target, settings) as opened:
         yield opened
 
 
@@ -257,16 +260,10 @@ class Run:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Does the work while the block lasts; an error of the block comes out as it is, not in a group."""
-        error_of_the_block = None
-        async with trio.open_nursery() as nursery:
+        async with open_nursery_beside() as nursery:
             nursery.start_soon(self._work)
-            try:
-                yield
-            except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 (raised again below, outside of the nursery)
-                error_of_the_block = error
+            yield
             nursery.cancel_scope.cancel()
-        if error_of_the_block is not None:
-            raise error_of_the_block
 
     async def _work(self) -> None:
         # The results end last, so that whoever takes them learns that the journal could not be written.
@@ -370,8 +367,7 @@ class Run:
                     raise
 
     async def _take(self, step: _Step, journey: Journey) -> None:
-        started = trio.current_time()
-        journey.began[journey.stage] = started - self._started
+        journey.began[journey.stage] = trio.current_time() - self._started
         try:
             with trio.CancelScope(deadline=journey.deadline) as life:
                 await step(journey)
@@ -390,7 +386,9 @@ class Run:
                 journey.fail(PictureError(f"it took longer than {limit}", transient=True))
         finally:
             # The flip has noted it by itself.
-            journey.seconds.setdefault(journey.stage, trio.current_time() - started)
+            journey.seconds.setdefault(
+                journey.stage, trio.current_time() - self._started - journey.began[journey.stage]
+            )
 
     def _cut_off(self, journey: Journey) -> None:
         """A cancelled run counts what it owes at once: no channel would take it any more."""

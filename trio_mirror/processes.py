@@ -2,18 +2,21 @@
 
 For small pictures on many cores, where one event loop is the limit. Each slice is mirrored by this very
 pipeline in a process of its own, and its results come back as a whole. Slices are sized to take about half a
-second, so that progress is seen, a drain ends soon, and no process waits long for the last one; but several times
-as long as one picture takes, where that is far away, for at the end of a slice ever fewer are under way. A process
-that is killed takes the results of its slice with it, so that a slice is to end well within a drain.
+second, so that progress is seen, a drain ends soon, and no process waits long for the last one; yet no less than
+several times as long as one picture, which a distant server makes slow, since towards the end of a slice ever fewer
+are under way. A process that is killed takes the results of its slice with it, so a slice should end well within a
+drain.
 """
 
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
+import trio_parallel
 
 from trio_mirror.errors import GalleryError
 from trio_mirror.model import Outcome, Result, Stage
@@ -21,16 +24,18 @@ from trio_mirror.settings import available_cores
 from trio_mirror.slices import SplitRun, open_slice, settings_of_slices, slice_job, stages_passed
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from trio_mirror.galleries import Gallery, Place
     from trio_mirror.journal import Journal
     from trio_mirror.journey import Journey
     from trio_mirror.settings import Settings
-    from trio_mirror.slices import Slice, SliceJob
+    from trio_mirror.slices import SliceJob, Todo
 
 _LARGEST_SLICE = 2_000
 _SLICE_SECONDS = 0.5
 _SLICE_PICTURES = 8
-"""So many times as long as one picture takes a slice is, at least."""
+"""How many times as long as one picture a slice takes, at least."""
 # Seconds that a slice waits for more names before it goes as it is.
 _GATHER_SECONDS = 0.05
 
@@ -53,6 +58,23 @@ class ProcessRun(SplitRun):
         # What is in flight here are names: two slices for each process. Pictures are bounded where they are.
         super().__init__(source, target, settings, journal, tokens=2 * settings.processes * _LARGEST_SLICE)
         self._job = slice_job(places, _settings_of_one_process(settings), "--processes")
+        # By default there are as many at once as cores, however many were asked for.
+        self._limiter = trio.CapacityLimiter(settings.processes)
+        self._workers: trio_parallel.WorkerContext
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Does the work while the block lasts, and ends the processes with it."""
+        # A signal to the whole group is for the parent, who drains; SIGINT is left to it by trio-parallel.
+        opening = trio_parallel.open_worker_context(init=partial(signal.signal, signal.SIGTERM, signal.SIG_IGN))
+        self._workers = await opening.__aenter__()
+        try:
+            async with super().working():
+                yield
+        finally:
+            # One that was killed while it had nothing to do is no error, and hides none.
+            with suppress(trio_parallel.BrokenWorkerError):
+                await opening.__aexit__(None, None, None)
 
     async def _join_stages(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -85,13 +107,13 @@ class ProcessRun(SplitRun):
 
     async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
         """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""
-        import trio_parallel
-
         todo = [(journey.name, journey.known) for journey in journeys]
         error: GalleryError | None = None
         try:
             # A cancelled run kills its processes; what they had under way is counted as left in flight.
-            results, error = await trio_parallel.run_sync(mirror_slice, self._job, todo, kill_on_cancel=True)
+            results, error = await self._workers.run_sync(
+                mirror_slice, self._job, todo, kill_on_cancel=True, limiter=self._limiter
+            )
         except trio_parallel.BrokenWorkerError:
             died = "its worker process died, out of memory or killed: the target may have it or not"
             how: dict[str, Any] = {"outcome": Outcome.UNKNOWN, "stage": Stage.UPLOAD, "error": died, "transient": True}
@@ -107,18 +129,16 @@ class ProcessRun(SplitRun):
         return [journey for journey in journeys if journey.given is not None]
 
 
-def mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError | None]:
+def mirror_slice(job: SliceJob, todo: Todo) -> tuple[list[Result], GalleryError | None]:
     """Mirrors some pictures in this process.
 
     Returns:
         Their results, and what ended the run as a whole, if anything; then some results are missing.
     """
-    # A signal to the whole group is for the parent, who drains; SIGINT is left to it by trio-parallel.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return trio.run(_mirror_slice, job, todo)
 
 
-async def _mirror_slice(job: SliceJob, todo: Slice) -> tuple[list[Result], GalleryError | None]:
+async def _mirror_slice(job: SliceJob, todo: Todo) -> tuple[list[Result], GalleryError | None]:
     results: list[Result] = []
     async with open_slice(job, todo) as run:
         try:

@@ -15,7 +15,10 @@ import logging
 import math
 import os
 import pickle
+import threading
+import time
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +27,10 @@ import trio
 import trio_mirror
 from trio_mirror.dispatch import Ended, Lost, Orders, Told
 from trio_mirror.errors import ClusterError, SettingsError
+from trio_mirror.threads import WorkerThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from trio_mirror.cluster import NamedSlice
     from trio_mirror.slices import SliceJob
@@ -37,7 +41,7 @@ _INSTALL = "pip install 'trio-mirror[cluster]'"
 _REACHING, _CLOSING = 30.0, 15.0
 # Seconds between two looks at what the cluster has.
 _COUNTING = 1.0
-# Seconds that one look at the tasks takes at most: so long a cancelled run may have to wait for it.
+# Seconds that one look at the tasks takes at most, for which a cancelled run may have to wait.
 _LOOK = 0.2
 # Seconds in which the desk must answer, and for which it may be away: Ray starts it anew if its node is lost.
 _ANSWER, _AWAY = 5.0, 60.0
@@ -63,18 +67,25 @@ async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
         raise SettingsError(f"--cluster: Ray is not installed; {_INSTALL}", field="cluster") from error
     if ray.is_initialized():
         raise SettingsError("--cluster: this process uses Ray already; run trio-mirror in another", field="cluster")
-    await _reach(address, job)
-    engine = RayEngine()
-    try:
-        await trio.to_thread.run_sync(engine.open)
-        yield engine
-    finally:
-        # Bounded, since a cluster that went away answers no farewell.
-        with trio.move_on_after(_CLOSING, shield=True):
-            await trio.to_thread.run_sync(engine.close, abandon_on_cancel=True)
+    # What Ray starts on this machine is killed by Linux when the thread that started it ends (prctl(2),
+    # PR_SET_PDEATHSIG), and a thread that Trio lends for one call ends when it has been idle for some seconds.
+    lasting, engine, given_up = WorkerThreads(1, _REACHING), RayEngine(), threading.Event()
+    async with lasting.working():
+        try:
+            await _reach(address, partial(_connect, address, job, given_up), lasting)
+        except BaseException:
+            given_up.set()
+            raise
+        try:
+            await trio.to_thread.run_sync(engine.open)
+            yield engine
+        finally:
+            # Bounded, since a cluster that went away answers no farewell.
+            with trio.move_on_after(_CLOSING, shield=True):
+                await lasting.run(engine.close)
 
 
-async def _reach(address: str, job: SliceJob) -> None:
+async def _reach(address: str, connect: Callable[[], None], lasting: WorkerThreads) -> None:
     unreachable = ClusterError(f"--cluster: {address} cannot be reached within {_REACHING:g} s")
     try:
         with trio.fail_after(_REACHING):
@@ -83,14 +94,14 @@ async def _reach(address: str, job: SliceJob) -> None:
                 host, _, port = address.removeprefix("ray://").rpartition(":")
                 async with await trio.open_tcp_stream(host.strip("[]"), int(port)):
                     pass
-            await trio.to_thread.run_sync(_connect, address, job, abandon_on_cancel=True)
+            await lasting.run(connect)
     except trio.TooSlowError as error:
         raise unreachable from error
     except OSError as error:
         raise ClusterError(f"--cluster: {address} cannot be reached: {error}") from error
 
 
-def _connect(address: str, job: SliceJob) -> None:
+def _connect(address: str, job: SliceJob, given_up: threading.Event) -> None:
     import ray
 
     packed = base64.b64encode(pickle.dumps(job)).decode("ascii")
@@ -105,13 +116,16 @@ def _connect(address: str, job: SliceJob) -> None:
     }
     if address == "local":
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    # Ray prints what it thinks of lost nodes to stdout, which is for results; they tell of it themselves.
+    # Ray prints warnings of lost nodes to stdout, which is for results; those tell what was lost.
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
     try:
         ray.init(address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise ClusterError(f"--cluster: {address} cannot be used: {first_line}") from error
+    if given_up.is_set():
+        # A driver whose cluster goes away is ended by Ray, and this one's would go away with this thread.
+        ray.shutdown()
 
 
 class RayEngine:
@@ -132,7 +146,7 @@ class RayEngine:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         desk = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_desk_class())
         self._desk = desk.remote()
-        # Ray runs a task again by itself from its start; we do, without what was told.
+        # By itself Ray would run a lost task again from its start; we hand out again only what was not told.
         self._mirror = ray.remote(num_cpus=1, max_retries=0)(_slice_task())
         self._count()
 
@@ -176,8 +190,6 @@ class RayEngine:
 
     def _look(self) -> list[Told | Ended | Lost]:
         """What tasks have come to their end."""
-        import time
-
         import ray
 
         if not self._tasks:

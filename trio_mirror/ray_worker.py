@@ -16,13 +16,13 @@ from trio_mirror.slices import open_slice
 
 if TYPE_CHECKING:
     from trio_mirror.model import Result
-    from trio_mirror.slices import Slice, SliceJob, SliceRun
+    from trio_mirror.slices import SliceJob, SliceRun, Todo
 
-# Seconds between two talks with the desk: so old the orders may be that a worker follows.
+# Seconds between two talks with the desk, and the age that a worker's orders may reach.
 _INTERVAL = 1.0
 
 
-def mirror(desk: Any, attempt: int, todo: Slice) -> tuple[list[Result], GalleryError | None]:
+def mirror(desk: Any, attempt: int, todo: Todo) -> tuple[list[Result], GalleryError | None]:
     """Mirrors the pictures of a slice in this process.
 
     Returns:
@@ -32,7 +32,7 @@ def mirror(desk: Any, attempt: int, todo: Slice) -> tuple[list[Result], GalleryE
     return trio.run(_mirror, job, _Desk(desk, attempt), todo)
 
 
-async def _mirror(job: SliceJob, desk: _Desk, todo: Slice) -> tuple[list[Result], GalleryError | None]:
+async def _mirror(job: SliceJob, desk: _Desk, todo: Todo) -> tuple[list[Result], GalleryError | None]:
     while not desk.has_orders:
         await desk.talk()
         await trio.sleep(_INTERVAL / 10)

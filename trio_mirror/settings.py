@@ -22,6 +22,7 @@ from trio_mirror.fields import (
     count,
     flag,
     parse_count,
+    parse_text,
     seconds,
     setting,
     table_of,
@@ -122,13 +123,13 @@ class Settings:
     """
 
     concurrency: int = count(16, "Pictures in flight at once.", Panel.RUN, short="-c")
-    flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores")
+    flip_threads: int | None = count(None, "Threads that flip.", Panel.RUN, shown="the cores", example="2")
     processes: int = count(1, "Processes that share the work.", Panel.RUN)
     cluster: str | None = setting(
         None,
         "Ray cluster that shares the work: ray://HOST:PORT, HOST:PORT, auto or local.",
         Panel.RUN,
-        str,
+        parse_text,
         "CLUSTER",
         "none",
         example="local",
@@ -149,7 +150,7 @@ class Settings:
         None,
         "Where the names of a list live: a URL or a folder.",
         Panel.RUN,
-        str,
+        parse_text,
         "PLACE",
         "none",
         example="http://host/images/",
@@ -166,10 +167,10 @@ class Settings:
 
     limit: int | None = count(None, "At most this many names of the list.", Panel.PICK, shown="all")
     include: Sequence[str] = setting(
-        (), "Only names that match; repeatable.", Panel.PICK, str, "GLOB", "all", example="*.jpg"
+        (), "Only names that match; repeatable.", Panel.PICK, parse_text, "GLOB", "all", example="*.jpg"
     )
     exclude: Sequence[str] = setting(
-        (), "No names that match; repeatable.", Panel.PICK, str, "GLOB", "none", example="*.gif"
+        (), "No names that match; repeatable.", Panel.PICK, parse_text, "GLOB", "none", example="*.gif"
     )
     shard: Shard | None = setting(
         None,
@@ -197,7 +198,7 @@ class Settings:
         None,
         "Remember results here, to go on later.",
         Panel.JOURNAL,
-        str,
+        parse_text,
         "FILE",
         "none",
         example="run.journal",
@@ -250,11 +251,11 @@ class Settings:
         secret=True,
     )
     ca_file: str | None = setting(
-        None, "Certificates to trust, PEM.", Panel.HTTP, str, "FILE", "the system's", example="ca.pem"
+        None, "Certificates to trust, PEM.", Panel.HTTP, parse_text, "FILE", "the system's", example="ca.pem"
     )
     insecure: bool = flag("Trust any certificate.", Panel.HTTP)
     upload_as: UploadAs = choice(UploadAs.MULTIPART, "The form of an upload.", Panel.HTTP)
-    field: str = setting("image", "The multipart field of the picture.", Panel.HTTP, str, "NAME")
+    field: str = setting("image", "The multipart field of the picture.", Panel.HTTP, parse_text, "NAME")
     success_status: Sequence[int] = setting(
         (200,), "An answer that means stored; repeatable.", Panel.HTTP, parse_count, "CODE", shown="200", kind=Integral
     )
@@ -307,7 +308,7 @@ class Settings:
 
 
 class Choices(TypedDict, total=False):
-    """The fields of `Settings` as keyword arguments, for type checkers."""
+    """The fields of `Settings` as keyword arguments, for type checkers. A text is read as on the command line."""
 
     concurrency: int
     flip_threads: int | None
@@ -315,39 +316,39 @@ class Choices(TypedDict, total=False):
     cluster: str | None
     slice: int
     adaptive: bool
-    rate: float | None
+    rate: float | str | None
     base: str | None
-    drain: float
-    timeout: float
-    flip_timeout: float
-    picture_timeout: float
-    deadline: float | None
-    min_rate: float
+    drain: float | str
+    timeout: float | str
+    flip_timeout: float | str
+    picture_timeout: float | str
+    deadline: float | str | None
+    min_rate: float | str
     limit: int | None
     include: Sequence[str]
     exclude: Sequence[str]
-    shard: Shard | None
-    lossless: Lossless
+    shard: Shard | str | None
+    lossless: Lossless | str
     retries: int
-    retry_after_max: float
-    retry_uploads: RetryUploads
+    retry_after_max: float | str
+    retry_uploads: RetryUploads | str
     max_failures: int | None
     journal: str | None
     update: bool
     retry_failed: bool
-    max_bytes: int
-    max_bytes_total: int | None
+    max_bytes: int | str
+    max_bytes_total: int | str | None
     max_frame_pixels: int
     max_total_pixels: int
     max_frames: int
     max_name_bytes: int
     max_headers: int
-    max_header_bytes: int
-    header: Sequence[tuple[str, str]]
-    auth: tuple[str, str] | None
+    max_header_bytes: int | str
+    header: Sequence[tuple[str, str] | str]
+    auth: tuple[str, str] | str | None
     ca_file: str | None
     insecure: bool
-    upload_as: UploadAs
+    upload_as: UploadAs | str
     field: str
     success_status: Sequence[int]
 

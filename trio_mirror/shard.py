@@ -24,7 +24,10 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
-            raise ValueError(f"there is no part {self.number} of {self.count}; the parts of 4 are 1/4 to 4/4")
+            count = self.count if self.count > 0 else 4
+            raise ValueError(
+                f"there is no part {self.number} of {self.count}; the parts of {count} are 1/{count} to {count}/{count}"
+            )
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from trio_mirror.model import Result, Stage
     from trio_mirror.settings import Settings
 
-Slice: TypeAlias = "Sequence[tuple[str, Entry | None]]"
-"""Names, each with what the journal knows of it."""
+Todo: TypeAlias = "Sequence[tuple[str, Entry | None]]"
+"""The names of a slice, each with what the journal knows of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def stages_passed(result: Result) -> list[Stage]:
 
 
 @asynccontextmanager
-async def open_slice(job: SliceJob, todo: Slice) -> AsyncIterator[SliceRun]:
+async def open_slice(job: SliceJob, todo: Todo) -> AsyncIterator[SliceRun]:
     """Opens a run over the names of a slice."""
     async with open_galleries(job.source, job.target, job.settings) as (source, target):
         run = SliceRun(source, target, job.settings, todo)
@@ -114,7 +114,7 @@ class SliceRun(Run):
         cut_off: the results of what was cancelled on its way, which the iteration does not give.
     """
 
-    def __init__(self, source: Gallery, target: Gallery, settings: Settings, todo: Slice) -> None:
+    def __init__(self, source: Gallery, target: Gallery, settings: Settings, todo: Todo) -> None:
         super().__init__(source, target, settings, journal=None)
         self.cut_off: list[Result] = []
         self._todo = dict(todo)

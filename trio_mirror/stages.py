@@ -147,9 +147,12 @@ class Stages:
 
     async def _request(self, journey: Journey, throttle: Throttle, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """Makes as many attempts as it takes, or as are allowed, and counts them."""
-        before = journey.attempts
+        before, came = journey.attempts, trio.current_time()
 
         async def counted() -> _T:
+            if journey.attempts == before:
+                # How long it waited for its turn is no part of the stage, as with a flip's wait for a thread.
+                journey.began[journey.stage] += trio.current_time() - came
             journey.attempts += 1
             return await attempt()
 

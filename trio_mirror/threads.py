@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import outcome
 import trio
 
+from trio_mirror.nurseries import open_nursery_beside
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -69,7 +71,7 @@ class WorkerThreads:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Lends the threads; leaving the block sends them home."""
-        async with trio.open_nursery() as self._nursery:
+        async with open_nursery_beside() as self._nursery:
             for _ in range(self._count):
                 self._nursery.start_soon(self._lend)
             try:

@@ -6,7 +6,10 @@ import re
 import sys
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE | re.ASCII)
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(
+    r"(?:(\d+(?:\.\d+)?)\s*h)?\s*(?:(\d+(?:\.\d+)?)\s*m(?:in)?)?\s*(?:(\d+(?:\.\d+)?)\s*(?:s|sec)?)?",
+    re.IGNORECASE | re.ASCII,
+)
 _RATE = re.compile(r"(.+?)\s*(?:/\s*(s|sec|m|min|h))?", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _PER = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
@@ -31,7 +34,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Reads a number of seconds: ``30``, ``0.5s``, ``1m30s``, ``2h``.
+    """Reads a number of seconds: ``30``, ``0.5s``, ``1m30s``, ``1 min 30 s``, ``2h``.
 
     Raises:
         ValueError: the text is no duration.
@@ -94,3 +97,11 @@ def format_duration(seconds: float) -> str:
         return f"{minutes} min {rest:02} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min"
+
+
+def format_moment(seconds: float) -> str:
+    """Writes the seconds of one step for people, to three digits or so: ``0.4 ms``, ``64 ms``, ``1.25 s``."""
+    milliseconds = 1_000 * seconds
+    if milliseconds >= 999.5:
+        return f"{seconds:,.2f} s"
+    return f"{milliseconds:.0f} ms" if milliseconds >= 9.95 else f"{milliseconds:.1f} ms"

@@ -27,6 +27,7 @@ from tests.flip.jpegs import (
     with_segments,
 )
 from trio_mirror.errors import FlipError
+from trio_mirror.flip import closeness
 from trio_mirror.flip.jpeg import encode, segments, turbojpeg
 from trio_mirror.flip.jpeg import file as jpeg
 from trio_mirror.flip.jpeg.segments import (
@@ -240,7 +241,7 @@ def test_noise_at_the_highest_quality_can_be_encoded_again(library: TurboJpeg) -
 @pytest.mark.parametrize("strip", [1, 61 * 7, 61 * 34, 61 * 35])
 def test_closeness_is_the_same_however_the_rasters_are_cut(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = drawn(61, 35), ImageOps.mirror(drawn(61, 35))
-    monkeypatch.setattr(encode, "_STRIP", strip)
+    monkeypatch.setattr(closeness, "_STRIP", strip)
     assert encode.closeness(one, other) == decibels(one, other)
     other.paste(one)
     other.putpixel((60, 34), (0, 0, 0))

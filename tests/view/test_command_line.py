@@ -163,6 +163,22 @@ def test_a_size_that_no_terminal_has_is_taken_for_none(columns: str, photos: Pat
     assert re.search(r"^mirrored +3 +of 4 listed$", done.stdout, re.MULTILINE)
 
 
+def test_h_is_short_for_help() -> None:
+    commands: dict[str, list[str]] = {
+        "trio_mirror.__main__": [],
+        "trio_mirror.galleries.server": [],
+        "trio_mirror.journal.cli": ["show"],
+    }
+    for module, words in commands.items():
+        code = f"import sys; from {module} import main; sys.argv[0] = 'it'; main()"
+        pages = [
+            subprocess.check_output([sys.executable, "-c", code, *words, option], text=True)
+            for option in ("-h", "--help")
+        ]
+        assert pages[0] == pages[1]
+        assert "Usage: it " in pages[0]
+
+
 def test_help_fits_a_screen_with_the_options_used_most() -> None:
     done = cli("--help", COLUMNS="80")
 
@@ -183,6 +199,13 @@ def test_the_panels_of_the_help_are_whole_at_any_width(page: str, columns: int) 
     assert [line[0] for line in framed].count("╭") == [line[-1] for line in framed].count("╯") >= 1
     assert all(line[-1] in "╮│╯" for line in framed)
     assert max(map(len, lines)) <= columns
+
+
+def test_a_dry_run_escapes_names_for_people_only(photos: Path) -> None:
+    (photos / "a\u202egnp.png").write_bytes(png())
+
+    assert "a\\u202egnp.png\n" in on_a_terminal(photos, "--dry-run")
+    assert "a\u202egnp.png\n" in cli(photos, "--dry-run").stdout
 
 
 def test_help_where_frames_cannot_be_encoded_is_drawn_in_ascii() -> None:

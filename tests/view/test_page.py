@@ -131,11 +131,11 @@ def test_the_numbers_of_the_run_are_on_the_page() -> None:
     text = Seen(written(["a.png"], points())).text
 
     assert "1 of 2 pictures mirrored" in text
-    assert "mirrored, exact, 2.0 KiB → 1.0 KiB" in text
+    assert "mirrored, exact, 2.0\xa0KiB →\xa01.0\xa0KiB" in text
     assert "uploaded, at most 4.0 a second" in text
     assert "retries, 4 in all" in text
     assert "Slowed down: the server answered 503 <b>" in text
-    assert "0.70 s, waiting 0.30 s, fetching 0.20 s, flipping 0.10 s, uploading 0.10 s" in text
+    assert "700 ms, waiting 300 ms, fetching 200 ms, flipping 100 ms, uploading 100 ms" in text
 
 
 def test_a_picture_cut_off_by_a_stop_is_not_called_mirrored() -> None:
@@ -174,9 +174,14 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_page_that_could_not_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing" / "sheet.html"):
-        with pytest.raises(SettingsError, match="--sheet"):
+    missing = tmp_path / "missing"
+    for path, why in (
+        (tmp_path, "it is a folder or a device"),
+        (missing / "sheet.html", f"there is no folder {missing}"),
+    ):
+        with pytest.raises(SettingsError) as refused:
             Sheet(str(path), 60)
+        assert str(refused.value) == f"--sheet: {path} cannot be written: {why}"
 
 
 def test_a_sheet_takes_the_place_of_no_device(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def run(*results: Result, **more: object) -> tuple[Report, str]:
         report.add(result)
         summary.add(result)
     report.seconds = 2.0
-    return report, "\n".join(line.plain for line in summary.lines(report, None))
+    return report, "\n".join(line.plain for line in summary.lines(report, None, ["--include", "--shard"]))
 
 
 def test_the_table_tells_outcomes_speed_bytes_and_retries() -> None:
@@ -79,6 +79,21 @@ def test_more_failures_than_are_kept_are_counted() -> None:
     assert "and 5 more failures" in text
 
 
+def test_what_may_have_left_all_out_is_named() -> None:
+    _, text = run()
+
+    assert text == "http://host/: nothing to do, no pictures were listed, or --include and --shard left none."
+
+
+def test_a_target_that_refuses_all_uploads_brings_a_hint() -> None:
+    answers = ["405 Method Not Allowed", "501 Unsupported method"]
+    refused = [failed("a.png", f"the server answered {answer}", stage=Stage.UPLOAD) for answer in answers]
+
+    assert "hint: does this target take a POST?" in run(*refused)[1]
+    assert "hint" not in run(*refused, mirrored())[1]
+    assert "hint" not in run(*refused, failed("b.png"))[1]
+
+
 @pytest.fixture(autouse=True)
 def typed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["trio-mirror", "http://me:pw@host/a b/", "--auth", "me:pw", "--header=X: pw"])
@@ -100,6 +115,23 @@ def test_without_a_journal_a_few_failures_are_named() -> None:
 
     assert step is not None
     assert shlex.split(step[1])[-2:] == ["--include=a [[]1].png", "--include=b.png"]
+
+
+def test_names_that_are_refused_are_not_tried_again() -> None:
+    refused = failed("../a.png", stage=Stage.LIST)
+
+    assert continuing(run(refused)[0], Settings()) is None
+    step = continuing(run(refused, failed("b.png"))[0], Settings())
+    assert step is not None
+    assert shlex.split(step[1])[-1:] == ["--include=b.png"]
+    assert "../a.png" not in step[1]
+
+
+def test_names_that_cannot_be_pasted_need_a_journal() -> None:
+    step = continuing(run(failed("b\u202e.png"))[0], Settings())
+
+    assert step is not None
+    assert step[1].endswith("--journal=run.journal")
 
 
 @pytest.mark.parametrize("settings", [Settings(limit=5), Settings(include=["*.png"]), Settings()])

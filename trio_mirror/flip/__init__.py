@@ -39,9 +39,8 @@ def flip(
         data = memoryview(data).tobytes()
     container = sniff(data)
     module = import_module(f"trio_mirror.flip.{container}.file")
-    if container == "jpeg":
-        return cast("Flipped", module.flip(data, limits=limits, lossless=lossless))
-    flipped = cast("Flipped", module.flip(data, limits=limits))
+    how = {"lossless": lossless} if container in {"jpeg", "tiff"} else {}
+    flipped = cast("Flipped", module.flip(data, limits=limits, **how))
     if lossless is Lossless.ALWAYS and not flipped.lossless:
         raise FlipError("the picture cannot be mirrored exactly (--lossless always)")
     return flipped

@@ -71,7 +71,7 @@ def displayed_orientation(block: bytes, xmp: bytes) -> int | None:
 
 def flips_rows(orientation: int) -> bool:
     """Whether mirroring as displayed reverses the order of the stored rows (5 to 8), not each row."""
-    return orientation >= 5
+    return 5 <= orientation <= 8
 
 
 def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[bytes, tuple[str, ...]]:

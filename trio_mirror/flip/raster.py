@@ -72,6 +72,27 @@ def open_image(data: bytes, image_format: str, limits: Limits) -> Image.Image:
     return image
 
 
+def check_count(frames: int, limits: Limits) -> None:
+    """Refuses a picture of more frames or pages than the limit allows.
+
+    Raises:
+        FlipError: naming the limit.
+    """
+    if frames > limits.frames:
+        raise FlipError(f"the picture has more than {limits.frames:,} frames or pages (--max-frames)")
+
+
+def check_total(pixels: int, limits: Limits) -> None:
+    """Refuses a picture whose frames or pages together have more pixels than the limit allows.
+
+    Raises:
+        FlipError: naming the limit.
+    """
+    if pixels > limits.total_pixels:
+        allowed = f"{limits.total_pixels:,} (--max-total-pixels)"
+        raise FlipError(f"the picture's frames or pages have {pixels:,} pixels in all, over the limit of {allowed}")
+
+
 def check_size(width: int, height: int, limits: Limits) -> None:
     """Refuses a frame of no pixels, or of more than the limit allows (pixels).
 

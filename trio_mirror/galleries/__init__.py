@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
+import shlex
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from pathlib import Path
@@ -13,7 +16,7 @@ import httpx
 from trio_mirror.errors import SettingsError
 from trio_mirror.fields import cannot_work
 from trio_mirror.galleries.list_gallery import STDIN, ListGallery
-from trio_mirror.names import hide_credentials, is_url, printable
+from trio_mirror.names import hide_credentials, is_picture_name, is_url, printable
 from trio_mirror.transport.client import Origin, origin
 from trio_mirror.transport.pool import parse_url
 
@@ -71,6 +74,10 @@ class Gallery(Protocol):
 STORES = ("s3", "gs", "az", "sftp", "memory")
 """The schemes that fsspec's drivers serve."""
 
+_LAST_PORT = 65_535
+# What is left of a URL where its scheme or a slash was forgotten: localhost/images, host:8000, http:/host.
+_ALMOST_URL = re.compile(r"(https?):/?(?!/)|(?=(?:localhost|[^/]+:\d+)(?:/|$))", re.IGNORECASE | re.ASCII)
+
 Place: TypeAlias = str | PathLike[str] | Gallery
 """A gallery, the URL of one, or a folder. As a source, also a list: a file of names, or ``-`` for standard input."""
 
@@ -93,6 +100,8 @@ async def open_galleries(
     if (names := _list_of(source, settings.base)) is not None:
         assert settings.base is not None
         source = settings.base
+    if "" in (source, target):
+        raise SettingsError("an empty text is no gallery; write a URL like http://host/images/, or a folder")
     if target is not None:
         _refuse_nested(source, target)
     trusted = _first_origin(source, target)
@@ -142,7 +151,7 @@ def _check_place(role: str, place: object) -> None:
 def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
     """Where the list of names is, if the source is one and not a gallery."""
     shown = "standard input" if source == STDIN else hide_credentials(str(source))
-    # os.path holds what may not be looked at, and a path that is too long, for what is not there; pathlib raises.
+    # For what may not be looked at, or a path that is too long, os.path says that it is not there; pathlib raises.
     if isinstance(source, Gallery) or is_url(str(source)) or os.path.isdir(source):  # noqa: PTH112
         if base is not None:
             example = f"trio-mirror names.txt --base {hide_credentials(base)}"
@@ -150,6 +159,10 @@ def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
         return None
     # What is not there is an unreadable list where a list was meant, and an unreadable folder otherwise.
     if base is None and (source == STDIN or os.path.exists(source)):  # noqa: PTH110
+        if is_picture_name(str(source)):
+            folder, name = os.path.split(source)
+            example = f"trio-mirror {shlex.quote(str(folder) or '.')} --include {shlex.quote(glob.escape(str(name)))}"
+            raise SettingsError(f"{shown} is one picture, not a gallery; write its folder, as in {example}")
         example = f"trio-mirror {source} --base http://host/images/"
         raise cannot_work("base", f"where do the names live that {shown} lists? Say it as in {example}")
     return source if base is not None else None
@@ -162,7 +175,10 @@ def _as_store(place: str | PathLike[str]) -> str | None:
 
 def _as_url(place: str | PathLike[str]) -> httpx.URL | None:
     """The place as an HTTP URL, or None for a folder or a store."""
-    if not isinstance(place, str) or "://" not in place or _as_store(place):
+    if not isinstance(place, str) or _as_store(place):
+        return None
+    if "://" not in place:
+        _refuse_almost_url(place)
         return None
     scheme = place.partition("://")[0].lower()
     if scheme not in {"http", "https"}:
@@ -176,7 +192,17 @@ def _as_url(place: str | PathLike[str]) -> httpx.URL | None:
         raise SettingsError(f"{printable(place)} is no URL: {error}") from error
     if not url.raw_host:
         raise SettingsError(f"{printable(place)} names no host; write it like http://host/images/")
+    if url.port is not None and url.port > _LAST_PORT:
+        raise SettingsError(f"{printable(hide_credentials(place))} names the port {url.port}; the last is {_LAST_PORT}")
     return url
+
+
+def _refuse_almost_url(place: str) -> None:
+    """A folder of such a name would be made, or looked for, where a server was meant."""
+    almost = _ALMOST_URL.match(place)
+    if almost is not None and not os.path.isdir(place):  # noqa: PTH112 (false, too, where nothing may be looked at)
+        url = f"{(almost[1] or 'http').lower()}://{place[almost.end() :]}"
+        raise SettingsError(printable(f"{place} is neither a URL nor a folder that is there; write {url} or ./{place}"))
 
 
 def _first_origin(source: Place, target: Place | None) -> Origin | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024  # bytes of the list that are sent at a time
 _FORM_OVERHEAD = 64 * 1024  # bytes of a multipart body beside the picture
 _DISCARD_SECONDS = 10
@@ -89,7 +89,7 @@ class _Endpoints:
         headers = {"ETag": picture.etag or "", "X-Content-Type-Options": "nosniff"}
         if _matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        _LOG.info("served %s", printable(picture.name))
+        _log.info("served %s", printable(picture.name))
         return Response(picture.data, media_type=picture.media_type, headers=headers)
 
     async def store(self, request: Request) -> Response:
@@ -97,7 +97,7 @@ class _Endpoints:
         await trio.to_thread.run_sync(_check_picture, data, abandon_on_cancel=True)
         await self._target.store(Picture(name=name, data=data, media_type=media_type_of(name)))
         request.app.state.stored += 1
-        _LOG.info("stored %s, %s bytes", printable(name), f"{len(data):,}")
+        _log.info("stored %s, %s bytes", printable(name), f"{len(data):,}")
         return PlainTextResponse(f"stored {name}\n")
 
     async def _read_upload(self, request: Request) -> tuple[str, bytes]:
@@ -144,7 +144,7 @@ class _Listing:
                 try:
                     check_name(name)
                 except NameRefusedError as error:
-                    _LOG.warning("left out of the list: %s: %s", printable(name), error)
+                    _log.warning("left out of the list: %s: %s", printable(name), error)
                     continue
                 lines += f"{name}\n".encode()
                 if len(lines) >= _CHUNK:

@@ -16,6 +16,7 @@ import trio
 from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, StorageError, UploadError
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, media_type_of
+from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -50,11 +51,6 @@ class DirectoryGallery:
 
     def __repr__(self) -> str:
         return f"DirectoryGallery({str(self.path)!r})"
-
-    @property
-    def url(self) -> str:
-        """Where the gallery is, as a person reads it: the folder's path."""
-        return str(self.path)
 
     async def prepare(self) -> None:
         """Creates the folder, and those above it, where they are missing.
@@ -136,20 +132,20 @@ class DirectoryGallery:
         try:
             base, *places = self._resolve(segments)
             if not places:
-                raise FetchError(f"{name} is not a regular file")
+                raise FetchError("it is not a regular file")
             *folders, file_name = places
             with _open_folder(base, folders) as folder, _open_file(folder, file_name, "rb") as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
-                    raise FetchError(f"{name} is not a regular file")
+                    raise FetchError("it is not a regular file")
                 etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
                 if etag == known_etag:
                     return None
                 data = _read_at_most(self.max_bytes + 1, file, status.st_size)
         except OSError as error:
-            raise FetchError(f"{name} cannot be read: {error.strerror}") from error
+            raise FetchError(f"it cannot be read: {error.strerror}") from error
         if len(data) > self.max_bytes:
-            raise FetchError(f"{name} is larger than the limit of {self.max_bytes:,} bytes (--max-bytes)")
+            raise FetchError(f"it is over the limit of {format_size(self.max_bytes)} (--max-bytes)")
         return Picture(name=name, data=data, media_type=media_type_of(name), etag=etag)
 
     def _write(self, picture: Picture, segments: tuple[str, ...]) -> None:
@@ -162,7 +158,7 @@ class DirectoryGallery:
                 raise StorageError(
                     f"{self.path} is full: {error.strerror}; make room, and run the same again"
                 ) from error
-            raise UploadError(f"{picture.name} cannot be written: {error.strerror}") from error
+            raise UploadError(f"it cannot be written: {error.strerror}") from error
 
     def _resolve(self, segments: tuple[str, ...]) -> tuple[str, ...]:
         """The folder's real path, and the segments that lead from there to the place without any link."""

@@ -6,6 +6,8 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trio_mirror.transport.retry import OVERLOAD_STATUSES, TRANSIENT_STATUSES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,9 +47,6 @@ _BROKEN_OFF = {
     "TimeoutError",
     "FSTimeoutError",
 }
-# Answers that may be others later (RFC 9110, section 15; RFC 6585, section 4), and those of an overload.
-_TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
-_OVERLOAD_STATUS = {429, 503}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +85,8 @@ def fault_of(error: BaseException) -> Fault:
         or any(isinstance(it, OSError) and it.errno in (errno.ENOSPC, errno.EDQUOT) for it in chain),
         reached=not not_reached,
         answered=not broken_off,
-        transient=broken_off or status in _TRANSIENT_STATUS,
-        overload=not_reached or "TimeoutError" in names or status in _OVERLOAD_STATUS,
+        transient=broken_off or status in TRANSIENT_STATUSES,
+        overload=not_reached or "TimeoutError" in names or status in OVERLOAD_STATUSES,
     )
 
 

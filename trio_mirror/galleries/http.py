@@ -26,7 +26,6 @@ from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
 from trio_mirror.settings import UploadAs
 from trio_mirror.transport.client import Client, ExchangeError, open_client
-from trio_mirror.transport.pool import host_of
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
@@ -49,10 +48,10 @@ async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) 
     Raises:
         SettingsError: the URL has a query or a fragment.
     """
-    if url.query or url.fragment:
-        raise SettingsError(f"{host_of(url)}: the URL of a gallery ends in its path; it has no query and no fragment")
     auth = (url.username, url.password) if url.userinfo else settings.auth if trust else None
-    base = url.copy_with(userinfo=b"", path=url.path.removesuffix("/") + "/")
+    base = url.copy_with(userinfo=b"", path=url.path.removesuffix("/") + "/", query=None, fragment=None)
+    if url.query or url.fragment:
+        raise SettingsError(f"the URL of a gallery has no query and no fragment; write {base} alone")
     async with open_client(base, settings, auth=auth, header=settings.header if trust else ()) as client:
         yield HttpGallery(client, str(base), settings)
 
@@ -85,7 +84,7 @@ class HttpGallery:
                     index = await self._whole(chunks)
                     parsing = partial(parse_index, index, httpx.URL(self._url))
                     found: list[str] | None = None
-                    # Of elements within elements without end a parser takes the square of the time.
+                    # Where elements are nested without end, a parser's time grows with the square of their number.
                     with trio.move_on_after(self._settings.timeout):
                         found = await trio.to_thread.run_sync(parsing, abandon_on_cancel=True)
                     if found is None:
@@ -171,10 +170,11 @@ class HttpGallery:
 
     def _list_error(self, error: ExchangeError) -> GalleryError:
         if error.unauthorized:
-            return AccessError(f"{self} refuses us: {error}; give credentials with --auth or --header")
+            asked = "are the credentials right (--auth or --header), and is this folder to be listed?"
+            return AccessError(f"{self} refuses us: {error}; {asked}")
         return self._error(error, ListError, f"the list {self} cannot be read: {error}")
 
     def _error(self, error: ExchangeError, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
         if error.untrusted:
-            return AccessError(f"{self} is not trusted: {error}; --ca-file names certificates to trust")
+            return AccessError(f"{self} cannot be used: {error}")
         return error.as_error(kind, message)

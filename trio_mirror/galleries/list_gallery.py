@@ -82,7 +82,7 @@ class ListGallery:
     async def _open(self) -> int:
         with self._readable():
             if self._source == STDIN:
-                # Python has no stdin where the descriptor is closed, or is something else's by now.
+                # Where its descriptor is closed, or has become that of something else, Python has no stdin.
                 return os.dup(sys.stdin.fileno() if sys.stdin is not None else -1)
             # O_NONBLOCK, as opening a named pipe would wait for its other end.
             return await trio.to_thread.run_sync(os.open, self._source, os.O_RDONLY | os.O_NONBLOCK)

@@ -15,6 +15,8 @@ import typer
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.directory import DirectoryGallery
+from trio_mirror.names import printable
+from trio_mirror.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from hypercorn.typing import Framework
     from starlette.applications import Starlette
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _ADDRESS = "127.0.0.1"
 _HOSTS = (_ADDRESS, "localhost")
 
@@ -56,16 +58,10 @@ async def _make_app(folder: Path, mirrored: Path) -> Starlette:
 async def _serve(app: Starlette, port: int) -> AsyncIterator[str]:
     shutdown = trio.Event()
     with _listen(port) as listener:
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_run_hypercorn, app, listener, shutdown)
-                yield f"http://{_ADDRESS}:{listener.getsockname()[1]}/images/"
-                shutdown.set()
-        except BaseExceptionGroup as group:
-            # What the block raises comes out as it is, not as a group of one.
-            if len(group.exceptions) > 1:
-                raise
-            raise group.exceptions[0] from group.exceptions[0].__cause__
+        async with open_nursery_beside() as nursery:
+            nursery.start_soon(_run_hypercorn, app, listener, shutdown)
+            yield f"http://{_ADDRESS}:{listener.getsockname()[1]}/images/"
+            shutdown.set()
 
 
 def _listen(port: int) -> socket.socket:
@@ -94,32 +90,36 @@ async def _run_hypercorn(app: Starlette, listener: socket.socket, shutdown: trio
         except* trio.BusyResourceError:
             # A client that sends on after the end of its last request can, as its connection is closed,
             # make Hypercorn send from two tasks at once, which ends all of it (seen with 0.18).
-            _LOG.warning("the server starts anew after a broken connection")
+            _log.warning("the server starts anew after a broken connection")
 
 
 def main() -> None:
     """Runs ``trio-mirror-gallery``."""
-    typer.run(_command)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(_command)
+    app()
 
 
 def _command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of pictures to serve.")],
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
+    ] = 8000,
     mirrored: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where uploads are stored.", show_default="mirrored, beside DIR"),
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is served and stored.")] = False,
 ) -> None:
-    """Serves a folder of pictures as an HTTP gallery on this machine, until Ctrl-C."""
+    """Serve a folder of pictures as an HTTP gallery on this machine, until Ctrl-C."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
     mirrored = mirrored or folder.resolve().parent / "mirrored"
     try:
         _check_folders(folder, mirrored)
         trio.run(_serve_until_signal, folder, mirrored, port)
     except SettingsError as error:
-        typer.echo(f"trio-mirror-gallery: {error}", err=True)
+        typer.echo(f"error: {printable(str(error))}", err=True)
         raise typer.Exit(2) from error
 
 

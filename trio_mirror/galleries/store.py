@@ -31,6 +31,7 @@ from trio_mirror.galleries.faults import Fault, fault_of
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, media_type_of, printable
 from trio_mirror.transport.retry import Retrier
+from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
@@ -257,7 +258,7 @@ class FsspecGallery:
         if 0 < info["size"] <= limit:
             data = await self._files._cat_file(path, start=0, end=limit + 1)  # noqa: SLF001
         if max(info["size"], len(data)) > limit:
-            raise FetchError(f"it is larger than the limit of {limit:,} bytes (--max-bytes)")
+            raise FetchError(f"it is over the limit of {format_size(limit)} (--max-bytes)")
         media_type = info.get("ContentType") or info.get("contentType") or media_type_of(name)
         return Picture(name=name, data=data, media_type=media_type, etag=etag)
 

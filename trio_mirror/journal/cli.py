@@ -33,7 +33,7 @@ class _ShowByDefault(TyperGroup):
     """Commands of which ``show`` need not be named."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        if args and args[0] not in {*self.commands, "--help"}:
+        if args and args[0] not in {*self.commands, "-h", "--help"}:
             args = [_SHOW, *args]
         return super().parse_args(ctx, args)
 
@@ -42,8 +42,11 @@ app = typer.Typer(
     cls=_ShowByDefault,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     no_args_is_help=True,
-    help="Show what a journal of trio-mirror holds, or merge several: trio-mirror-journal FILE",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Show what a journal of trio-mirror holds, as in trio-mirror-journal FILE --failed, or merge several. "
+    "The command show need not be named.",
 )
 
 
@@ -57,7 +60,10 @@ def _show(
     unknown: Annotated[bool, typer.Option("--unknown", help="List what may be mirrored or not.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of a list, one object a line.")] = False,
 ) -> None:
-    """Print the summary of a journal, or list its pictures: name, stage and error, with tabs between (the default)."""
+    """Print the summary of a journal, or list its pictures.
+
+    A listed picture is one line: its name, stage and error, with tabs between.
+    """
     asked = {
         Outcome.MIRRORED: mirrored,
         Outcome.SKIPPED: skipped,

@@ -198,11 +198,20 @@ def _explanation(path: Path, error: sqlite3.DatabaseError) -> str:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return f"the journal {path} cannot be written: no permission for it, or for the folder that it is in"
         case sqlite3.SQLITE_CANTOPEN:
-            return f"the journal {path} cannot be opened: it does not exist, or there is no permission for it"
+            return f"the journal {path} cannot be opened: {_why_not_opened(path)}"
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return f"the journal {path} is locked by another program, such as an sqlite3 shell; end that first"
         case _:
             return f"the journal {path} cannot be used: {error}"
+
+
+def _why_not_opened(path: Path) -> str:
+    # os.path holds what may not be looked at for what is not there; pathlib raises.
+    if not os.path.isdir(path.parent):  # noqa: PTH112
+        return f"there is no folder {path.parent}"
+    if os.access(path.parent, os.W_OK) and not os.path.exists(path):  # noqa: PTH110
+        return "it does not exist"
+    return "there is no permission for it, or for the folder that it is in"
 
 
 def _not_sqlite(path: Path) -> str:

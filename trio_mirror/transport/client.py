@@ -1,11 +1,13 @@
 """One HTTP exchange at a time: its deadline, its limits, its redirects, and httpx's errors in our words.
 
-This is the one place that knows httpx's client classes and exceptions. An exchange that fails is an
-`ExchangeError`; galleries turn it into the error of a picture or of the list.
+Galleries know only the URLs of httpx. To them an exchange that fails is an `ExchangeError`, which they turn into the
+error of a picture or of the list.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from base64 import b64encode
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
@@ -23,11 +25,11 @@ from trio_mirror.names import printable
 from trio_mirror.transport.coding import ACCEPTED, CodingError, Decoder
 from trio_mirror.transport.digest import digest_of
 from trio_mirror.transport.pool import host_of, open_transport
-from trio_mirror.transport.retry import parse_http_date, parse_retry_after
+from trio_mirror.transport.retry import OVERLOAD_STATUSES, TRANSIENT_STATUSES, parse_http_date, parse_retry_after
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Collection, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Collection, Iterable, Iterator, Mapping
 
     from trio_mirror.settings import Settings
 
@@ -43,9 +45,6 @@ _RawField: TypeAlias = tuple[bytes, bytes]
 
 MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
-# RFC 9110, section 15; 425 is of RFC 8470, 429 of RFC 6585.
-_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
-_OVERLOADED = {429, 503}
 # Seconds over which the slowest rate of a body is measured.
 _RATE_WINDOW = 30.0
 # An answer's first line is for people; more than this of an error page is noise.
@@ -53,6 +52,9 @@ _ANSWER_BYTES = 2_048
 _ANSWER_CHARACTERS = 200
 # Seconds that reading it may take.
 _ANSWER_TIMEOUT = 2.0
+
+# What OpenSSL makes of an answer in plain HTTP, by its versions.
+_NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 
 _TIMED_OUT: dict[str, Any] = {"transient": True, "overload": True}
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
@@ -216,8 +218,12 @@ class Client:
             error.sent = body.sent
             raise
         try:
-            if response.status_code not in self._settings.success_status:
-                raise await _refusal(response)
+            status = response.status_code
+            if status not in self._settings.success_status:
+                refusal = await _refusal(response)
+                if response.is_success:
+                    refusal = ExchangeError(f"{refusal}; where that means stored, --success-status {status} says so")
+                raise refusal
             # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
             await _first_line(response, _decoded_fields(response.headers.raw))
         finally:
@@ -392,23 +398,34 @@ async def _first_line(response: httpx.Response, fields: Fields) -> str:
                 body += chunk
                 if len(body) > _ANSWER_BYTES:
                     break
-    lines = body[:_ANSWER_BYTES].decode("utf-8", "replace").strip().splitlines() or [""]
+    text = body[:_ANSWER_BYTES].decode("utf-8", "replace")
+    if fields.get("content-type", "").lower().startswith("text/html"):
+        text = _title_of(text)
+    lines = text.strip().splitlines() or [""]
     return printable(lines[0][:_ANSWER_CHARACTERS])
+
+
+def _title_of(page: str) -> str:
+    """What an error page says in short; the rest of it is for browsers."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    title = LexborHTMLParser(page).css_first("title")
+    return "" if title is None else title.text()
 
 
 async def _refusal(response: httpx.Response) -> ExchangeError:
     status, fields = response.status_code, _decoded_fields(response.headers.raw)
-    first_line = await _first_line(response, fields)
+    first_line = (await _first_line(response, fields)).removeprefix(f"{status} ")
     answer = f"the server answered {status} {printable(response.reason_phrase)}".strip()
     # By the server's own clock, where it tells: ours may differ.
     now = datetime.now(UTC)
     now = parse_http_date(fields.get("date", ""), now) or now
     retry_after = fields.get("retry-after")
     return ExchangeError(
-        f"{answer}: {first_line}" if first_line else answer,
-        transient=status in _TRANSIENT,
+        answer if first_line in answer else f"{answer}: {first_line}",
+        transient=status in TRANSIENT_STATUSES,
         retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
-        overload=status in _OVERLOADED,
+        overload=status in OVERLOAD_STATUSES,
         unauthorized=status in {401, 403},
     )
 
@@ -448,11 +465,9 @@ def _too_large(max_bytes: int) -> ExchangeError:
 def _translated(error: Exception) -> ExchangeError:
     """Puts one of httpx's exceptions in words that a user knows."""
     if refusal := _tls_refusal(error):
-        detail = getattr(refusal, "verify_message", "") or refusal
-        return ExchangeError(f"TLS failed: {detail}", untrusted=True)
+        return ExchangeError(f"TLS failed: {_why_no_tls(refusal)}", untrusted=True)
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
-        words = "the connection was refused or the host is unknown"
-        return ExchangeError(words, transient=True, overload=True)
+        return ExchangeError(_why_not_connected(error), transient=True, overload=True)
     if isinstance(error, httpx.RemoteProtocolError) and "body" in str(error):
         return ExchangeError("the body ended early", transient=True)
     detail = f": {printable(str(error))}" if str(error) else ""
@@ -462,9 +477,35 @@ def _translated(error: Exception) -> ExchangeError:
     )
 
 
+def _why_not_connected(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.ProxyError):
+        return f"the proxy refused the connection: {printable(str(error))}"
+    causes = list(_causes(error))
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return "the name of the host is unknown"
+    numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno]
+    return f"no connection: {os.strerror(numbers[-1])}" if numbers else "no connection"
+
+
+def _why_no_tls(refusal: ssl.SSLError) -> str:
+    if isinstance(refusal, ssl.SSLCertVerificationError):
+        return f"{getattr(refusal, 'verify_message', '') or refusal}; --ca-file names certificates to trust"
+    if refusal.reason in _NO_TLS:
+        return "what answers there speaks no TLS; is its URL http://?"
+    return str(refusal)
+
+
 def _tls_refusal(error: Exception) -> ssl.SSLError | None:
     """What kept TLS from being established, other than a connection that broke meanwhile."""
-    cause: BaseException | None = error if isinstance(error, httpx.ConnectError) else None
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    return None if isinstance(cause, ssl.SSLEOFError) else cause
+    if not isinstance(error, httpx.ConnectError):
+        return None
+    refusal = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
+    return None if isinstance(refusal, ssl.SSLEOFError) else refusal
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception, and all that led to it; of a group, the first of its members stands for all."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__ or cause.__context__

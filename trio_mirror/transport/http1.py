@@ -1,8 +1,7 @@
 """One HTTP/1.1 connection over a socket: a request out, a response in, and again (RFC 9112).
 
-llhttp parses, by way of httptools. What is ambiguous is refused, and so is what only another protocol could
-mean. This is the hot path of a run on small pictures, where httpcore's connection costs several times as much.
-It stands on a plain non-blocking socket: a stream would try in vain to read before the answer can be there, and
+This is the hot path of a run on small pictures, where httpcore's connection costs several times as much. It
+stands on a plain non-blocking socket: a stream would try in vain to read before the answer can be there, and
 visit the scheduler after each write that went through at once.
 """
 
@@ -12,22 +11,21 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-import httptools
 import httpx
 import trio
+
+from trio_mirror.transport.response import ResponseReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A head comes with a small picture behind it. What follows of a known length is large, and few reads of much cost
+# A head comes with a small picture behind it. What follows of a known length is large, and a few large reads cost
 # least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.
 _READ_BYTES = 64 * 1024
 _BODY_READ_BYTES = 256 * 1024
 # A request of this size is sent as one piece, since the copy costs less than to keep count of several. It fits the
 # socket's buffer, so that it does not wait for the server; while a larger one is sent, an early answer is heard.
 _WRITE_BYTES = 64 * 1024
-# Of a head, of trailers, or of what stands between chunks. The client has limits of its own for what it sees.
-_OVERHEAD_BYTES = 256 * 1024
 
 
 class Connection:
@@ -52,7 +50,7 @@ class Connection:
             httpx.NetworkError: the connection broke.
             httpx.RemoteProtocolError: what came is no response, or a doubtful one.
         """
-        reader = _Reader()
+        reader = ResponseReader()
         try:
             try:
                 await self._send(request, reader)
@@ -93,14 +91,14 @@ class Connection:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
-    def release(self, reader: _Reader) -> None:
+    def release(self, reader: ResponseReader) -> None:
         """Ends an exchange: the connection is kept if all of the response was read and both sides would go on."""
         if reader.complete and reader.keep_alive:
             self._on_idle(self)
         else:
             self.close()
 
-    async def read_into(self, reader: _Reader) -> None:
+    async def read_into(self, reader: ResponseReader) -> None:
         """Feeds the reader with what comes next.
 
         Raises:
@@ -110,7 +108,7 @@ class Connection:
         data = await self._receive(_READ_BYTES if reader.length is None else _BODY_READ_BYTES)
         reader.feed(data) if data else reader.end()
 
-    async def _read_head(self, reader: _Reader, closed: httpx.TransportError) -> None:
+    async def _read_head(self, reader: ResponseReader, closed: httpx.TransportError) -> None:
         if reader.refused is not None:
             raise reader.refused
         while not reader.has_head:
@@ -123,7 +121,7 @@ class Connection:
             if reader.ended and not reader.has_head:
                 raise closed
 
-    async def _send(self, request: httpx.Request, reader: _Reader) -> None:
+    async def _send(self, request: httpx.Request, reader: ResponseReader) -> None:
         parts = [_head_of(request)]
         missing = int(request.headers.get("Content-Length", 0))
         stream = aiter(cast("httpx.AsyncByteStream", request.stream))
@@ -135,7 +133,7 @@ class Connection:
             async for _ in stream:
                 pass
 
-    async def _write(self, parts: list[bytes], reader: _Reader) -> bool:
+    async def _write(self, parts: list[bytes], reader: ResponseReader) -> bool:
         """Writes a request; an answer, or the end of the connection, stops a large one half way.
 
         Returns:
@@ -189,7 +187,7 @@ class Connection:
             unsent[0] = unsent[0][sent:]
             await trio.lowlevel.wait_writable(self._socket)
 
-    async def _hear_early_answer(self, reader: _Reader, sending: trio.CancelScope) -> None:
+    async def _hear_early_answer(self, reader: ResponseReader, sending: trio.CancelScope) -> None:
         """Stops a large upload that the server has answered already."""
         try:
             while not (reader.has_head or reader.ended):
@@ -203,131 +201,13 @@ class Connection:
         sending.cancel()
 
 
-class _Reader:
-    """What has come of one response. httptools calls the ``on_`` methods as it parses.
-
-    Attributes:
-        status: the status code, of the final response: informational ones (1xx) are passed over.
-        reason: the reason phrase.
-        headers: names and values as they came.
-        length: what the head has as Content-Length.
-        coding: what it has as Transfer-Encoding.
-        has_head: whether the head is whole.
-        complete: whether the response is whole.
-        ended: whether the server has closed its side.
-        keep_alive: whether another exchange may follow on the connection.
-        refused: why what came while the request was being sent is no answer.
-    """
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.reason = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.length: bytes | None = None
-        self.coding: bytes | None = None
-        self.has_head = False
-        self.complete = False
-        self.ended = False
-        self.keep_alive = True
-        self.refused: httpx.RemoteProtocolError | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self._parts: list[bytes] = []
-        self._overhead = 0
-        self._surplus = False
-        self._doubt: str | None = None
-
-    def feed(self, data: bytes) -> None:
-        """Takes in what came from the server.
-
-        Raises:
-            httpx.RemoteProtocolError: it is no response, or a doubtful one.
-        """
-        parts_before = len(self._parts)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            raise httpx.RemoteProtocolError("the server switched to another protocol unasked") from None
-        except httptools.HttpParserError as error:
-            if not self.complete:
-                raise httpx.RemoteProtocolError(f"the answer is not HTTP as it should be: {error}") from None
-            self._surplus = True
-        if self._doubt is not None:
-            raise httpx.RemoteProtocolError(self._doubt)
-        # Whoever sends after the end of a response may mean it as the next one (response splitting).
-        self.keep_alive = self.keep_alive and not self._surplus
-        self._overhead = 0 if len(self._parts) > parts_before else self._overhead + len(data)
-        if self._overhead > _OVERHEAD_BYTES and not self.complete:
-            raise httpx.RemoteProtocolError("the answer's headers, or what stands between its chunks, go on and on")
-
-    def end(self) -> None:
-        """Takes in that the server has closed its side.
-
-        Raises:
-            httpx.RemoteProtocolError: the body is not whole.
-        """
-        self.ended = True
-        self.keep_alive = False
-        if self.has_head and not self.complete:
-            # RFC 9112, section 6.3: only a body without any framing ends with the connection.
-            if (self.length, self.coding) != (None, None):
-                raise httpx.RemoteProtocolError("the body is not complete: the server closed in the middle of it")
-            self.complete = True
-
-    def take(self) -> list[bytes]:
-        """Gives the parts of the body that have come since the last time."""
-        parts, self._parts = self._parts, []
-        return parts
-
-    def on_message_begin(self) -> None:
-        self._surplus = self.complete
-
-    def on_status(self, reason: bytes) -> None:
-        if not self._surplus:
-            self.reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # After the head come trailers, which nothing here needs.
-        if not self.has_head:
-            self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self._surplus:
-            return
-        status = self._parser.get_status_code()
-        if 100 <= status < 200:
-            self.headers.clear()
-            self.reason = b""
-            return
-        self.status = status
-        self.has_head = True
-        self.keep_alive = self.keep_alive and self._parser.should_keep_alive()
-        self._doubt = self._doubt or self._doubt_of_head()
-
-    def on_body(self, body: bytes) -> None:
-        if not self._surplus:
-            self._parts.append(body)
-
-    def on_message_complete(self) -> None:
-        # That of an informational response comes before the final one has its head.
-        self.complete = self.has_head
-
-    def _doubt_of_head(self) -> str | None:
-        if self._parser.get_http_version() not in ("1.0", "1.1"):
-            return "the answer is of another version of HTTP than 1.0 or 1.1"
-        fields = {name.lower(): value.strip().lower() for name, value in self.headers}
-        self.length, self.coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
-        if self.coding is not None and (self.coding != b"chunked" or self.length is not None):
-            return "the answer's framing is doubtful: a Transfer-Encoding other than chunked, or with a Content-Length"
-        return None
-
-
 class _Body(httpx.AsyncByteStream):
     """The body of a response; closing it gives the connection back, or closes it too.
 
     An iterator by hand: a generator that is left in the middle would be closed by the garbage collector.
     """
 
-    def __init__(self, connection: Connection, reader: _Reader) -> None:
+    def __init__(self, connection: Connection, reader: ResponseReader) -> None:
         self._connection = connection
         self._reader = reader
         self._parts: deque[bytes] = deque()

@@ -1,6 +1,6 @@
 """When a failed attempt is tried again: backoff with full jitter, Retry-After, and a budget for the run.
 
-What an attempt is, and which failures are transient, is known to those who raise the errors.
+What an attempt is, and whether a failure is transient, is known to those who raise the errors.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _T = TypeVar("_T")
+
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Of HTTP answers that may be others later (RFC 9110, section 15; 425 is of RFC 8470, 429 of RFC 6585)."""
+OVERLOAD_STATUSES = frozenset({429, 503})
+"""Of HTTP answers that ask for less."""
 
 # Seconds.
 _FIRST_BACKOFF = 0.25

@@ -8,8 +8,8 @@ import trio
 
 from trio_mirror.transport.retry import full_jitter
 
-# Failures that show no overload, in a row and over all pictures, from which on a gallery counts as down. Where
-# one request in ten fails, so many come in a row once in ten thousand million requests.
+# How many failures in a row, over all pictures and none of them a sign of overload, make a gallery count as down.
+# Where one request in ten fails, so many come in a row once in ten thousand million requests.
 _DOWN_AFTER = 10
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.config import all_settings
 from trio_mirror.fields import option_name
+from trio_mirror.model import Stage
 from trio_mirror.names import hide_credentials
 
 if TYPE_CHECKING:
@@ -35,11 +36,15 @@ def continuing(report: Report, settings: Settings) -> tuple[str, str] | None:
     if settings.journal is not None:
         more = [] if settings.retry_failed else ["--retry-failed"]
         return "to retry just those", _same_command(*more)
+    # What the list may not name is refused again, however often it is tried.
+    names = [result.name for result in report.failures if result.stage is not Stage.LIST]
+    all_kept = failed == len(report.failures)
+    if all_kept and not names:
+        return None
     picked = settings.include or settings.exclude or settings.limit
-    if not picked and failed == len(report.failures) <= _MAX_NAMES:
+    if not picked and all_kept and len(names) <= _MAX_NAMES and all(map(str.isprintable, names)):
         # Each name as a pattern that matches it alone.
-        names = [f"--include={glob.escape(result.name)}" for result in report.failures]
-        return "to retry just those", _same_command(*names)
+        return "to retry just those", _same_command(*(f"--include={glob.escape(name)}" for name in names))
     return "to retry just what fails, next time", _same_command("--journal=run.journal")
 
 

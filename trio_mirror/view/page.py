@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
-from trio_mirror.units import format_duration, format_size
+from trio_mirror.units import format_duration, format_moment, format_size
 from trio_mirror.view.charts import chart, key, life, steps, strip
 from trio_mirror.view.thumbnails import MEDIA_TYPE
 
@@ -158,7 +158,9 @@ def _told(result: Result | None, outcome: Outcome) -> str:
         return f"{text}, cut off when the run was stopped"
     if result.error is not None:
         return f"{text} at {result.stage}: {_shown(result.error)}"
-    sizes = f"{format_size(result.bytes_in)} → {format_size(result.bytes_out)}" if result.bytes_out else ""
+    # A number stays beside its unit.
+    before, after = (format_size(size).replace(" ", "\xa0") for size in (result.bytes_in, result.bytes_out))
+    sizes = f"{before} →\xa0{after}" if result.bytes_out else ""
     notes = "".join(f'<br><span class="quiet">{_shown(note)}</span>' for note in result.notes)
     exactness = "exact" if result.lossless else "re-encoded"
     return f"{text}, {exactness}, {sizes}{notes}"
@@ -221,14 +223,14 @@ def _lives(results: Sequence[Result]) -> Iterator[str]:
         return
     longest = max(sum(seconds for _, seconds in did) for _, did in lives) or 1.0
     yield '<section aria-labelledby="lives"><h2 id="lives">Lives of these pictures</h2>'
-    yield f'<p class="quiet">From the list to the result; the longest took {format_duration(longest)}.</p>'
+    yield f'<p class="quiet">From the list to the result; the longest took {format_moment(longest)}.</p>'
     yield f'<ul class="legend">{"".join(f"<li>{key(what)}{word}</li>" for what, word in _LIFE.items())}</ul>'
     yield '<ul class="lives">'
     for result, did in lives:
         total = sum(seconds for _, seconds in did)
         waited = sum(seconds for what, seconds in did if what == "wait")
-        parts = [f"{_LIFE[what]} {seconds:.2f} s" for what, seconds in did if what != "wait"]
-        words = ", ".join([f"{total:.2f} s", f"waiting {waited:.2f} s", *parts])
+        parts = [f"{_LIFE[what]} {format_moment(seconds)}" for what, seconds in did if what != "wait"]
+        words = ", ".join([format_moment(total), f"waiting {format_moment(waited)}", *parts])
         yield f'<li class="item {result.outcome}"><bdi class="name">{_shown(result.name)}</bdi>{strip(did, longest)}'
         yield f'<span class="quiet">{words}</span></li>'
     yield "</ul></section>"

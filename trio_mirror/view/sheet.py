@@ -34,15 +34,13 @@ class Sheet:
     def __init__(self, path: str, pictures: int) -> None:
         self._sample = Sample(pictures)
         self._timeline = Timeline()
-        # The page takes the place of what is there, which is to be no device. Unlike pathlib, os.path does not raise
-        # for a path that is too long.
-        is_other = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113
-        # A link to the page stays one. Where the working directory is gone, there is no real path.
-        with suppress(OSError):
+        try:
+            # A link to the page stays one.
             self._path = Path(os.path.realpath(path))
-            if not is_other and os.access(self._path.parent, os.W_OK):
-                return
-        raise SettingsError(f"--sheet: {path} cannot be written; name a file in a folder that is there")
+        except FileNotFoundError as error:
+            raise SettingsError(f"--sheet: {path} cannot be written: the working directory is gone") from error
+        if why := _why_not_written(self._path):
+            raise SettingsError(f"--sheet: {path} cannot be written: {why}")
 
     def sample(self, name: str, before: bytes, after: bytes) -> None:
         """Sees a picture while it is in memory; called in the flip's thread."""
@@ -77,6 +75,16 @@ class Sheet:
                 unfinished.unlink(missing_ok=True)
             return OutputError(f"--sheet: {self._path} cannot be written: {error.strerror}")
         return None
+
+
+def _why_not_written(path: Path) -> str | None:
+    # The page takes the place of what is there, which is to be no device. Unlike pathlib, os.path does not raise
+    # for a path that is too long.
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+        return "it is a folder or a device"
+    if not os.path.isdir(path.parent):  # noqa: PTH112
+        return f"there is no folder {path.parent}"
+    return None if os.access(path.parent, os.W_OK) else f"no permission for the folder {path.parent}"
 
 
 def _point_of(run: Run, seconds: float) -> Point:

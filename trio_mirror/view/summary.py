@@ -12,10 +12,10 @@ from rich.text import Text
 from trio_mirror.fields import option_name
 from trio_mirror.model import Outcome, Stage
 from trio_mirror.names import printable
-from trio_mirror.units import format_duration, format_size
+from trio_mirror.units import format_duration, format_moment, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from trio_mirror.model import Report, Result
 
@@ -48,15 +48,17 @@ class Summary:
                 elif answer > self._slowest[0]:
                     heapq.heapreplace(self._slowest, answer)
 
-    def lines(self, report: Report, next_step: tuple[str, str] | None) -> Iterator[Text]:
+    def lines(self, report: Report, next_step: tuple[str, str] | None, picked_by: Sequence[str] = ()) -> Iterator[Text]:
         """What to print, from the top.
 
         Args:
             report: the report.
             next_step: what to do next in a few words, and the command that does it.
+            picked_by: the options that may have left pictures out.
         """
         if not report.listed:
-            yield Text(f"{printable(report.source)}: nothing to do, no pictures were listed.")
+            or_left_out = f", or {' and '.join(picked_by)} left none" if picked_by else ""
+            yield Text(f"{printable(report.source)}: nothing to do, no pictures were listed{or_left_out}.")
             return
         yield Text(f"{printable(report.source)} → {printable(report.target)}", "bold")
         for label, value, remark in [*_outcomes(report), *self._figures(report)]:
@@ -78,7 +80,7 @@ class Summary:
             yield "retries", f"{report.retries:,}", "requests repeated"
         label = "slowest answers"
         for taken, name, stage in sorted(self._slowest, reverse=True):
-            yield label, f"{taken:,.2f} s", f"{stage} {printable(name)}"
+            yield label, format_moment(taken), f"{stage} {printable(name)}"
             label = ""
 
     def _saved(self, report: Report) -> str:
@@ -125,6 +127,14 @@ def _what_is_left(report: Report) -> Iterator[str]:
     pages = groupby("HTML" in str(result.error) for result in report.failures)
     if any(is_page and len(list(run)) >= _PAGES_IN_A_ROW for is_page, run in pages):
         yield "hint: the server answers with web pages; is this the gallery's URL, and does it want --auth or --header?"
+    if report.failures and not report.mirrored and all(map(_is_refused_upload, report.failures)):
+        yield "hint: does this target take a POST? It may want --auth, --header, --field or --upload-as raw"
+
+
+def _is_refused_upload(result: Result) -> bool:
+    return result.stage is Stage.UPLOAD and str(result.error).startswith(
+        ("the server answered 4", "the server answered 501")
+    )
 
 
 def _failures(report: Report) -> Iterator[Text]:

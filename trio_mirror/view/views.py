@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 from rich.console import Console
 
+from trio_mirror.fields import option_name
 from trio_mirror.model import Outcome
 from trio_mirror.options import STDOUT, LogFormat
 from trio_mirror.view.command import continuing
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 # Seconds between the lines of a progress that is not drawn in place.
 _INTERVAL = 10.0
+# The settings that leave out pictures of the list.
+_PICKS = ("include", "exclude", "shard", "retry_failed")
 _log = logging.getLogger(RESULTS)
 _progress_log = logging.getLogger("trio_mirror.progress")
 
@@ -123,7 +126,8 @@ class Views:
         if self._options.json:
             print(json.dumps(report.as_json(), indent=2))  # noqa: T201
         elif self._verbosity > -2:
-            lines = self._summary.lines(report, continuing(report, settings))
+            picked_by = [option_name(it) for it in _PICKS if getattr(settings, it)]
+            lines = self._summary.lines(report, continuing(report, settings), picked_by)
             if self._options.events == STDOUT:
                 _print_lines(lines, self._console)
             else:

@@ -49,7 +49,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     return Flipped(mirrored, "image/avif", lossless=True, notes=notes + _check_decodes(mirrored, limits))
 
 
-def is_avif(data: bytes) -> bool:
+def _is_avif(data: bytes) -> bool:
     """Whether the file type box names a brand of AVIF; HEIC and video files have others."""
     if len(data) < 16 or data[4:8] != b"ftyp":
         return False
@@ -59,7 +59,7 @@ def is_avif(data: bytes) -> bool:
 
 
 def _top_level(data: bytes) -> dict[bytes, Box]:
-    if not is_avif(data):
+    if not _is_avif(data):
         raise FlipError("the picture is HEIC, or another relative of AVIF that is not mirrored here")
     found: dict[bytes, Box] = {}
     # What follows the last whole box is no concern of ours; missing image data show when they are decoded.

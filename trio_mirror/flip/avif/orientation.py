@@ -12,7 +12,10 @@ from trio_mirror.errors import FlipError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_TOP_BOTTOM, _LEFT_RIGHT = 0, 1
+ORIENTING = {b"irot", b"imir"}
+"""The kinds of these properties."""
+
+_LEFT_RIGHT = 1
 
 
 class Orientation(NamedTuple):

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.avif.isobmff import DAMAGED, Box, Edits, Reader
-from trio_mirror.flip.avif.orientation import read_orientation
+from trio_mirror.flip.avif.orientation import ORIENTING, read_orientation
 
-_ORIENTING = {b"irot", b"imir"}
-_CHANGING_SHAPE = {b"irot", b"imir", b"clap"}
+_CHANGING_SHAPE = {*ORIENTING, b"clap"}
 
 
 class Association(NamedTuple):
@@ -72,7 +71,7 @@ class Properties:
 
     def _mirrored(self, item: int, associations: list[Association]) -> list[Association]:
         orientation = read_orientation(self.of(item)).mirrored()
-        kept = [each for each in associations if self._property(each.number)[0] not in _ORIENTING]
+        kept = [each for each in associations if self._property(each.number)[0] not in ORIENTING]
         # Essential: a viewer that cannot turn the image must not show it (ISO/IEC 23000-22, 7.3.9).
         return kept + [Association(self._number(box), essential=True) for box in orientation.property_boxes()]
 

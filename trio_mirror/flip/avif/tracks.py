@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.avif.isobmff import DAMAGED, Box, Edits, Reader
-from trio_mirror.flip.avif.orientation import read_orientation
-from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.avif.orientation import ORIENTING, read_orientation
+from trio_mirror.flip.raster import check_count, check_size, check_total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _PICTURES = {b"pict", b"auxv", b"vide"}
 _SAMPLE_ENTRY_FIELDS = 78  # of a VisualSampleEntry (ISO/IEC 14496-12, 12.1.3), before the boxes in it
-_ORIENTING = {b"irot", b"imir"}
 
 
 def check_frames(data: bytes, moov: Box, limits: Limits) -> None:
@@ -35,13 +34,8 @@ def check_frames(data: bytes, moov: Box, limits: Limits) -> None:
         size = Reader(data, entry.body + 24, entry.end)
         width, height = size.number(2), size.number(2)
         check_size(width, height, limits)
-        if frames > limits.frames:
-            raise FlipError(f"the AVIF has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
-        if frames * width * height > limits.total_pixels:
-            raise FlipError(
-                f"the AVIF's {frames:,} frames of {width} × {height} pixels are over the limit of "
-                f"{limits.total_pixels:,} pixels in all (--max-total-pixels)"
-            )
+        check_count(frames, limits)
+        check_total(frames * width * height, limits)
 
 
 def mirror_tracks(data: bytes, moov: Box, edits: Edits) -> None:
@@ -56,7 +50,7 @@ def mirror_tracks(data: bytes, moov: Box, edits: Edits) -> None:
         properties = list(entry.children(data, skip=_SAMPLE_ENTRY_FIELDS))
         orientation = read_orientation((box.kind, data[box.body : box.end]) for box in properties)
         for box in properties:
-            if box.kind in _ORIENTING:
+            if box.kind in ORIENTING:
                 edits.splice(entry, box.start, box.end, b"")
         edits.splice(entry, entry.end, entry.end, b"".join(orientation.mirrored().property_boxes()))
 

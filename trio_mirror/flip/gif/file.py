@@ -12,7 +12,7 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.gif.frames import read_frames
-from trio_mirror.flip.raster import check_size, pillow
+from trio_mirror.flip.raster import check_count, check_size, check_total, pillow
 from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
@@ -67,20 +67,14 @@ def _hides(frame: Frame, indices: Image.Image, width: int, height: int) -> bool:
 
 
 def _check_frames(frames: list[Frame], width: int, height: int, limits: Limits) -> None:
-    if len(frames) > limits.frames:
-        raise FlipError(f"the GIF has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)")
+    check_count(len(frames), limits)
     for frame in frames:
         check_size(frame.width, frame.height, limits)
         width, height = max(width, frame.right), max(height, frame.top + frame.height)
     check_size(width, height, limits)
     if width > _WIDEST:
         raise FlipError(f"the GIF's frames reach to column {width:,}: their mirror has no place in a GIF")
-    pixels = sum(frame.width * frame.height for frame in frames)
-    if pixels > limits.total_pixels:
-        raise FlipError(
-            f"the GIF's frames have {pixels:,} pixels, over the limit of "
-            f"{limits.total_pixels:,} in all (--max-total-pixels)"
-        )
+    check_total(sum(frame.width * frame.height for frame in frames), limits)
 
 
 def _widen(indices: Image.Image, margin: int, unpainted: int) -> Image.Image:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 # In blocks of 64 pixels; below it a false claim costs little memory.
 _SMALL_FRAME = 1 << 16
 # A block takes at least a bit of Huffman coding. Arithmetic coding has no such bound: a blank picture of any size
-# takes some 200 bytes, and a false claim as much time and memory as a true one. What is not blank takes more than
-# an eighth of a bit but for a few drawings.
+# takes some 200 bytes, and a false claim as much time and memory as a true one. What is not blank, a few drawings
+# aside, takes more than an eighth of a bit.
 _HUFFMAN_BLOCKS_A_BYTE, _ARITHMETIC_BLOCKS_A_BYTE = 8, 64
-# In samples, pixels times components: below it a claim may turn out false when it has been paid for, which takes some
-# 400 MB at most. Colour photos of 24 megapixels are below it, too.
+# In samples, pixels times components: below it a claim may turn out false only once it has been paid for, with 400 MB
+# or so at most. Colour photos of 24 megapixels are below it, too.
 _LARGE_FRAME = 75_000_000
 # T.81, table B.1: what follows SOF0 to SOF2, SOF9 and SOF10, the codings that decoders read.
 _RARE_CODINGS = {
@@ -137,7 +137,7 @@ def _coded_by(scan: Scan, frame: Frame) -> Frame:
 
 
 def _decode(scan: Scan, frame: Frame) -> None:
-    """Decodes a sequential scan, at an eighth of its size and in grey, for this takes hardly any memory.
+    """Decodes a sequential scan, at an eighth of its size and in grey, which takes hardly any memory.
 
     Without an end-of-image marker the decoder asks for data where rows are missing, and fills none in.
     """

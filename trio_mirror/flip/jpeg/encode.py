@@ -12,11 +12,12 @@ from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import coded_part, first_tables, huffman_tables, joined, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from trio_mirror.flip.jpeg.segments import CodedPart, Component, Jpeg
 
@@ -34,10 +35,8 @@ _444 = 0
 # How much closer tables of half the steps come, about, and how often they are made finer before sampling is.
 _DECIBELS_PER_HALVING = 3.0
 _FINER_TABLES = 3
-# In pixels. What is as small may be a thumbnail, which has to go into its old place.
+# In pixels. A picture as small as this may be a thumbnail, which has to fit into its old place.
 _SMALL = 1 << 17
-# Pixels of a raster that are compared at once.
-_STRIP = 1 << 20
 # Bytes that Pillow reads and writes at once. It can read no arithmetic coding beyond its first block.
 _PILLOWS_BLOCK = 65_536
 
@@ -100,22 +99,8 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
 
 def closeness(one: Image.Image, other: Image.Image) -> float:
     """The peak signal-to-noise ratio, in decibels over all bands, of two rasters of one mode and size."""
-    squares = samples = 0
-    for ours, theirs in zip(_strips(one), _strips(other), strict=True):
-        histogram = ImageChops.difference(ours, theirs).histogram()
-        squares += sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
-        samples += sum(histogram)
-    return 10 * log10(255**2 * samples / squares) if squares else inf
-
-
-def _strips(raster: Image.Image) -> Iterator[Image.Image]:
-    """Cuts a raster into strips of rows, so that its difference from another need not be held as a whole."""
-    rows = max(1, _STRIP // raster.width)
-    if rows >= raster.height:
-        yield raster
-        return
-    for top in range(0, raster.height, rows):
-        yield raster.crop((0, top, raster.width, min(top + rows, raster.height)))
+    error = mean_squared_error(one, other)
+    return 10 * log10(255**2 / error) if error else inf
 
 
 def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> CodedPart:

@@ -21,6 +21,7 @@ from trio_mirror.flip.jpeg.multi_picture import (
 )
 from trio_mirror.flip.jpeg.raster import mirror_thumbnail, mirrored_raster
 from trio_mirror.flip.jpeg.segments import joined, parse
+from trio_mirror.flip.raster import check_count, check_total
 from trio_mirror.model import Flipped, Limits, Lossless
 
 if TYPE_CHECKING:
@@ -139,18 +140,13 @@ def _behind_first(data: bytes, end: int, further: list[tuple[Part, _Mirrored]]) 
 
 
 def _check_all(jpeg: Jpeg, parts: list[Part], limits: Limits) -> None:
-    if 1 + len(parts) > limits.frames:
-        raise FlipError(f"the JPEG holds more than {limits.frames:,} images (--max-frames)")
+    check_count(1 + len(parts), limits)
     check_frame(jpeg, jpeg.end, limits)
     pixels = jpeg.frame.width * jpeg.frame.height
     for part in parts:
         check_frame(part.jpeg, part.jpeg.end - part.start, limits)
         pixels += part.jpeg.frame.width * part.jpeg.frame.height
-    if pixels > limits.total_pixels:
-        raise FlipError(
-            f"the JPEG's images have {pixels:,} pixels in all, over the limit of "
-            f"{limits.total_pixels:,} (--max-total-pixels)"
-        )
+    check_total(pixels, limits)
 
 
 def _mirrored(image: bytes, jpeg: Jpeg, orientation: int, lossless: Lossless) -> _Mirrored:

@@ -4,8 +4,8 @@ Reversing the blocks, and every other coefficient inside each, mirrors a JPEG ex
 that; ctypes releases the GIL while it works. The library is optional: without it JPEGs are decoded and
 encoded again.
 
-Only the transformation itself gives up the GIL. The other calls take microseconds, and a thread that gave it up
-may wait for it thousands of them.
+Only the transformation itself gives up the GIL. The other calls take microseconds, and a thread that gave it up may
+wait a thousand times as long to get it back.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from trio_mirror.flip.png.apng import count_frames, find_frames, mirrored_contro
 from trio_mirror.flip.png.chunks import SIGNATURE, pack_chunk, read_chunks
 from trio_mirror.flip.png.orientation import read_orientation
 from trio_mirror.flip.png.raster import Shape, mirror_raster
-from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.raster import check_count, check_size, check_total
 from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
@@ -80,16 +80,10 @@ def _read_header(chunks: list[Chunk]) -> Shape:
 
 
 def _check_frames(frames: list[Frame], limits: Limits) -> None:
-    if len(frames) > limits.frames:
-        raise FlipError(f"the PNG has {len(frames):,} frames, over the limit of {limits.frames:,} (--max-frames)")
+    check_count(len(frames), limits)
     for frame in frames:
         check_size(frame.width, frame.height, limits)
-    pixels = sum(frame.width * frame.height for frame in frames)
-    if pixels > limits.total_pixels:
-        raise FlipError(
-            f"the PNG's frames have {pixels:,} pixels, over the limit of "
-            f"{limits.total_pixels:,} in all (--max-total-pixels)"
-        )
+    check_total(sum(frame.width * frame.height for frame in frames), limits)
 
 
 def _mirrored_chunks(

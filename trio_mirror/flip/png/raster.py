@@ -34,7 +34,7 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-_UTMOST = 2 << 20  # bytes of a raster up to which zlib's level 9 is used, on some 25 times slower than 6
+_UTMOST = 2 << 20  # bytes of a raster up to which zlib's level 9 is used: on some rasters it is 25 times slower than 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ import struct
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.bmp.file import Bitmap, read_bitmap
 from trio_mirror.flip.png import file as png
-from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.png.chunks import SIGNATURE
+from trio_mirror.flip.raster import check_count, check_size
 from trio_mirror.flip.rows import reverse_rows
 from trio_mirror.model import Flipped, Limits
 
 _ICON, _CURSOR = b"\0\0\1\0", b"\0\0\2\0"
 _DIRECTORY, _ENTRY = 6, 16
-_PNG = b"\x89PNG\r\n\x1a\n"
 _BIT_FIELDS = 3
 
 
@@ -31,8 +31,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     if not is_ico(data):
         raise FlipError("the icon is damaged: it holds no images")
     (count,) = struct.unpack_from("<H", data, 4)
-    if count > limits.frames:
-        raise FlipError(f"the icon has {count:,} images, over the limit of {limits.frames:,} (--max-frames)")
+    check_count(count, limits)
     if len(data) < _DIRECTORY + count * _ENTRY:
         raise FlipError("the icon is damaged: it is cut short")
     directory = bytearray(data[: _DIRECTORY + count * _ENTRY])
@@ -61,7 +60,7 @@ def _place(data: bytes, entry: int) -> tuple[int, int]:
 
 def _mirror_image(image: bytes, limits: Limits) -> tuple[int, bytes]:
     """The width of an image in pixels, and the image mirrored."""
-    if image.startswith(_PNG):
+    if image.startswith(SIGNATURE):
         (width,) = struct.unpack_from(">I", image.ljust(20, b"\0"), 16)
         return width, png.flip(image, limits=limits).data
     bitmap = read_bitmap(image, header=0)

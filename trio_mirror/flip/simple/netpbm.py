@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.raster import check_count, check_size, check_total
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
@@ -65,12 +65,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         check_size(header.width, header.height, limits)
         images += 1
         pixels += header.width * header.height
-        if images > limits.frames:
-            raise FlipError(f"the file has more than {limits.frames:,} images, the limit (--max-frames)")
-        if pixels > limits.total_pixels:
-            raise FlipError(
-                f"the file's images are over the limit of {limits.total_pixels:,} pixels in all (--max-total-pixels)"
-            )
+        check_count(images, limits)
+        check_total(pixels, limits)
         parts.append(data[at : header.end])
         if header.magic in {b"P1", b"P2", b"P3"}:
             parts.append(_mirror_plain(data[header.end :], header))

@@ -41,10 +41,8 @@ FAX_OPTIONS = {CCITT_G3: 292, CCITT_G4: 293}
 """The tags that say how a fax code is used."""
 
 _UNCOMPRESSED_MODE = 2
-_LZMA_MEMORY, _LZMA_DICTIONARY = (
-    1 << 27,
-    1 << 23,
-)  # bytes; the first is what the highest preset takes, and room
+# Bytes; the first is what the highest preset takes, and room.
+_LZMA_MEMORY, _LZMA_DICTIONARY = 1 << 27, 1 << 23
 
 # How many bytes one compressed byte can at most stand for: in deflate 258 bytes take two bits, in PackBits
 # 128 take two bytes, in LZW a string as long as the table takes 12 bits. More room would never be filled.
@@ -53,10 +51,6 @@ _MOST_FROM_ONE_BYTE = {DEFLATE: 1032, OLD_DEFLATE: 1032, PACKBITS: 64, LZW: 2731
 
 class Codec(Protocol):
     """Decodes and encodes the strips or tiles of one image."""
-
-    @property
-    def lossless(self) -> bool:
-        """Whether every pixel stays exactly as it was."""
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """The rows of one strip or tile.
@@ -74,7 +68,6 @@ class Uncompressed:
     """Rows as they are."""
 
     stride: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """The first bytes: as many as the rows take."""
@@ -90,7 +83,6 @@ class Deflate:
     """Deflate in zlib's format (RFC 1950), under its two numbers."""
 
     stride: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decompresses as many bytes as the rows take, and no more."""
@@ -113,7 +105,6 @@ class Lzma:
     """LZMA2 in the xz format, without a checksum, as libtiff writes it."""
 
     stride: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decompresses as many bytes as the rows take, and no more."""
@@ -139,7 +130,6 @@ class Bytewise:
 
     compression: int
     stride: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes the strip as a grey picture."""
@@ -160,7 +150,6 @@ class Fax:
     width: int
     options: int
     """The tag T4Options or T6Options."""
-    lossless = True
 
     def __post_init__(self) -> None:
         """Refuses what libtiff cannot write.
@@ -193,7 +182,6 @@ class ThunderScan:
     """
 
     width: int
-    lossless = True
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes each pixel to a byte, and packs pairs of them."""
@@ -220,11 +208,6 @@ class BitsReversed:
 
     codec: Codec
 
-    @property
-    def lossless(self) -> bool:
-        """As the other codec."""
-        return self.codec.lossless
-
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes the data the right way round."""
         return self.codec.decode(data.translate(REVERSED_BITS), rows)
@@ -240,11 +223,6 @@ class Predicted:
 
     codec: Codec
     predictor: Predictor
-
-    @property
-    def lossless(self) -> bool:
-        """As the other codec."""
-        return self.codec.lossless
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes differences to samples."""

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.raster import check_total, pillow
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
 from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
 from trio_mirror.flip.tiff.segments import read_segments
 from trio_mirror.flip.tiff.space import Space
-from trio_mirror.model import Flipped
+from trio_mirror.model import Flipped, Lossless
 
 if TYPE_CHECKING:
     from trio_mirror.flip.tiff.ifd import Ifd
@@ -35,8 +35,13 @@ _IMAGEJ_STACK = re.compile(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\s")
 _THUMBNAIL = b"8BIM\x04\x0c"  # image resource 1036 (Adobe Photoshop File Formats Specification)
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:
+def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> Flipped:
     """Mirrors a TIFF as it is displayed: each page and each reduced image after its own orientation.
+
+    Args:
+        data: the file.
+        limits: what it may at most ask of this machine.
+        lossless: whether JPEG inside it is to be rearranged where that is exact.
 
     Raises:
         FlipError: damaged, over a limit, or of a kind that cannot be kept exactly; the message says which.
@@ -45,30 +50,23 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     # A SubIFD without a size is no image: some writers keep private tags there.
     images = [image for image in structure.images(limits.frames) if image.entries.keys() & _IMAGE_TAGS]
     rasters = [_raster(structure, image, limits) for image in images]
-    _check_total(sum(raster.pixels for raster in rasters), limits)
+    check_total(sum(raster.pixels for raster in rasters), limits)
     _check_readable(data)
     _check_stack(structure, images)
     out = bytearray(data)
     space = Space(out, structure.occupied(images), [slot for raster in rasters for slot in raster.slots])
+    exact = True
     for raster in rasters:
-        pieces = list(raster.mirrored())
-        raster.store(out, space.place(raster.slots, pieces), pieces)
-    lossless = all(raster.lossless for raster in rasters)
-    return Flipped(bytes(out), "image/tiff", lossless, _notes(structure, images))
+        mirrored = raster.mirrored(lossless)
+        raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
+        exact &= mirrored.lossless
+    return Flipped(bytes(out), "image/tiff", exact, _notes(structure, images))
 
 
 def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJpeg:
     if structure.number(image, 259, 1) == OLD_JPEG:
         return read_old_jpeg(structure, image, limits)
     return read_segments(structure, image, limits)
-
-
-def _check_total(pixels: int, limits: Limits) -> None:
-    if pixels > limits.total_pixels:
-        raise FlipError(
-            f"the picture's pages have {pixels:,} pixels together, over the limit of "
-            f"{limits.total_pixels:,} (--max-total-pixels)"
-        )
 
 
 def _check_readable(data: bytes) -> None:

@@ -195,7 +195,7 @@ class Structure:
                 continue
             found[at] = self._directory(at)
             if len(found) > most:
-                raise FlipError(f"the picture has more than {most:,} pages, over the limit (--max-frames)")
+                raise FlipError(f"the picture has more than {most:,} frames or pages (--max-frames)")
             if at != page:
                 waiting.append(found[at].following)
             if _SUB_IFDS in found[at].entries:

@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.closeness import mean_squared_error
+from trio_mirror.flip.jpeg.claim import check_rows
+from trio_mirror.flip.jpeg.segments import parse
+from trio_mirror.flip.jpeg.turbojpeg import transform
 from trio_mirror.flip.raster import pillow
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
 from trio_mirror.flip.tiff.strip import decode_strip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from trio_mirror.flip.jpeg.turbojpeg import Operation
 
 _WHAT = "a strip or tile of the TIFF"
 _MOST_ERROR = 255**2 / 10**4.2
@@ -38,7 +44,7 @@ _SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # of luma against chroma; the va
 
 @dataclass(frozen=True)
 class Jpeg:
-    """JPEG, decoded to the components that it stores, and encoded with the file's own tables or finer ones.
+    """JPEG: rearranged, or decoded to the components that it stores and encoded with its own tables or finer ones.
 
     Args:
         tables: the tag JPEGTables, a stream of the tables that all strips or tiles share; may be empty.
@@ -55,7 +61,6 @@ class Jpeg:
     ycbcr: bool
     sample: bytes
     full_chroma: bool = False
-    lossless = False
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes a strip or tile.
@@ -90,6 +95,21 @@ class Jpeg:
             if _error(picture, self.decode(stream, rows)) <= _MOST_ERROR:
                 return self._abbreviated(stream)
         raise FlipError("this TIFF's JPEG data cannot be encoded again within 40 dB of its pixels")
+
+    def rearrange(self, data: bytes, rows: int, operation: Operation) -> bytes | None:
+        """Mirrors a strip or tile as it is, by its coefficients; none where that is not exact."""
+        stream = self._whole(data)
+        if frame_of(stream) != (8, rows, self.width, self.components):
+            return None
+        try:
+            jpeg = parse(stream)
+            check_rows(stream, jpeg)
+        except FlipError:
+            return None
+        transformed = transform(stream, operation, jpeg.entropy_coding)
+        if transformed is None or transformed.warning:
+            return None
+        return self._abbreviated(transformed.data)
 
     def _components(self, stream: bytes, size: tuple[int, int]) -> Image.Image:
         arguments = (self._mode, self._mode, 1)  # what Pillow shall make of it, what it is, at which scale
@@ -190,8 +210,7 @@ def _error(picture: Image.Image, raster: bytes) -> float:
     other = Image.frombytes(picture.mode, picture.size, raster)
     if picture.mode == "YCbCr":
         picture, other = picture.convert("RGB"), other.convert("RGB")
-    squares = ImageStat.Stat(ImageChops.difference(picture, other)).sum2
-    return sum(squares) / (picture.width * picture.height * len(squares))
+    return mean_squared_error(picture, other)
 
 
 def frame_of(stream: bytes) -> tuple[int, int, int, int] | None:

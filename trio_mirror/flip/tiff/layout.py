@@ -123,8 +123,7 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     if separate and len(set(depths)) > 1:
         raise FlipError("this TIFF holds planes of different depths, which cannot be mirrored exactly")
     block = _block(structure, ifd, compression, photometric, separate=separate)
-    orientation = structure.number(ifd, 274, 1)
-    rows_first = orientation <= 8 and flips_rows(orientation)
+    rows_first = flips_rows(structure.number(ifd, 274, 1))
     tiled = 322 in ifd.entries
     segment = _segment_size(structure, ifd, (width, height), limits)
     _check_block((width, height), segment, block, rows_first=rows_first)

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
+from trio_mirror.flip.jpeg.turbojpeg import Operation
 from trio_mirror.flip.raster import check_size
 from trio_mirror.flip.tiff.jpeg import Jpeg, frame_of
 from trio_mirror.flip.tiff.raster import reverse_order, reverse_rows
+from trio_mirror.flip.tiff.segments import Mirrored
 from trio_mirror.flip.tiff.space import Span
+from trio_mirror.model import Lossless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from trio_mirror.flip.tiff.ifd import Ifd, Structure
     from trio_mirror.model import Limits
 
@@ -44,8 +45,7 @@ def read_old_jpeg(structure: Structure, image: Ifd, limits: Limits) -> OldJpeg:
     if depth != 8 or components not in {1, 3}:
         raise FlipError("this TIFF's old-style JPEG is of a depth or colours that cannot be written here")
     codec = Jpeg(tables=b"", width=width, components=components, ycbcr=components == 3, sample=stream)
-    orientation = structure.number(image, 274, 1)
-    rows_first = orientation <= 8 and flips_rows(orientation)
+    rows_first = flips_rows(structure.number(image, 274, 1))
     return OldJpeg(structure, image, Span(start, start + length), (width, height), codec, rows_first)
 
 
@@ -59,7 +59,6 @@ class OldJpeg:
     size: tuple[int, int]
     codec: Jpeg
     rows_first: bool
-    lossless = False
 
     @property
     def pixels(self) -> int:
@@ -71,19 +70,28 @@ class OldJpeg:
         """Where the stream stands in the file."""
         return [self.slot]
 
-    def mirrored(self) -> Iterator[bytes]:
-        """The stream of the mirrored image.
+    def mirrored(self, lossless: Lossless) -> Mirrored:
+        """The mirrored image.
+
+        Args:
+            lossless: whether it is to be rearranged where that is exact.
 
         Raises:
             FlipError: the stream cannot be decoded, or not be encoded again.
         """
         width, height = self.size
+        data = self.structure.data[self.slot.start : self.slot.stop]
+        if lossless is not Lossless.NEVER:
+            operation = Operation.REVERSE_ROW_ORDER if self.rows_first else Operation.REVERSE_EACH_ROW
+            rearranged = self.codec.rearrange(data, height, operation)
+            if rearranged is not None:
+                return Mirrored([rearranged], lossless=True)
         bits = 8 * self.codec.components
-        raster = self.codec.decode(self.structure.data[self.slot.start : self.slot.stop], height)
+        raster = self.codec.decode(data, height)
         mirrored = reverse_order(raster, width * bits // 8) if self.rows_first else reverse_rows(raster, width, bits)
-        yield self.codec.encode(mirrored, height)
+        return Mirrored([self.codec.encode(mirrored, height)], lossless=False)
 
-    def store(self, out: bytearray, starts: list[int], pieces: list[bytes]) -> None:
+    def store(self, out: bytearray, starts: list[int], mirrored: Mirrored) -> None:
         """Writes into ``out``, a copy of the file, where the mirrored stream is, and how long."""
         entries = self.image.entries
         for tag in (_STREAM, _STRIP_OFFSETS):
@@ -91,4 +99,4 @@ class OldJpeg:
                 self.structure.store(out, entries[tag], starts)
         for tag in (_STREAM_LENGTH, _STRIP_COUNTS):
             if tag in entries:
-                self.structure.store(out, entries[tag], [len(pieces[0])])
+                self.structure.store(out, entries[tag], [len(mirrored.pieces[0])])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HORIZONTAL, FLOATING_POINT = 2, 3
+_FLOATING_POINT = 3
 
 _CHUNK = 1 << 18  # bytes whose integers stay in a processor's cache
 
@@ -23,7 +23,7 @@ class Predictor:
     """The differencing of one image's strips or tiles.
 
     Args:
-        kind: the Predictor tag: 2 or 3.
+        kind: the Predictor tag: 2 for whole numbers, 3 for floats.
         order: ``little`` or ``big``, the byte order of the samples.
         width: pixels of a row of a strip or tile.
         samples: samples of a pixel that lie together.
@@ -50,7 +50,7 @@ class Predictor:
 
     @cached_property
     def _lane(self) -> int:
-        return 1 if self.kind == FLOATING_POINT else self.size
+        return 1 if self.kind == _FLOATING_POINT else self.size
 
     @cached_property
     def _distance(self) -> int:
@@ -96,7 +96,7 @@ class Predictor:
 
     def _gathered(self, chunk: bytes) -> bytes:
         """Floats, of rows that hold the highest bytes of all samples, then their second bytes, and so on."""
-        if self.kind != FLOATING_POINT:
+        if self.kind != _FLOATING_POINT:
             return chunk
         per_row = self.width * self.samples
         rows = bytearray(len(chunk))
@@ -108,7 +108,7 @@ class Predictor:
         return bytes(rows)
 
     def _scattered(self, chunk: bytes) -> bytes:
-        if self.kind != FLOATING_POINT:
+        if self.kind != _FLOATING_POINT:
             return chunk
         places = range(self.size) if self.order == "big" else range(self.size - 1, -1, -1)
         rows = (chunk[start : start + self._stride] for start in range(0, len(chunk), self._stride))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.turbojpeg import Operation
 from trio_mirror.flip.tiff.codec import codec_of
 from trio_mirror.flip.tiff.jpeg import Jpeg
 from trio_mirror.flip.tiff.layout import UNCOMPRESSED, Layout, read_layout
 from trio_mirror.flip.tiff.raster import rearrange, reverse_order, reverse_rows
 from trio_mirror.flip.tiff.space import Span
+from trio_mirror.model import Lossless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +34,17 @@ def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
     return Segments(structure, layout, slots, codec_of(structure, image, layout, sample))
 
 
+class Mirrored(NamedTuple):
+    """A mirrored image."""
+
+    pieces: list[bytes]
+    """The data of its strips or tiles."""
+    lossless: bool
+    """Whether every pixel stayed exactly as it was."""
+    full_chroma: bool = False
+    """Whether each pixel was given its own chroma."""
+
+
 @dataclass(frozen=True)
 class Segments:
     """One image's strips or tiles, by plane, from top to bottom, from left to right.
@@ -50,25 +63,63 @@ class Segments:
         """Pixels of the image."""
         return self.layout.pixels
 
-    @property
-    def lossless(self) -> bool:
-        """Whether every pixel stays exactly as it was."""
-        return self.codec.lossless
-
-    def store(self, out: bytearray, starts: list[int], pieces: list[bytes]) -> None:
+    def store(self, out: bytearray, starts: list[int], mirrored: Mirrored) -> None:
         """Writes into ``out``, a copy of the file, where the mirrored strips or tiles are, and how long."""
         self.structure.store(out, self.layout.offsets, starts)
         if self.layout.counts and self.layout.compression != UNCOMPRESSED:
-            self.structure.store(out, self.layout.counts, [len(piece) for piece in pieces])
-        if self.layout.subsampling and isinstance(self.codec, Jpeg) and self.codec.full_chroma:
+            self.structure.store(out, self.layout.counts, [len(piece) for piece in mirrored.pieces])
+        if self.layout.subsampling and mirrored.full_chroma:
             self.structure.store(out, self.layout.subsampling, [1, 1])
 
-    def mirrored(self) -> Iterator[bytes]:
-        """The data of each strip or tile of the mirrored image.
+    def mirrored(self, lossless: Lossless) -> Mirrored:
+        """The mirrored image.
+
+        Args:
+            lossless: whether JPEG is to be rearranged where that is exact.
 
         Raises:
-            FlipError: one of them cannot be decoded, or not be encoded again.
+            FlipError: a strip or tile cannot be decoded, or not be encoded again.
         """
+        if not isinstance(self.codec, Jpeg):
+            return Mirrored(list(self._encoded()), lossless=True)
+        rearranged = None if lossless is Lossless.NEVER else self._rearranged(self.codec)
+        if rearranged is not None:
+            return Mirrored(rearranged, lossless=True)
+        return Mirrored(list(self._encoded()), lossless=False, full_chroma=self.codec.full_chroma)
+
+    def _rearranged(self, codec: Jpeg) -> list[bytes] | None:
+        """Each strip or tile of the mirrored image with the coefficients that it had; none where that is not exact."""
+        layout = self.layout
+        length, size = (
+            (layout.height, layout.segment_height) if layout.rows_first else (layout.width, layout.segment_width)
+        )
+        if size < length and length % size:
+            return None  # what lies past the image's edge would come to lie inside
+        operation = Operation.REVERSE_ROW_ORDER if layout.rows_first else Operation.REVERSE_EACH_ROW
+        pieces: list[bytes] = []
+        for place in self._mirrored_places():
+            band = place // layout.across % layout.down
+            slot = self.slots[place]
+            data = self.structure.data[slot.start : slot.stop]
+            piece = codec.rearrange(data, layout.segment_rows(band), operation)
+            if piece is None:
+                return None
+            pieces.append(piece)
+        return pieces
+
+    def _mirrored_places(self) -> Iterator[int]:
+        """Which strip or tile comes to lie in the place of each."""
+        across, down = self.layout.across, self.layout.down
+        for plane in range(self.layout.planes):
+            for row in range(down):
+                for column in range(across):
+                    if self.layout.rows_first:
+                        yield (plane * down + down - 1 - row) * across + column
+                    else:
+                        yield (plane * down + row) * across + across - 1 - column
+
+    def _encoded(self) -> Iterator[bytes]:
+        """The data of each strip or tile of the mirrored image, decoded and encoded again."""
         layout = self.layout
         per_plane = layout.across * layout.down
         for plane in range(layout.planes):

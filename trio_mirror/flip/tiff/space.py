@@ -8,7 +8,7 @@ from itertools import pairwise
 
 @dataclass(frozen=True, order=True, slots=True)
 class Span:
-    """Bytes of a file, from ``start`` up to but not with ``stop``."""
+    """Bytes of a file, from ``start`` up to but not including ``stop``."""
 
     start: int
     stop: int

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops
 
+from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.raster import pillow
 from trio_mirror.flip.webp import libwebp
 from trio_mirror.flip.webp.container import Chunk, Container, read_container
@@ -15,14 +16,12 @@ from trio_mirror.flip.webp.image import VP8L_ALPHA_BIT, Coded, read_coded
 if TYPE_CHECKING:
     from trio_mirror.flip.webp.libwebp import LibWebP
 
-# Squared error, the mean over all samples, that is 40 dB below the peak of 255; a little less where alpha is
-# multiplied in, which rounds.
+# The mean squared error that is 40 dB below the peak of 255; a little less where alpha is multiplied in, which rounds.
 _CLOSE = 255**2 / 10**4.0
 _CLOSE_WITH_ALPHA = 255**2 / 10**4.02
 _QUALITIES = (95, 98, 100)
 # One try each; every try but the first also makes up for what the one before it got wrong.
 _QUALITIES_FROM_RGB = (95, 95, 98, 100)
-_SQUARES = [value * value for value in range(256)]
 
 
 def mirror(coded: Coded, method: Image.Transpose) -> Coded:
@@ -115,18 +114,12 @@ def _read(data: bytes) -> Coded:
 
 def _is_close(wanted: Image.Image, got: Image.Image) -> bool:
     if wanted.mode != "RGBA":
-        return _squared_error(wanted, got.convert("RGB")) <= _CLOSE
+        return mean_squared_error(wanted, got.convert("RGB")) <= _CLOSE
     if got.mode != "RGBA" or ImageChops.difference(wanted.getchannel("A"), got.getchannel("A")).getbbox():
         return False
-    return _squared_error(_over_black(wanted), _over_black(got)) <= _CLOSE_WITH_ALPHA
+    return mean_squared_error(_over_black(wanted), _over_black(got)) <= _CLOSE_WITH_ALPHA
 
 
 def _over_black(pixels: Image.Image) -> Image.Image:
     black = Image.new("RGB", pixels.size)
     return Image.composite(pixels.convert("RGB"), black, pixels.getchannel("A"))
-
-
-def _squared_error(one: Image.Image, other: Image.Image) -> float:
-    histogram = ImageChops.difference(one, other).histogram()
-    total = sum(count * _SQUARES[at % 256] for at, count in enumerate(histogram))
-    return total / sum(histogram)

@@ -11,7 +11,7 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import displayed_orientation, flips_rows, mirrored_exif
 from trio_mirror.flip.jpeg.raster import mirror_thumbnail
-from trio_mirror.flip.raster import check_size, open_image, pillow
+from trio_mirror.flip.raster import check_count, check_size, check_total, open_image, pillow
 from trio_mirror.flip.webp.animation import Frame, mirror_frames, read_frame
 from trio_mirror.flip.webp.container import Chunk, Container, read_container
 from trio_mirror.flip.webp.encode import mirror
@@ -73,13 +73,8 @@ def _check_frames(frames: int, canvas: tuple[int, int], limits: Limits) -> None:
     width, height = canvas
     if frames and max(canvas) > _LONGEST_SIDE:
         raise FlipError(f"the WebP's canvas of {width} × {height} pixels is larger than any frame can be")
-    if frames > limits.frames:
-        raise FlipError(f"the WebP has {frames:,} frames, over the limit of {limits.frames:,} (--max-frames)")
-    if frames * width * height > limits.total_pixels:
-        raise FlipError(
-            f"the WebP's {frames:,} frames of {width} × {height} pixels are over the limit of "
-            f"{limits.total_pixels:,} pixels in all (--max-total-pixels)"
-        )
+    check_count(frames, limits)
+    check_total(frames * width * height, limits)
 
 
 def _canvas(chunks: list[Chunk]) -> tuple[int, int]:

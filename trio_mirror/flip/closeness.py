@@ -1,0 +1,35 @@
+"""How close a raster that was encoded again is to what it should be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL import ImageChops
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+# Pixels of a raster that are compared at once.
+_STRIP = 1 << 20
+
+
+def mean_squared_error(one: Image.Image, other: Image.Image) -> float:
+    """The mean over all samples of the squared difference of two rasters of one mode and size, 8 bits a sample."""
+    squares = samples = 0
+    for ours, theirs in zip(_strips(one), _strips(other), strict=True):
+        histogram = ImageChops.difference(ours, theirs).histogram()
+        squares += sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
+        samples += sum(histogram)
+    return squares / samples
+
+
+def _strips(raster: Image.Image) -> Iterator[Image.Image]:
+    """Cuts a raster into strips of rows, so that its difference from another need not be held as a whole."""
+    rows = max(1, _STRIP // raster.width)
+    if rows >= raster.height:
+        yield raster
+        return
+    for top in range(0, raster.height, rows):
+        yield raster.crop((0, top, raster.width, min(top + rows, raster.height)))

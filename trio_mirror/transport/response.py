@@ -1,0 +1,136 @@
+"""What has come of an HTTP/1.1 response, from bytes alone (RFC 9112); the connection reads them.
+
+llhttp parses, by way of httptools. What is ambiguous is refused, and so is what only another protocol could mean.
+"""
+
+from __future__ import annotations
+
+import httptools
+import httpx
+
+# Of a head, of trailers, or of what stands between chunks. The client has limits of its own for what it sees.
+_OVERHEAD_BYTES = 256 * 1024
+
+
+class ResponseReader:
+    """What has come of one response. httptools calls the ``on_`` methods as it parses.
+
+    Attributes:
+        status: the status code, of the final response: informational ones (1xx) are passed over.
+        reason: the reason phrase.
+        headers: names and values as they came.
+        length: what the head has as Content-Length.
+        coding: what it has as Transfer-Encoding.
+        has_head: whether the head is whole.
+        complete: whether the response is whole.
+        ended: whether the server has closed its side.
+        keep_alive: whether another exchange may follow on the connection.
+        refused: why what came while the request was being sent is no answer.
+    """
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.reason = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.length: bytes | None = None
+        self.coding: bytes | None = None
+        self.has_head = False
+        self.complete = False
+        self.ended = False
+        self.keep_alive = True
+        self.refused: httpx.RemoteProtocolError | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._parts: list[bytes] = []
+        self._overhead = 0
+        self._surplus = False
+        self._doubt: str | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Takes in what came from the server.
+
+        Raises:
+            httpx.RemoteProtocolError: it is no response, or a doubtful one.
+        """
+        parts_before = len(self._parts)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            raise httpx.RemoteProtocolError("the server switched to another protocol unasked") from None
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                raise httpx.RemoteProtocolError(f"the answer is not HTTP as it should be: {error}") from None
+            self._surplus = True
+        if self._doubt is not None:
+            raise httpx.RemoteProtocolError(self._doubt)
+        # Whoever sends after the end of a response may mean it as the next one (response splitting).
+        self.keep_alive = self.keep_alive and not self._surplus
+        self._overhead = 0 if len(self._parts) > parts_before else self._overhead + len(data)
+        if self._overhead > _OVERHEAD_BYTES and not self.complete:
+            raise httpx.RemoteProtocolError("the answer's headers, or what stands between its chunks, go on and on")
+
+    def end(self) -> None:
+        """Takes in that the server has closed its side.
+
+        Raises:
+            httpx.RemoteProtocolError: the body is not whole.
+        """
+        self.ended = True
+        self.keep_alive = False
+        if self.has_head and not self.complete:
+            # RFC 9112, section 6.3: only a body without any framing ends with the connection.
+            if (self.length, self.coding) != (None, None):
+                raise httpx.RemoteProtocolError("the body is not complete: the server closed in the middle of it")
+            self.complete = True
+
+    def take(self) -> list[bytes]:
+        """Gives the parts of the body that have come since the last time."""
+        parts, self._parts = self._parts, []
+        return parts
+
+    def on_message_begin(self) -> None:
+        """A message begins; behind a whole response nobody asked for it."""
+        self._surplus = self.complete
+
+    def on_status(self, reason: bytes) -> None:
+        """Part of the reason phrase."""
+        if not self._surplus:
+            self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head, or of the trailers."""
+        # After the head come trailers, which nothing here needs.
+        if not self.has_head:
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The end of a head, of an informational response or of the final one."""
+        if self._surplus:
+            return
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            self.headers.clear()
+            self.reason = b""
+            return
+        self.status = status
+        self.has_head = True
+        self.keep_alive = self.keep_alive and self._parser.should_keep_alive()
+        self._doubt = self._doubt or self._doubt_of_head()
+
+    def on_body(self, body: bytes) -> None:
+        """Part of the body, its framing taken off."""
+        if not self._surplus:
+            self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """The end of a message."""
+        # That of an informational response comes before the final one has its head.
+        self.complete = self.has_head
+
+    def _doubt_of_head(self) -> str | None:
+        if self._parser.get_http_version() not in ("1.0", "1.1"):
+            return "the answer is of another version of HTTP than 1.0 or 1.1"
+        fields = {name.lower(): value.strip().lower() for name, value in self.headers}
+        self.length, self.coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+        if self.coding is not None and (self.coding != b"chunked" or self.length is not None):
+            return "the answer's framing is doubtful: a Transfer-Encoding other than chunked, or with a Content-Length"
+        return None
