@@ -106,6 +106,27 @@ def test_a_path_that_cannot_be_is_told_in_words(
     assert (done.returncode, done.stderr[:7]) == (code, "error: ")
 
 
+def test_a_working_directory_that_is_gone_is_told(photos: Path, tmp_path: Path) -> None:
+    line = f'mkdir "$1" && cd "$1" && rmdir "$1" && {shlex.join(command(photos, "--to", "out"))}'
+    ended = subprocess.run(
+        ["/bin/sh", "-c", line, "sh", tmp_path / "gone"], capture_output=True, text=True, env=CLEAN, check=False
+    )
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith("error: the working directory is gone")
+
+
+@pytest.mark.parametrize("arguments", [("", "--to", "out"), ("photos", "--to", ""), ("photos", "--journal", "")])
+def test_a_variable_that_is_not_set_names_no_place(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
+) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    monkeypatch.chdir(tmp_path)
+
+    assert cli(*arguments).returncode == 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_a_second_place_is_told_to_be_a_target(photos: Path, tmp_path: Path) -> None:
     for extra in ([tmp_path / "my out"], [tmp_path / "my out", "b.png"]):
         done = cli(photos, *extra)
@@ -135,7 +156,7 @@ def test_a_run_without_one_of_its_streams_is_a_run(photos: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("where", ["/dev/full", "a reader that has gone"])
-@pytest.mark.parametrize("option", ["--json", "-q", "--show-config"])
+@pytest.mark.parametrize("option", ["--json", "-q"])
 def test_a_stdout_that_takes_nothing_is_told(photos: Path, tmp_path: Path, where: str, option: str) -> None:
     with _taking_nothing(where) as stdout:
         done = subprocess.run(
@@ -152,10 +173,11 @@ def test_a_stdout_that_takes_nothing_is_told(photos: Path, tmp_path: Path, where
 
 
 @pytest.mark.parametrize(("where", "code", "said"), [("/dev/full", 10, 1), ("a reader that has gone", 0, 0)])
-def test_of_the_names_a_reader_takes_as_many_as_it_likes(photos: Path, where: str, code: int, said: int) -> None:
+@pytest.mark.parametrize("option", ["--dry-run", "--show-config"])
+def test_a_reader_takes_as_many_lines_as_it_likes(photos: Path, option: str, where: str, code: int, said: int) -> None:
     with _taking_nothing(where) as stdout:
         done = subprocess.run(
-            command(photos, "--dry-run"), stdout=stdout, stderr=subprocess.PIPE, env=CLEAN, timeout=60, check=False
+            command(photos, option), stdout=stdout, stderr=subprocess.PIPE, env=CLEAN, timeout=60, check=False
         )
 
     assert (done.returncode, len(done.stderr.splitlines())) == (code, said)

@@ -156,6 +156,12 @@ async def test_the_limit_is_counted_while_reading() -> None:
     # The kernel gives its own files a size of 0, whatever they hold.
     with pytest.raises(FetchError, match=r"^it is over the limit of 10 B"):
         await DirectoryGallery("/proc/self", max_bytes=10).fetch("status")
+    assert (await fetched(DirectoryGallery("/proc/self"), "status")).data.startswith(b"Name:")
+
+
+async def test_the_limit_may_be_more_than_there_is_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"data")
+    assert (await fetched(DirectoryGallery(tmp_path, max_bytes=2**62), "a.png")).data == b"data"
 
 
 @pytest.mark.parametrize("name", ["link.png", "out/secret.png", "up/../secret.png", "chain"])

@@ -361,6 +361,38 @@ def test_a_lock_without_permission_is_refused() -> None:
             begin(path)
 
 
+@pytest.mark.parametrize("how", ["link", "file"])
+def test_a_file_in_the_place_of_the_lock_is_left_alone(path: Path, how: str) -> None:
+    precious = path.with_name("precious")
+    precious.write_text("all of it")
+    lock = path.with_name(f"{path.name}-lock")
+    if how == "link":
+        lock.symlink_to(precious)
+    else:
+        lock.hardlink_to(precious)
+
+    with pytest.raises(JournalError):
+        begin(path)
+
+    assert precious.read_text() == "all of it"
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_journal_that_is_no_longer_in_its_place_takes_no_results(path: Path, how: str) -> None:
+    with begin(path) as journal:
+        journal.record([mirrored("a.png")])
+        moved = path.rename(path.with_name("elsewhere"))
+        if how == "replaced":
+            shutil.copy(moved, path)
+
+        with pytest.raises(JournalError, match="moved, removed or replaced"):
+            journal.record([mirrored("b.png")])
+
+        moved.rename(path)
+        journal.record([mirrored("c.png")])
+    assert [entry.name for entry in content(path)] == ["a.png", "c.png"]
+
+
 def test_a_second_run_is_refused_until_the_first_ends(path: Path) -> None:
     link = path.with_name("link")
     link.symlink_to(path)

@@ -57,6 +57,27 @@ async def test_a_file_of_names_is_one_name_a_line(tmp_path: Path) -> None:
     assert await names_in(tmp_path / "names.txt") == ["a.png", "b%20c.png", "d e.png"]
 
 
+async def test_a_long_list_leaves_others_their_turn(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(b"a\n" * 32_000 + b"b\n")
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        async with ListGallery(MemoryGallery(), tmp_path / "names.txt").names() as names:
+            assert await anext(names) == "a"
+            before = turns
+            assert await anext(names) == "b"
+        # All of it comes in one read.
+        assert turns - before >= 3
+        nursery.cancel_scope.cancel()
+
+
 async def test_urls_below_the_base_are_names_and_all_others_are_refused(
     tmp_path: Path, answer_with: Callable[[Handler], list[httpx.Request]]
 ) -> None:

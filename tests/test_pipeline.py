@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -193,10 +194,20 @@ async def test_leaving_early_cancels_what_is_in_flight(
     assert len(gallery.stored) <= 10
 
 
-async def test_an_error_of_the_block_comes_out_as_it_is() -> None:
-    with pytest.raises(LookupError, match="my own"):
+@pytest.mark.parametrize("error", [LookupError("my own"), KeyboardInterrupt("my own"), SystemExit("my own")])
+async def test_an_error_of_the_block_comes_out_as_it_is(error: BaseException) -> None:
+    with pytest.raises(type(error), match="my own"):
         async with open_mirror(MemoryGallery(["a.png"])):
-            raise LookupError("my own")
+            raise error
+
+
+async def test_a_name_that_is_no_text_ends_the_run_after_what_came_before() -> None:
+    gallery = MemoryGallery(["a.png", b"b.png"])  # type: ignore[list-item]
+
+    with pytest.raises(ListError, match=r"b'b\.png'"):
+        await mirror(gallery)
+
+    assert list(gallery.stored) == ["a.png"]
 
 
 async def test_draining_ends_what_is_in_flight_and_takes_nothing_new(
@@ -374,12 +385,42 @@ def test_run_needs_no_event_loop(tmp_path: Path) -> None:
     assert is_mirrored(png(), (mirrored / "a.png").read_bytes())
 
 
+def test_ctrl_c_is_a_plain_keyboard_interrupt_to_a_script() -> None:
+    class Impatient(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+            signal.raise_signal(signal.SIGINT)
+            return await super().fetch(name, known_etag)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Impatient(["a.png"]))
+
+
 def test_a_target_inside_its_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="inside"):
         run(tmp_path, tmp_path / "mirrored")
 
 
-@pytest.mark.parametrize("place", ["ftp://host/images/", "http://", "http://host/images/?page=2"])
-def test_a_place_that_cannot_be_a_gallery_is_refused(place: str) -> None:
-    with pytest.raises(SettingsError):
+class _NoTarget:
+    names, fetch = MemoryGallery.names, MemoryGallery.fetch
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("ftp://host/images/", "unknown scheme"),
+        ("http://", "no host"),
+        ("http://host/images/?page=2", "no query"),
+        ("", "no place"),
+        ("a\0b", "no place"),
+        (b"folder", "neither a URL"),
+        (None, "neither a URL"),
+        (_NoTarget(), "no prepare and no store"),
+        (MemoryGallery, "it is a class"),
+    ],
+)
+def test_a_place_that_cannot_be_a_gallery_is_refused(place: Any, reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
         run(place)
+    if place is not None:
+        with pytest.raises(SettingsError, match=reason):
+            run(MemoryGallery(), place)

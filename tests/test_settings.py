@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_the_keyword_arguments_are_the_fields() -> None:
         ({"rate": "fast"}, "--rate: 'fast' is not a rate; write it like 50/s"),
         ({"lossless": True}, "--lossless: True cannot work; it must be one of auto, always, never"),
         ({"auth": "secret"}, "--auth: it holds no colon"),
-        ({"header": {"X": "secret"}}, "--header: it is not a header"),
+        ({"header": {"X": "secret"}}, "--header: the value cannot work; it must be a list"),
         ({"journal": ""}, "--journal: it is empty"),
         ({"field": "a\r\nb"}, "--field"),
         ({"field": "\udcff"}, "--field"),
@@ -53,11 +54,58 @@ def test_the_keyword_arguments_are_the_fields() -> None:
         ({"header": [("Name with space", "x")]}, "--header"),
         ({"header": [("X", "line\nbreak")]}, "--header"),
         ({"header": [("Host", "elsewhere")]}, "--header"),
+        ({"header": [("X-One", 1)]}, "--header"),
+        ({"auth": ("user", "password", "more")}, "--auth"),
+        ({"concurrency": True}, "--concurrency"),
+        ({"concurrency": None}, "--concurrency"),
+        ({"concurrency": 10**30}, "--concurrency: .* at most 65,536"),
+        ({"processes": 10**30}, "--processes: .* at most 1,024"),
+        ({"flip_threads": 10**30}, "--flip-threads: .* at most 1,024"),
+        ({"max_frames": 10**30}, "--max-frames"),
+        ({"min_rate": None}, "--min-rate"),
+        ({"success_status": 200}, "--success-status"),
+        ({"success_status": ()}, "--success-status"),
+        ({"include": [1]}, "--include"),
+        ({"shard": (1, 2)}, "--shard"),
+        ({"adaptive": 3}, "--adaptive"),
+        ({"journal": "a\0b"}, "--journal"),
+        ({"base": 5}, "--base"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_option(choice: dict[str, Any], option: str) -> None:
     with pytest.raises(SettingsError, match=option):
         Settings(**choice)
+
+
+def test_a_choice_may_be_a_path_or_a_generator() -> None:
+    given: dict[str, Any] = {
+        "journal": Path("run.journal"),
+        "include": (it for it in ["*.jpg", "*.png"]),
+        "header": (it for it in [["X-One", "1"]]),
+    }
+
+    settings = Settings(**given)
+
+    assert settings.journal == "run.journal"
+    # Each is looked at for every name, and for every request.
+    assert settings.include == ("*.jpg", "*.png")
+    assert settings.header == (("X-One", "1"),)
+
+
+@pytest.mark.parametrize("secret", [{"auth": ("hunter2",)}, {"auth": 7777}, {"header": "hunter2"}, {"header": [7777]}])
+def test_a_secret_of_the_wrong_kind_is_not_repeated_either(secret: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**secret)
+
+    assert "hunter2" not in str(caught.value)
+    assert "7777" not in str(caught.value)
+
+
+def test_a_secret_is_not_in_what_is_shown_of_settings() -> None:
+    settings = Settings(auth=("me", "hunter2"), header=[("X-Token", "hunter2")], field="picture")
+
+    assert "hunter2" not in repr(settings)
+    assert "picture" in repr(settings)
 
 
 def test_a_text_is_read_as_on_the_command_line() -> None:
@@ -71,6 +119,7 @@ def test_a_text_is_read_as_on_the_command_line() -> None:
         "auth": "me:pass:word",
         "success_status": ["201"],
         "shard": "1/4",
+        "adaptive": "no",
     }
 
     assert Settings(**texts) == Settings(
@@ -83,6 +132,7 @@ def test_a_text_is_read_as_on_the_command_line() -> None:
         auth=("me", "pass:word"),
         success_status=(201,),
         shard=Shard(1, 4),
+        adaptive=False,
     )
 
 

@@ -173,7 +173,7 @@ def mirror_gallery(
         _end(ExitCode.USAGE, str(error))
     if show_config:
         try:
-            with stdout_written():
+            with stdout_written(reader_may_leave=True):
                 print(shown_config(chosen))  # noqa: T201
         except OutputError as error:
             _end(ExitCode.DISK, str(error))

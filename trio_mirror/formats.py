@@ -35,7 +35,7 @@ FORMATS = (
         "TIFF",
         "always; JPEG inside as JPEG above",
         "JPEG inside otherwise, within 40 dB",
-        "codecs that Pillow lacks, CFA, sparse tiles",
+        "codecs and pixels that Pillow lacks, CFA, volumes, sparse tiles",
     ),
     Format("AVIF", "always, by its orientation", "–", "HEIC"),
     Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),

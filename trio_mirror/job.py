@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,9 @@ from rich.text import Text
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
 from trio_mirror.exits import ExitCode, exit_code_of
 from trio_mirror.names import check_name, printable
+from trio_mirror.options import STDOUT
 from trio_mirror.pipeline import Run, open_names, open_run
-from trio_mirror.streams import own_stderr, stdout_written
+from trio_mirror.streams import own_stderr, quiet_libraries, stdout_written
 from trio_mirror.view.views import Views
 
 if TYPE_CHECKING:
@@ -46,9 +48,10 @@ class Job:
 
 def run_job(job: Job) -> ExitCode:
     """Does the job; results go to stdout, everything else to stderr."""
-    with own_stderr(quiet_libraries=not job.options.debug) as stderr:
+    with own_stderr() as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
         try:
+            _check_files(job)
             views = Views(job.options, job.verbosity, console)
         except SettingsError as error:
             _print_error(error, console)
@@ -59,11 +62,32 @@ def run_job(job: Job) -> ExitCode:
         gc.freeze()
         code = ExitCode.INTERRUPTED
         try:
-            code = trio.run(_run_job, job, views, console)
+            with nullcontext() if job.options.debug else quiet_libraries():
+                code = trio.run(_run_job, job, views, console)
         except* KeyboardInterrupt:
             # It came before the first or after the last moment at which signals are watched.
             pass
         return code
+
+
+def _check_files(job: Job) -> None:
+    """Refuses one file in two roles, of which one would overwrite the other; devices and pipes may have several."""
+    options, settings = job.options, job.settings
+    named = {
+        "--journal": settings.journal,
+        "--events": options.events,
+        "--log-file": options.log_file,
+        "--sheet": options.sheet,
+        "the list": options.source if settings.base else None,
+    }
+    roles: dict[str, str] = {}
+    for role, path in named.items():
+        # Unlike pathlib, os.path does not raise for a path that is too long.
+        if path in (None, STDOUT) or (os.path.exists(path) and not os.path.isfile(path)):  # noqa: PTH110, PTH113
+            continue
+        with suppress(FileNotFoundError):  # of the working directory
+            if (other := roles.setdefault(os.path.realpath(path), role)) != role:
+                raise SettingsError(f"{other}: {path} cannot be the file of {role}, too; name another")
 
 
 async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
@@ -136,14 +160,9 @@ class _Stops:
 
 async def _print_names(source: str, settings: Settings) -> None:
     async with open_names(source, settings) as names:
-        try:
-            with stdout_written():
-                async for name in names:
-                    _print_name(name)
-        except OutputError as error:
-            # A reader that has seen enough, such as head, is nothing to tell of.
-            if not isinstance(error.__cause__, BrokenPipeError):
-                raise
+        with stdout_written(reader_may_leave=True):
+            async for name in names:
+                _print_name(name)
 
 
 def _print_name(name: str) -> None:

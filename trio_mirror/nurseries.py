@@ -21,7 +21,7 @@ async def open_nursery_beside() -> AsyncIterator[trio.Nursery]:
     async with trio.open_nursery() as nursery:
         try:
             yield nursery
-        except Exception as error:  # noqa: BLE001 (raised again below, outside of the nursery)
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 (raised again below, outside of the nursery)
             error_of_the_block = error
             nursery.cancel_scope.cancel()
     if error_of_the_block is not None:

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from trio_mirror.errors import GalleryError, NameRefusedError, PictureError, SettingsError, UploadError
+from trio_mirror.errors import GalleryError, ListError, NameRefusedError, PictureError, SettingsError, UploadError
 from trio_mirror.galleries import open_galleries
 from trio_mirror.galleries.listing import each
 from trio_mirror.journal import Journal, open_journal
@@ -74,8 +74,14 @@ async def mirror(source: Place, target: Place | None = None, **choices: Unpack[C
 
 
 def run(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
-    """Does what `mirror` does, for scripts that have no event loop."""
-    return trio.run(partial(mirror, source, target, **choices))
+    """Does what `mirror` does, for scripts that have no event loop; Ctrl-C is a plain KeyboardInterrupt."""
+    try:
+        return trio.run(partial(mirror, source, target, **choices))
+    except BaseExceptionGroup as group:
+        _, rest = group.split(KeyboardInterrupt)
+        if rest is not None:
+            raise
+    raise KeyboardInterrupt
 
 
 @asynccontextmanager
@@ -437,6 +443,8 @@ async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerat
         seen += 1
         if seen % _NAMES_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
+        if not isinstance(name, str):
+            raise ListError(f"the list gives {name!r}, and a name is a text")
         if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
             continue
         if any(fnmatchcase(name, pattern) for pattern in settings.exclude):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -64,7 +65,8 @@ class ProcessRun(SplitRun):
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Does the work while the block lasts, and ends the processes with it."""
-        opening = trio_parallel.open_worker_context()
+        # A signal to the whole group is for the parent, who drains; SIGINT is left to it by trio-parallel.
+        opening = trio_parallel.open_worker_context(init=partial(signal.signal, signal.SIGTERM, signal.SIG_IGN))
         self._workers = await opening.__aenter__()
         try:
             async with super().working():
@@ -133,8 +135,6 @@ def mirror_slice(job: SliceJob, todo: Todo) -> tuple[list[Result], GalleryError 
     Returns:
         Their results, and what ended the run as a whole, if anything; then some results are missing.
     """
-    # A signal to the whole group is for the parent, who drains; SIGINT is left to it by trio-parallel.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return trio.run(_mirror_slice, job, todo)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from trio_mirror.fields import (
@@ -24,6 +26,7 @@ from trio_mirror.fields import (
     seconds,
     setting,
     table_of,
+    value_of,
 )
 from trio_mirror.model import Limits, Lossless
 from trio_mirror.names import MAX_NAME_BYTES
@@ -86,6 +89,9 @@ def parse_auth(text: str) -> tuple[str, str]:
 # Ray's own forms of an address, and "local", which starts it here.
 _CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9A-Fa-f:.]+\]|[^\s/@:\[\]]+):\d{1,5}")
 
+# Each picture in flight and each flip has a task or a thread from the beginning; of ports a machine has no more.
+_MOST = {"concurrency": 65_536, "flip_threads": 1_024, "processes": 1_024}
+
 _POSITIVE = (
     "concurrency",
     "flip_threads",
@@ -138,6 +144,7 @@ class Settings:
         "RATE",
         shown="no limit",
         example="50/s",
+        kind=Real,
     )
     base: str | None = setting(
         None,
@@ -154,7 +161,9 @@ class Settings:
     flip_timeout: float = seconds(60.0, "For one flip.", Panel.TIME)
     picture_timeout: float = seconds(600.0, "For one picture, with all its attempts and waits.", Panel.TIME)
     deadline: float | None = seconds(None, "For the whole run; then it drains.", Panel.TIME)
-    min_rate: float = setting(1024.0, "Slowest body, over 30 s.", Panel.TIME, parse_byte_rate, "RATE", shown="1KiB/s")
+    min_rate: float = setting(
+        1024.0, "Slowest body, over 30 s.", Panel.TIME, parse_byte_rate, "RATE", shown="1KiB/s", kind=Real
+    )
 
     limit: int | None = count(None, "At most this many names of the list.", Panel.PICK, shown="all")
     include: Sequence[str] = setting(
@@ -171,6 +180,7 @@ class Settings:
         "K/N",
         "all",
         example="1/4",
+        kind=Shard,
     )
 
     lossless: Lossless = choice(
@@ -196,16 +206,27 @@ class Settings:
     update: bool = flag("Mirror again what has changed since.", Panel.JOURNAL)
     retry_failed: bool = flag("Only what failed or is unknown.", Panel.JOURNAL)
 
-    max_bytes: int = setting(64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, parse_size, "SIZE", shown="64MiB")
+    max_bytes: int = setting(
+        64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, parse_size, "SIZE", shown="64MiB", kind=Integral
+    )
     max_bytes_total: int | None = setting(
-        None, "Stop after so many bytes downloaded.", Panel.LIMITS, parse_size, "SIZE", "no limit", example="10GiB"
+        None,
+        "Stop after so many bytes downloaded.",
+        Panel.LIMITS,
+        parse_size,
+        "SIZE",
+        "no limit",
+        example="10GiB",
+        kind=Integral,
     )
     max_frame_pixels: int = count(Limits().frame_pixels, "Pixels of one frame or page.", Panel.LIMITS)
     max_total_pixels: int = count(Limits().total_pixels, "Pixels of all its frames together.", Panel.LIMITS)
     max_frames: int = count(Limits().frames, "Frames or pages of one picture.", Panel.LIMITS)
     max_name_bytes: int = count(MAX_NAME_BYTES, "Bytes of one name of the list.", Panel.LIMITS)
     max_headers: int = count(100, "Headers of one answer.", Panel.LIMITS)
-    max_header_bytes: int = setting(64 * 1024, "Bytes of its headers.", Panel.LIMITS, parse_size, "SIZE", shown="64KiB")
+    max_header_bytes: int = setting(
+        64 * 1024, "Bytes of its headers.", Panel.LIMITS, parse_size, "SIZE", shown="64KiB", kind=Integral
+    )
 
     header: Sequence[tuple[str, str]] = setting(
         (),
@@ -215,6 +236,7 @@ class Settings:
         "'NAME: VALUE'",
         "none",
         example="Name: value",
+        kind=tuple,
         secret=True,
     )
     auth: tuple[str, str] | None = setting(
@@ -225,6 +247,7 @@ class Settings:
         "USER:PASSWORD",
         "none",
         example="USER:PASSWORD",
+        kind=tuple,
         secret=True,
     )
     ca_file: str | None = setting(
@@ -234,12 +257,15 @@ class Settings:
     upload_as: UploadAs = choice(UploadAs.MULTIPART, "The form of an upload.", Panel.HTTP)
     field: str = setting("image", "The multipart field of the picture.", Panel.HTTP, parse_text, "NAME")
     success_status: Sequence[int] = setting(
-        (200,), "An answer that means stored; repeatable.", Panel.HTTP, parse_count, "CODE", shown="200"
+        (200,), "An answer that means stored; repeatable.", Panel.HTTP, parse_count, "CODE", shown="200", kind=Integral
     )
 
     def __post_init__(self) -> None:
-        for name, told in settings_table().items():
-            self._read(name, told)
+        for name, declared in settings_table().items():
+            object.__setattr__(self, name, value_of(name, declared, getattr(self, name)))
+            if declared.kind is Integral and not declared.repeatable:
+                most = _MOST.get(name, sys.maxsize)
+                self._require(name, f"at most {most:,}", most.__ge__)
         for name in _POSITIVE:
             self._require(name, "a number above 0", lambda value: 0 < value < math.inf)
         for name in ("drain", "min_rate", "retries", "retry_after_max"):
@@ -251,37 +277,22 @@ class Settings:
                 "cluster", "it does not go with --processes: each core of the cluster is a worker already"
             )
         self._require("field", "a name in UTF-8 without line breaks", re.compile("[^\r\n\0\ud800-\udfff]+").fullmatch)
-        self._require("success_status", "codes from 200 to 299", lambda codes: all(200 <= it < 300 for it in codes))
-        for name, value in self.header:
-            _check_header(name, value)
+        self._require(
+            "success_status",
+            "codes from 200 to 299",
+            lambda codes: codes and all(200 <= it < 300 for it in codes),
+        )
+        for pair in self.header:
+            _check_header(*_pair("header", pair))
+        if self.auth is not None:
+            _pair("auth", self.auth)
         for name in ("update", "retry_failed"):
             if getattr(self, name) and not self.journal:
                 raise cannot_work(name, "it needs a journal, such as --journal run.journal")
 
-    def _read(self, name: str, told: Setting) -> None:
-        """Reads a value that is a text, as people write it: ``"50/s"``, ``"1/4"``, ``"always"``."""
-        value = getattr(self, name)
-        try:
-            if told.repeatable:
-                each = (value,) if isinstance(value, str) else value
-                value = tuple(told.parse(it) if isinstance(it, str) else it for it in each)
-            elif isinstance(value, str):
-                value = told.parse(value)
-        except ValueError as error:
-            raise cannot_work(name, str(error)) from None
-        object.__setattr__(self, name, value)
-        if told.choices:
-            self._require(name, f"one of {', '.join(told.choices)}", told.choices.__contains__)
-        if told.parse in {parse_count, parse_size} and not told.repeatable:
-            self._require(name, "a whole number", lambda value: isinstance(value, int))
-
     def _require(self, name: str, wanted: str, holds: Callable[[Any], object]) -> None:
         value = getattr(self, name)
-        try:
-            works = (value is None and getattr(type(self), name) is None) or holds(value)
-        except TypeError:
-            works = False
-        if not works:
+        if value is not None and not holds(value):
             example = settings_table()[name].example
             raise cannot_work(name, f"{value!r} cannot work; it must be {wanted}, such as {example}")
 
@@ -345,6 +356,13 @@ class Choices(TypedDict, total=False):
 def settings_table() -> dict[str, Setting]:
     """What is told of each field of `Settings`, by its name, in order."""
     return table_of(Settings)
+
+
+def _pair(name: str, value: tuple[Any, ...]) -> tuple[str, str]:
+    """Makes sure of a pair of texts, and does not repeat them: they may be secret."""
+    if len(value) != 2 or not all(isinstance(it, str) for it in value):
+        raise cannot_work(name, f"it must be two texts, or one like {settings_table()[name].example}")
+    return value
 
 
 def _check_header(name: str, value: str) -> None:

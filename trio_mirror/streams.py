@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,9 +17,18 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+_SIZE = re.compile("[1-9][0-9]{0,5}")
+"""Of a terminal, in lines or columns."""
+
 
 def prepare_streams() -> None:
-    """Makes stdout and stderr such that anything can be printed, where they are closed or know few characters."""
+    """Makes stdout and stderr such that anything can be printed, where they are closed or know few characters.
+
+    What the environment says of the terminal's size is forgotten where it is none: rich would fail, or print nothing.
+    """
+    for variable in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):
+        if not _SIZE.fullmatch(os.environ.get(variable, "80")):
+            del os.environ[variable]
     # What is said to nobody is thrown away. Were descriptor 1 or 2 left free, a file that is opened would become it.
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
@@ -30,22 +40,29 @@ def prepare_streams() -> None:
 
 
 @contextmanager
-def own_stderr(*, quiet_libraries: bool) -> Iterator[TextIO]:
-    """Gives stderr for our own lines.
-
-    libtiff and libjpeg write straight to file descriptor 2 what they think of a damaged picture, in no form
-    that names it. The result of that picture says it better, so their lines are thrown away.
-    """
-    if not quiet_libraries:
-        yield sys.stderr
-        return
+def own_stderr() -> Iterator[TextIO]:
+    """Gives stderr for our own lines, a descriptor of its own."""
     kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         raw = io.BufferedWriter(_Heedless(kept, "w", closefd=False))
         with io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace") as stderr:
-            os.dup2(nowhere, 2)
             yield stderr
+    finally:
+        os.close(kept)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Throws away what libraries write to stderr.
+
+    libtiff and libjpeg write straight to file descriptor 2 what they think of a damaged picture, in no form
+    that names it. The result of that picture says it better. What is to go there must be open before.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -62,8 +79,11 @@ class _Heedless(io.FileIO):
 
 
 @contextmanager
-def stdout_written() -> Iterator[None]:
+def stdout_written(*, reader_may_leave: bool = False) -> Iterator[None]:
     """Makes sure that what is printed in the block is written.
+
+    Args:
+        reader_may_leave: whether a reader that has seen enough, such as head, just ends the block.
 
     Raises:
         OutputError: standard output takes no more: its disk is full, or its reader has gone.
@@ -75,4 +95,6 @@ def stdout_written() -> Iterator[None]:
         # What is left in its buffer would fail once more, at exit.
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if reader_may_leave and isinstance(error, BrokenPipeError):
+            return
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error

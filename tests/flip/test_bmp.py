@@ -203,6 +203,11 @@ def test_skipped_pixels_stay_skipped() -> None:
     assert mirror_rle(mirrored, 9, 3, 8)[0] == stream
 
 
+def test_a_row_that_is_skipped_as_a_whole_is_shown_as_before() -> None:
+    data = bitmap(9, 1, 8, b"\0\2\x08\0\0\0\0\1", compression=1)
+    assert decoded(flip(data)).tobytes() == decoded(data).tobytes()
+
+
 def test_what_counts_or_lies_behind_a_run_length_raster_is_put_right() -> None:
     profile = b"a colour profile"
     stream = b"\1\1" * 8 + b"\0\1"

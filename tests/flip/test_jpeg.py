@@ -30,7 +30,15 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip import closeness
 from trio_mirror.flip.jpeg import encode, segments, turbojpeg
 from trio_mirror.flip.jpeg import file as jpeg
-from trio_mirror.flip.jpeg.segments import EntropyCoding, Segment, coded_part, first_scan, joined, parse
+from trio_mirror.flip.jpeg.segments import (
+    EntropyCoding,
+    Segment,
+    coded_part,
+    first_tables,
+    huffman_tables,
+    joined,
+    parse,
+)
 from trio_mirror.flip.jpeg.turbojpeg import Operation, TurboJpeg
 from trio_mirror.model import Flipped, Limits, Lossless
 
@@ -203,7 +211,7 @@ def test_arithmetic_coding_survives_where_a_library_writes_it(library: TurboJpeg
 
 def test_huffman_tables_are_fitted_again_where_they_were_and_only_there() -> None:
     def tables(data: bytes) -> set[bytes]:
-        return set(first_scan(data).huffman_tables())
+        return set(huffman_tables(first_tables(data)))
 
     common, fitted = (encoded(drawn(401, 335), optimize=optimize) for optimize in (False, True))
     assert tables(flip(common, lossless=Lossless.NEVER).data) == tables(common)

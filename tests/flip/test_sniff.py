@@ -46,3 +46,21 @@ def test_what_is_no_picture_is_told_apart() -> None:
         flip(b"\xef\xbb\xbf \n<!DOCTYPE html>")
     with pytest.raises(FlipError, match="not a picture"):
         flip(b"just some words")
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF"])
+def test_bytes_may_be_in_any_object_that_holds_them(image_format: str) -> None:
+    data = encode(draw(48, 32), image_format)
+
+    assert flip(bytearray(data)) == flip(memoryview(data + b"-")[:-1]) == flip(data)
+    with pytest.raises(TypeError, match="bytes-like"):
+        flip("not bytes")  # type: ignore[arg-type]
+
+
+def test_exact_or_nothing_may_be_asked_for_in_text() -> None:
+    data = encode(draw(47, 33), "JPEG")
+
+    with pytest.raises(FlipError, match="exactly"):
+        flip(data, lossless="always")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="sometimes"):
+        flip(data, lossless="sometimes")  # type: ignore[arg-type]

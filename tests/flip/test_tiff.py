@@ -17,6 +17,7 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 import trio_mirror
 from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
+from tests.pictures import draw, encode
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.tiff.codecs import ThunderScan
 from trio_mirror.flip.tiff.file import flip
@@ -447,6 +448,17 @@ def test_jpeg_tiles_are_put_together_before_they_are_mirrored(subsampling: int, 
     assert decibels(shown(result), ImageOps.mirror(shown(data))) >= 40
     # An odd number of pixels does not share chroma two by two the other way round.
     assert Reader(result).directories()[0][530] == (1, 1)
+    # Some readers tell the colours from it, and not from the tags.
+    assert result.count(b"JFIF\0") == 6
+
+
+def test_what_is_long_in_the_first_jpeg_strip_does_not_come_again_in_every_other() -> None:
+    strips = [encode(draw(16, 16), "JPEG") for _ in range(3)]
+    comment = b"\xff\xe1" + struct.pack(">H", 2 + 5_000) + bytes(5_000)
+    strips[0] = strips[0][:2] + comment + strips[0][2:]
+    image = Drawn(rows=[[(0, 0, 0)] * 16] * 48, rows_per_strip=16, compression=7, photometric=6)
+    data = with_strips(image, strips)
+    assert len(flipped(data)) < len(data) + 1_000
 
 
 def test_jpeg_data_that_is_sampled_by_nothing_is_refused() -> None:
@@ -561,6 +573,8 @@ SOUND = Drawn(rows=noise(12, 9, 8, 1), compression=8, rows_per_strip=4)
         ({259: (3, b"\x9c\x80")}, "compression 32924"),
         ({259: (3, b"\x06\0")}, "old-style JPEG"),
         ({262: (3, b"\x23\x80")}, "raw data"),
+        ({32997: (4, b"\2\0\0\0")}, "volume"),
+        ({32998: (4, b"\2\0\0\0")}, "volume"),
         ({257: (4, struct.pack("<I", 100))}, "fewer strips"),
         (  # found by fuzzing: a list of millions of strips was made before their offsets were counted
             {257: (4, struct.pack("<I", 8_000_000)), 278: (4, struct.pack("<I", 1)), 259: (3, b"\1\0")},
@@ -665,6 +679,17 @@ def test_an_image_of_fat_pixels_is_over_the_limit() -> None:
     page = Drawn(rows=noise(5, 4, 8, 1), below=(Drawn(rows=noise(10, 10, 64, 5), bits=64),))
     with pytest.raises(FlipError, match="--max-frame-pixels"):
         flip(write(page), limits=Limits(frame_pixels=150))
+
+
+def test_a_stack_without_directories_for_its_pages_is_refused() -> None:
+    page = Drawn(rows=noise(40, 30, 8, 1), tags={270: (2, b"ImageJ=1.54f\nimages=3\nslices=3\n\0")})
+    data = write(page)
+    [strip] = segments(page, "<")
+    assert data.count(strip) == 1
+    assert rows_of(flipped(data), page) == [page.mirrored()]
+    assert rows_of(flipped(write(page, page, page)), page, page, page) == [page.mirrored()] * 3
+    with pytest.raises(FlipError, match="ImageJ stack of 3 pages"):
+        flipped(data + 2 * strip)
 
 
 def test_what_photoshop_keeps_beside_the_pixels_is_told() -> None:

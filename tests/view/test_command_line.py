@@ -103,9 +103,64 @@ def test_the_sheet_shows_the_run(photos: Path, tmp_path: Path) -> None:
     assert (tmp_path / "sheet.html").stat().st_mode & 0o044, "readable as any new file"
 
 
+def test_a_link_to_the_sheet_stays_one(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.html").symlink_to("sheet.html")
+
+    cli(photos, "--to", tmp_path / "out", "--sheet", tmp_path / "link.html")
+
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "sheet.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_sheet_may_have_the_longest_of_names(photos: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / ("a" * 250 + ".html")
+
+    cli(photos, "--to", tmp_path / "out", "--sheet", sheet)
+
+    assert sheet.exists()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("--journal", "--events"), ("--journal", "--sheet"), ("--events", "--log-file"), ("--base", "--events")],
+)
+def test_no_file_is_overwritten_by_another_of_the_run(photos: Path, tmp_path: Path, one: str, other: str) -> None:
+    file = tmp_path / "file"
+    if one == "--base":
+        file.write_text("a.png\n")
+        arguments: list[str | Path] = [file, "--base", photos]
+    else:
+        arguments = [photos, one, file]
+    (tmp_path / "link").symlink_to(file)
+    cli(*arguments, "--to", tmp_path / "out")
+    before = file.read_bytes()
+
+    done = cli(*arguments, "--to", tmp_path / "out", other, tmp_path / "link")
+
+    assert done.returncode == 2
+    assert other in done.stderr
+    assert file.read_bytes() == before
+
+
+def test_several_may_write_to_one_device(photos: Path, tmp_path: Path) -> None:
+    done = cli(photos, "--to", tmp_path / "out", "--events", "/dev/stderr", "--log-file", "/dev/stderr")
+
+    assert done.returncode == 3
+    assert '"event": "report"' in done.stderr
+
+
 def test_a_quiet_run_says_nothing_on_stderr(photos: Path, tmp_path: Path) -> None:
     for options in (["-q"], ["--no-progress", "--exclude", "bad*"]):
         assert cli(photos, "--to", tmp_path / "out", *options).stderr == ""
+
+
+@pytest.mark.parametrize("columns", ["", "0", "-5", "²", "wide", "9" * 99])
+def test_a_size_that_no_terminal_has_is_taken_for_none(columns: str, photos: Path, tmp_path: Path) -> None:
+    sizes = {"COLUMNS": columns, "LINES": columns, "TERMINAL_WIDTH": columns}
+
+    assert cli("--timeout", "x", **sizes).stderr == cli("--timeout", "x").stderr
+    done = cli(photos, "--to", tmp_path / "out", **sizes)
+    assert re.search(r"^mirrored +3 +of 4 listed$", done.stdout, re.MULTILINE)
 
 
 def test_h_is_short_for_help() -> None:

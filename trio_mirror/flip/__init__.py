@@ -20,7 +20,9 @@ _LIMITS = Limits()
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<body")
 
 
-def flip(data: bytes, *, limits: Limits = _LIMITS, lossless: Lossless = Lossless.AUTO) -> Flipped:
+def flip(
+    data: bytes | bytearray | memoryview, *, limits: Limits = _LIMITS, lossless: Lossless = Lossless.AUTO
+) -> Flipped:
     """Mirrors one encoded picture left to right, as it is displayed, in the format it came in.
 
     Args:
@@ -32,6 +34,9 @@ def flip(data: bytes, *, limits: Limits = _LIMITS, lossless: Lossless = Lossless
         FlipError: damaged, over a limit, not a picture, or not to be mirrored as asked; the message is a
             sentence.
     """
+    lossless = Lossless(lossless)  # "always" is not to be taken for anything else
+    if not isinstance(data, bytes):
+        data = memoryview(data).tobytes()
     container = sniff(data)
     module = import_module(f"trio_mirror.flip.{container}.file")
     how = {"lossless": lossless} if container in {"jpeg", "tiff"} else {}

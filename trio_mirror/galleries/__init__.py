@@ -94,6 +94,9 @@ async def open_galleries(
     Raises:
         SettingsError: a place that cannot be a gallery.
     """
+    _check_place("source", source)
+    if target is not None:
+        _check_place("target", target)
     if (names := _list_of(source, settings.base)) is not None:
         assert settings.base is not None
         source = settings.base
@@ -131,6 +134,18 @@ async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None
 
         async with open_http_gallery(url, settings, trust=origin(url) == trusted) as gallery:
             yield gallery
+
+
+def _check_place(role: str, place: object) -> None:
+    """Tells of what is no place at all, such as the empty text of a variable that is not set."""
+    if isinstance(place, str | PathLike):
+        path = os.fspath(place)
+        if not isinstance(path, str) or not path or "\0" in path:
+            raise SettingsError(f"the {role} {path!r} is no place; give a URL or a folder")
+    elif isinstance(place, type) or not isinstance(place, Gallery):
+        missing = [name for name in ("names", "fetch", "prepare", "store") if not hasattr(place, name)]
+        lacks = f"it has no {' and no '.join(missing)}" if missing else "it is a class; give an object of it"
+        raise SettingsError(f"the {role} {place!r} is neither a URL, nor a folder, nor a gallery: {lacks}")
 
 
 def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
@@ -211,6 +226,9 @@ def _refuse_nested(source: Place, target: Place) -> None:
             raise SettingsError(f"--to: {printable(inner_url)} lies inside the source; choose a prefix beside it")
     if any(_as_store(place) or _as_url(place) for place in (source, target)):
         return
-    inner, outer = Path(os.path.realpath(target)), Path(os.path.realpath(source))
+    try:
+        inner, outer = Path(os.path.realpath(target)), Path(os.path.realpath(source))
+    except FileNotFoundError as error:
+        raise SettingsError("the working directory is gone; change to one that is there") from error
     if outer in inner.parents:
         raise SettingsError(f"--to: {printable(str(target))} lies inside the source folder; choose one beside it")

@@ -25,6 +25,7 @@ _T = TypeVar("_T")
 
 # As many threads as Trio has for all such calls together.
 _READERS = 40
+_PIECE = 65_536
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -140,8 +141,7 @@ class DirectoryGallery:
                 etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
                 if etag == known_etag:
                     return None
-                # Bounded by what is read, not by the size that the file had.
-                data = file.read(self.max_bytes + 1)
+                data = _read_at_most(self.max_bytes + 1, file, status.st_size)
         except OSError as error:
             raise FetchError(f"it cannot be read: {error.strerror}") from error
         if len(data) > self.max_bytes:
@@ -199,6 +199,15 @@ def _open_file(folder: int, file_name: str, mode: Literal["rb", "xb"]) -> Binary
         return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=folder)
 
     return open(file_name, mode, opener=opener)
+
+
+def _read_at_most(most: int, file: BinaryIO, size: int) -> bytes:
+    """Reads to the end or so many bytes, whatever size the file had when it was opened: some tell of 0."""
+    # Not at once: a read takes as much memory as it asks for, and the limit may be more than there is.
+    data, piece = b"", max(size + 1, _PIECE)
+    while len(data) < most and (more := file.read(min(piece, most - len(data)))):
+        data += more
+    return data
 
 
 def _replace_file(folder: int, file_name: str, data: bytes) -> None:

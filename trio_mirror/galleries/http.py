@@ -21,7 +21,7 @@ from trio_mirror.errors import (
     UploadError,
 )
 from trio_mirror.galleries.index_page import index_parser
-from trio_mirror.galleries.listing import ListingParser, each
+from trio_mirror.galleries.listing import each, names_of
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
 from trio_mirror.settings import UploadAs
@@ -30,14 +30,11 @@ from trio_mirror.transport.failure import ExchangeError
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncIterator
 
     from trio_mirror.settings import Settings
 
 _Error = TypeVar("_Error", bound=MirrorError)
-
-# Of a list: the event loop stands still while so much is taken apart, which is thousands of names at most.
-_PIECE_BYTES = 16 * 1024
 
 
 @asynccontextmanager
@@ -58,17 +55,6 @@ async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) 
         raise SettingsError(f"the URL of a gallery has no query and no fragment; write {base} alone")
     async with open_client(base, settings, auth=auth, header=settings.header if trust else ()) as client:
         yield HttpGallery(client, str(base), settings)
-
-
-async def _names_of_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
-    parser = ListingParser()
-    async for chunk in chunks:
-        for at in range(0, len(chunk), _PIECE_BYTES):
-            await trio.lowlevel.checkpoint()
-            for name in parser.feed(chunk[at : at + _PIECE_BYTES]):
-                yield name
-    for name in parser.end():
-        yield name
 
 
 class HttpGallery:
@@ -107,7 +93,7 @@ class HttpGallery:
                         raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
                     names = each(found)
                 elif media_type.startswith("text/"):
-                    names = _names_of_lines(chunks)
+                    names = names_of(chunks)
                 else:
                     forms = "one name a line as text/plain, or an index as text/html or application/json"
                     raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")

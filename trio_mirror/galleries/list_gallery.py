@@ -13,7 +13,7 @@ import trio
 
 from trio_mirror.errors import ListError
 from trio_mirror.galleries.links import name_below
-from trio_mirror.galleries.listing import ListingParser
+from trio_mirror.galleries.listing import names_of
 from trio_mirror.names import hide_credentials, is_url
 
 if TYPE_CHECKING:
@@ -96,13 +96,16 @@ class ListGallery:
             raise ListError(f"the list {place} cannot be read: {error.strerror}") from error
 
     async def _each(self, descriptor: int) -> AsyncGenerator[str, None]:
-        parser = ListingParser()
+        async with aclosing(self._chunks(descriptor)) as chunks, aclosing(names_of(chunks)) as lines:
+            async for line in lines:
+                yield self._name(line)
+
+    async def _chunks(self, descriptor: int) -> AsyncGenerator[bytes, None]:
         chunk = b"-"
         while chunk:
             with self._readable():
                 chunk = await _read(descriptor)
-            for line in parser.feed(chunk) if chunk else parser.end():
-                yield self._name(line)
+            yield chunk
 
     def _name(self, line: str) -> str:
         if not is_url(line):

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
+
 from trio_mirror.galleries.window import Window
 from trio_mirror.names import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 WINDOW = 65_536
 """A repeat is noticed when it comes within this many names."""
 
 _BOM = b"\xef\xbb\xbf"
+
+
+# The event loop stands still while so much is taken apart, which is thousands of names at most.
+_PIECE_BYTES = 16 * 1024
+
+
+async def names_of(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+    """The names of a list whose text streams in; other tasks have their turn however much of it comes at once."""
+    parser = ListingParser()
+    async for chunk in chunks:
+        for at in range(0, len(chunk), _PIECE_BYTES):
+            await trio.lowlevel.checkpoint()
+            for name in parser.feed(chunk[at : at + _PIECE_BYTES]):
+                yield name
+    for name in parser.end():
+        yield name
 
 
 async def each(names: Iterable[str]) -> AsyncGenerator[str, None]:

@@ -25,11 +25,14 @@ def hold_lock(path: Path) -> Iterator[None]:
     its own, as closing any descriptor of the journal itself would drop the POSIX locks that SQLite holds on it.
 
     Raises:
-        JournalError: another run holds it.
+        JournalError: another run holds it, or the file is something else.
         OSError: the file cannot be created or locked.
     """
-    descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT, 0o666)
+    # Through a link, or into a file of another kind, nothing is written.
+    descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
+        if os.fstat(descriptor).st_size not in {0, _PID_BYTES}:
+            raise JournalError(f"{path}-lock is not the lock of a journal; move it away, or choose another journal")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import (
     check_galleries,
     connect,
@@ -55,12 +57,14 @@ class Journal(JournalReader):
     ) -> None:
         super().__init__(path, galleries, reading, resources)
         self._writing = writing
+        self._file = path.stat()
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Remembers the results of some pictures, all or none. Each replaces what was remembered of its picture.
 
         Raises:
-            JournalError: the disk is full, or fails. The journal is as it was before, and can be tried again.
+            JournalError: the disk is full, or fails, or the file is no longer in its place. The journal is as it was
+                before, and can be tried again.
         """
         self._write(_RECORD, entries)
 
@@ -79,8 +83,14 @@ class Journal(JournalReader):
 
     def _write(self, sql: str, entries: Iterable[Entry]) -> int:
         with explained(self.path), self._writing:
+            self._check_place()
             self._writing.execute("BEGIN IMMEDIATE")
             return self._writing.executemany(sql, map(row_of, entries)).rowcount
+
+    def _check_place(self) -> None:
+        # SQLite goes on writing a file to which no name leads any more.
+        if not (self.path.exists() and os.path.samestat(self.path.stat(), self._file)):
+            raise JournalError(f"the journal {self.path} was moved, removed or replaced during the run")
 
 
 def open_journal(path: Path, *, source: str, target: str) -> Journal:

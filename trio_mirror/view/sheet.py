@@ -32,9 +32,13 @@ class Sheet:
     """
 
     def __init__(self, path: str, pictures: int) -> None:
-        self._path = Path(path)
         self._sample = Sample(pictures)
         self._timeline = Timeline()
+        try:
+            # A link to the page stays one.
+            self._path = Path(os.path.realpath(path))
+        except FileNotFoundError as error:
+            raise SettingsError(f"--sheet: {path} cannot be written: the working directory is gone") from error
         if why := _why_not_written(self._path):
             raise SettingsError(f"--sheet: {path} cannot be written: {why}")
 
@@ -62,7 +66,7 @@ class Sheet:
 
     def _write(self, report: Report) -> OutputError | None:
         text = page(report, self._sample.pairs(), self._timeline.points)
-        unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        unfinished = self._path.with_name(f".sheet.{os.getpid()}.part")
         try:
             unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
             unfinished.replace(self._path)

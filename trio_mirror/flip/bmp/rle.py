@@ -152,8 +152,8 @@ def _encode(spans: Iterable[Span], width: int, height: int, bits: int) -> bytes:
         out += _deltas(span.column - column, span.row - row)
         out += _codes(span.pixels, bits)
         row, column = span.row, span.column + len(span.pixels)
-    if row < height - 1:
-        # A picture whose last rows are skipped still has to reach its last row.
+    if row < height - 1 or not out:
+        # A picture whose last rows are skipped, or its only one, still has to reach its last row.
         if column:
             out += _EOL
             row, column = row + 1, 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg.segments import first_scan, joined
+from trio_mirror.flip.jpeg.segments import first_scan, huffman_tables, joined
 from trio_mirror.flip.raster import check_size, pillow
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _mcus(scan: Scan, frame: Frame) -> Iterator[str]:
     Such a scan has DC coefficients alone (T.81 G.1.1.1.1): for each a Huffman code that tells how many bits
     follow it (T.81 F.1.2.1).
     """
-    tables = {table[0]: table for table in scan.huffman_tables()}
+    tables = {table[0]: table for table in huffman_tables(scan.tables)}
     try:
         patterns = [_pattern(tables[numbers >> 4]) for _, numbers in scan.selectors]
     except KeyError as error:

@@ -14,7 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.jpeg import turbojpeg
-from trio_mirror.flip.jpeg.segments import coded_part, first_scan, joined, parse
+from trio_mirror.flip.jpeg.segments import coded_part, first_tables, huffman_tables, joined, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
     size = len(data) - sum(len(bytes(segment)) for segment in jpeg.segments)
     pixels = mirrored.width * mirrored.height
     buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
-    fitted = pixels <= _SMALL or not _common_huffman_tables().issuperset(first_scan(data).huffman_tables())
+    fitted = pixels <= _SMALL or not _common_huffman_tables().issuperset(huffman_tables(first_tables(data)))
     encoder = _Encoder(raster, tables, jpeg, coding, buffered, fitted)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
 
@@ -169,7 +169,7 @@ def _common_huffman_tables() -> frozenset[bytes]:
     """The Huffman tables of T.81, Annex K.3, which encoders use that fit none to the picture."""
     out = io.BytesIO()
     Image.new("RGB", (8, 8)).save(out, "JPEG")
-    return frozenset(first_scan(out.getvalue()).huffman_tables())
+    return frozenset(huffman_tables(first_tables(out.getvalue())))
 
 
 def _chroma(components: Sequence[Component]) -> tuple[float, float] | None:

@@ -116,15 +116,6 @@ class Scan(NamedTuple):
     data: bytes
     """Its entropy-coded bytes, restart markers included."""
 
-    def huffman_tables(self) -> Iterator[bytes]:
-        """The Huffman tables before it (T.81 B.2.4.2): class and number, 16 counts, and so many symbols."""
-        for segment in self.tables:
-            payload = segment.payload if segment.marker == _DHT else b""
-            while len(payload) > 17:
-                size = 17 + sum(payload[1:17])
-                yield payload[:size]
-                payload = payload[size:]
-
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
@@ -192,6 +183,32 @@ def first_scan(data: bytes) -> Scan:
     Raises:
         FlipError: its header is damaged.
     """
+    tables, start, end = _until_first_scan(data)
+    header = data[start + 4 : end]
+    if not header or len(header) != 4 + 2 * header[0]:
+        raise FlipError("the JPEG is damaged: its scan header has the wrong length")
+    selectors = tuple(zip(header[1:-3:2], header[2:-3:2], strict=True))
+    coded = data[end : _end_of_scan(data, end, len(data))]
+    return Scan(tables, Segment(_SOS, header), selectors, coded)
+
+
+def first_tables(data: bytes) -> tuple[Segment, ...]:
+    """What stands in `Scan.tables` of the first scan, without looking for that scan's end."""
+    return _until_first_scan(data)[0]
+
+
+def huffman_tables(tables: Iterable[Segment]) -> Iterator[bytes]:
+    """The Huffman tables among others (T.81 B.2.4.2): class and number, 16 counts, and so many symbols."""
+    for segment in tables:
+        payload = segment.payload if segment.marker == _DHT else b""
+        while len(payload) > 17:
+            size = 17 + sum(payload[1:17])
+            yield payload[:size]
+            payload = payload[size:]
+
+
+def _until_first_scan(data: bytes) -> tuple[tuple[Segment, ...], int, int]:
+    """The tables before the first scan, and the offsets of its header and of what follows that."""
     tables: list[Segment] = []
     at = len(SOI)
     while True:
@@ -201,16 +218,10 @@ def first_scan(data: bytes) -> Scan:
             at += 2
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        segment = Segment(marker, data[at + 4 : end])
+        if marker == _SOS:
+            return tuple(tables), at, end
         if marker in {_DQT, _DHT, _DRI}:
-            tables.append(segment)
-        elif marker == _SOS:
-            header = segment.payload
-            if not header or len(header) != 4 + 2 * header[0]:
-                raise FlipError("the JPEG is damaged: its scan header has the wrong length")
-            selectors = tuple(zip(header[1:-3:2], header[2:-3:2], strict=True))
-            coded = data[end : _end_of_scan(data, end, len(data))]
-            return Scan(tuple(tables), segment, selectors, coded)
+            tables.append(Segment(marker, data[at + 4 : end]))
         at = end
 
 

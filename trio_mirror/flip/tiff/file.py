@@ -7,6 +7,7 @@ changes with it. The compression, the depth and the layout stay as they are.
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _IMAGE_TAGS = frozenset({256, 513})  # ImageWidth; JPEGInterchangeFormat, which brings a width of its own
 _PHOTOSHOP, _PHOTOSHOP_LAYERS = 34377, 37724
+_DESCRIPTION, _OFFSETS, _COUNTS = 270, 273, 279
+# As ij.io.TiffDecoder of ImageJ reads it.
+_IMAGEJ_STACK = re.compile(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\s")
 _THUMBNAIL = b"8BIM\x04\x0c"  # image resource 1036 (Adobe Photoshop File Formats Specification)
 
 
@@ -48,6 +52,7 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
     rasters = [_raster(structure, image, limits) for image in images]
     check_total(sum(raster.pixels for raster in rasters), limits)
     _check_readable(data)
+    _check_stack(structure, images)
     out = bytearray(data)
     space = Space(out, structure.occupied(images), [slot for raster in rasters for slot in raster.slots])
     exact = True
@@ -76,6 +81,21 @@ def _check_readable(data: bytes) -> None:
                 picture.seek(page)
     except FlipError as error:
         raise FlipError("this TIFF holds pixels of a kind that Pillow cannot show") from error
+
+
+def _check_stack(structure: Structure, images: list[Ifd]) -> None:
+    """Refuses a stack of which only the first page has a directory, as ImageJ writes those over 4 GB.
+
+    Its other pages just follow the first, and would be left as they are.
+    """
+    stack = _IMAGEJ_STACK.match(structure.octets(images[0], _DESCRIPTION)) if images else None
+    pages = int(stack[1]) if stack else 1
+    if pages <= len(images) or not images[0].entries.keys() >= {_OFFSETS, _COUNTS}:
+        return
+    page = sum(structure.numbers(images[0], _COUNTS))
+    # Other programs keep the description of a stack from which they take a page.
+    if structure.numbers(images[0], _OFFSETS)[0] + pages * page <= len(structure.data):
+        raise FlipError(f"this TIFF is an ImageJ stack of {pages:,} pages without a directory for each")
 
 
 def _notes(structure: Structure, images: list[Ifd]) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ _GREY, _RGB, _CMYK = 1, 2, 5  # PhotometricInterpretation
 _JPEG_TABLES = 347
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _DHT, _SOS, _DQT, _APP0 = 0xC4, 0xDA, 0xDB, 0xE0
+_LONGEST_APP = 18  # bytes of a JFIF segment without a thumbnail; an Adobe segment has 16
 _SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # of luma against chroma; the value is Pillow's name of it
 
 
@@ -170,12 +171,14 @@ class Jpeg:
         return self.tables[:-2] + data[2:] if self.tables.endswith(b"\xff\xd9") else self.tables + data[2:]
 
     def _abbreviated(self, stream: bytes) -> bytes:
-        """The stream without application data, and without Huffman tables that the TIFF holds already.
+        """The stream with the JFIF and Adobe segments of the file's own, and without Huffman tables that the TIFF has.
 
         Quantization tables stay: those of one strip hold for the next too, where that brings none of its own.
         """
         shared = {table for marker, table in _tables(self.tables) if marker == _DHT}
-        kept = [b"\xff\xd8"]
+        own = [self.sample[at:end] for marker, at, end in _segments(self.sample) if _is_app(marker)]
+        # Not what is longer, such as a thumbnail or Exif of the first strip: it would come again in every other.
+        kept = [b"\xff\xd8", *(segment for segment in own if len(segment) <= _LONGEST_APP)]
         for marker, start, stop in _segments(stream):
             if marker == _SOS:
                 kept.append(stream[start:])
@@ -185,7 +188,7 @@ class Jpeg:
                     for _, table in _tables(b"\xff\xd8" + stream[start:stop])
                     if table not in shared
                 ]
-            elif marker not in range(_APP0, _APP0 + 16):
+            elif not _is_app(marker):
                 kept.append(stream[start:stop])
         return b"".join(kept)
 
@@ -229,6 +232,10 @@ def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
         if marker == _SOS:
             return
         at += 2 + length
+
+
+def _is_app(marker: int) -> bool:
+    return _APP0 <= marker < _APP0 + 16
 
 
 def _tables(stream: bytes) -> Iterator[tuple[int, bytes]]:

@@ -20,6 +20,7 @@ PREDICTING = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})
 """The compressions that heed the Predictor tag."""
 
 YCBCR = 6
+_IMAGE_DEPTH, _TILE_DEPTH = 32997, 32998  # SGI's tags of an image that is a volume (libtiff, tiff.h)
 _COLOUR_FILTER_ARRAY = 32803
 _MAX_PIXEL_BYTES = 8  # a pixel of four 16-bit samples; what the limit of a frame's pixels is taken to allow for
 _SEPARATE, _REVERSED_BITS = 2, 2
@@ -115,6 +116,8 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     photometric = structure.number(ifd, 262, 0)
     if photometric == _COLOUR_FILTER_ARRAY:
         raise FlipError("this TIFF holds a camera's raw data, whose colour filter pattern mirroring would shift")
+    if structure.number(ifd, _IMAGE_DEPTH, 1) > 1 or structure.number(ifd, _TILE_DEPTH, 1) > 1:
+        raise FlipError("this TIFF holds a volume, several layers deep, which cannot be mirrored here")
     depths = _depths(structure, ifd)
     separate = structure.number(ifd, 284, 1) == _SEPARATE and len(depths) > 1
     if separate and len(set(depths)) > 1:
