@@ -30,8 +30,8 @@ from trio_mirror import (
     mirror,
     open_mirror,
 )
+from trio_mirror.api import open_names
 from trio_mirror.galleries.server import serve_gallery
-from trio_mirror.pipeline import open_names
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,8 +27,9 @@ from trio_mirror.settings import RetryUploads, Settings, UploadAs
 from trio_mirror.shard import Shard
 
 if TYPE_CHECKING:
+    from trio_mirror.api import mirror, open_mirror, run
     from trio_mirror.galleries import Gallery
-    from trio_mirror.pipeline import Run, mirror, open_mirror, run
+    from trio_mirror.pipeline import Run
 
 __version__ = "0.1.0"
 
@@ -72,9 +73,9 @@ __all__ = [
 _LATE = {
     "Gallery": "trio_mirror.galleries",
     "Run": "trio_mirror.pipeline",
-    "mirror": "trio_mirror.pipeline",
-    "open_mirror": "trio_mirror.pipeline",
-    "run": "trio_mirror.pipeline",
+    "mirror": "trio_mirror.api",
+    "open_mirror": "trio_mirror.api",
+    "run": "trio_mirror.api",
 }
 
 

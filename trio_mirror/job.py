@@ -18,11 +18,11 @@ import trio
 from rich.console import Console
 from rich.text import Text
 
+from trio_mirror.api import open_names, open_run
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
 from trio_mirror.exits import ExitCode, exit_code_of
 from trio_mirror.names import check_name, printable
 from trio_mirror.options import STDOUT
-from trio_mirror.pipeline import Run, open_names, open_run
 from trio_mirror.streams import own_stderr, quiet_libraries, stdout_written
 from trio_mirror.view.views import Views
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from trio_mirror.model import Report
     from trio_mirror.options import Options
+    from trio_mirror.pipeline import Run
     from trio_mirror.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -15,159 +15,32 @@ producer's end closes, so the fetchers' loops end, their ends close, and so on d
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from trio_mirror.errors import GalleryError, ListError, NameRefusedError, PictureError, SettingsError, UploadError
-from trio_mirror.galleries import open_galleries
+from trio_mirror.errors import GalleryError, ListError, NameRefusedError, PictureError, UploadError
 from trio_mirror.galleries.listing import each
-from trio_mirror.journal import Journal, open_journal
 from trio_mirror.journey import Journey
 from trio_mirror.keeper import Keeper
 from trio_mirror.model import Outcome, Report, Result, Stage
 from trio_mirror.names import check_name
 from trio_mirror.nurseries import open_nursery_beside
-from trio_mirror.settings import Settings
 from trio_mirror.stages import Stages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
-    from typing import Unpack
 
-    from trio_mirror.galleries import Gallery, Place
-    from trio_mirror.settings import Choices
+    from trio_mirror.galleries import Gallery
+    from trio_mirror.journal import Journal
+    from trio_mirror.settings import Settings
     from trio_mirror.stages import Sampler
-
-
-_log = logging.getLogger(__name__)
-
-# How many names go by, where none of them is taken, before other tasks have their turn.
-_NAMES_AT_ONCE = 500
-
-
-async def mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
-    """Mirrors every picture of a gallery, and gives the report.
-
-    Args:
-        source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
-        target: a gallery like the source; none means back to the source.
-        choices: the fields of `Settings`, by keyword.
-
-    Raises:
-        SettingsError: a choice that cannot work, or a target that cannot store.
-        GalleryError: the list of the source cannot be read, or the source refuses us.
-    """
-    async with open_mirror(source, target, **choices) as results:
-        async for _ in results:
-            pass
-        return results.report
-
-
-def run(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
-    """Does what `mirror` does, for scripts that have no event loop; Ctrl-C is a plain KeyboardInterrupt."""
-    try:
-        return trio.run(partial(mirror, source, target, **choices))
-    except BaseExceptionGroup as group:
-        _, rest = group.split(KeyboardInterrupt)
-        if rest is not None:
-            raise
-    raise KeyboardInterrupt
-
-
-@asynccontextmanager
-async def open_mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> AsyncIterator[Run]:
-    """Opens a run: results as they finish. Leaving the block early cancels what is in flight.
-
-    Args:
-        source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
-        target: a gallery like the source; none means back to the source.
-        choices: the fields of `Settings`, by keyword.
-
-    Raises:
-        SettingsError: a choice that cannot work, or a target that cannot store.
-    """
-    # Its texts are read by the settings themselves.
-    settings = Settings(**cast("dict[str, Any]", choices))
-    async with open_run(source, target, settings) as opened:
-        yield opened
-
-
-@asynccontextmanager
-async def open_run(
-    source: Place, target: Place | None, settings: Settings, sampler: Sampler | None = None
-) -> AsyncIterator[Run]:
-    """Does what `open_mirror` does, with the settings at hand; ``sampler`` is shown every flipped picture."""
-    async with (
-        open_galleries(source, target, settings) as (source_gallery, target_gallery),
-        _open_journal(source_gallery, target_gallery, settings) as journal,
-    ):
-        _tell_who_is_believed(settings, source_gallery, target_gallery)
-        await target_gallery.prepare()
-        # Names of a list are handed out from here; whoever gets them needs only the place where they live.
-        places = (settings.base or source, target)
-        spread = "--cluster" if settings.cluster else "--processes" if settings.processes > 1 else None
-        if spread and sampler is not None:
-            raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {spread}")
-        if spread is None:
-            opened = Run(source_gallery, target_gallery, settings, journal, sampler=sampler)
-        elif settings.cluster:
-            from trio_mirror.cluster import ClusterRun
-
-            opened = ClusterRun(source_gallery, target_gallery, settings, journal, places)
-        else:
-            from trio_mirror.processes import ProcessRun
-
-            opened = ProcessRun(source_gallery, target_gallery, settings, journal, places)
-        async with opened.working():
-            yield opened
-
-
-@asynccontextmanager
-async def _open_journal(source: Gallery, target: Gallery, settings: Settings) -> AsyncIterator[Journal | None]:
-    if settings.journal is None:
-        yield None
-        return
-    opening = partial(open_journal, Path(settings.journal), source=str(source), target=str(target))
-    journal = await trio.to_thread.run_sync(opening)
-    try:
-        yield journal
-    finally:
-        # It moves the write-ahead log into the file; nothing may keep it from that, and a disk answers.
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(journal.close)
-
-
-@asynccontextmanager
-async def open_names(source: Place, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
-    """Opens the names that a run would take, those that it would refuse included."""
-    async with open_galleries(source, None, settings) as (gallery, _), _open_picked(gallery, settings) as names:
-        _tell_who_is_believed(settings, gallery)
-        yield names
-
-
-@asynccontextmanager
-async def _open_picked(gallery: Gallery, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
-    async with gallery.names() as names, aclosing(_picked(names, settings)) as picked:
-        yield picked
-
-
-def _tell_who_is_believed(settings: Settings, *galleries: Gallery) -> None:
-    """With ``insecure``, says once for each host of a run that its certificate is not looked at."""
-    if settings.insecure:
-        hosts = {url.hostname for gallery in galleries if (url := urlsplit(str(gallery))).scheme == "https"}
-        for host in sorted(filter(None, hosts)):
-            _log.warning("--insecure: whoever answers for %s is believed", host)
-
 
 _Sender: TypeAlias = trio.MemorySendChannel[Journey]
 _Receiver: TypeAlias = trio.MemoryReceiveChannel[Journey]
@@ -175,6 +48,9 @@ Opening: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncIterator[str
 """Opens the names of a list."""
 
 _Step: TypeAlias = "Callable[[Journey], Awaitable[None]]"
+
+# How many names go by, where none of them is taken, before other tasks have their turn.
+_NAMES_AT_ONCE = 500
 
 
 class Run:
@@ -248,7 +124,7 @@ class Run:
         """Opens the names once more, to count them; None where that would take other names, or these from the run."""
         if self._settings.retry_failed or not getattr(self._source, "can_be_listed_again", True):
             return None
-        return partial(_open_picked, self._source, self._settings)
+        return partial(open_picked, self._source, self._settings)
 
     def drain(self, reason: str = "drain") -> None:
         """Takes no more names. What is in flight has ``drain`` seconds to end, then it is cancelled."""
@@ -434,6 +310,13 @@ async def _hand_over(journey: Journey, leaving: _Sender) -> None:
         leaving.send_nowait(journey)
     except trio.WouldBlock:
         await leaving.send(journey)
+
+
+@asynccontextmanager
+async def open_picked(gallery: Gallery, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
+    """Opens the names of a gallery that a run takes, those that it refuses included."""
+    async with gallery.names() as names, aclosing(_picked(names, settings)) as picked:
+        yield picked
 
 
 async def _picked(names: AsyncIterator[str], settings: Settings) -> AsyncGenerator[str, None]:
