@@ -410,7 +410,7 @@ class _NoTarget:
         ("ftp://host/images/", "unknown scheme"),
         ("http://", "no host"),
         ("http://host/images/?page=2", "no query"),
-        ("", "no place"),
+        ("", "no gallery"),
         ("a\0b", "no place"),
         (b"folder", "neither a URL"),
         (None, "neither a URL"),

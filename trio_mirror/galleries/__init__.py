@@ -100,8 +100,6 @@ async def open_galleries(
     if (names := _list_of(source, settings.base)) is not None:
         assert settings.base is not None
         source = settings.base
-    if "" in (source, target):
-        raise SettingsError("an empty text is no gallery; write a URL like http://host/images/, or a folder")
     if target is not None:
         _refuse_nested(source, target)
     trusted = _first_origin(source, target)
@@ -140,7 +138,9 @@ def _check_place(role: str, place: object) -> None:
     """Tells of what is no place at all, such as the empty text of a variable that is not set."""
     if isinstance(place, str | PathLike):
         path = os.fspath(place)
-        if not isinstance(path, str) or not path or "\0" in path:
+        if not path:
+            raise SettingsError("an empty text is no gallery; write a URL like http://host/images/, or a folder")
+        if not isinstance(path, str) or "\0" in path:
             raise SettingsError(f"the {role} {path!r} is no place; give a URL or a folder")
     elif isinstance(place, type) or not isinstance(place, Gallery):
         missing = [name for name in ("names", "fetch", "prepare", "store") if not hasattr(place, name)]
