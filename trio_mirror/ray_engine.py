@@ -192,11 +192,13 @@ class RayEngine:
         """What tasks have come to their end."""
         import ray
 
-        if not self._tasks:
+        # More may be started meanwhile, in another thread.
+        tasks = list(self._tasks)
+        if not tasks:
             time.sleep(_LOOK)
             return []
-        ray.wait(list(self._tasks), num_returns=1, timeout=_LOOK)
-        ready, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
+        ray.wait(tasks, num_returns=1, timeout=_LOOK)
+        ready, _ = ray.wait(tasks, num_returns=len(tasks), timeout=0)
         events: list[Told | Ended | Lost] = []
         for task in ready:
             events += _ending(task, self._tasks.pop(task))
