@@ -245,6 +245,25 @@ async def test_ray_outlives_the_idle_threads_of_trio(tmp_path: Path, monkeypatch
 
 
 @with_ray
+async def test_of_two_runs_at_once_the_second_is_refused_and_the_first_goes_on(photos: Path, tmp_path: Path) -> None:
+    ended = list[str]()
+
+    async def run(number: int) -> None:
+        try:
+            report = await mirror(photos, tmp_path / str(number), cluster="local")
+            ended.append(f"mirrored {report.mirrored}")
+        except SettingsError as error:
+            ended.append(str(error))
+
+    with trio.fail_after(100):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, 1)
+            nursery.start_soon(run, 2)
+
+    assert ended == ["--cluster: this process uses Ray already; run trio-mirror in another", "mirrored 396"]
+
+
+@with_ray
 async def test_ray_that_comes_up_too_late_is_ended(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +282,9 @@ async def test_ray_that_comes_up_too_late_is_ended(
         await mirror(photos, tmp_path / "out", cluster="local")
 
     assert not started.is_set()
+    # While it comes up and goes again, another one would be ended with it.
+    with pytest.raises(SettingsError, match="uses Ray already"):
+        await mirror(photos, tmp_path / "out", cluster="local")
     with trio.fail_after(60):
         await trio.to_thread.run_sync(started.wait)
         while ray.is_initialized():  # noqa: ASYNC110 (another thread ends it)
