@@ -269,6 +269,8 @@ async def test_ray_that_comes_up_too_late_is_ended(
 ) -> None:
     import ray
 
+    from trio_mirror.ray_engine import _changing
+
     start, started = ray.init, threading.Event()
 
     def start_late(*arguments: Any, **options: Any) -> None:
@@ -285,10 +287,13 @@ async def test_ray_that_comes_up_too_late_is_ended(
     # While it comes up and goes again, another one would be ended with it.
     with pytest.raises(SettingsError, match="uses Ray already"):
         await mirror(photos, tmp_path / "out", cluster="local")
-    with trio.fail_after(60):
-        await trio.to_thread.run_sync(started.wait)
-        while ray.is_initialized():  # noqa: ASYNC110 (another thread ends it)
-            await trio.sleep(0.01)
+
+    def wait_until_it_has_gone() -> None:
+        assert started.wait(60)
+        with _changing:
+            assert not ray.is_initialized()
+
+    await trio.to_thread.run_sync(wait_until_it_has_gone)
 
 
 @with_ray

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,12 @@ from tests.faulty_server import FaultyGallery, names_of, serve
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
 from tests.test_cli import cli
-from trio_mirror import Outcome, SettingsError, mirror, open_mirror, run
+from trio_mirror import Outcome, Picture, Settings, SettingsError, mirror, open_mirror, run
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
 from trio_mirror.model import Result, Stage
 from trio_mirror.processes import mirror_slice as real_mirror_slice
+from trio_mirror.slices import SliceRun
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -130,6 +132,27 @@ async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
     assert results.report.mirrored == given > 1
     with read_journal(journal) as rows:
         assert rows.summary().counts[Outcome.MIRRORED] == given
+
+
+async def test_one_slice_after_the_other_keeps_to_the_rate(instant_flip: None, autojump_clock: MockClock) -> None:
+    began = list[float]()
+
+    class Timed(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+            began.append(trio.current_time())
+            return await super().fetch(name, known_etag)
+
+        async def store(self, picture: Picture) -> None:
+            began.append(trio.current_time())
+            await super().store(picture)
+
+    gallery = Timed()
+    for name in "abc":
+        run = SliceRun(gallery, gallery, Settings(rate=0.5), [(f"{name}.png", None)])
+        async with run.working():
+            assert [result.outcome async for result in run] == [Outcome.MIRRORED]
+
+    assert [later - earlier for earlier, later in pairwise(began)] == pytest.approx([2.0] * 5)
 
 
 async def test_a_name_that_a_drain_keeps_from_its_slice_is_not_in_flight(
