@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -294,6 +295,31 @@ async def test_ray_that_comes_up_too_late_is_ended(
             assert not ray.is_initialized()
 
     await trio.to_thread.run_sync(wait_until_it_has_gone)
+
+
+@with_ray
+async def test_a_run_that_is_cancelled_while_ray_comes_up_leaves_none(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    start, starting, started = ray.init, trio.Event(), threading.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def start_late(*arguments: Any, **options: Any) -> None:
+        token.run_sync_soon(starting.set)
+        time.sleep(0.5)
+        start(*arguments, **options)
+        started.set()
+
+    monkeypatch.setattr(ray, "init", start_late)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(mirror, photos, tmp_path / "out", cluster="local"))
+        await starting.wait()
+        nursery.cancel_scope.cancel()
+
+    assert started.is_set()
+    assert not ray.is_initialized()
 
 
 @with_ray

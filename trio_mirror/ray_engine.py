@@ -73,8 +73,12 @@ async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
     async with lasting.working():
         try:
             await _reach(address, partial(_connect, address, job, given_up), lasting)
-        except BaseException:
+        except BaseException as error:
             given_up.set()
+            if isinstance(error, trio.Cancelled):
+                # Were this process to end while Ray comes up, some of what that has started would never end.
+                with trio.move_on_after(_CLOSING, shield=True):
+                    await trio.to_thread.run_sync(_wait_for_change, abandon_on_cancel=True)
             raise
         try:
             await trio.to_thread.run_sync(engine.open)
@@ -125,12 +129,19 @@ def _connect(address: str, job: SliceJob, given_up: threading.Event) -> None:
     try:
         if ray.is_initialized():
             raise used
+        if given_up.is_set():
+            return
         _init(address, options)
         if given_up.is_set():
             # A driver whose cluster goes away is ended by Ray, and this one's would go away with this thread.
             ray.shutdown()
     finally:
         _changing.release()
+
+
+def _wait_for_change() -> None:
+    with _changing:
+        pass
 
 
 def _init(address: str, options: dict[str, Any]) -> None:
