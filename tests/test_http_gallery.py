@@ -78,8 +78,21 @@ async def test_the_protocol(answer_with: Install) -> None:
     assert fetching.url.raw_path == b"/images/dir/b%20c%23%3F.png"
     assert (storing.method, str(storing.url)) == ("POST", BASE)
     assert int(storing.headers["Content-Length"]) == len(storing.content)
+
     assert b'name="image"; filename="dir/b c#?.png"\r\nContent-Type: image/png' in storing.content
     assert is_mirrored(png(), posted_picture(storing))
+
+
+@pytest.mark.parametrize("folder", ["a%2Fb", "why%3F", "no.%231", "100%25", "%FF", "%7Eu", "/x", "it's(1);a=b"])
+async def test_the_path_of_a_gallery_is_asked_as_it_was_written(answer_with: Install, folder: str) -> None:
+    async def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text="")
+
+    requests = answer_with(answer)
+
+    await mirror(f"http://gallery.example/{folder}")
+
+    assert requests[0].url.raw_path.decode() == f"/{folder}/"
 
 
 async def test_a_long_list_that_comes_at_once_leaves_others_their_turn(answer_with: Install) -> None:
@@ -188,12 +201,13 @@ async def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
     assert str(caught.value) == f"the list {BASE} cannot be read: {said}"
 
 
-async def test_a_list_that_is_no_text_is_an_error(answer_with: Install) -> None:
+@pytest.mark.parametrize("media_type", ["image/png", "text/xml"])
+async def test_a_list_that_is_no_text_is_an_error(answer_with: Install, media_type: str) -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=png(), headers={"Content-Type": "image/png"})
+        return httpx.Response(200, content=b"<list>", headers={"Content-Type": media_type})
 
     answer_with(handle)
-    with pytest.raises(ListError, match="image/png"):
+    with pytest.raises(ListError, match=media_type):
         await mirror(BASE)
 
 

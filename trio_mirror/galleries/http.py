@@ -50,7 +50,9 @@ async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) 
         SettingsError: the URL has a query or a fragment.
     """
     auth = (url.username, url.password) if url.userinfo else settings.auth if trust else None
-    base = url.copy_with(userinfo=b"", path=url.path.removesuffix("/") + "/", query=None, fragment=None)
+    # As it was written: where a "%2F", "%3F" or "%25" is decoded, the path is another one.
+    path = url.raw_path.partition(b"?")[0].removesuffix(b"/") + b"/"
+    base = url.copy_with(userinfo=b"", raw_path=path, fragment=None)
     if url.query or url.fragment:
         raise SettingsError(f"the URL of a gallery has no query and no fragment; write {base} alone")
     async with open_client(base, settings, auth=auth, header=settings.header if trust else ()) as client:
@@ -92,7 +94,7 @@ class HttpGallery:
                         limit = f"{self._settings.timeout:g} s (--timeout)"
                         raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
                     names = each(found)
-                elif media_type.startswith("text/"):
+                elif media_type.startswith("text/") and media_type != "text/xml":
                     names = names_of(chunks)
                 else:
                     forms = "one name a line as text/plain, or an index as text/html or application/json"
