@@ -22,15 +22,17 @@ from trio_mirror.errors import (
 )
 from trio_mirror.galleries.index_page import index_parser
 from trio_mirror.galleries.listing import each, names_of
+from trio_mirror.galleries.unbroken import UnbrokenText
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
 from trio_mirror.settings import UploadAs
 from trio_mirror.transport.client import Client, open_client
 from trio_mirror.transport.failure import ExchangeError
+from trio_mirror.transport.retry import Retrier
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from trio_mirror.settings import Settings
 
@@ -66,6 +68,7 @@ class HttpGallery:
         self._client = client
         self._url = url
         self._settings = settings
+        self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
 
     def __str__(self) -> str:
         return self._url
@@ -77,11 +80,12 @@ class HttpGallery:
         Repeats within the window of the lines, or anywhere in an index, are left out.
 
         Raises:
-            ListError: no answer, a status other than 200, no list, cut short, or an index over ``max_bytes``.
+            ListError: no answer, a status other than 200, no list, cut short (lines again and again, or changed
+                meanwhile), or an index over ``max_bytes``.
             AccessError: 401, 403, or a certificate that is not trusted.
         """
         try:
-            async with self._client.stream("") as (fields, chunks):
+            async with self._client.stream("") as (fields, chunks), aclosing(self._to_its_end(chunks)) as text:
                 media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
                 if (parse_index := index_parser(media_type)) is not None:
                     index = await self._whole(chunks)
@@ -95,7 +99,7 @@ class HttpGallery:
                         raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
                     names = each(found)
                 elif media_type.startswith("text/") and media_type != "text/xml":
-                    names = names_of(chunks)
+                    names = names_of(text)
                 else:
                     forms = "one name a line as text/plain, or an index as text/html or application/json"
                     raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
@@ -148,6 +152,12 @@ class HttpGallery:
                 message = f"it was sent, but {error}: the server may have it or not"
                 raise error.as_error(UnknownUploadError, message) from error
             raise self._error(error, UploadError) from error
+
+    async def _to_its_end(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """The text of a list, each chunk of it in as many attempts as are allowed."""
+        async with aclosing(UnbrokenText(self._client, chunks)) as text:
+            while chunk := await self._retrier.call(text.next_chunk):
+                yield chunk
 
     async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
         """An index as a whole; it has the limit of a picture."""
