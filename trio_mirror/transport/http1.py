@@ -197,7 +197,7 @@ class Connection:
         except httpx.ReadError:
             # The write will find out, or the reading that follows it.
             pass
-        if 200 <= reader.status < 300 and not reader.ended and reader.refused is None:
+        if 200 <= reader.status < 300 and reader.refused is None:
             # It may be stored as it comes, and what has not come would be missing.
             return
         reader.keep_alive = False
