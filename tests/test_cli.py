@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 import trio
+from typer.testing import CliRunner
 
 from tests.pictures import decode, is_mirrored, png
+from trio_mirror.cli import app
 from trio_mirror.galleries.server import serve_gallery
 
 if TYPE_CHECKING:
@@ -407,3 +409,14 @@ def test_pages_instead_of_pictures_get_a_hint(tmp_path: Path) -> None:
 
     assert done.returncode == 3
     assert "hint: the server answers with web pages" in done.stdout
+
+
+def test_an_error_of_ours_is_named_and_not_the_groups_that_it_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise ExceptionGroup("outer", [ExceptionGroup("inner", [RuntimeError("can't start new thread")])])
+
+    monkeypatch.setattr("trio_mirror.job.run_job", fail)
+    done = CliRunner().invoke(app, ["somewhere"])
+
+    assert done.exit_code == 1
+    assert done.output.startswith("error: an error of ours, RuntimeError: can't start new thread;")

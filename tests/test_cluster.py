@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+
+    from trio_mirror.dispatch import Ended, Orders, Told
 
 with_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="pip install 'trio-mirror[cluster]'")
 
@@ -119,6 +121,29 @@ async def test_the_driver_gives_each_result_once_in_slices_of_any_size(
 
     assert sorted(names) == sorted([*listed, "../out.png"])
     assert (run.report.listed, run.report.mirrored, run.report.failed, run.in_flight) == (101, 100, 1, 0)
+
+
+async def test_at_the_deadline_the_workers_have_the_whole_drain_though_the_list_has_ended(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Slow(AtOnce):
+        async def news(self, orders: Orders) -> list[Told | Ended]:
+            # Its pictures take as long as they may, and then it tells of them.
+            await trio.sleep(31.0 if orders.draining else 1.0)
+            return await super().news(orders) if orders.draining else []
+
+    @asynccontextmanager
+    async def open_slow(*_: object) -> AsyncIterator[Slow]:
+        yield Slow()
+
+    monkeypatch.setattr("trio_mirror.cluster.open_ray", open_slow)
+    settings = Settings(cluster="local", deadline=5.0, drain=30.0)
+    run = ClusterRun(MemoryGallery(["a.png", "b.png"]), MemoryGallery(), settings, None, ("source", "target"))
+    async with run.working():
+        names = [result.name async for result in run]
+
+    assert sorted(names) == ["a.png", "b.png"]
+    assert run.report.stopped_by == "deadline"
 
 
 async def test_what_workers_told_is_kept_when_the_block_is_left(
@@ -220,10 +245,31 @@ async def test_ray_outlives_the_idle_threads_of_trio(tmp_path: Path, monkeypatch
 
 
 @with_ray
+async def test_of_two_runs_at_once_the_second_is_refused_and_the_first_goes_on(photos: Path, tmp_path: Path) -> None:
+    ended = list[str]()
+
+    async def run(number: int) -> None:
+        try:
+            report = await mirror(photos, tmp_path / str(number), cluster="local")
+            ended.append(f"mirrored {report.mirrored}")
+        except SettingsError as error:
+            ended.append(str(error))
+
+    with trio.fail_after(100):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, 1)
+            nursery.start_soon(run, 2)
+
+    assert ended == ["--cluster: this process uses Ray already; run trio-mirror in another", "mirrored 396"]
+
+
+@with_ray
 async def test_ray_that_comes_up_too_late_is_ended(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import ray
+
+    from trio_mirror.ray_engine import _changing
 
     start, started = ray.init, threading.Event()
 
@@ -238,10 +284,39 @@ async def test_ray_that_comes_up_too_late_is_ended(
         await mirror(photos, tmp_path / "out", cluster="local")
 
     assert not started.is_set()
-    with trio.fail_after(60):
-        await trio.to_thread.run_sync(started.wait)
-        while ray.is_initialized():  # noqa: ASYNC110 (another thread ends it)
-            await trio.sleep(0.01)
+    # While it comes up and goes again, another one would be ended with it.
+    with pytest.raises(SettingsError, match="uses Ray already"):
+        await mirror(photos, tmp_path / "out", cluster="local")
+
+    def wait_until_it_has_gone() -> None:
+        assert started.wait(60)
+        with _changing:
+            assert not ray.is_initialized()
+
+    await trio.to_thread.run_sync(wait_until_it_has_gone)
+
+
+@with_ray
+async def test_a_slice_that_starts_while_the_tasks_are_looked_at_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from trio_mirror.ray_engine import RayEngine
+
+    class Growing(dict[Any, int]):
+        def __iter__(self) -> Iterator[Any]:
+            known = list(super().__iter__())
+            self[object()] = len(self)
+            return iter(known)
+
+    def wait(tasks: list[Any], *, num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        assert num_returns <= len(tasks)  # or Ray raises an error
+        return [], tasks
+
+    monkeypatch.setattr(ray, "wait", wait)
+    engine = RayEngine()
+    engine._tasks = Growing({object(): 0})
+
+    assert not engine._look()
 
 
 @with_ray

@@ -144,6 +144,22 @@ async def test_a_drain_hands_out_nothing_more(autojump_clock: trio.testing.MockC
     assert not any(it.failed for it in slices)
 
 
+async def test_a_slice_that_a_drain_finds_on_its_way_comes_to_its_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Draining(SimulatedCluster):
+        async def start(self, attempt: int, work: CountedSlice) -> None:
+            dispatcher.drain()
+            await trio.lowlevel.checkpoint()
+            await super().start(attempt, work)
+
+    async with dispatching(Draining(1, lambda _: 10.0)) as dispatcher:
+        with trio.fail_after(60):
+            await hand_out(dispatcher, [CountedSlice(10)])
+
+    assert dispatcher.left == 0
+
+
 class Scripted:
     """An engine that says what it is told to."""
 

@@ -347,6 +347,18 @@ def test_a_journal_without_write_permission_is_refused(read_only: str) -> None:
         assert content(path) == [mirrored("a")]
 
 
+def test_a_journal_at_rest_is_read_where_nothing_may_be_written() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal"
+        with begin(path) as journal:
+            journal.record([mirrored("a")])
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+
+        with without_privileges(), read_journal(path) as reader:
+            assert list(reader.entries()) == [mirrored("a")]
+
+
 def test_a_lock_without_permission_is_refused() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal"

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
+import subprocess
+import sys
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +23,19 @@ from tests.faulty_server import FaultyGallery, names_of, serve
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
 from tests.test_cli import cli
-from trio_mirror import Outcome, SettingsError, mirror, open_mirror, run
+from trio_mirror import Outcome, Picture, Settings, SettingsError, mirror, open_mirror, run
 from trio_mirror.galleries.server import serve_gallery
 from trio_mirror.journal import read_journal
 from trio_mirror.model import Result, Stage
+from trio_mirror.processes import mirror_slice as real_mirror_slice
+from trio_mirror.slices import SliceRun
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
     from trio.testing import MockClock
 
-    from trio_mirror.slices import SliceJob, Todo
+    from trio_mirror.slices import Todo
 
 
 @pytest.fixture
@@ -36,6 +45,19 @@ def photos(tmp_path: Path) -> Path:
     for number in range(120):
         (folder / f"{number:03}.png").write_bytes(png() if number % 10 else b"not a picture")
     return folder
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, mirror_slice: Callable[[Todo], Awaitable[list[Result]]]) -> None:
+    """Has slices mirrored by a pretended worker, for which no process is started."""
+
+    async def run_sync(_: object, work: object, *arguments: Any, **__: object) -> object:
+        if work is not real_mirror_slice:
+            await trio.lowlevel.checkpoint()
+            return None
+        _job, todo = arguments
+        return await mirror_slice(todo), None
+
+    monkeypatch.setattr(trio_parallel.WorkerContext, "run_sync", run_sync)
 
 
 def test_two_processes_do_what_one_does(photos: Path, tmp_path: Path) -> None:
@@ -73,7 +95,7 @@ async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture_o
     names.write_text("".join(f"{number}.png\n" for number in range(1_000)))
     sizes: list[int] = []
 
-    async def worker(_: object, __: object, ___: SliceJob, todo: Todo, **____: object) -> tuple[list[Result], None]:
+    async def worker(todo: Todo) -> list[Result]:
         sizes.append(len(todo))
         await trio.sleep(seconds * len(todo) / 8)  # eight at once
         how: dict[str, Any] = {
@@ -82,9 +104,9 @@ async def test_a_slice_takes_half_a_second_or_eight_times_as_long_as_a_picture_o
             "began": {Stage.UPLOAD: 0.0},
             "seconds": {Stage.UPLOAD: seconds},
         }
-        return [Result(name=name, **how) for name, _ in todo], None
+        return [Result(name=name, **how) for name, _ in todo]
 
-    monkeypatch.setattr(trio_parallel.WorkerContext, "run_sync", worker)
+    pretend(monkeypatch, worker)
     report = await mirror(names, tmp_path / "out", base=str(photos), processes=2)
 
     assert (report.mirrored, sum(sizes)) == (1_000, 1_000)
@@ -96,13 +118,13 @@ async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
 ) -> None:
     given = 0
 
-    async def worker(_: object, __: object, ___: SliceJob, todo: Todo, **____: object) -> tuple[list[Result], None]:
+    async def worker(todo: Todo) -> list[Result]:
         nonlocal given
         given += len(todo)
         await trio.lowlevel.checkpoint()
-        return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo], None
+        return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo]
 
-    monkeypatch.setattr(trio_parallel.WorkerContext, "run_sync", worker)
+    pretend(monkeypatch, worker)
     journal = tmp_path / "run.journal"
     async with open_mirror(photos, tmp_path / "out", processes=2, journal=str(journal)) as results:
         await anext(results)
@@ -112,14 +134,35 @@ async def test_what_a_slice_gave_is_kept_when_the_block_is_left(
         assert rows.summary().counts[Outcome.MIRRORED] == given
 
 
+async def test_one_slice_after_the_other_keeps_to_the_rate(instant_flip: None, autojump_clock: MockClock) -> None:
+    began = list[float]()
+
+    class Timed(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+            began.append(trio.current_time())
+            return await super().fetch(name, known_etag)
+
+        async def store(self, picture: Picture) -> None:
+            began.append(trio.current_time())
+            await super().store(picture)
+
+    gallery = Timed()
+    for name in "abc":
+        run = SliceRun(gallery, gallery, Settings(rate=0.5), [(f"{name}.png", None)])
+        async with run.working():
+            assert [result.outcome async for result in run] == [Outcome.MIRRORED]
+
+    assert [later - earlier for earlier, later in pairwise(began)] == pytest.approx([2.0] * 5)
+
+
 async def test_a_name_that_a_drain_keeps_from_its_slice_is_not_in_flight(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
-    async def worker(_: object, __: object, ___: SliceJob, todo: Todo, **____: object) -> tuple[list[Result], None]:
+    async def worker(todo: Todo) -> list[Result]:
         await trio.sleep(1)
-        return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo], None
+        return [Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD) for name, _ in todo]
 
-    monkeypatch.setattr(trio_parallel.WorkerContext, "run_sync", worker)
+    pretend(monkeypatch, worker)
     async with open_mirror(photos, tmp_path / "out", processes=2) as results:
         async for _ in results:
             results.drain()
@@ -147,6 +190,71 @@ async def test_of_a_process_that_dies_the_slice_is_unknown_and_the_run_goes_on(t
     assert len(outcomes) == results.report.listed == 100
     assert results.report.mirrored > 0
     assert results.report.failed == 0
+
+
+async def test_ctrl_c_while_the_processes_start_makes_nothing_unknown(photos: Path, tmp_path: Path) -> None:
+    process = processes.start(photos, "--to", tmp_path / "out", "--processes", "2", "--json", own_group=True)
+    with trio.fail_after(60):
+        while len(list(_children(process.pid))) < 2:  # noqa: ASYNC110 (as above)
+            await trio.sleep(0.001)
+        # Long enough for Python to come up in them, and too short for their work to begin.
+        await trio.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        ended = await processes.ended(process)
+
+    report = json.loads(ended.out)
+    assert (ended.code, report["unknown"]) == (130, 0)
+    assert report["listed"] == report["mirrored"] + report["failed"] > 0
+
+
+def _children(process: int) -> Iterator[str]:
+    # Linux tells them by the thread that started them.
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        with suppress(FileNotFoundError):
+            yield from (thread / "children").read_text().split()
+
+
+def test_a_script_that_its_processes_cannot_import_is_told_what_to_do(photos: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import trio_mirror\n"
+        "try:\n"
+        f"    trio_mirror.run({str(photos)!r}, {str(tmp_path / 'out')!r}, processes=2)\n"
+        "except Exception as error:\n"
+        "    raise SystemExit(f'{type(error).__name__}: {error}') from None\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False, env=processes.ENVIRONMENT
+    )
+
+    assert done.returncode == 1
+    told = done.stderr.splitlines()
+    assert told[-1].startswith("ClusterError: --processes: a worker process cannot be started")
+    # And so do the workers themselves.
+    assert {line.partition(":")[0] for line in told[:-1]} == {"SettingsError"}
+    assert all("__main__" in line for line in told)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_too_few_descriptors_for_the_processes_end_the_run_with_one_line(photos: Path, tmp_path: Path) -> None:
+    command = processes.module("trio_mirror", photos, "--to", tmp_path / "out", "--processes", "8")
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 32; exec "$0" "$@"', *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=processes.ENVIRONMENT,
+    )
+
+    assert done.returncode == 5
+    [told] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "Too many open files; lower --processes" in told
+
+
+def test_a_daemonic_process_is_told_that_it_may_not_start_others(photos: Path, tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool, pytest.raises(SettingsError, match="daemonic"):
+        pool.apply(run, (photos, tmp_path / "out"), {"processes": 2})
 
 
 async def test_as_many_processes_work_as_are_asked_for_and_end_with_the_run() -> None:

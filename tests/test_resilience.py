@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
@@ -468,6 +469,22 @@ class TestJournal:
         again: Report = await mirror(folder, journal=in_place, update=True)
         assert (again.mirrored, again.skipped) == (0, 3)
         assert (folder / "b.png").read_bytes() == b"wen"
+
+    async def test_update_takes_what_has_changed_since_a_run_whose_clock_was_ahead(
+        self, journal: str, tmp_path: Path
+    ) -> None:
+        folder, elsewhere = tmp_path / "photos", tmp_path / "mirrored"
+        folder.mkdir()
+        (folder / "a.png").write_bytes(b"old")
+        await mirror(folder, elsewhere, journal=journal)
+        with sqlite3.connect(journal) as shell:
+            shell.execute("UPDATE pictures SET time = time + 86400")
+        shell.close()
+        (folder / "a.png").write_bytes(b"new")
+
+        report = await mirror(folder, elsewhere, journal=journal, update=True)
+
+        assert (report.mirrored, report.skipped) == (1, 0)
 
     async def test_only_what_failed_is_taken_where_that_is_asked(self, journal: str) -> None:
         gallery = MemoryGallery(["a.png", "missing.png", "b.png"])

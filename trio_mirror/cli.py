@@ -187,9 +187,12 @@ def mirror_gallery(
     except Exception as error:
         if options.debug:
             raise
+        cause: Exception = error
+        while isinstance(cause, ExceptionGroup):
+            cause = cause.exceptions[0]
         _end(
             ExitCode.BUG,
-            f"an error of ours, {type(error).__name__}: {error}; --debug shows where it came from",
+            f"an error of ours, {type(cause).__name__}: {cause}; --debug shows where it came from",
         )
     raise typer.Exit(code)
 

@@ -56,6 +56,7 @@ class ClusterRun(SplitRun):
         # and what is between its slice and the report, which makes that place.
         # No overload lowers them: the workers slow down by themselves.
         super().__init__(source, target, replace(settings, adaptive=False), journal, tokens=settings.slice + 16)
+        self._working.deadline += _GRACE
         self._job = _absolute(slice_job(places, _settings_of_one_worker(settings), "--cluster"))
         self._engine: Engine[NamedSlice]
         self._dispatcher: Dispatcher[NamedSlice]
@@ -121,16 +122,19 @@ class ClusterRun(SplitRun):
                 for it in journeys:
                     self._tokens.release_on_behalf_of(it)
 
-    async def _produce(self, listed: trio.MemorySendChannel[Journey], ended: trio.MemorySendChannel[Journey]) -> None:
-        await super()._produce(listed, ended)
-        if self.report.stopped_by is not None:
-            self.drain(self.report.stopped_by)
-
     async def _hand_out(
         self, to_hand_out: trio.MemoryReceiveChannel[NamedSlice], ended: trio.MemorySendChannel[Journey]
     ) -> None:
         with ended:
-            await self._dispatcher.run(to_hand_out)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._drain_at_deadline)
+                await self._dispatcher.run(to_hand_out)
+                nursery.cancel_scope.cancel()
+
+    async def _drain_at_deadline(self) -> None:
+        # The list may have ended long before, while whole slices of it are still to be worked on.
+        await trio.sleep_until(self._listing.deadline)
+        self.drain("deadline")
 
     async def _take_results(self, ended: trio.MemorySendChannel[Journey], results: list[Result]) -> None:
         async def give(journey: Journey) -> None:

@@ -166,7 +166,9 @@ class Dispatcher(Generic[_S]):
     async def _start(self, in_flight: _InFlight[_S]) -> None:
         attempt = next(self._attempts)
         self._in_flight[attempt] = in_flight
-        await self._engine.start(attempt, in_flight.work)
+        # Were it kept by a drain from what it counts as begun, that would never end.
+        with trio.CancelScope(shield=True):
+            await self._engine.start(attempt, in_flight.work)
 
     async def _heed(self, event: Told | Ended | Lost) -> None:
         in_flight = self._in_flight.get(event.attempt)

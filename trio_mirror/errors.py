@@ -4,7 +4,7 @@
     ├── SettingsError        a choice of the caller's that cannot work (also a ValueError)
     ├── OutputError          a file beside the run cannot be written: the events, the log, the sheet
     ├── GalleryError         the run as a whole is pointless
-    │   ├── ClusterError     the cluster that is to share the work cannot be used
+    │   ├── ClusterError     the cluster, or the processes, that are to share the work cannot be used
     │   ├── ListError        the list of the source cannot be read
     │   ├── AccessError      the source or the target refuses us: authentication, TLS
     │   ├── StorageError     the target's disk is full
@@ -68,7 +68,7 @@ class GalleryError(MirrorError):
 
 
 class ClusterError(GalleryError):
-    """The cluster that is to share the work cannot be reached, or answers no more."""
+    """The cluster that is to share the work cannot be reached, or answers no more, or its processes do not start."""
 
 
 class ListError(GalleryError):

@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
     TRANSIENT = 4
     """Some pictures failed, and all of them may work later: running again helps."""
     LIST = 5
-    """The list could not be read, or the cluster not be reached."""
+    """The list could not be read, the cluster not be reached, or a worker process not be started."""
     ACCESS = 6
     """Authentication or TLS was refused for the whole run."""
     STOPPED = 7

@@ -223,7 +223,8 @@ class Run:
         entry = self._journal.find(journey.name)
         if entry is None or entry.outcome is not Outcome.MIRRORED:
             return True
-        if not self._settings.update or entry.time >= self._started_at:
+        # What this run has mirrored is not looked at twice. A time yet to come is of a clock that was wrong.
+        if not self._settings.update or self._started_at <= entry.time <= time.time():
             journey.outcome = Outcome.SKIPPED
             return False
         journey.known = entry

@@ -10,6 +10,7 @@ drain.
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 import trio_parallel
 
-from trio_mirror.errors import GalleryError
+from trio_mirror.errors import ClusterError, GalleryError, SettingsError
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.settings import available_cores
 from trio_mirror.slices import SplitRun, open_slice, settings_of_slices, slice_job, stages_passed
@@ -38,13 +39,16 @@ _SLICE_PICTURES = 8
 """How many times as long as one picture a slice takes, at least."""
 # Seconds that a slice waits for more names before it goes as it is.
 _GATHER_SECONDS = 0.05
+# How often a process is started that ends before its work begins: Ctrl-C reaches the ones that are starting, too.
+_STARTS = 2
 
 
 class ProcessRun(SplitRun):
     """A run whose stages work in other processes.
 
     Raises:
-        SettingsError: the source or the target is an object, which stays in its process.
+        SettingsError: the source or the target is an object, which stays in its process; or this process may not
+            start others.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class ProcessRun(SplitRun):
         journal: Journal | None,
         places: tuple[Place, Place | None],
     ) -> None:
+        _check_this_process()
         # What is in flight here are names: two slices for each process. Pictures are bounded where they are.
         super().__init__(source, target, settings, journal, tokens=2 * settings.processes * _LARGEST_SLICE)
         self._job = slice_job(places, _settings_of_one_process(settings), "--processes")
@@ -107,6 +112,8 @@ class ProcessRun(SplitRun):
 
     async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
         """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""
+        if not await self._worker_is_ready():
+            return []
         todo = [(journey.name, journey.known) for journey in journeys]
         error: GalleryError | None = None
         try:
@@ -127,6 +134,36 @@ class ProcessRun(SplitRun):
                 journey.outcome = journey.given.outcome
                 self.passed.update(stages_passed(journey.given))
         return [journey for journey in journeys if journey.given is not None]
+
+    async def _worker_is_ready(self) -> bool:
+        """Makes sure that a worker has started, so that of one that dies later the slice may have been begun.
+
+        If none can be started, that ends the run as a whole.
+        """
+        for _ in range(_STARTS):
+            try:
+                await self._workers.run_sync(bool, kill_on_cancel=True, limiter=self._limiter)
+            except trio_parallel.BrokenWorkerError as error:
+                exit_code = error.args[-1].exitcode
+                why = f"it ended with exit code {exit_code} before its work began; {_GUARD}"
+            except OSError as error:
+                why = f"{error.strerror}; lower --processes"
+            else:
+                return True
+        self._end_with(ClusterError(f"--processes: a worker process cannot be started: {why}"))
+        return False
+
+
+_GUARD = "a script must be a file, and call trio-mirror below if __name__ == '__main__': each worker process imports it"
+
+
+def _check_this_process() -> None:
+    process = multiprocessing.current_process()
+    # Set, if at all, while a worker imports the main module of its parent.
+    if getattr(process, "_inheriting", False):
+        raise SettingsError(f"--processes: {_GUARD}", field="processes")
+    if process.daemon:
+        raise SettingsError("--processes: a daemonic process may not start others; run in it with 1", field="processes")
 
 
 def mirror_slice(job: SliceJob, todo: Todo) -> tuple[list[Result], GalleryError | None]:

@@ -43,6 +43,8 @@ _COUNTING = 1.0
 _LOOK = 0.2
 # Seconds in which the desk must answer, and for which it may be away: Ray starts it anew if its node is lost.
 _ANSWER, _AWAY = 5.0, 60.0
+_changing = threading.Lock()
+"""Held while Ray comes up or goes, of which there is one in a process."""
 
 
 @asynccontextmanager
@@ -60,11 +62,9 @@ async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
     # Read by Ray when it is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray
+        import ray  # noqa: F401 (whether it is there)
     except ImportError as error:
         raise SettingsError(f"--cluster: Ray is not installed; {_INSTALL}", field="cluster") from error
-    if ray.is_initialized():
-        raise SettingsError("--cluster: this process uses Ray already; run trio-mirror in another", field="cluster")
     # What Ray starts on this machine is killed by Linux when the thread that started it ends (prctl(2),
     # PR_SET_PDEATHSIG), and a thread that Trio lends for one call ends when it has been idle for some seconds.
     lasting, engine, given_up = WorkerThreads(1, _REACHING), RayEngine(), threading.Event()
@@ -116,14 +116,29 @@ def _connect(address: str, job: SliceJob, given_up: threading.Event) -> None:
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     # Ray prints warnings of lost nodes to stdout, which is for results; those tell what was lost.
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
+    used = SettingsError("--cluster: this process uses Ray already; run trio-mirror in another", field="cluster")
+    # Held, too, by a run that was given up while its Ray was coming up, until that has gone.
+    if not _changing.acquire(blocking=False):
+        raise used
+    try:
+        if ray.is_initialized():
+            raise used
+        _init(address, options)
+        if given_up.is_set():
+            # A driver whose cluster goes away is ended by Ray, and this one's would go away with this thread.
+            ray.shutdown()
+    finally:
+        _changing.release()
+
+
+def _init(address: str, options: dict[str, Any]) -> None:
+    import ray
+
     try:
         ray.init(address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise ClusterError(f"--cluster: {address} cannot be used: {first_line}") from error
-    if given_up.is_set():
-        # A driver whose cluster goes away is ended by Ray, and this one's would go away with this thread.
-        ray.shutdown()
 
 
 class RayEngine:
@@ -154,7 +169,8 @@ class RayEngine:
 
         for task in self._tasks:
             ray.cancel(task, force=True)
-        ray.shutdown()
+        with _changing:
+            ray.shutdown()
 
     async def start(self, attempt: int, work: NamedSlice) -> None:
         """Hands out what is left of a slice, to be worked on when a worker is free."""
@@ -190,11 +206,13 @@ class RayEngine:
         """What tasks have come to their end."""
         import ray
 
-        if not self._tasks:
+        # More may be started meanwhile, in another thread.
+        tasks = list(self._tasks)
+        if not tasks:
             time.sleep(_LOOK)
             return []
-        ray.wait(list(self._tasks), num_returns=1, timeout=_LOOK)
-        ready, _ = ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
+        ray.wait(tasks, num_returns=1, timeout=_LOOK)
+        ready, _ = ray.wait(tasks, num_returns=len(tasks), timeout=0)
         events: list[Told | Ended | Lost] = []
         for task in ready:
             events += _ending(task, self._tasks.pop(task))

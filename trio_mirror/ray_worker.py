@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import pickle
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,8 @@ async def _mirror(job: SliceJob, desk: _Desk, todo: Todo) -> tuple[list[Result],
     if desk.draining:
         return [], None
     fatal: GalleryError | None = None
+    job = replace(job, settings=replace(job.settings, rate=desk.rate))
     async with open_slice(job, todo) as run, trio.open_nursery() as nursery:
-        run.set_rate(desk.rate)
         nursery.start_soon(desk.talk_on, run)
         try:
             async for result in run:

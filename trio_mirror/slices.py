@@ -145,6 +145,8 @@ class SliceRun(Run):
 
     def __init__(self, source: Gallery, target: Gallery, settings: Settings, todo: Todo) -> None:
         super().__init__(source, target, settings, journal=None)
+        # The slice before this one has kept to the same rate up to its end.
+        self._stages.hold()
         self.cut_off: list[Result] = []
         self._todo = dict(todo)
 

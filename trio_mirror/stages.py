@@ -71,6 +71,11 @@ class Stages:
         self._source_throttle.set_rate(rate)
         self._target_throttle.set_rate(rate)
 
+    def hold(self) -> None:
+        """Keeps to the rate after requests of a run before this one."""
+        self._source_throttle.hold()
+        self._target_throttle.hold()
+
     async def open_list(self, opening: Callable[[], Awaitable[_T]]) -> _T:
         """Opens the source's list, in as many attempts as it takes or as are allowed."""
         return await self._retrier.call(partial(self._attempt, self._source_throttle, opening))

@@ -100,10 +100,11 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         sqlite3.DatabaseError, OSError: see `explained`.
     """
     # Also where only reading is meant: of a WAL file, a read-only connection leaves -wal and -shm behind.
-    mode = "rwc" if create else "rw"
-    connection = sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-    )
+    how = "mode=rwc" if create else "mode=rw"
+    if not (create or os.access(path.parent, os.W_OK, effective_ids=True) or Path(f"{path}-wal").exists()):
+        # Where these cannot be put beside it, it can be read as one that nobody writes, and at rest nobody does.
+        how = "immutable=1"
+    connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False)
     try:
         connection.text_factory = bytes
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")

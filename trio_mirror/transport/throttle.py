@@ -71,6 +71,10 @@ class Throttle:
         """Changes how many requests may start a second; None for no bound."""
         self._interval = 0.0 if rate is None else 1 / rate
 
+    def hold(self) -> None:
+        """Lets the time between two requests pass before the first: others before us may just have asked."""
+        self._pause(self._interval)
+
     async def admit(self) -> float:
         """Waits until a request may start, first come, first served.
 
