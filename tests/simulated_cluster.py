@@ -15,7 +15,7 @@ from trio_mirror.model import Outcome, Result, Stage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from trio_mirror.cluster import NamedSlice
+    from trio_mirror.slices import NamedSlice
 
 
 class CountedSlice:

@@ -262,6 +262,45 @@ async def test_an_early_answer_to_a_large_upload_is_heard(closes: bool) -> None:
         assert not ends.idle
 
 
+async def test_a_large_upload_that_is_accepted_early_is_sent_to_its_end() -> None:
+    size, received = 5_000_000, 0
+    async with connected() as ends, trio.open_nursery() as nursery:
+
+        async def accept() -> None:
+            nonlocal received
+            received += len(await ends.server.receive_some(1_000))
+            await ends.server.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            while received < size:
+                received += len(await ends.server.receive_some())
+            await ends.server.send_all(b"ok")
+
+        nursery.start_soon(accept)
+        with trio.fail_after(60):
+            response = await ends.connection.exchange(httpx.Request("POST", URL, content=bytes(size)))
+            assert (response.status_code, await response.aread()) == (200, b"ok")
+        await response.aclose()
+        assert received > size
+        assert ends.idle
+
+
+async def test_a_server_that_accepts_a_large_upload_unread_and_closes_is_believed() -> None:
+    async with connected() as ends, trio.open_nursery() as nursery:
+
+        async def accept() -> None:
+            await ends.server.receive_some(1_000)
+            await ends.server.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await trio.testing.wait_all_tasks_blocked()
+            await ends.server.aclose()
+
+        nursery.start_soon(accept)
+        with trio.fail_after(60):
+            response = await ends.connection.exchange(httpx.Request("POST", URL, content=bytes(50_000_000)))
+            assert (response.status_code, await response.aread()) == (200, b"ok")
+        await response.aclose()
+        assert not ends.idle
+
+
 @pytest.mark.parametrize(
     "answer",
     [

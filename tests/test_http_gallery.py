@@ -78,8 +78,21 @@ async def test_the_protocol(answer_with: Install) -> None:
     assert fetching.url.raw_path == b"/images/dir/b%20c%23%3F.png"
     assert (storing.method, str(storing.url)) == ("POST", BASE)
     assert int(storing.headers["Content-Length"]) == len(storing.content)
+
     assert b'name="image"; filename="dir/b c#?.png"\r\nContent-Type: image/png' in storing.content
     assert is_mirrored(png(), posted_picture(storing))
+
+
+@pytest.mark.parametrize("folder", ["a%2Fb", "why%3F", "no.%231", "100%25", "%FF", "%7Eu", "/x", "it's(1);a=b"])
+async def test_the_path_of_a_gallery_is_asked_as_it_was_written(answer_with: Install, folder: str) -> None:
+    async def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text="")
+
+    requests = answer_with(answer)
+
+    await mirror(f"http://gallery.example/{folder}")
+
+    assert requests[0].url.raw_path.decode() == f"/{folder}/"
 
 
 async def test_a_long_list_that_comes_at_once_leaves_others_their_turn(answer_with: Install) -> None:
@@ -188,12 +201,13 @@ async def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
     assert str(caught.value) == f"the list {BASE} cannot be read: {said}"
 
 
-async def test_a_list_that_is_no_text_is_an_error(answer_with: Install) -> None:
+@pytest.mark.parametrize("media_type", ["image/png", "text/xml"])
+async def test_a_list_that_is_no_text_is_an_error(answer_with: Install, media_type: str) -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=png(), headers={"Content-Type": "image/png"})
+        return httpx.Response(200, content=b"<list>", headers={"Content-Type": media_type})
 
     answer_with(handle)
-    with pytest.raises(ListError, match="image/png"):
+    with pytest.raises(ListError, match=media_type):
         await mirror(BASE)
 
 
@@ -222,8 +236,105 @@ async def test_a_list_that_breaks_off_is_an_error_after_what_it_gave(answer_with
 
     requests = answer_with(handle)
     with pytest.raises(ListError, match="ended early"):
-        await mirror(BASE)
+        await mirror(BASE, retries=0)
     assert [request.url.path for request in requests] == ["/images/", "/images/a.png", "/images/"]
+
+
+class BreakingList:
+    """A list of which so many bytes more are given each time that it is opened; then it breaks off."""
+
+    def __init__(self, *texts: bytes, piece: int, most: int) -> None:
+        self.texts = list(texts)
+        self.piece = piece
+        self.most = most
+        self.opened = 0
+        self.open: set[BreakingBody] = set()
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        text = self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
+        self.opened += 1
+        body = BreakingBody(self, text, self.opened * self.most)
+        self.open.add(body)
+        return httpx.Response(200, stream=body, headers={"Content-Type": "text/plain"})
+
+
+class BreakingBody(httpx.AsyncByteStream):
+    def __init__(self, listing: BreakingList, text: bytes, most: int) -> None:
+        self.listing = listing
+        self.text = text
+        self.end = min(len(text), most)
+        self.at = 0
+
+    def __aiter__(self) -> BreakingBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.at < self.end:
+            at, self.at = self.at, min(self.end, self.at + self.listing.piece)
+            return self.text[at : self.at]
+        if self.end < len(self.text):
+            raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self.listing.open.discard(self)
+
+
+async def names_in(listing: BreakingList, taken: int | None = None, **choices: Any) -> list[str]:
+    async with open_names(BASE, Settings(**choices)) as names:
+        found = []
+        async for name in names:
+            found.append(name)
+            if len(found) == taken:
+                break
+    assert not listing.open
+    return found
+
+
+@pytest.mark.parametrize("piece", [1, 7, 50, 1_000])
+@pytest.mark.parametrize("most", [10, 50, 173])
+async def test_a_list_that_breaks_off_goes_on_from_there(
+    answer_with: Install, autojump_clock: trio.testing.MockClock, piece: int, most: int
+) -> None:
+    names = [f"{number}.png" for number in range(100)]
+    listing = BreakingList("".join(f"{name}\n" for name in names).encode(), piece=piece, most=most)
+    answer_with(listing.handle)
+
+    assert await names_in(listing, retries=1) == names
+    assert listing.opened > 3
+
+
+async def test_a_list_that_breaks_off_at_one_place_again_and_again_is_an_error(
+    answer_with: Install, autojump_clock: trio.testing.MockClock
+) -> None:
+    listing = BreakingList(b"a.png\nb.png\n", piece=3, most=0)
+    answer_with(listing.handle)
+
+    with pytest.raises(ListError, match="ended early"):
+        await names_in(listing, retries=3)
+    assert not listing.open
+    assert listing.opened == 4
+
+
+async def test_a_list_that_is_another_one_after_it_broke_off_is_an_error(
+    answer_with: Install, autojump_clock: trio.testing.MockClock
+) -> None:
+    listing = BreakingList(b"a.png\nb.png\n", b"A.png\na.png\nb.png\n", piece=6, most=6)
+    answer_with(listing.handle)
+
+    with pytest.raises(ListError, match="begins otherwise by now"):
+        await names_in(listing)
+    assert not listing.open
+
+
+async def test_a_list_that_was_opened_again_and_is_left_in_the_middle_is_closed(
+    answer_with: Install, autojump_clock: trio.testing.MockClock
+) -> None:
+    listing = BreakingList(b"a.png\nb.png\nc.png\nd.png\n", piece=6, most=12)
+    answer_with(listing.handle)
+
+    assert await names_in(listing, taken=3) == ["a.png", "b.png", "c.png"]
+    assert listing.opened == 2
 
 
 async def test_a_body_that_drips_is_cut_off_as_a_whole(

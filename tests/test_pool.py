@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import trio
 import trio.testing
 
 from tests.pictures import png
-from trio_mirror import SettingsError, mirror
+from trio_mirror import ListError, SettingsError, mirror
 from trio_mirror.galleries.server import serve_gallery
 
 if TYPE_CHECKING:
@@ -116,6 +117,25 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
     assert proxy.opened <= 16 + 1
 
 
+async def test_a_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = CountingServer(names=3, answers_a_connection=1_000)
+    async with serving(proxy) as url:
+        monkeypatch.setenv("http_proxy", url.removesuffix("/images/").removeprefix("http://"))
+        monkeypatch.setenv("no_proxy", "")
+        report = await mirror("http://gallery.invalid/images/", retries=0)
+
+    assert report.mirrored == 3
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_is_not_there_is_told_from_a_gallery(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:1/")
+    monkeypatch.setenv("no_proxy", "")
+
+    with pytest.raises(ListError, match="no connection by way of the environment's proxy: Connection refused"):
+        await mirror(f"{scheme}://gallery.invalid/images/", retries=0)
+
+
 @pytest.mark.parametrize(
     "proxy", ["http://me:hunter2@a..b:1", "http://me:hunter2\udcff@proxy", "http://me:hunter2@proxy:x"]
 )
@@ -139,10 +159,11 @@ async def test_connections_through_a_proxy_are_kept_after_an_empty_answer(monkey
     assert proxy.opened <= 2 + 1
 
 
-async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["{host}", "{host}:{port}", "other,{host}"])
+async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.png").write_bytes(png())
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
     async with serve_gallery(tmp_path / "images", tmp_path / "mirrored") as url:
+        monkeypatch.setenv("no_proxy", form.format(host=httpx.URL(url).host, port=httpx.URL(url).port))
         assert (await mirror(url)).mirrored == 1

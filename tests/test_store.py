@@ -471,6 +471,30 @@ async def test_an_sftp_file_is_replaced_whole_or_not_at_all(sftp: SftpServer, tm
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "taken.png"]
 
 
+async def test_what_an_sftp_folder_holds_beside_files_is_taken_for_what_it_is(sftp: SftpServer, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.png").write_bytes(png())
+    (folder / "file.png").symlink_to("a.png")
+    (folder / "folder.png").symlink_to("sub")
+    (folder / "nowhere.png").symlink_to("gone")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(png())
+
+    report = await mirror(sftp.url(folder), tmp_path / "out", retries=0)
+
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "file.png"}
+    assert sorted(result.name for result in report.failures) == ["loop.png", "nowhere.png", "\udcff.png"]
+
+
+async def test_what_an_sftp_server_refuses_is_told_as_it_says(sftp: SftpServer, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    async with open_galleries(sftp.url(tmp_path), None, Settings()) as (gallery, _):
+        with pytest.raises(UploadError) as caught:
+            await gallery.store(Picture(name="taken/a.png", data=b"x", media_type="image/png"))
+    assert "bucket" not in str(caught.value)
+
+
 async def test_a_host_that_is_not_known_is_not_trusted(sftp: SftpServer, tmp_path: Path) -> None:
     (sftp.home / ".ssh/known_hosts").write_text("")
 

@@ -11,60 +11,30 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
-from trio_mirror.dispatch import MAX_LOSSES, Dispatcher
+from trio_mirror.dispatch import Dispatcher
 from trio_mirror.journey import Journey
-from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.names import is_url
 from trio_mirror.ray_engine import open_ray
-from trio_mirror.slices import SliceJob, SplitRun, settings_of_slices, slice_job, stages_passed
+from trio_mirror.slices import NamedSlice, SliceJob, SplitRun, settings_of_slices, slice_job, stages_passed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from os import PathLike
 
     from trio_mirror.dispatch import Engine
     from trio_mirror.galleries import Gallery, Place
-    from trio_mirror.journal import Entry, Journal
+    from trio_mirror.journal import Journal
+    from trio_mirror.model import Result
     from trio_mirror.settings import Settings
 
 # Seconds that a slice waits for more names before it goes as it is.
 _GATHER_SECONDS = 1.0
 # Seconds beyond ``drain`` in which the last results of the workers come in.
 _GRACE = 10.0
-
-
-class NamedSlice:
-    """Names of the list, each with what the journal knows of it, and how many of them have no result yet."""
-
-    def __init__(
-        self, todo: Iterable[tuple[str, Entry | None]], take: Callable[[list[Result]], Awaitable[None]]
-    ) -> None:
-        self.todo = dict(todo)
-        self._take = take
-
-    @property
-    def left(self) -> int:
-        """How many names have no result yet."""
-        return len(self.todo)
-
-    async def tell(self, results: list[Result]) -> None:
-        """Takes results; those of names that have theirs count for nothing."""
-        new = []
-        for result in results:
-            if result.name in self.todo:
-                del self.todo[result.name]
-                new.append(result)
-        await self._take(new)
-
-    async def give_up(self, reason: str) -> None:
-        """Ends all that is left as failed: it may work later."""
-        error = f"its slice of the list was lost {MAX_LOSSES} times: {reason}"
-        failed: dict[str, Any] = {"outcome": Outcome.FAILED, "stage": Stage.FETCH, "error": error, "transient": True}
-        await self.tell([Result(name=name, **failed) for name in self.todo])
 
 
 class ClusterRun(SplitRun):

@@ -27,16 +27,14 @@ import trio
 import trio_mirror
 from trio_mirror.dispatch import Ended, Lost, Orders, Told
 from trio_mirror.errors import ClusterError, SettingsError
+from trio_mirror.ray_worker import JOB_VARIABLE
 from trio_mirror.threads import WorkerThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from trio_mirror.cluster import NamedSlice
-    from trio_mirror.slices import SliceJob
+    from trio_mirror.slices import NamedSlice, SliceJob
 
-JOB_VARIABLE = "TRIO_MIRROR_SLICE_JOB"
-"""Holds what all slices have in common, pickled, in base64."""
 _INSTALL = "pip install 'trio-mirror[cluster]'"
 _REACHING, _CLOSING = 30.0, 15.0
 # Seconds between two looks at what the cluster has.

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from trio_mirror.errors import GalleryError
-from trio_mirror.ray_engine import JOB_VARIABLE
 from trio_mirror.slices import open_slice
 
 if TYPE_CHECKING:
     from trio_mirror.model import Result
     from trio_mirror.slices import SliceJob, SliceRun, Todo
 
+JOB_VARIABLE = "TRIO_MIRROR_SLICE_JOB"
+"""Holds what all slices have in common, pickled, in base64."""
 # Seconds between two talks with the desk, and the age that a worker's orders may reach.
 _INTERVAL = 1.0
 

@@ -1,20 +1,22 @@
 """Slices of a run: some names that one worker mirrors with this very pipeline, in a process of its own.
 
 What `trio_mirror.processes` (workers on this machine) and `trio_mirror.cluster` (workers on a Ray cluster) have
-in common: what a slice is told, what it is done with, and the run over it.
+in common: what a slice is told, what is left of it, what it is done with, and the run over it.
 """
 
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
+from trio_mirror.dispatch import MAX_LOSSES
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import Gallery, open_galleries
 from trio_mirror.galleries.listing import each
+from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.pipeline import Run
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from trio_mirror.galleries import Place
     from trio_mirror.journal import Entry
     from trio_mirror.journey import Journey
-    from trio_mirror.model import Result, Stage
     from trio_mirror.settings import Settings
 
 Todo: TypeAlias = "Sequence[tuple[str, Entry | None]]"
@@ -76,6 +77,34 @@ def settings_of_slices(settings: Settings, *, concurrency: int, flip_threads: in
         max_bytes_total=None,
         retry_failed=False,
     )
+
+
+class NamedSlice:
+    """Names of the list, each with what the journal knows of it, and how many of them have no result yet."""
+
+    def __init__(self, todo: Todo, take: Callable[[list[Result]], Awaitable[None]]) -> None:
+        self.todo = dict(todo)
+        self._take = take
+
+    @property
+    def left(self) -> int:
+        """How many names have no result yet."""
+        return len(self.todo)
+
+    async def tell(self, results: list[Result]) -> None:
+        """Takes results; those of names that have theirs count for nothing."""
+        new = []
+        for result in results:
+            if result.name in self.todo:
+                del self.todo[result.name]
+                new.append(result)
+        await self._take(new)
+
+    async def give_up(self, reason: str) -> None:
+        """Ends all that is left as failed: it may work later."""
+        error = f"its slice of the list was lost {MAX_LOSSES} times: {reason}"
+        failed: dict[str, Any] = {"outcome": Outcome.FAILED, "stage": Stage.FETCH, "error": error, "transient": True}
+        await self.tell([Result(name=name, **failed) for name in self.todo])
 
 
 class SplitRun(Run):

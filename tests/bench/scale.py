@@ -21,9 +21,10 @@ import trio.testing
 
 from tests.memory_gallery import MemoryGallery
 from tests.simulated_cluster import CountedSlice, SimulatedCluster, open_at_once
-from trio_mirror.cluster import ClusterRun, NamedSlice
+from trio_mirror.cluster import ClusterRun
 from trio_mirror.dispatch import Dispatcher
 from trio_mirror.settings import Settings
+from trio_mirror.slices import NamedSlice
 
 if TYPE_CHECKING:
     import argparse

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Gallery(Protocol):
     """What a run needs of a source or a target. ``str(gallery)`` is what people read, without credentials.
 
-    Its methods are called by several tasks at once. One call of `fetch` or `store` is one attempt.
+    Its methods are called by several tasks at once. One call of `fetch` or `store` is one attempt. A gallery whose
+    names can be read once only has an attribute ``can_be_listed_again``, which is false.
     """
 
     def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:

@@ -22,15 +22,17 @@ from trio_mirror.errors import (
 )
 from trio_mirror.galleries.index_page import index_parser
 from trio_mirror.galleries.listing import each, names_of
+from trio_mirror.galleries.unbroken import UnbrokenText
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
 from trio_mirror.settings import UploadAs
 from trio_mirror.transport.client import Client, open_client
 from trio_mirror.transport.failure import ExchangeError
+from trio_mirror.transport.retry import Retrier
 from trio_mirror.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from trio_mirror.settings import Settings
 
@@ -50,7 +52,9 @@ async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) 
         SettingsError: the URL has a query or a fragment.
     """
     auth = (url.username, url.password) if url.userinfo else settings.auth if trust else None
-    base = url.copy_with(userinfo=b"", path=url.path.removesuffix("/") + "/", query=None, fragment=None)
+    # As it was written: where a "%2F", "%3F" or "%25" is decoded, the path is another one.
+    path = url.raw_path.partition(b"?")[0].removesuffix(b"/") + b"/"
+    base = url.copy_with(userinfo=b"", raw_path=path, fragment=None)
     if url.query or url.fragment:
         raise SettingsError(f"the URL of a gallery has no query and no fragment; write {base} alone")
     async with open_client(base, settings, auth=auth, header=settings.header if trust else ()) as client:
@@ -64,6 +68,7 @@ class HttpGallery:
         self._client = client
         self._url = url
         self._settings = settings
+        self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
 
     def __str__(self) -> str:
         return self._url
@@ -75,11 +80,12 @@ class HttpGallery:
         Repeats within the window of the lines, or anywhere in an index, are left out.
 
         Raises:
-            ListError: no answer, a status other than 200, no list, cut short, or an index over ``max_bytes``.
+            ListError: no answer, a status other than 200, no list, cut short (lines again and again, or changed
+                meanwhile), or an index over ``max_bytes``.
             AccessError: 401, 403, or a certificate that is not trusted.
         """
         try:
-            async with self._client.stream("") as (fields, chunks):
+            async with self._client.stream("") as (fields, chunks), aclosing(self._to_its_end(chunks)) as text:
                 media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
                 if (parse_index := index_parser(media_type)) is not None:
                     index = await self._whole(chunks)
@@ -92,8 +98,8 @@ class HttpGallery:
                         limit = f"{self._settings.timeout:g} s (--timeout)"
                         raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
                     names = each(found)
-                elif media_type.startswith("text/"):
-                    names = names_of(chunks)
+                elif media_type.startswith("text/") and media_type != "text/xml":
+                    names = names_of(text)
                 else:
                     forms = "one name a line as text/plain, or an index as text/html or application/json"
                     raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
@@ -146,6 +152,12 @@ class HttpGallery:
                 message = f"it was sent, but {error}: the server may have it or not"
                 raise error.as_error(UnknownUploadError, message) from error
             raise self._error(error, UploadError) from error
+
+    async def _to_its_end(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """The text of a list, each chunk of it in as many attempts as are allowed."""
+        async with aclosing(UnbrokenText(self._client, chunks)) as text:
+            while chunk := await self._retrier.call(text.next_chunk):
+                yield chunk
 
     async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
         """An index as a whole; it has the limit of a picture."""

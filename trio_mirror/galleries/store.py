@@ -7,7 +7,7 @@ that. `_Store` hands them their requests from Trio and takes them back when they
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -141,6 +141,8 @@ def _open_driver(scheme: str, url: str, settings: Settings) -> Any:
         # asyncssh's default, ~/.ssh/known_hosts, which sshfs turns off.
         options["known_hosts"] = ()
         options["connect_timeout"] = settings.timeout
+        # A name that is not UTF-8 is refused alone; by default none of its folder could be read.
+        options["sftp_client_kwargs"] = {"path_errors": "surrogateescape"}
     if scheme != "sftp":
         # What changes is to be seen, and a long listing not kept. sshfs keeps none, and knows no such option.
         options["use_listings_cache"] = False
@@ -274,7 +276,9 @@ class FsspecGallery:
             await self._files._pipe_file(temporary, picture.data)  # noqa: SLF001
             await self._files._mv(temporary, path)  # noqa: SLF001
         except BaseException:
-            await self._files._rm_file(temporary)  # noqa: SLF001
+            # Where it cannot be created it cannot be removed either, which tells nothing.
+            with suppress(Exception):
+                await self._files._rm_file(temporary)  # noqa: SLF001
             raise
 
     async def _pages(self) -> AsyncGenerator[str, None]:
@@ -298,9 +302,17 @@ class FsspecGallery:
             entries = await self._listed(partial(self._files._ls, folders.pop(), detail=True))  # noqa: SLF001
             entries = sorted(entries, key=lambda entry: entry["name"])
             for entry in entries:
-                if entry["type"] == "file":
+                if entry["type"] == "file" or (entry["type"] == "link" and await self._may_be_file(entry["name"])):
                     yield entry["name"].removeprefix(base)
             folders += reversed([entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory"])
+
+    async def _may_be_file(self, link: str) -> bool:
+        """Whether a symbolic link may be read, as in a folder: one to nowhere fails alone, when it is."""
+        try:
+            info = await self._request(self._files._info(link))  # noqa: SLF001
+        except Exception:  # noqa: BLE001 (drivers raise what they like)
+            return True
+        return bool(info["type"] == "file")
 
     async def _visible(self, names: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
         async with aclosing(names):

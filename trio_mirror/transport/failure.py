@@ -46,6 +46,10 @@ class ExchangeError(MirrorError):
         )
 
 
+class ProxiedConnectError(httpx.ConnectError):
+    """No connection by way of a proxy."""
+
+
 def translated(error: Exception) -> ExchangeError:
     """Puts one of httpx's exceptions in words that a user knows."""
     if refusal := _tls_refusal(error):
@@ -65,10 +69,13 @@ def _why_not_connected(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.ProxyError):
         return f"the proxy refused the connection: {printable(str(error))}"
     causes = list(_causes(error))
+    # The proxy comes from the environment, where it is easily forgotten.
+    proxied = isinstance(error, ProxiedConnectError)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return "the name of the host is unknown"
+        return f"the name of the {'proxy' if proxied else 'host'} is unknown"
+    message = "no connection by way of the environment's proxy" if proxied else "no connection"
     numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno]
-    return f"no connection: {os.strerror(numbers[-1])}" if numbers else "no connection"
+    return f"{message}: {os.strerror(numbers[-1])}" if numbers else message
 
 
 def _why_no_tls(refusal: ssl.SSLError) -> str:

@@ -134,7 +134,7 @@ class Connection:
                 pass
 
     async def _write(self, parts: list[bytes], reader: ResponseReader) -> bool:
-        """Writes a request; an answer, or the end of the connection, stops a large one half way.
+        """Writes a request; a refusal, or the end of the connection, stops a large one half way.
 
         Returns:
             Whether all of it has left.
@@ -188,7 +188,7 @@ class Connection:
             await trio.lowlevel.wait_writable(self._socket)
 
     async def _hear_early_answer(self, reader: ResponseReader, sending: trio.CancelScope) -> None:
-        """Stops a large upload that the server has answered already."""
+        """Stops a large upload that the server has answered already; one that it takes goes on to its end."""
         try:
             while not (reader.has_head or reader.ended):
                 await self.read_into(reader)
@@ -197,6 +197,9 @@ class Connection:
         except httpx.ReadError:
             # The write will find out, or the reading that follows it.
             pass
+        if 200 <= reader.status < 300 and reader.refused is None:
+            # It may be stored as it comes, and what has not come would be missing.
+            return
         reader.keep_alive = False
         sending.cancel()
 

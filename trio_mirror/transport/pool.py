@@ -16,6 +16,7 @@ import httpx
 import trio
 
 from trio_mirror.errors import SettingsError
+from trio_mirror.transport.failure import ProxiedConnectError
 from trio_mirror.transport.http1 import Connection
 
 if TYPE_CHECKING:
@@ -108,8 +109,10 @@ class BorrowedPool(httpx.AsyncBaseTransport):
         transport = self._idle.pop() if self._idle else self._new_transport()
         try:
             response = await transport.handle_async_request(request)
-        except BaseException:
+        except BaseException as error:
             await _close(transport)
+            if self._proxy is not None and isinstance(error, httpx.ConnectError):
+                raise ProxiedConnectError(str(error)) from error
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _BorrowedBody(response.stream, transport, self._idle)
@@ -162,8 +165,11 @@ def _proxy_for(origin: httpx.URL) -> str | None:
     """The proxy that the environment names for an origin (``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
     proxies = getproxies()
     proxy = proxies.get(origin.scheme) or proxies.get("all")
-    if proxy is None or proxy_bypass(host_of(origin)):
+    # What is left out is named with or without its port, and in IPv6 with or without brackets.
+    if proxy is None or proxy_bypass(host_of(origin)) or proxy_bypass(origin.netloc.decode("ascii")):
         return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
     if not proxy.startswith(("http://", "https://")):
         raise SettingsError(f"the environment's proxy for {origin.scheme}:// is neither http:// nor https://")
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from functools import cache
 from math import inf, log10
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.jpeg import turbojpeg
-from trio_mirror.flip.jpeg.segments import coded_part, first_tables, huffman_tables, joined, parse
+from trio_mirror.flip.jpeg.segments import coded_part, joined, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +73,7 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
     size = len(data) - sum(len(bytes(segment)) for segment in jpeg.segments)
     pixels = mirrored.width * mirrored.height
     buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
-    fitted = pixels <= _SMALL or not _common_huffman_tables().issuperset(huffman_tables(first_tables(data)))
+    fitted = pixels <= _SMALL or jpeg.entropy_coding.fitted
     encoder = _Encoder(raster, tables, jpeg, coding, buffered, fitted)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
 
@@ -143,7 +142,8 @@ class _Encoder:
             qtables=[[table[8 * (i % 8) + i // 8] for i in range(64)] for table in tables],
             subsampling=_SUBSAMPLING[2, 1],
         )
-        back = turbojpeg.transform(turned, turbojpeg.Operation.TRANSPOSE, self.jpeg.entropy_coding)
+        coding = replace(self.jpeg.entropy_coding, fitted=self.fitted)
+        back = turbojpeg.transform(turned, turbojpeg.Operation.TRANSPOSE, coding)
         return back.data if back else None
 
     def with_quality(self, quality: int) -> bytes:
@@ -162,14 +162,6 @@ class _Encoder:
             **options,
         )
         return out.getvalue()
-
-
-@cache
-def _common_huffman_tables() -> frozenset[bytes]:
-    """The Huffman tables of T.81, Annex K.3, which encoders use that fit none to the picture."""
-    out = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(out, "JPEG")
-    return frozenset(huffman_tables(first_tables(out.getvalue())))
 
 
 def _chroma(components: Sequence[Component]) -> tuple[float, float] | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from PIL import Image
 
 from trio_mirror.errors import FlipError
 
@@ -77,6 +81,8 @@ class EntropyCoding:
     """By arithmetic, not Huffman coding."""
     restart_interval: int = 0
     """MCUs between restart markers; 0 for none."""
+    fitted: bool = False
+    """By Huffman tables that were made for the picture, which takes longer and less room than the common ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,7 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
     """
     stop = len(data) if stop is None else stop
     segments: list[Segment] = []
+    huffman: list[Segment] = []
     frame, restart_interval, at, scans = None, 0, start + 2, 0
     for _ in range(_SEGMENT_LIMIT):
         at = _search(_MARKER, data, at, stop)
@@ -159,12 +166,15 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
                 progressive=frame.marker & 3 == 2,
                 arithmetic=frame.marker > _JPG,
                 restart_interval=restart_interval,
+                fitted=not _common_huffman_tables().issuperset(huffman_tables(huffman)),
             )
             return Jpeg(tuple(segments), frame, coding, min(at + 2, stop) if marker == _EOI else stop)
         payload = data[at + 4 : at + 2 + length]
         at += 2 + length
         if _APP0 <= marker <= _APP15 or marker == COM:
             segments.append(Segment(marker, payload, at - len(payload)))
+        elif marker == _DHT:
+            huffman.append(Segment(marker, payload))
         elif marker == _DRI:
             restart_interval = int.from_bytes(payload[:2], "big")
         elif marker in _FRAMES:
@@ -183,18 +193,26 @@ def first_scan(data: bytes) -> Scan:
     Raises:
         FlipError: its header is damaged.
     """
-    tables, start, end = _until_first_scan(data)
-    header = data[start + 4 : end]
+    tables: list[Segment] = []
+    at = len(SOI)
+    while True:
+        at = _search(_MARKER, data, at, len(data))
+        marker = data[at + 1]
+        if marker == _TEM or _RST0 <= marker <= _SOI:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _SOS:
+            break
+        if marker in {_DQT, _DHT, _DRI}:
+            tables.append(Segment(marker, data[at + 4 : end]))
+        at = end
+    header = data[at + 4 : end]
     if not header or len(header) != 4 + 2 * header[0]:
         raise FlipError("the JPEG is damaged: its scan header has the wrong length")
     selectors = tuple(zip(header[1:-3:2], header[2:-3:2], strict=True))
     coded = data[end : _end_of_scan(data, end, len(data))]
-    return Scan(tables, Segment(_SOS, header), selectors, coded)
-
-
-def first_tables(data: bytes) -> tuple[Segment, ...]:
-    """What stands in `Scan.tables` of the first scan, without looking for that scan's end."""
-    return _until_first_scan(data)[0]
+    return Scan(tuple(tables), Segment(_SOS, header), selectors, coded)
 
 
 def huffman_tables(tables: Iterable[Segment]) -> Iterator[bytes]:
@@ -207,22 +225,12 @@ def huffman_tables(tables: Iterable[Segment]) -> Iterator[bytes]:
             payload = payload[size:]
 
 
-def _until_first_scan(data: bytes) -> tuple[tuple[Segment, ...], int, int]:
-    """The tables before the first scan, and the offsets of its header and of what follows that."""
-    tables: list[Segment] = []
-    at = len(SOI)
-    while True:
-        at = _search(_MARKER, data, at, len(data))
-        marker = data[at + 1]
-        if marker == _TEM or _RST0 <= marker <= _SOI:
-            at += 2
-            continue
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == _SOS:
-            return tuple(tables), at, end
-        if marker in {_DQT, _DHT, _DRI}:
-            tables.append(Segment(marker, data[at + 4 : end]))
-        at = end
+@cache
+def _common_huffman_tables() -> frozenset[bytes]:
+    """The Huffman tables of T.81, Annex K.3, which encoders use that fit none to the picture."""
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "JPEG")
+    return frozenset(huffman_tables(first_scan(out.getvalue()).tables))
 
 
 def joined(segments: Iterable[Segment], coded: CodedPart) -> bytes:

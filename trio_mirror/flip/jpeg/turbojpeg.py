@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "turbojpeg.dll")
 
 # turbojpeg.h of libjpeg-turbo 2.0 to 3.1
-_PERFECT, _PROGRESSIVE, _COPY_NONE, _ARITHMETIC = 1, 32, 64, 128  # TJXOPT_*
+_PERFECT, _PROGRESSIVE, _COPY_NONE, _ARITHMETIC, _OPTIMIZE = 1, 32, 64, 128, 256  # TJXOPT_*
 _INIT_TRANSFORM = 2  # TJINIT_TRANSFORM
 _RESTART_BLOCKS = 18  # TJPARAM_RESTARTBLOCKS
 
@@ -73,8 +73,8 @@ class TurboJpeg:
 
     Every call has a handle of its own: one that is used again remembers tables of the picture before.
 
-    The TurboJPEG 3 functions are used where the library has them, since only they keep arithmetic coding and
-    restart intervals.
+    The TurboJPEG 3 functions are used where the library has them, since only they keep arithmetic coding,
+    restart intervals, and tables that fit the picture.
 
     Args:
         path: what the dynamic loader is to open.
@@ -129,7 +129,7 @@ class TurboJpeg:
         Args:
             data: the JPEG; whatever follows its end is ignored.
             operation: what to do with the raster.
-            coding: how to write them; only TurboJPEG 3 writes arithmetic coding and restart markers.
+            coding: how to write them; only TurboJPEG 3 writes arithmetic coding, restart markers and fitted tables.
 
         Returns:
             None where the library could not do it exactly, or not at all.
@@ -145,7 +145,7 @@ class TurboJpeg:
             # What lies there from before is not to be taken for what the library wrote.
             ctypes.memset(output, 0, 1)
             if self.version_3:
-                options |= _ARITHMETIC if coding.arithmetic else 0
+                options |= (_ARITHMETIC if coding.arithmetic else 0) | (_OPTIMIZE if coding.fitted else 0)
                 self._set(handle, _RESTART_BLOCKS, coding.restart_interval)
             transform = _Transform(operation=operation, options=options)
             arguments = [handle, data, len(data), 1, byref(output), byref(size), byref(transform)]
