@@ -472,6 +472,17 @@ def test_jpeg_data_that_is_sampled_by_nothing_is_refused() -> None:
         flipped(with_strips(image, [stream]))
 
 
+def test_jpeg_data_without_components_is_refused() -> None:
+    # Found by fuzzing: the frame header ended before them.
+    out = io.BytesIO()
+    shown(drawn_by_pillow("L", (32, 16))).save(out, "JPEG")
+    stream = out.getvalue().replace(b"\xff\xc0\0\x0b\x08\0\x10\0\x20\1\1\x11\0", b"\xff\xc0\0\x08\x08\0\x10\0\x20\1")
+    assert stream != out.getvalue()
+    image = Drawn(rows=[[(0,)] * 32] * 16, compression=7)
+    with pytest.raises(FlipError, match="nothing of their components"):
+        flipped(with_strips(image, [stream]))
+
+
 def test_a_last_jpeg_strip_may_claim_more_rows_than_the_image_has() -> None:
     strips = []
     for height in (16, 16):

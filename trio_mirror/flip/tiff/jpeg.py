@@ -252,4 +252,6 @@ def _tables(stream: bytes) -> Iterator[tuple[int, bytes]]:
 def _layers(header: Image.Image) -> list[tuple[int, int, int, int]]:
     """Of each component: its name, its sampling factors across and down, its quantization table."""
     layers: list[tuple[int, int, int, int]] = getattr(header, "layer", [])
+    if not layers:  # Pillow lets a frame header pass that ends before its components
+        raise FlipError("the TIFF is damaged: its JPEG data say nothing of their components")
     return layers
