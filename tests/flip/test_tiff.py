@@ -442,8 +442,11 @@ def test_whole_tiles_of_subsampled_jpeg_are_the_same_after_two_flips(orientation
 
 @pytest.mark.parametrize("orientation", [1, 7])
 @pytest.mark.parametrize("subsampling", [0, 2])
-def test_jpeg_tiles_are_put_together_before_they_are_mirrored(subsampling: int, orientation: int) -> None:
-    data = jpeg_tiles((75, 51), subsampling, orientation)
+@pytest.mark.parametrize("size", [(75, 51), (21, 19)])
+def test_jpeg_tiles_are_put_together_before_they_are_mirrored(
+    size: tuple[int, int], subsampling: int, orientation: int
+) -> None:
+    data = jpeg_tiles(size, subsampling, orientation)
     result = flipped(data)
     assert decibels(shown(result), ImageOps.mirror(shown(data))) >= 40
     # An odd number of pixels does not share chroma two by two the other way round.

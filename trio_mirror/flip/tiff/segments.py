@@ -90,11 +90,9 @@ class Segments:
     def _rearranged(self, codec: Jpeg) -> list[bytes] | None:
         """Each strip or tile of the mirrored image with the coefficients that it had; none where that is not exact."""
         layout = self.layout
-        length, size = (
-            (layout.height, layout.segment_height) if layout.rows_first else (layout.width, layout.segment_width)
-        )
-        if size < length and length % size:
-            return None  # what lies past the image's edge would come to lie inside
+        ragged = layout.height % layout.segment_height if layout.rows_first else layout.width % layout.segment_width
+        if ragged:
+            return None  # what lies past the image's edge in its last tile would come to lie inside
         operation = Operation.REVERSE_ROW_ORDER if layout.rows_first else Operation.REVERSE_EACH_ROW
         pieces: list[bytes] = []
         for place in self._mirrored_places():
