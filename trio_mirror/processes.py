@@ -41,6 +41,7 @@ _SLICE_PICTURES = 8
 _GATHER_SECONDS = 0.05
 # How often a process is started that ends before its work begins: Ctrl-C reaches the ones that are starting, too.
 _STARTS = 2
+_GUARD = "a script must be a file, and call trio-mirror below if __name__ == '__main__': each worker process imports it"
 
 
 class ProcessRun(SplitRun):
@@ -152,9 +153,6 @@ class ProcessRun(SplitRun):
                 return True
         self._end_with(ClusterError(f"--processes: a worker process cannot be started: {why}"))
         return False
-
-
-_GUARD = "a script must be a file, and call trio-mirror below if __name__ == '__main__': each worker process imports it"
 
 
 def _check_this_process() -> None:

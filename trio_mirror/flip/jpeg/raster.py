@@ -39,8 +39,7 @@ def mirrored_raster(
     """
     check_rows(image, jpeg)
     if lossless is not Lossless.NEVER:
-        operation = Operation.REVERSE_ROW_ORDER if rows else Operation.REVERSE_EACH_ROW
-        transformed = turbojpeg.transform(image, operation, jpeg.entropy_coding)
+        transformed = turbojpeg.transform(image, Operation.mirroring(rows=rows), jpeg.entropy_coding)
         if transformed:
             if not transformed.warning:
                 return coded_part(transformed.data), True, ()

@@ -44,6 +44,11 @@ class Operation(IntEnum):
     REVERSE_ROW_ORDER = 2
     TRANSPOSE = 3
 
+    @classmethod
+    def mirroring(cls, *, rows: bool) -> Operation:
+        """The one that mirrors a raster: by the order of its rows, or else each row."""
+        return cls.REVERSE_ROW_ORDER if rows else cls.REVERSE_EACH_ROW
+
 
 @dataclass(frozen=True, slots=True)
 class Transformed:

@@ -15,15 +15,13 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.jpeg.claim import check_rows
 from trio_mirror.flip.jpeg.segments import parse
-from trio_mirror.flip.jpeg.turbojpeg import transform
+from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
 from trio_mirror.flip.raster import pillow
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
 from trio_mirror.flip.tiff.strip import decode_strip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from trio_mirror.flip.jpeg.turbojpeg import Operation
 
 _WHAT = "a strip or tile of the TIFF"
 _MOST_ERROR = 255**2 / 10**4.2
@@ -96,7 +94,7 @@ class Jpeg:
                 return self._abbreviated(stream)
         raise FlipError("this TIFF's JPEG data cannot be encoded again within 40 dB of its pixels")
 
-    def rearrange(self, data: bytes, rows: int, operation: Operation) -> bytes | None:
+    def rearrange(self, data: bytes, rows: int, *, rows_first: bool) -> bytes | None:
         """Mirrors a strip or tile as it is, by its coefficients; none where that is not exact."""
         stream = self._whole(data)
         if frame_of(stream) != (8, rows, self.width, self.components):
@@ -106,7 +104,7 @@ class Jpeg:
             check_rows(stream, jpeg)
         except FlipError:
             return None
-        transformed = transform(stream, operation, jpeg.entropy_coding)
+        transformed = transform(stream, Operation.mirroring(rows=rows_first), jpeg.entropy_coding)
         if transformed is None or transformed.warning:
             return None
         return self._abbreviated(transformed.data)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
-from trio_mirror.flip.jpeg.turbojpeg import Operation
 from trio_mirror.flip.raster import check_size
 from trio_mirror.flip.tiff.jpeg import Jpeg, frame_of
 from trio_mirror.flip.tiff.raster import reverse_order, reverse_rows
@@ -82,8 +81,7 @@ class OldJpeg:
         width, height = self.size
         data = self.structure.data[self.slot.start : self.slot.stop]
         if lossless is not Lossless.NEVER:
-            operation = Operation.REVERSE_ROW_ORDER if self.rows_first else Operation.REVERSE_EACH_ROW
-            rearranged = self.codec.rearrange(data, height, operation)
+            rearranged = self.codec.rearrange(data, height, rows_first=self.rows_first)
             if rearranged is not None:
                 return Mirrored([rearranged], lossless=True)
         bits = 8 * self.codec.components

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg.turbojpeg import Operation
 from trio_mirror.flip.tiff.codec import codec_of
 from trio_mirror.flip.tiff.jpeg import Jpeg
 from trio_mirror.flip.tiff.layout import UNCOMPRESSED, Layout, read_layout
@@ -93,13 +92,12 @@ class Segments:
         ragged = layout.height % layout.segment_height if layout.rows_first else layout.width % layout.segment_width
         if ragged:
             return None  # what lies past the image's edge in its last tile would come to lie inside
-        operation = Operation.REVERSE_ROW_ORDER if layout.rows_first else Operation.REVERSE_EACH_ROW
         pieces: list[bytes] = []
         for place in self._mirrored_places():
             band = place // layout.across % layout.down
             slot = self.slots[place]
             data = self.structure.data[slot.start : slot.stop]
-            piece = codec.rearrange(data, layout.segment_rows(band), operation)
+            piece = codec.rearrange(data, layout.segment_rows(band), rows_first=layout.rows_first)
             if piece is None:
                 return None
             pieces.append(piece)
