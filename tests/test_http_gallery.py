@@ -18,6 +18,7 @@ import trio.testing
 
 from tests.conftest import Handler
 from tests.pictures import is_mirrored, png
+from tests.turns import Turns
 from trio_mirror import (
     AccessError,
     ListError,
@@ -97,19 +98,13 @@ async def test_the_path_of_a_gallery_is_asked_as_it_was_written(answer_with: Ins
 
 async def test_a_long_list_that_comes_at_once_leaves_others_their_turn(answer_with: Install) -> None:
     answer_with(gallery("a.png\n" * 100_000))
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            await trio.lowlevel.checkpoint()
-            turns += 1
+    turns = Turns()
 
     async with trio.open_nursery() as nursery, open_names(BASE, Settings()) as names:
-        nursery.start_soon(others)
-        before = [turns async for _ in names]
+        nursery.start_soon(turns.take)
+        before = [turns.taken async for _ in names]
         assert len(before) == 1
-        assert turns - before[0] >= 30
+        assert turns.taken - before[0] >= 30
         nursery.cancel_scope.cancel()
 
 

@@ -17,6 +17,7 @@ from tests import processes
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import png
 from tests.test_cli import CLEAN, cli, command, files_below
+from tests.turns import Turns
 from trio_mirror import ListError, Outcome, SettingsError, mirror, open_mirror
 from trio_mirror.galleries.list_gallery import ListGallery
 from trio_mirror.galleries.server import serve_gallery
@@ -59,22 +60,16 @@ async def test_a_file_of_names_is_one_name_a_line(tmp_path: Path) -> None:
 
 async def test_a_long_list_leaves_others_their_turn(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_bytes(b"a\n" * 32_000 + b"b\n")
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            await trio.lowlevel.checkpoint()
-            turns += 1
+    turns = Turns()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(others)
+        nursery.start_soon(turns.take)
         async with ListGallery(MemoryGallery(), tmp_path / "names.txt").names() as names:
             assert await anext(names) == "a"
-            before = turns
+            before = turns.taken
             assert await anext(names) == "b"
         # All of it comes in one read, and is taken apart in four pieces; in which order tasks have a turn is chance.
-        assert turns - before >= 2
+        assert turns.taken - before >= 2
         nursery.cancel_scope.cancel()
 
 

@@ -13,6 +13,7 @@ import trio.testing
 
 from tests.memory_gallery import MemoryGallery
 from tests.pictures import is_mirrored, png
+from tests.turns import Turns
 from trio_mirror import FlipError, ListError, Outcome, Picture, SettingsError, Stage, mirror, open_mirror, run
 from trio_mirror.model import Flipped
 
@@ -44,22 +45,16 @@ async def test_a_target_of_its_own_gets_the_pictures_and_the_source_none() -> No
 
 
 async def test_names_that_are_passed_over_leave_others_their_turn() -> None:
-    turns = 0
+    turns = Turns()
     names_by_turn: Counter[int] = Counter()
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            await trio.lowlevel.checkpoint()
-            turns += 1
 
     def names() -> Iterator[str]:
         for number in range(20_000):
-            names_by_turn[turns] += 1
+            names_by_turn[turns.taken] += 1
             yield f"{number}.png"
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(others)
+        nursery.start_soon(turns.take)
         await mirror(MemoryGallery(names()), exclude=("*.png",))
         nursery.cancel_scope.cancel()
 
