@@ -24,8 +24,10 @@ def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
         await trio.lowlevel.checkpoint()
         return work()
 
-    monkeypatch.setattr("trio_mirror.stages.WorkerThreads.run", run_at_once)
-    monkeypatch.setattr("trio_mirror.stages.flip", lambda data, **_: Flipped(data[::-1], "image/png", lossless=True))
+    monkeypatch.setattr("trio_mirror.pipeline.stages.WorkerThreads.run", run_at_once)
+    monkeypatch.setattr(
+        "trio_mirror.pipeline.stages.flip", lambda data, **_: Flipped(data[::-1], "image/png", lossless=True)
+    )
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Handler], list[htt
             return await handler(request)
 
         transport = httpx.MockTransport(recording)
-        monkeypatch.setattr("trio_mirror.transport.client.open_transport", lambda *_: transport)
+        monkeypatch.setattr("trio_mirror.galleries.http.client.open_transport", lambda *_: transport)
         return requests
 
     return install

@@ -27,8 +27,8 @@ from tests.bench.runner import running
 from tests.bench.table import tables
 from tests.bench.timing import BenchError, Cost, timed
 from tests.bench.workloads import QUICK, workloads
-from tests.pictures import decode, encode
-from trio_mirror.galleries.server import serve_gallery
+from tests.helpers.pictures import decode, encode
+from trio_mirror.demo.server import serve_gallery
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from tests.pictures import draw, encode, png
-from tests.test_pool import CountingServer, serving
-from trio_mirror.config import all_settings
-from trio_mirror.exits import _ORDER, ExitCode
-from trio_mirror.fields import option_name
-from trio_mirror.formats import FORMATS
-from trio_mirror.galleries.server import serve_gallery
+from tests.galleries.test_pool import CountingServer, serving
+from tests.helpers.pictures import draw, encode, png
+from trio_mirror.cli.exits import _ORDER, ExitCode
+from trio_mirror.demo.server import serve_gallery
+from trio_mirror.flip.formats import FORMATS
+from trio_mirror.settings.fields import option_name
+from trio_mirror.settings.sources import all_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,12 +24,12 @@ from trio_mirror.errors import (
 from trio_mirror.flip import flip
 from trio_mirror.model import Flipped, Limits, Lossless, Outcome, Picture, Report, Result, Stage
 from trio_mirror.settings import RetryUploads, Settings, UploadAs
-from trio_mirror.shard import Shard
+from trio_mirror.settings.shard import Shard
 
 if TYPE_CHECKING:
     from trio_mirror.api import mirror, open_mirror, run
     from trio_mirror.galleries import Gallery
-    from trio_mirror.pipeline import Run
+    from trio_mirror.pipeline.run import Run
 
 __version__ = "0.1.0"
 
@@ -72,7 +72,7 @@ __all__ = [
 # These need trio and httpx, which `trio-mirror --version` does not: they are imported at their first use.
 _LATE = {
     "Gallery": "trio_mirror.galleries",
-    "Run": "trio_mirror.pipeline",
+    "Run": "trio_mirror.pipeline.run",
     "mirror": "trio_mirror.api",
     "open_mirror": "trio_mirror.api",
     "run": "trio_mirror.api",

@@ -7,7 +7,7 @@ def main() -> None:
     """Runs the command line and exits."""
     # Imported here, since a worker process imports the main module of its parent too.
     try:
-        from trio_mirror.cli import main as run_command_line
+        from trio_mirror.cli.command import main as run_command_line
 
         run_command_line()
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ import trio
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import open_galleries
 from trio_mirror.journal import Journal, open_journal
-from trio_mirror.pipeline import Run, open_picked
+from trio_mirror.pipeline.run import Run, open_picked
 from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries import Gallery, Place
     from trio_mirror.model import Report
-    from trio_mirror.settings import Choices
-    from trio_mirror.stages import Sampler
+    from trio_mirror.pipeline.stages import Sampler
+    from trio_mirror.settings.settings import Choices
 
 _log = logging.getLogger(__name__)
 
@@ -95,11 +95,11 @@ async def open_run(
         if spread is None:
             opened = Run(source_gallery, target_gallery, settings, journal, sampler=sampler)
         elif settings.cluster:
-            from trio_mirror.cluster import ClusterRun
+            from trio_mirror.distributed.cluster import ClusterRun
 
             opened = ClusterRun(source_gallery, target_gallery, settings, journal, places)
         else:
-            from trio_mirror.processes import ProcessRun
+            from trio_mirror.distributed.processes import ProcessRun
 
             opened = ProcessRun(source_gallery, target_gallery, settings, journal, places)
         async with opened.working():

@@ -19,12 +19,12 @@ from unittest.mock import patch
 import trio
 import trio.testing
 
-from tests.memory_gallery import MemoryGallery
-from tests.simulated_cluster import CountedSlice, SimulatedCluster, open_at_once
-from trio_mirror.cluster import ClusterRun
-from trio_mirror.dispatch import Dispatcher
+from tests.helpers.memory_gallery import MemoryGallery
+from tests.helpers.simulated_cluster import CountedSlice, SimulatedCluster, open_at_once
+from trio_mirror.distributed.cluster import ClusterRun
+from trio_mirror.distributed.dispatcher import Dispatcher
+from trio_mirror.distributed.slices import NamedSlice
 from trio_mirror.settings import Settings
-from trio_mirror.slices import NamedSlice
 
 if TYPE_CHECKING:
     import argparse
@@ -142,7 +142,7 @@ def _seconds_of_a_name() -> float:
             raise SystemExit(f"only {run.report.mirrored:,} of {_NAMES_MEASURED:,} names came through")
         return (time.process_time() - began) / _NAMES_MEASURED
 
-    with patch("trio_mirror.cluster.open_ray", open_at_once):
+    with patch("trio_mirror.distributed.cluster.open_ray", open_at_once):
         return trio.run(drive)
 
 

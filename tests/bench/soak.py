@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from tests import processes
-from tests.faulty_server import faulty_process
+from tests.helpers import processes
+from tests.helpers.faulty_server import faulty_process
 
 if TYPE_CHECKING:
     import argparse

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image, ImageOps
 
-from tests.pictures import draw, encode
+from tests.helpers.pictures import draw, encode
 from trio_mirror import FlipError, flip
 
 

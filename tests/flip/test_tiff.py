@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 import trio_mirror
 from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
-from tests.pictures import draw, encode
+from tests.helpers.pictures import draw, encode
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.tiff.codecs import ThunderScan
 from trio_mirror.flip.tiff.file import flip

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from tests import pictures
 from tests.flip import (
     drawn_tiff,
     jpegs,
@@ -24,6 +23,7 @@ from tests.flip import (
     test_tiff,
     test_webp,
 )
+from tests.helpers import pictures
 from trio_mirror.flip.jpeg.segments import Segment
 
 if TYPE_CHECKING:

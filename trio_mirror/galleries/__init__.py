@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 import httpx
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.fields import cannot_work
-from trio_mirror.galleries.list_gallery import STDIN, ListGallery
+from trio_mirror.galleries.http.pool import parse_url
+from trio_mirror.galleries.http.response import Origin, origin
+from trio_mirror.galleries.name_list import STDIN, ListGallery
 from trio_mirror.names import hide_credentials, is_picture_name, is_url, printable
-from trio_mirror.transport.answer import Origin, origin
-from trio_mirror.transport.pool import parse_url
+from trio_mirror.settings.fields import cannot_work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,16 +120,16 @@ async def _open_gallery(place: Place, settings: Settings, trusted: Origin | None
     if isinstance(place, Gallery):
         yield place
     elif (store := _as_store(place)) is not None:
-        from trio_mirror.galleries.store import open_store
+        from trio_mirror.galleries.object_store import open_store
 
         async with open_store(store, settings) as gallery:
             yield gallery
     elif (url := _as_url(place)) is None:
-        from trio_mirror.galleries.directory import DirectoryGallery
+        from trio_mirror.galleries.folder import DirectoryGallery
 
         yield DirectoryGallery(place, max_bytes=settings.max_bytes)
     else:
-        from trio_mirror.galleries.http import open_http_gallery
+        from trio_mirror.galleries.http.gallery import open_http_gallery
 
         async with open_http_gallery(url, settings, trust=origin(url) == trusted) as gallery:
             yield gallery
@@ -218,7 +218,7 @@ def _refuse_nested(source: Place, target: Place) -> None:
     if isinstance(source, Gallery) or isinstance(target, Gallery):
         return
     if (outer_url := _as_store(source)) and (inner_url := _as_store(target)):
-        from trio_mirror.galleries.store import split_store_url
+        from trio_mirror.galleries.object_store import split_store_url
 
         *outer_place, outer_prefix = split_store_url(outer_url)
         *inner_place, inner_prefix = split_store_url(inner_url)

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from trio_mirror.transport.answer import origin
+from trio_mirror.galleries.http.response import origin
 
 # What makes a relative link more than a path below the base (RFC 3986, sections 4.2 and 5.2).
 _SPECIAL = re.compile("[?#:]")

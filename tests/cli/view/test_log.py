@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from trio_mirror.cli.view.lines import LineWriter
+from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
+from trio_mirror.settings.options import LogFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    loggers = [logging.getLogger("trio_mirror"), logging.getLogger("py.warnings")]
+    before = [(logger, logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    yield
+    logging.captureWarnings(capture=False)
+    for logger, handlers, level, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+def say_all() -> None:
+    for level in (logging.DEBUG, logging.INFO, PROGRESS, logging.WARNING, logging.ERROR):
+        logging.getLogger("trio_mirror.some").log(level, "at %d", level)
+    logging.getLogger(RESULTS).warning("\x1b[2J[red]x\nfailed")
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "said"),
+    [
+        (-2, ["error"]),
+        (-1, ["error"]),
+        (0, ["progress", "warning", "error", "warning"]),
+        (1, ["info", "progress", "warning", "error", "warning"]),
+        (2, ["debug", "info", "progress", "warning", "error", "warning"]),
+    ],
+)
+def test_the_verbosity_chooses_what_the_console_gets(verbosity: int, said: list[str]) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    log_to(console, verbosity)
+
+    say_all()
+
+    assert isinstance(console.file, io.StringIO)
+    assert [line.partition(":")[0] for line in console.file.getvalue().splitlines()] == said
+
+
+@pytest.mark.parametrize(("verbosity", "shown"), [(0, False), (1, True)])
+def test_failures_that_are_drawn_elsewhere_are_not_printed_as_well(verbosity: int, shown: bool) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    log_to(console, verbosity, failures=False)
+
+    say_all()
+
+    assert isinstance(console.file, io.StringIO)
+    assert ("[red]x" in console.file.getvalue()) is shown
+
+
+async def test_the_file_gets_each_picture_however_quiet_the_console(tmp_path: Path) -> None:
+    file = LineWriter("--log-file", str(tmp_path / "log"))
+    log_to(Console(file=io.StringIO()), -2, file=file)
+
+    say_all()
+    await file.end()
+
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.split()[1] for line in lines] == ["info:", "progress:", "warning:", "error:", "warning:"]
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line) for line in lines)
+    assert lines[-1].endswith(r"warning: \x1b[2J[red]x\nfailed")
+
+
+async def test_as_json_each_line_is_an_object(tmp_path: Path) -> None:
+    file, console = LineWriter("--log-file", str(tmp_path / "log")), Console(file=io.StringIO(), width=20)
+    log_to(console, 0, log_format=LogFormat.JSON, file=file)
+
+    say_all()
+    await file.end()
+
+    assert isinstance(console.file, io.StringIO)
+    for text in ((tmp_path / "log").read_text(), console.file.getvalue()):
+        last = json.loads(text.splitlines()[-1])
+        assert set(last) == {"time", "level", "logger", "message"}
+        assert (last["level"], last["message"]) == ("warning", "\x1b[2J[red]x\nfailed")

@@ -1,0 +1,402 @@
+"""The same run over a Ray cluster: a real one, on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import signal
+import subprocess
+import threading
+import time
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+
+from tests.cli.test_cli import CLEAN, cli, command
+from tests.helpers import processes
+from tests.helpers.memory_gallery import MemoryGallery
+from tests.helpers.pictures import is_mirrored, png
+from tests.helpers.simulated_cluster import AtOnce, open_at_once
+from trio_mirror import ClusterError, Outcome, Settings, SettingsError, mirror, open_mirror
+from trio_mirror.demo.server import serve_gallery
+from trio_mirror.distributed.cluster import ClusterRun
+from trio_mirror.journal import read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from trio_mirror.distributed.dispatcher import Ended, Orders, Told
+
+with_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="pip install 'trio-mirror[cluster]'")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return draw_photos(tmp_path, 400)
+
+
+def draw_photos(tmp_path: Path, count: int) -> Path:
+    folder, good = tmp_path / "photos", png()
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number:04}.png").write_bytes(good if number % 100 else b"not a picture")
+    return folder
+
+
+@contextmanager
+def two_nodes() -> Iterator[Any]:
+    """A cluster of two nodes with a core each; gives it and the second node."""
+    from ray.cluster_utils import Cluster
+
+    # So that a lost node is noticed within seconds.
+    soon = {"health_check_period_ms": 500, "health_check_timeout_ms": 1_000, "health_check_failure_threshold": 3}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": soon}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        yield cluster, cluster.add_node(num_cpus=1)
+    finally:
+        cluster.shutdown()
+
+
+@with_ray
+async def test_a_node_that_is_lost_loses_no_picture(tmp_path: Path) -> None:
+    photos = draw_photos(tmp_path, 2_000)
+    journal, names = tmp_path / "run.journal", list[str]()
+    with two_nodes() as (cluster, second):
+        async with (
+            serve_gallery(photos, tmp_path / "stored") as url,
+            open_mirror(url, cluster=cluster.address, slice=100, journal=str(journal)) as results,
+        ):
+            async for result in results:
+                names.append(result.name)
+                if len(names) == 300:
+                    cluster.remove_node(second, allow_graceful=False)
+                if len(names) == 600:
+                    cluster.add_node(num_cpus=1)
+
+    report = results.report
+    assert len(names) == len(set(names)) == report.listed == report.finished == 2_000
+    assert (report.mirrored, report.failed) == (1_980, 20)
+    stored = {path.name: path.read_bytes() for path in (tmp_path / "stored").iterdir()}
+    assert len(stored) == 1_980
+    assert all(is_mirrored(png(), data) for data in stored.values())
+    with read_journal(journal) as rows:
+        counts = rows.summary().counts
+    assert (counts[Outcome.MIRRORED], counts[Outcome.FAILED]) == (1_980, 20)
+
+
+def ray_here(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command line with Ray on this machine."""
+    return subprocess.run(
+        command(*arguments, "--cluster", "local"),
+        capture_output=True,
+        text=True,
+        env=CLEAN | environment,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 2_000])
+async def test_the_driver_gives_each_result_once_in_slices_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock, size: int
+) -> None:
+    monkeypatch.setattr("trio_mirror.distributed.cluster.open_ray", open_at_once)
+    # So that all places are taken, and more names wait, before there is the first result.
+    monkeypatch.setattr(AtOnce, "pause", 1.0)
+    listed = [f"{number:02}.png" for number in range(100)]
+    source, target, settings = (
+        MemoryGallery([*listed, "../out.png"]),
+        MemoryGallery(),
+        Settings(cluster="local", slice=size),
+    )
+    run = ClusterRun(source, target, settings, None, ("source", "target"))
+    with trio.fail_after(3_600):
+        async with run.working():
+            names = [result.name async for result in run]
+
+    assert sorted(names) == sorted([*listed, "../out.png"])
+    assert (run.report.listed, run.report.mirrored, run.report.failed, run.in_flight) == (101, 100, 1, 0)
+
+
+async def test_at_the_deadline_the_workers_have_the_whole_drain_though_the_list_has_ended(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Slow(AtOnce):
+        async def news(self, orders: Orders) -> list[Told | Ended]:
+            # Its pictures take as long as they may, and then it tells of them.
+            await trio.sleep(31.0 if orders.draining else 1.0)
+            return await super().news(orders) if orders.draining else []
+
+    @asynccontextmanager
+    async def open_slow(*_: object) -> AsyncIterator[Slow]:
+        yield Slow()
+
+    monkeypatch.setattr("trio_mirror.distributed.cluster.open_ray", open_slow)
+    settings = Settings(cluster="local", deadline=5.0, drain=30.0)
+    run = ClusterRun(MemoryGallery(["a.png", "b.png"]), MemoryGallery(), settings, None, ("source", "target"))
+    async with run.working():
+        names = [result.name async for result in run]
+
+    assert sorted(names) == ["a.png", "b.png"]
+    assert run.report.stopped_by == "deadline"
+
+
+async def test_what_workers_told_is_kept_when_the_block_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photos: Path
+) -> None:
+    monkeypatch.setattr("trio_mirror.distributed.cluster.open_ray", open_at_once)
+    journal = tmp_path / "run.journal"
+    async with open_mirror(photos, tmp_path / "out", cluster="local", slice=400, journal=str(journal)) as results:
+        await anext(results)
+
+    assert results.report.mirrored == 400
+    with read_journal(journal) as rows:
+        assert rows.summary().counts[Outcome.MIRRORED] == 400
+
+
+@with_ray
+def test_ray_on_this_machine_mirrors_the_built_in_gallery_and_says_nothing() -> None:
+    done = ray_here("--json", "--slice", "4")
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["mirrored"] == report["listed"] > 0
+    assert "built-in gallery" in done.stderr
+    assert "ray" not in done.stderr.lower().replace(str(report["source"]), "")
+
+
+@with_ray
+def test_a_worker_that_lacks_a_package_is_told_of_once(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "lacking").mkdir()
+    # What the driver has and the workers have not: Ray starts those with an interpreter's own path before all others.
+    (tmp_path / "lacking/sitecustomize.py").write_text(
+        "import os, sys\nif any('default_worker' in it for it in sys.orig_argv):\n    sys.modules['httpx'] = None\n"
+    )
+    done = ray_here(photos, "--to", tmp_path / "out", "--slice", "100", PYTHONPATH=str(tmp_path / "lacking"))
+
+    assert done.returncode == 5
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert "httpx" in errors[0]
+    assert "pip install 'trio-mirror[cluster]'" in errors[0]
+
+
+@with_ray
+async def test_ctrl_c_drains_the_workers(photos: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "stored"
+    async with serve_gallery(photos, stored) as url:
+        with trio.fail_after(100):
+            ended = await processes.interrupted(
+                url, "--json", "--cluster", "local", "--slice", "300", "--rate", "20/s", stored=stored
+            )
+
+    assert ended.code == 130
+    report = json.loads(ended.out)
+    assert 0 < report["mirrored"] == len(list(stored.iterdir())) < 396
+    assert report["listed"] == report["mirrored"] + report["failed"]
+
+
+@with_ray
+async def test_a_second_ctrl_c_stops_at_once_and_leaves_no_process(photos: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "stored"
+    async with serve_gallery(photos, stored) as url:
+        process = await trio.lowlevel.open_process(
+            command(url, "--cluster", "local", "--rate", "5/s"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=CLEAN | {"MARKED_BY": str(tmp_path)},
+            start_new_session=True,
+        )
+        with trio.fail_after(100):
+            while not any(stored.iterdir()):  # noqa: ASYNC110 (another process makes them)
+                await trio.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+            while processes_marked(str(tmp_path)):  # noqa: ASYNC110 (the system ends them)
+                await trio.sleep(0.1)
+
+
+def processes_marked(mark: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"MARKED_BY={mark}".encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+@with_ray
+async def test_ray_outlives_the_idle_threads_of_trio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Linux kills what Ray starts as the thread ends that started it. Idle threads end at once here, not after 10 s.
+    monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 0.001)
+    photos = draw_photos(tmp_path, 400)
+    with trio.fail_after(60):
+        report = await mirror(photos, tmp_path / "out", cluster="local", slice=20)
+
+    assert (report.mirrored, report.failed) == (396, 4)
+
+
+@with_ray
+async def test_of_two_runs_at_once_the_second_is_refused_and_the_first_goes_on(photos: Path, tmp_path: Path) -> None:
+    ended = list[str]()
+
+    async def run(number: int) -> None:
+        try:
+            report = await mirror(photos, tmp_path / str(number), cluster="local")
+            ended.append(f"mirrored {report.mirrored}")
+        except SettingsError as error:
+            ended.append(str(error))
+
+    with trio.fail_after(100):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, 1)
+            nursery.start_soon(run, 2)
+
+    assert ended == ["--cluster: this process uses Ray already; run trio-mirror in another", "mirrored 396"]
+
+
+@with_ray
+async def test_ray_that_comes_up_too_late_is_ended(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    from trio_mirror.distributed.ray_engine import _changing
+
+    start, started = ray.init, threading.Event()
+
+    def start_late(*arguments: Any, **options: Any) -> None:
+        time.sleep(1)
+        start(*arguments, **options)
+        started.set()
+
+    monkeypatch.setattr(ray, "init", start_late)
+    monkeypatch.setattr("trio_mirror.distributed.ray_engine._REACHING", 0.5)
+    with pytest.raises(ClusterError, match="local cannot be reached"):
+        await mirror(photos, tmp_path / "out", cluster="local")
+
+    assert not started.is_set()
+    # While it comes up and goes again, another one would be ended with it.
+    with pytest.raises(SettingsError, match="uses Ray already"):
+        await mirror(photos, tmp_path / "out", cluster="local")
+
+    def wait_until_it_has_gone() -> None:
+        assert started.wait(60)
+        with _changing:
+            assert not ray.is_initialized()
+
+    await trio.to_thread.run_sync(wait_until_it_has_gone)
+
+
+@with_ray
+async def test_a_run_that_is_cancelled_while_ray_comes_up_leaves_none(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    start, starting, started = ray.init, trio.Event(), threading.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def start_late(*arguments: Any, **options: Any) -> None:
+        token.run_sync_soon(starting.set)
+        time.sleep(0.5)
+        start(*arguments, **options)
+        started.set()
+
+    monkeypatch.setattr(ray, "init", start_late)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(mirror, photos, tmp_path / "out", cluster="local"))
+        await starting.wait()
+        nursery.cancel_scope.cancel()
+
+    assert started.is_set()
+    assert not ray.is_initialized()
+
+
+@with_ray
+async def test_a_slice_that_starts_while_the_tasks_are_looked_at_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from trio_mirror.distributed.ray_engine import RayEngine
+
+    class Growing(dict[Any, int]):
+        def __iter__(self) -> Iterator[Any]:
+            known = list(super().__iter__())
+            self[object()] = len(self)
+            return iter(known)
+
+    def wait(tasks: list[Any], *, num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        assert num_returns <= len(tasks)  # or Ray raises an error
+        return [], tasks
+
+    monkeypatch.setattr(ray, "wait", wait)
+    engine = RayEngine()
+    engine._tasks = Growing({object(): 0})
+
+    assert not engine._look()
+
+
+@with_ray
+async def test_credentials_are_no_arguments_of_a_task(photos: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    from trio_mirror.distributed import ray_engine
+
+    sent = list[Any]()
+    start = ray_engine.RayEngine._start
+
+    def noted(self: Any, attempt: int, todo: list[Any]) -> None:
+        sent.append((self._desk, attempt, todo))
+        start(self, attempt, todo)
+
+    monkeypatch.setattr(ray_engine.RayEngine, "_start", noted)
+    report = await mirror(photos, tmp_path / "out", cluster="local", limit=20, auth=("me", "very-secret"))
+
+    assert report.mirrored == 19
+    assert sent
+    assert "very-secret" not in str(sent)
+
+
+@with_ray
+async def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:1 cannot be reached"):
+        await mirror(tmp_path, tmp_path, cluster="ray://127.0.0.1:1")
+    done = await trio.to_thread.run_sync(cli, tmp_path, "--to", tmp_path, "--cluster", "127.0.0.1:1")
+    assert (done.returncode, "127.0.0.1:1" in done.stderr) == (5, True)
+
+
+def test_without_ray_the_way_to_get_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "lacking").mkdir()
+    (tmp_path / "lacking/sitecustomize.py").write_text("import sys\nsys.modules['ray'] = None\n")
+    done = ray_here(tmp_path, "--to", tmp_path, PYTHONPATH=str(tmp_path / "lacking"))
+
+    assert done.returncode == 2
+    assert "pip install 'trio-mirror[cluster]'" in done.stderr
+
+
+async def test_an_object_cannot_go_to_a_cluster() -> None:
+    with pytest.raises(SettingsError, match="--cluster"):
+        await mirror(MemoryGallery(["a.png"]), cluster="local")
+
+
+@pytest.mark.parametrize("cluster", ["nowhere", "http://host:1", "ray://host", "ray://user:secret@host:1", ""])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, cluster: str) -> None:
+    done = cli(tmp_path, "--cluster", cluster)
+
+    assert done.returncode == 2
+    assert "--cluster" in done.stderr
+
+
+def test_a_sheet_does_not_go_with_a_cluster(tmp_path: Path) -> None:
+    done = cli(tmp_path, "--to", tmp_path, "--cluster", "local", "--sheet", tmp_path / "sheet.html")
+
+    assert done.returncode == 2
+    assert "--sheet" in done.stderr
+    assert "--cluster" in done.stderr

@@ -1,0 +1,366 @@
+"""Index pages as the list of a gallery: pages in the forms of known servers, hostile pages, and a real nginx."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.bench.nginx import free_port, wait_for
+from tests.helpers.pictures import is_mirrored, png
+from trio_mirror import ListError, Outcome, mirror, open_mirror
+from trio_mirror.galleries.http.index import index_parser
+from trio_mirror.galleries.links import name_below
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from trio.testing import MockClock
+
+    from tests.conftest import Handler
+
+    Install = Callable[[Handler], list[httpx.Request]]
+
+BASE = "http://gallery.example/images/"
+
+NGINX = """<html>
+<head><title>Index of /images/</title></head>
+<body>
+<h1>Index of /images/</h1><hr><pre><a href="../">../</a>
+<a href="sub/">sub/</a>                                   25-Nov-2026 12:00                   -
+<a href="a%20b.png">a b.png</a>                           25-Nov-2026 12:00                 137
+<a href="b%C3%A4ume%231.png">b..&gt;</a>                  25-Nov-2026 12:00                 137
+<a href="100%25.png">100%.png</a>                         25-Nov-2026 12:00                 137
+</pre><hr></body>
+</html>
+"""
+APACHE_TABLE = """<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">
+<html>
+ <head><title>Index of /images</title></head>
+ <body>
+<h1>Index of /images</h1>
+  <table>
+   <tr><th valign="top"><img src="/icons/blank.gif" alt="[ICO]"></th><th><a href="?C=N;O=D">Name</a></th>
+       <th><a href="?C=M;O=A">Last modified</a></th><th><a href="?C=S;O=A">Size</a></th></tr>
+<tr><td valign="top"><img src="/icons/back.gif" alt="[PARENTDIR]"></td><td><a href="/">Parent Directory</a></td></tr>
+<tr><td valign="top"><a href="sub/"><img src="/icons/folder.gif" alt="[DIR]"></a></td>
+    <td><a href="sub/">sub/</a></td></tr>
+<tr><td valign="top"><a href="a%20b.png"><img src="/icons/image2.gif" alt="[IMG]"></a></td>
+    <td><a href="a%20b.png">a b.png</a></td><td align="right">2026-11-25 12:00  </td></tr>
+<tr><td valign="top"><a href="c&amp;d.png"><img src="/icons/image2.gif" alt="[IMG]"></a></td>
+    <td><a href="c&amp;d.png">c&amp;d.png</a></td><td align="right">2026-11-25 12:00  </td></tr>
+</table>
+<address>Apache/2.4.62 (Debian) Server at gallery.example Port 80</address>
+</body></html>
+"""
+APACHE_PRE = """<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">
+<html><head><title>Index of /images</title></head><body><h1>Index of /images</h1>
+<pre><img src="/icons/blank.gif" alt="Icon "> <a href="?C=N;O=D">Name</a>  <a href="?C=M;O=A">Last modified</a><hr>
+<img src="/icons/back.gif" alt="[PARENTDIR]"> <a href="/">Parent Directory</a>                    -
+<img src="/icons/folder.gif" alt="[DIR]"> <a href="sub/">sub/</a>                    2026-11-25 12:00    -
+<img src="/icons/image2.gif" alt="[IMG]"> <a href="a%20b.png">a b.png</a>     2026-11-25 12:00  137
+<img src="/icons/image2.gif" alt="[IMG]"> <a href="/images/c.png">c.png</a>   2026-11-25 12:00  137
+<hr></pre></body></html>
+"""
+APACHE_PLAIN = """<html><head><title>Index of /images</title></head><body><h1>Index of /images</h1>
+<ul><li><a href="/"> Parent Directory</a></li><li><a href="a.png"> a.png</a></li></ul></body></html>
+"""
+EMPTY = "<html><head><title>Index of /images/</title></head><body><pre><a href='../'>../</a></pre></body></html>"
+
+
+def serving_index(
+    body: str | bytes | AsyncIterator[bytes], content_type: str | None = "text/html", *, base: str = BASE
+) -> Handler:
+    """A server whose base is an index, and which has a picture everywhere else."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" or str(request.url) != base:
+            return httpx.Response(200, content=png())
+        content = body.encode() if isinstance(body, str) else body
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        return httpx.Response(200, content=content, headers=headers)
+
+    return handle
+
+
+async def names_of(install: Install, body: Any, content_type: str | None = "text/html") -> list[str]:
+    install(serving_index(body, content_type))
+    async with open_mirror(BASE, retries=0, concurrency=1) as results:
+        return [result.name async for result in results]
+
+
+async def refused_of(install: Install, body: Any, content_type: str = "text/html") -> dict[str, str | None]:
+    install(serving_index(body, content_type))
+    async with open_mirror(BASE, retries=0) as results:
+        return {result.name: result.error async for result in results if result.outcome is Outcome.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        (NGINX, ["a b.png", "bäume#1.png", "100%.png"]),
+        (APACHE_TABLE, ["a b.png", "c&d.png"]),
+        (APACHE_PRE, ["a b.png", "c.png"]),
+        (APACHE_PLAIN, ["a.png"]),
+        (EMPTY, []),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["text/html", "Text/HTML;charset=ISO-8859-1", "application/xhtml+xml"])
+async def test_an_index_page_gives_the_files_that_are_directly_below(
+    answer_with: Install, page: str, names: list[str], content_type: str
+) -> None:
+    assert await names_of(answer_with, page, content_type) == names
+
+
+async def test_the_pictures_of_an_index_are_fetched_where_its_links_lead(answer_with: Install) -> None:
+    requests = answer_with(serving_index(NGINX))
+
+    report = await mirror(BASE, concurrency=1)
+
+    assert report.mirrored == 3
+    fetched = [request.url.raw_path for request in requests if request.method == "GET"][1:]
+    assert fetched == [b"/images/a%20b.png", b"/images/b%C3%A4ume%231.png", b"/images/100%25.png"]
+
+
+async def test_nginx_s_json_gives_its_files_as_they_are_written(answer_with: Install) -> None:
+    entries = [
+        {"name": "sub", "type": "directory", "mtime": "Wed, 25 Nov 2026 12:00:00 GMT"},
+        {"name": "a%20 b.png", "type": "file", "mtime": "Wed, 25 Nov 2026 12:00:00 GMT", "size": 137},
+        {"name": "bäume.png", "type": "file", "size": 137},
+        {"name": "bäume.png", "type": "file", "size": 137},
+        {"name": "link", "type": "other"},
+    ]
+
+    assert await names_of(answer_with, json.dumps(entries), "application/json") == ["a%20 b.png", "bäume.png"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "null", "1", '"a.png"', "{}", '{"files": []}', '["a.png"]', "[[]]", '[{"name": "a.png"}]'),
+        *('[{"type": "file"}]', '[{"name": 1, "type": "file"}]', '[{"name": [], "type": "file"}]', "[" * 100_000),
+    ],
+)
+async def test_json_of_another_shape_is_an_error_that_shows_the_right_one(answer_with: Install, text: str) -> None:
+    with pytest.raises(ListError, match=r'in the form of nginx: \[\{"name"'):
+        await names_of(answer_with, text, "application/json")
+
+
+async def test_names_of_an_index_go_through_the_name_rules(answer_with: Install) -> None:
+    page = (
+        '<a href="%2e%2e">x</a><a href="..%2f..%2fetc%2fpasswd">x</a><a href="a%2fb.png">x</a><a href="%FF.png">x</a>'
+    )
+    refused = await refused_of(answer_with, page + '<a href="%1b[2J.png">x</a><a href="a%5cb.png">x</a>')
+
+    assert set(refused) == {"..", "..%2f..%2fetc%2fpasswd", "a%2fb.png", "\udcff.png", "\x1b[2J.png", "a\\b.png"}
+    assert "hides a slash" in str(refused["a%2fb.png"])
+
+    entries = [{"name": name, "type": "file"} for name in ("../x.png", "/etc/passwd", "http://evil.example/x", "")]
+    refused = await refused_of(answer_with, json.dumps(entries), "application/json")
+
+    assert set(refused) == {"../x.png", "/etc/passwd", "http://evil.example/x", ""}
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        *(
+            "javascript:alert(1)",
+            "data:image/png;base64,AA",
+            "mailto:a@b.example",
+            "file:///etc/passwd",
+            "//evil/x.png",
+        ),
+        *("http://evil.example/images/x.png", "https://gallery.example/images/x.png", "http://[", "http://a:b/x"),
+        *("http://gallery.example:8080/images/x.png", "/x.png", "../x.png", "../images2/x.png", "..", ".", "", "#top"),
+        *("http://xn--0/x.png", "http://xn--a.example/x.png"),
+        *("?C=N;O=D", "x.png?size=1", "x.png#top", "sub/x.png", "sub/", "/images%2fx.png", "\\\\evil\\x.png"),
+    ],
+)
+async def test_links_to_other_places_are_never_followed(answer_with: Install, href: str) -> None:
+    requests = answer_with(
+        serving_index(f'<a href="{href}">x</a><a name="y">y</a><a href>z</a><a href="ok.png">ok</a>')
+    )
+
+    report = await mirror(BASE, retries=0)
+
+    assert report.mirrored == 1
+    assert {str(request.url) for request in requests} == {BASE, BASE + "ok.png"}
+
+
+async def test_links_within_a_drawing_are_none_of_the_page(answer_with: Install) -> None:
+    page = '<svg><a xlink:href="x.png">x</a></svg><a href="ok.png">ok</a>'
+
+    assert await names_of(answer_with, page) == ["ok.png"]
+
+
+async def test_a_page_that_takes_too_long_to_read_is_an_error(
+    answer_with: Install, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    the_test_is_over = threading.Event()
+    monkeypatch.setattr(
+        "trio_mirror.galleries.http.gallery.index_parser", lambda _: lambda *_: the_test_is_over.wait(60)
+    )
+    answer_with(serving_index("<div>" * 1_000))
+
+    # The clock takes the thread that parses for idleness, and leaps.
+    with pytest.raises(ListError, match=rf"{BASE} is an index page that took longer than 30 s \(--timeout\)"):
+        await mirror(BASE, retries=0)
+    assert trio.current_time() == pytest.approx(30)
+    the_test_is_over.set()
+
+
+async def test_a_page_that_is_no_index_is_an_error_and_not_an_empty_list(answer_with: Install) -> None:
+    login = "<html><head><title>Log in</title></head><body><a href='/'>Home</a><form></form></body></html>"
+    with pytest.raises(ListError, match=f"{BASE} is an HTML page without a link"):
+        await names_of(answer_with, login)
+
+
+async def test_bytes_that_are_no_html_are_no_index(answer_with: Install) -> None:
+    with pytest.raises(ListError, match="no index"):
+        await names_of(answer_with, b"\xff\xfe\x00<" * 100)
+
+
+async def test_a_page_that_is_not_utf_8_keeps_its_links(answer_with: Install) -> None:
+    page = b"<title>Index of \xe9</title><a href='\xff.png'>x</a><a href='%C3%A9.png'>\xe9.png</a>"
+
+    assert await names_of(answer_with, page) == ["\ufffd.png", "é.png"]
+
+
+async def test_an_index_without_content_type_is_read_as_lines(answer_with: Install) -> None:
+    assert await names_of(answer_with, b"a.png\nb.png\n", None) == ["a.png", "b.png"]
+
+
+async def test_an_index_without_end_is_cut_off_at_a_limit(answer_with: Install) -> None:
+    sent = 0
+
+    async def page() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 2**20
+            yield b"<a href=a.png>a</a>\n".ljust(2**20)
+
+    with pytest.raises(ListError, match=rf"{BASE} is an index page over the limit of 64.0 MiB \(--max-bytes\)"):
+        await names_of(answer_with, page())
+    assert sent == 65 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("base", "link", "name"),
+    [
+        ("http://host/~me/", "/%7Eme/a.png", "a.png"),
+        ("http://host/my%20pictures/", "http://host/my pictures/a.png", "a.png"),
+        ("http://host/images/", "HTTP://HOST:80/images/./sub/../a.png", "a.png"),
+        ("http://host/images/", "http://user:secret@host/images/sub/a.png", "sub/a.png"),
+        ("http://host/images/", "http://host/images%2Fa.png", None),
+        ("http://host/images/", "http://host/images/../images.png", None),
+        ("http://host/", "a.png", "a.png"),
+        ("s3://bucket/images/", "s3://bucket/images/a%20b.png", "a b.png"),
+        ("s3://bucket/images/", "s3://other/images/a.png", None),
+    ],
+)
+def test_a_link_has_a_name_where_it_leads_below_the_base(base: str, link: str, name: str | None) -> None:
+    assert name_below(httpx.URL(base), link) == name
+
+
+@given(link=st.text())
+def test_any_text_is_a_link_to_somewhere_or_to_nowhere(link: str) -> None:
+    name = name_below(httpx.URL(BASE), link)
+    assert name is None or name
+
+
+@given(
+    segments=st.lists(st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1), min_size=1)
+)
+def test_a_percent_encoded_name_comes_back(segments: list[str]) -> None:
+    name = "/".join(segments)
+    link = "/".join(quote(it, safe="") for it in segments)
+    if not {".", ".."} & set(segments):
+        # The last two are resolved, the others taken as they are.
+        for prefix in ("", BASE, "./", BASE.upper().replace("IMAGES", "images")):
+            assert name_below(httpx.URL(BASE), prefix + link) == name
+
+
+@given(page=st.binary())
+@pytest.mark.parametrize("media_type", ["text/html", "application/json"])
+def test_any_bytes_are_an_index_or_an_error_in_words(media_type: str, page: bytes) -> None:
+    parse = index_parser(media_type)
+    assert parse is not None
+    try:
+        names = parse(page, httpx.URL(BASE))
+    except ListError:
+        return
+    assert len(names) == len(set(names))
+
+
+_NGINX_CONFIGURATION = """
+{user}
+pid nginx.pid;
+daemon off;
+events {{ }}
+http {{
+    types {{ image/png png; }}
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path u; scgi_temp_path s;
+    server {{
+        listen 127.0.0.1:{port};
+        autoindex on;
+        autoindex_format {form};
+        location / {{ root {root}; }}
+    }}
+}}
+"""
+
+
+@pytest.fixture(params=["html", "json"])
+def nginx(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An nginx that serves ``tmp_path/root`` with an index; its URL."""
+    program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if program is None:
+        pytest.skip("nginx is not installed; on Debian: apt-get install nginx-light")
+    port, work, user = free_port(), tmp_path / "nginx", "user root;" if os.geteuid() == 0 else ""
+    (tmp_path / "root").mkdir()
+    work.mkdir()
+    told = _NGINX_CONFIGURATION.format(user=user, port=port, root=tmp_path / "root", form=request.param)
+    (work / "nginx.conf").write_text(told)
+    log = work / "error.log"
+    process = subprocess.Popen(
+        [program, "-p", str(work), "-c", "nginx.conf", "-e", str(log)], stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(port, process, log)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def test_a_folder_that_nginx_lists_is_mirrored(nginx: str, tmp_path: Path) -> None:
+    folder = tmp_path / "root" / "my images"
+    (folder / "sub").mkdir(parents=True)
+    names = {"a b.png", "100%.png", "bäume#1&2.png", "q?.png", "a:b.png", "<i>'\"+;=.png", "x" * 120 + ".png"}
+    for name in names:
+        (folder / name).write_bytes(png())
+
+    report = await mirror(f"{nginx}my%20images/", tmp_path / "out", retries=0)
+
+    assert (report.listed, report.mirrored) == (len(names), len(names))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    assert all(is_mirrored(png(), path.read_bytes()) for path in (tmp_path / "out").iterdir())
+
+
+async def test_an_empty_folder_that_nginx_lists_is_nothing_to_do(nginx: str, tmp_path: Path) -> None:
+    report = await mirror(nginx, tmp_path / "out", retries=0)
+
+    assert report.listed == 0

@@ -1,0 +1,77 @@
+"""What may be written as a source or a target, and the words for what may not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.helpers.pictures import png
+from trio_mirror import SettingsError, mirror
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a [1].png").write_bytes(png())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names_in(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("place", "meant"),
+    [
+        ("localhost:8000", "http://localhost:8000"),
+        ("127.0.0.1:8000/images/", "http://127.0.0.1:8000/images/"),
+        ("localhost/images", "http://localhost/images"),
+        ("http:/host/images/", "http://host/images/"),
+        ("HTTPS:host", "https://host"),
+    ],
+)
+async def test_a_url_that_lacks_a_part_is_no_folder(folder: Path, place: str, meant: str) -> None:
+    said = f"{place} is neither a URL nor a folder that is there; write {meant} or ./{place}"
+    for places in ([place], ["photos", place]):
+        with pytest.raises(SettingsError) as refused:
+            await mirror(*places)
+        assert str(refused.value) == said
+    assert names_in(folder) == ["photos"]
+
+
+async def test_a_folder_may_have_a_name_like_a_host(folder: Path) -> None:
+    (folder / "host:80").mkdir()
+
+    assert (await mirror("photos", "host:80")).mirrored == 1
+    assert (await mirror("photos", "./other:80")).mirrored == 1
+
+
+async def test_an_empty_text_is_not_the_working_directory(folder: Path) -> None:
+    for places in ([""], ["photos", ""]):
+        with pytest.raises(SettingsError, match="an empty text is no gallery"):
+            await mirror(*places)
+    assert names_in(folder) == ["photos"]
+
+
+async def test_a_picture_is_no_list_of_names() -> None:
+    with pytest.raises(SettingsError) as refused:
+        await mirror("photos/a [1].png", "out")
+
+    assert str(refused.value).endswith("write its folder, as in trio-mirror photos --include 'a [[]1].png'")
+
+
+async def test_a_port_that_there_is_not_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"http://.hidden.@host:80000/ names the port 80000; the last is 65535"):
+        await mirror("http://me:pw@host:80000/", "out")
+
+
+async def test_of_a_url_with_a_query_the_part_that_is_a_gallery_is_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        await mirror("http://me:pw@host/a b/?key=secret", "out")
+
+    assert str(refused.value) == "the URL of a gallery has no query and no fragment; write http://host/a%20b/ alone"

@@ -1,0 +1,174 @@
+"""A cluster that works on slices by Trio's clock alone, and the slices that it works on."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
+from trio_mirror.model import Outcome, Result, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from trio_mirror.distributed.slices import NamedSlice
+
+
+class CountedSlice:
+    """A slice of so many names, which have no names: results are counts."""
+
+    def __init__(self, names: int) -> None:
+        self.names = self.left = names
+        self.failed = 0
+        self.reason: str | None = None
+
+    async def tell(self, results: int) -> None:
+        self.left -= results
+
+    async def give_up(self, reason: str) -> None:
+        self.failed, self.left, self.reason = self.left, 0, reason
+
+
+class SimulatedCluster:
+    """Workers that need a time for each name, and lose slices.
+
+    Args:
+        workers: how many there are at first.
+        pace: names that a worker does a second, were it not for the rate; called for each attempt.
+        requests: requests made for each name, for the rate in the orders to bound.
+        fails_after: seconds after which an attempt is lost; called for each attempt, `math.inf` for never.
+        tells: seconds between two times that a worker tells its results.
+        notices: seconds after which a loss is noticed.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        pace: Callable[[CountedSlice], float],
+        *,
+        requests: int = 1,
+        fails_after: Callable[[CountedSlice], float] = lambda _: math.inf,
+        tells: float = math.inf,
+        notices: float = 0.0,
+    ) -> None:
+        self.workers = workers
+        self.starts = 0
+        self.calls = 0
+        self.lost_seconds = 0.0
+        self.orders = Orders(None)
+        self._at_work: dict[int, trio.CancelScope] = {}
+        self.idle_seconds = 0.0
+        self._pace, self._requests, self._fails_after = pace, requests, fails_after
+        self._tells, self._notices = tells, notices
+        self._counted_at = trio.current_time()
+        self._waiting: deque[tuple[int, CountedSlice]] = deque()
+        self._happened: list[Told | Ended | Lost] = []
+        self._news = trio.Event()
+        self._nursery: trio.Nursery
+
+    async def run_in(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Has its workers work until it is cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def start(self, attempt: int, work: CountedSlice) -> None:
+        self.starts += 1
+        self.calls += 1
+        self._waiting.append((attempt, work))
+        self._hand_out()
+
+    async def news(self, orders: Orders) -> Sequence[Told | Ended | Lost]:
+        self.calls += 1
+        self.orders = orders
+        with trio.move_on_after(1.0):
+            await self._news.wait()
+        # Workers speak once in a while, so that the driver hears many of them at once.
+        await trio.sleep(0.1)
+        self._news = trio.Event()
+        happened, self._happened = self._happened, []
+        self.calls += len(happened)
+        return happened
+
+    def employ(self, workers: int) -> None:
+        """Has so many workers from now on; if that is fewer, slices are lost with the others."""
+        self.workers = workers
+        for scope in list(self._at_work.values())[workers:]:
+            scope.cancel()
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting and len(self._at_work) < self.workers:
+            self._count_idle()
+            attempt, work = self._waiting.popleft()
+            self._at_work[attempt] = trio.CancelScope()
+            self._nursery.start_soon(self._work, attempt, work)
+
+    async def _work(self, attempt: int, work: CountedSlice) -> None:
+        pace, todo = self._pace(work), work.left
+        done, told, told_at = 0.0, 0, 0.0
+        began = trio.current_time()
+        with self._at_work[attempt] as scope:
+            scope.deadline = began + self._fails_after(work)
+            while told < todo and not self.orders.draining:
+                rate = math.inf if self.orders.rate is None else self.orders.rate / self._requests
+                speed = min(pace, rate)
+                step = min((todo - done) / speed, self._tells)
+                await trio.sleep(step)
+                done += step * speed
+                news, told = round(done) - told, round(done)
+                told_at = trio.current_time()
+                self._say(Told(attempt, news))
+        if scope.cancelled_caught:
+            await trio.sleep(self._notices)
+            self.lost_seconds += trio.current_time() - max(began, told_at)
+            self._say(Lost(attempt, "the node went away"))
+        else:
+            self._say(Ended(attempt))
+        self._count_idle()
+        del self._at_work[attempt]
+        self._hand_out()
+
+    def _count_idle(self) -> None:
+        """Counts the time since the last change of the workers that had nothing to do."""
+        now = trio.current_time()
+        self.idle_seconds += (now - self._counted_at) * max(0, self.workers - len(self._at_work))
+        self._counted_at = now
+
+    def _say(self, event: Told | Ended | Lost) -> None:
+        self._happened.append(event)
+        self._news.set()
+
+
+class AtOnce:
+    """An engine that makes up the results: what is left is the driver's own time."""
+
+    workers = 4
+    pause = 0.0
+    """Seconds that it lets pass before it tells."""
+
+    def __init__(self) -> None:
+        self._happened: list[Told | Ended] = []
+
+    async def start(self, attempt: int, work: NamedSlice) -> None:
+        seconds = dict.fromkeys((Stage.FETCH, Stage.FLIP, Stage.UPLOAD), 0.1)
+        results = [
+            Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, attempts=2, seconds=seconds)
+            for name in work.todo
+        ]
+        self._happened += [Told(attempt, results), Ended(attempt)]
+
+    async def news(self, orders: Orders) -> list[Told | Ended]:
+        await trio.sleep(self.pause)
+        happened, self._happened = self._happened, []
+        return happened
+
+
+@asynccontextmanager
+async def open_at_once(*_: object) -> AsyncIterator[AtOnce]:
+    """Stands in for `trio_mirror.distributed.ray_engine.open_ray`."""
+    yield AtOnce()

@@ -1,0 +1,426 @@
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+
+from tests.helpers.memory_gallery import MemoryGallery
+from tests.helpers.pictures import is_mirrored, png
+from tests.helpers.turns import Turns
+from trio_mirror import FlipError, ListError, Outcome, Picture, SettingsError, Stage, mirror, open_mirror, run
+from trio_mirror.model import Flipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+async def test_every_picture_is_stored_mirrored_under_its_name() -> None:
+    gallery = MemoryGallery(["a.png", "sub/b.png", "c d.png"])
+
+    report = await mirror(gallery)
+
+    assert (report.listed, report.mirrored, report.failed) == (3, 3, 0)
+    assert report.lossless == 3
+    assert sorted(gallery.stored) == ["a.png", "c d.png", "sub/b.png"]
+    assert all(is_mirrored(gallery.data, picture.data) for picture in gallery.stored.values())
+    assert report.bytes_in == 3 * len(gallery.data)
+    assert report.bytes_out == sum(len(picture.data) for picture in gallery.stored.values())
+
+
+async def test_a_target_of_its_own_gets_the_pictures_and_the_source_none() -> None:
+    source, target = MemoryGallery(["a.png"]), MemoryGallery()
+
+    await mirror(source, target)
+
+    assert not source.stored
+    assert list(target.stored) == ["a.png"]
+
+
+async def test_names_that_are_passed_over_leave_others_their_turn() -> None:
+    turns = Turns()
+    names_by_turn: Counter[int] = Counter()
+
+    def names() -> Iterator[str]:
+        for number in range(20_000):
+            names_by_turn[turns.taken] += 1
+            yield f"{number}.png"
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(turns.take)
+        await mirror(MemoryGallery(names()), exclude=("*.png",))
+        nursery.cancel_scope.cancel()
+
+    assert max(names_by_turn.values()) <= 1_000
+
+
+async def test_an_empty_list_is_a_run_with_nothing_in_it() -> None:
+    report = await mirror(MemoryGallery())
+
+    assert (report.listed, report.finished) == (0, 0)
+
+
+async def test_failures_stay_with_their_picture() -> None:
+    gallery = MemoryGallery(["a.png", "missing.png", "../../etc/passwd", "b.png"])
+
+    async with open_mirror(gallery) as results:
+        ended = {result.name: result async for result in results}
+
+    assert ended["a.png"].outcome is ended["b.png"].outcome is Outcome.MIRRORED
+    assert (ended["missing.png"].outcome, ended["missing.png"].stage) == (Outcome.FAILED, Stage.FETCH)
+    assert ended["missing.png"].error == "it is missing"
+    assert (ended["../../etc/passwd"].outcome, ended["../../etc/passwd"].stage) == (Outcome.FAILED, Stage.LIST)
+    assert "../../etc/passwd" not in gallery.fetched
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><title>not found</title>", "HTML"),
+        (png()[:60], "PNG"),
+        (b"just some words", "not a picture"),
+    ],
+)
+async def test_what_is_no_picture_fails_at_the_flip_in_words(data: bytes, reason: str) -> None:
+    report = await mirror(MemoryGallery(["a.png"], data=data))
+
+    [failure] = report.failures
+    assert failure.stage is Stage.FLIP
+    assert reason in str(failure.error)
+
+
+async def test_no_more_pictures_are_alive_than_the_concurrency(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    gallery = MemoryGallery(f"{number}.png" for number in range(100))
+    gallery.store_seconds = 10_000
+
+    async with open_mirror(gallery, concurrency=16, picture_timeout=20_000) as results, trio.open_nursery() as nursery:
+        nursery.start_soon(anext, results)
+        await trio.sleep(9_000)
+        assert len(gallery.fetched) == 16
+        assert results.in_flight == 16
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_wait_for_a_place_is_no_part_of_a_pictures_time(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    gallery = MemoryGallery(f"{number}.png" for number in range(3))
+    gallery.store_seconds = 400
+
+    report = await mirror(gallery, concurrency=1, picture_timeout=600)
+
+    assert report.mirrored == 3
+
+
+async def test_a_picture_is_replaced_as_soon_as_its_result_is_out(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    gallery = MemoryGallery(f"{number}.png" for number in range(8))
+    gallery.fetch_seconds = gallery.store_seconds = 1.0
+
+    report = await mirror(gallery, concurrency=4)
+
+    assert report.seconds == pytest.approx(4.0)
+
+
+async def test_the_list_is_taken_no_faster_than_pictures_end(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    taken = 0
+
+    def endless() -> object:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield f"{taken}.png"
+
+    gallery = MemoryGallery(endless())  # type: ignore[arg-type]
+    gallery.store_seconds = 1.0
+    async with open_mirror(gallery, concurrency=3) as results:
+        for _ in range(10):
+            await anext(results)
+    # The results out, those in flight, and one name that waits for its token.
+    assert taken <= 10 + 3 + 1
+
+
+async def test_the_same_number_of_names_as_the_limit_is_taken() -> None:
+    gallery = MemoryGallery(["a.png", "b.txt", "c.png", "d.png"])
+
+    report = await mirror(gallery, include=["*.png"], exclude=["a*"], limit=1)
+
+    assert list(gallery.stored) == ["c.png"]
+    assert report.listed == 1
+
+
+async def test_a_list_that_breaks_off_is_raised_after_the_results_of_what_it_gave() -> None:
+    gallery = MemoryGallery(["a.png", "b.png"])
+    gallery.broken_list = True
+
+    async with open_mirror(gallery) as results:
+        names = {(await anext(results)).name, (await anext(results)).name}
+        with pytest.raises(ListError, match="broke off"):
+            await anext(results)
+
+    assert names == {"a.png", "b.png"}
+
+
+async def test_leaving_early_cancels_what_is_in_flight(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    gallery = MemoryGallery([f"{number}.png" for number in range(50)])
+    gallery.store_seconds = 5.0
+
+    async with open_mirror(gallery, concurrency=10) as results:
+        await anext(results)
+    left_at = trio.current_time()
+
+    assert left_at == pytest.approx(5.0)
+    await trio.sleep(100)
+    assert len(gallery.stored) <= 10
+
+
+@pytest.mark.parametrize("error", [LookupError("my own"), KeyboardInterrupt("my own"), SystemExit("my own")])
+async def test_an_error_of_the_block_comes_out_as_it_is(error: BaseException) -> None:
+    with pytest.raises(type(error), match="my own"):
+        async with open_mirror(MemoryGallery(["a.png"])):
+            raise error
+
+
+async def test_a_name_that_is_no_text_ends_the_run_after_what_came_before() -> None:
+    gallery = MemoryGallery(["a.png", b"b.png"])  # type: ignore[list-item]
+
+    with pytest.raises(ListError, match=r"b'b\.png'"):
+        await mirror(gallery)
+
+    assert list(gallery.stored) == ["a.png"]
+
+
+async def test_draining_ends_what_is_in_flight_and_takes_nothing_new(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    gallery = MemoryGallery([f"{number}.png" for number in range(100)])
+    gallery.store_seconds = 5.0
+
+    async with open_mirror(gallery, concurrency=10) as results:
+        async for _ in results:
+            results.drain()
+
+    assert results.report.listed == results.report.mirrored == len(gallery.stored)
+    assert 10 <= len(gallery.stored) <= 21
+
+
+async def test_a_drain_that_takes_too_long_cancels_and_says_what_is_unknown(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    gallery = MemoryGallery([f"{number}.png" for number in range(100)])
+    gallery.store_seconds = 1_000.0
+
+    async with open_mirror(gallery, concurrency=10, drain=30.0) as results:
+        await trio.sleep(1)
+        results.drain()
+        async for _ in results:
+            pytest.fail("nothing can end in time")
+
+    assert trio.current_time() == pytest.approx(31.0)
+    assert results.report.unknown == results.report.listed == 10
+
+
+async def test_a_flip_that_hangs_fails_its_picture_and_holds_nobody(
+    monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
+) -> None:
+    hanging, release = trio.Semaphore(0), threading.Event()
+
+    def flip(data: bytes, **_: object) -> Flipped:
+        if data == b"hang":
+            trio.from_thread.run_sync(hanging.release)
+            release.wait(60)
+        return Flipped(data, "image/png", lossless=True)
+
+    class Mixed(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture:
+            return Picture(name=name, data=b"hang" if "hang" in name else b"good", media_type="image/png")
+
+    monkeypatch.setattr("trio_mirror.pipeline.stages.flip", flip)
+    names = ["hang1.png", "hang2.png", "hang3.png", *(f"good{number}.png" for number in range(20))]
+    try:
+        async with open_mirror(Mixed(names), flip_threads=2, flip_timeout=60) as results:
+            await hanging.acquire()
+            await hanging.acquire()
+            mock_clock.jump(61)
+            # Beside the third one that hangs all others go on.
+            await hanging.acquire()
+            ended = [await anext(results) for _ in range(22)]
+            mock_clock.jump(61)
+            ended += [result async for result in results]
+    finally:
+        release.set()
+
+    assert (results.report.mirrored, results.report.failed) == (20, 3)
+    assert {result.stage for result in ended if result.error is not None} == {Stage.FLIP}
+    assert "--flip-timeout" in str(ended[-1].error)
+
+
+async def test_a_flip_begins_when_a_thread_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flip(data: bytes, **_: object) -> Flipped:
+        time.sleep(0.1)
+        raise FlipError("it has no pixels")
+
+    monkeypatch.setattr("trio_mirror.pipeline.stages.flip", flip)
+    async with open_mirror(MemoryGallery([f"{number}.png" for number in range(5)]), flip_threads=1) as results:
+        ended = [result async for result in results]
+
+    flips = sorted((result.began[Stage.FLIP], result.seconds[Stage.FLIP]) for result in ended)
+    # One after the other: waiting for the thread is no part of a flip.
+    assert all(began + seconds <= later + 0.05 for (began, seconds), (later, _) in pairwise(flips))
+
+
+async def test_a_fetch_begins_when_the_rate_admits_it(autojump_clock: trio.testing.MockClock) -> None:
+    names = ["missing1.png", "missing2.png", "missing3.png"]
+    async with open_mirror(MemoryGallery(names), rate=0.1) as results:
+        ended = [result async for result in results]
+
+    # The list was the first request. Waiting for its turn is no part of a fetch.
+    assert [round(result.began[Stage.FETCH]) for result in ended] == [10, 20, 30]
+    assert [result.seconds[Stage.FETCH] for result in ended] == [0, 0, 0]
+
+
+async def test_the_event_loop_goes_on_while_pictures_are_flipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    flipping_in = set()
+
+    def flip(data: bytes, **_: object) -> Flipped:
+        flipping_in.add(threading.get_ident())
+        time.sleep(0.01)  # lets the other threads begin
+        return Flipped(data, "image/png", lossless=True)
+
+    monkeypatch.setattr("trio_mirror.pipeline.stages.flip", flip)
+    await mirror(MemoryGallery([f"{number}.png" for number in range(12)]), flip_threads=3)
+
+    assert threading.get_ident() not in flipping_in
+    assert 1 <= len(flipping_in) <= 3
+
+
+async def test_a_flip_error_becomes_a_failed_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flip(data: bytes, **_: object) -> Flipped:
+        raise FlipError("it has no pixels")
+
+    monkeypatch.setattr("trio_mirror.pipeline.stages.flip", flip)
+    report = await mirror(MemoryGallery(["a.png"]))
+
+    assert [failure.error for failure in report.failures] == ["it has no pixels"]
+
+
+async def test_a_gallery_that_bounds_its_own_waits_fails_its_picture(instant_flip: None) -> None:
+    class Impatient(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture:
+            with trio.fail_after(0):
+                await trio.sleep_forever()
+
+    report = await mirror(Impatient(["a.png"]))
+
+    assert [failure.error for failure in report.failures] == ["its gallery gave up on it: it took too long"]
+
+
+async def test_what_is_stored_while_a_run_is_cancelled_is_counted(instant_flip: None) -> None:
+    class Steadfast(MemoryGallery):
+        """Stores to the end, as a thread that writes a file does."""
+
+        storing = 0
+
+        async def store(self, picture: Picture) -> None:
+            with trio.CancelScope(shield=True):
+                self.storing += 1
+                if self.storing == 4:
+                    all_are_at_it.set()
+                await (all_are_at_it if picture.name == "0.png" else left).wait()
+                await super().store(picture)
+
+    all_are_at_it, left = trio.Event(), trio.Event()
+    gallery = Steadfast([f"{number}.png" for number in range(4)])
+    async with open_mirror(gallery, concurrency=4) as results:
+        await anext(results)
+        left.set()
+
+    assert results.report.mirrored == len(gallery.stored) == 4
+
+
+async def test_a_wrong_choice_is_refused_before_anything_happens() -> None:
+    gallery = MemoryGallery(["a.png"])
+
+    with pytest.raises(SettingsError, match="--concurrency"):
+        await mirror(gallery, concurrency=0)
+
+    assert not gallery.fetched
+
+
+async def test_only_the_first_failures_are_kept_whole(instant_flip: None) -> None:
+    report = await mirror(MemoryGallery(f"../{number}" for number in range(1_500)))
+
+    assert report.failed == 1_500
+    assert len(report.failures) == 1_000
+
+
+def test_run_needs_no_event_loop(tmp_path: Path) -> None:
+    originals, mirrored = tmp_path / "originals", tmp_path / "mirrored"
+    originals.mkdir()
+    (originals / "a.png").write_bytes(png())
+
+    report = run(originals, mirrored)
+
+    assert report.mirrored == 1
+    assert is_mirrored(png(), (mirrored / "a.png").read_bytes())
+
+
+def test_ctrl_c_is_a_plain_keyboard_interrupt_to_a_script() -> None:
+    class Impatient(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+            signal.raise_signal(signal.SIGINT)
+            return await super().fetch(name, known_etag)
+
+    # Whoever started the tests in the background may have them ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(Impatient(["a.png"]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_target_inside_its_source_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="inside"):
+        run(tmp_path, tmp_path / "mirrored")
+
+
+class _NoTarget:
+    names, fetch = MemoryGallery.names, MemoryGallery.fetch
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("ftp://host/images/", "unknown scheme"),
+        ("http://", "no host"),
+        ("http://host/images/?page=2", "no query"),
+        ("", "no gallery"),
+        ("a\0b", "no place"),
+        (b"folder", "neither a URL"),
+        (None, "neither a URL"),
+        (_NoTarget(), "no prepare and no store"),
+        (MemoryGallery, "it is a class"),
+    ],
+)
+def test_a_place_that_cannot_be_a_gallery_is_refused(place: Any, reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        run(place)
+    if place is not None:
+        with pytest.raises(SettingsError, match=reason):
+            run(MemoryGallery(), place)

@@ -1,0 +1,1 @@
+"""The command line: options, then settings, then a run, then an exit code."""

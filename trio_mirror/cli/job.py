@@ -1,0 +1,198 @@
+"""One run as the command line does it: signals, the built-in gallery, the log, progress, the summary."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import tempfile
+from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import stamina.instrumentation
+import trio
+from rich.console import Console
+from rich.text import Text
+
+from trio_mirror.api import open_names, open_run
+from trio_mirror.cli.exits import ExitCode, exit_code_of
+from trio_mirror.cli.streams import own_stderr, quiet_libraries, stdout_written
+from trio_mirror.cli.view.views import Views
+from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
+from trio_mirror.names import check_name, printable
+from trio_mirror.settings.options import STDOUT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from trio_mirror.model import Report
+    from trio_mirror.pipeline.run import Run
+    from trio_mirror.settings import Settings
+    from trio_mirror.settings.options import Options
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What the command line was asked to do."""
+
+    options: Options
+    settings: Settings
+    verbosity: int
+    """Below 0 says less, above 0 more."""
+
+
+def run_job(job: Job) -> ExitCode:
+    """Does the job; results go to stdout, everything else to stderr."""
+    with own_stderr() as stderr:
+        console = Console(file=stderr, highlight=False, markup=False, emoji=False)
+        try:
+            _check_files(job)
+            views = Views(job.options, job.verbosity, console)
+        except SettingsError as error:
+            _print_error(error, console)
+            return exit_code_of(None, error)
+        # Its own hooks tell of each retry, to loggers that are not ours; the results tell of them all.
+        stamina.instrumentation.set_on_retry_hooks(())
+        # What was imported stays. To look for cycles in it costs each run a little, and the end of a short one a tenth.
+        gc.freeze()
+        code = ExitCode.INTERRUPTED
+        try:
+            with nullcontext() if job.options.debug else quiet_libraries():
+                code = trio.run(_run_job, job, views, console)
+        except* KeyboardInterrupt:
+            # It came before the first or after the last moment at which signals are watched.
+            pass
+        return code
+
+
+def _check_files(job: Job) -> None:
+    """Refuses one file in two roles, of which one would overwrite the other; devices and pipes may have several."""
+    options, settings = job.options, job.settings
+    named = {
+        "--journal": settings.journal,
+        "--events": options.events,
+        "--log-file": options.log_file,
+        "--sheet": options.sheet,
+        "the list": options.source if settings.base else None,
+    }
+    roles: dict[str, str] = {}
+    for role, path in named.items():
+        # Unlike pathlib, os.path does not raise for a path that is too long.
+        if path in (None, STDOUT) or (os.path.exists(path) and not os.path.isfile(path)):  # noqa: PTH110, PTH113
+            continue
+        with suppress(FileNotFoundError):  # of the working directory
+            if (other := roles.setdefault(os.path.realpath(path), role)) != role:
+                raise SettingsError(f"{other}: {path} cannot be the file of {role}, too; name another")
+
+
+async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
+    stops = _Stops()
+    report: Report | None = None
+    fatal: MirrorError | None = None
+    async with trio.open_nursery() as nursery:
+        await nursery.start(stops.watch)
+        with stops.at_once:
+            async with _source_of(job, console) as source:
+                try:
+                    if job.options.dry_run:
+                        await _print_names(source, job.settings)
+                    else:
+                        async with open_run(source, job.options.to, job.settings, views.sampler) as run:
+                            report, stops.run = run.report, run
+                            await _follow(run, views)
+                # Caught inside the nurseries, so that it comes alone and not in a group.
+                except MirrorError as error:
+                    fatal = error
+        unwritten = await views.end(report)
+        nursery.cancel_scope.cancel()
+    for fault in filter(None, (fatal, unwritten)):
+        _print_error(fault, console)
+    if report is not None and (report.listed or fatal is None):
+        try:
+            with stdout_written():
+                views.print_report(report, job.settings)
+        except OutputError as error:
+            _print_error(error, console)
+            unwritten = unwritten or error
+    return exit_code_of(report, unwritten or fatal, stops.signal)
+
+
+async def _follow(run: Run, views: Views) -> None:
+    """Shows a run to its end."""
+    error = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(views.watch, run)
+        try:
+            async for result in run:
+                await views.add(result)
+        except MirrorError as ended_with:
+            error = ended_with
+        nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error
+
+
+class _Stops:
+    """The two ways to stop: the first signal drains the run, the second cancels at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.at_once = trio.CancelScope()
+        self.run: Run | None = None
+
+    async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Waits for signals, until it is cancelled."""
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                if self.signal is None and self.run is not None:
+                    _log.warning("stopping: %d in flight; once more stops at once", self.run.in_flight)
+                    self.run.drain("signal")
+                else:
+                    self.at_once.cancel()
+                self.signal = self.signal or number
+
+
+async def _print_names(source: str, settings: Settings) -> None:
+    async with open_names(source, settings) as names:
+        with stdout_written(reader_may_leave=True):
+            async for name in names:
+                _print_name(name)
+
+
+def _print_name(name: str) -> None:
+    try:
+        check_name(name)
+    except NameRefusedError as error:
+        _log.warning("%s: would fail: %s", name, error)
+    else:
+        # A program gets the name as it is, a person one that steers no terminal.
+        print(printable(name) if sys.stdout.isatty() else name)  # noqa: T201
+
+
+@asynccontextmanager
+async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
+    """The source, or the built-in gallery, served while the block lasts."""
+    if job.options.source is not None:
+        yield job.options.source
+        return
+    from trio_mirror.demo.samples import draw_samples
+    from trio_mirror.demo.server import serve_gallery
+
+    folder = Path(tempfile.mkdtemp(prefix="trio-mirror-"))
+    originals, mirrored = folder / "images", folder / "mirrored"
+    originals.mkdir()
+    await trio.to_thread.run_sync(draw_samples, originals)
+    console.print(f"built-in gallery: originals in {originals}, mirrored pictures in {mirrored}", soft_wrap=True)
+    async with serve_gallery(originals, mirrored) as url:
+        yield url
+
+
+def _print_error(error: MirrorError, console: Console) -> None:
+    console.print(Text.assemble(("error: ", "bold red"), printable(str(error))), soft_wrap=True)

@@ -1,0 +1,58 @@
+"""The command that goes on with a run, or retries what failed of it; credentials are left out."""
+
+from __future__ import annotations
+
+import glob
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from trio_mirror.model import Stage
+from trio_mirror.names import hide_credentials
+from trio_mirror.settings.fields import option_name
+from trio_mirror.settings.sources import all_settings
+
+if TYPE_CHECKING:
+    from trio_mirror.model import Report
+    from trio_mirror.settings import Settings
+
+_SECRETS = {option_name(name) for name, setting in all_settings().items() if setting.secret}
+# More names than this make no command that anyone would paste.
+_MAX_NAMES = 10
+
+
+def continuing(report: Report, settings: Settings) -> tuple[str, str] | None:
+    """What to do next, if there is anything left: a few words, and the command.
+
+    Args:
+        report: what was done.
+        settings: how it was done.
+    """
+    failed = report.failed + report.unknown
+    if report.stopped_by is not None:
+        return ("to go on", _same_command()) if settings.journal is not None else None
+    if not failed:
+        return None
+    if settings.journal is not None:
+        more = [] if settings.retry_failed else ["--retry-failed"]
+        return "to retry just those", _same_command(*more)
+    # What the list may not name is refused again, however often it is tried.
+    names = [result.name for result in report.failures if result.stage is not Stage.LIST]
+    all_kept = failed == len(report.failures)
+    if all_kept and not names:
+        return None
+    picked = settings.include or settings.exclude or settings.limit
+    if not picked and all_kept and len(names) <= _MAX_NAMES and all(map(str.isprintable, names)):
+        # Each name as a pattern that matches it alone.
+        return "to retry just those", _same_command(*(f"--include={glob.escape(name)}" for name in names))
+    return "to retry just what fails, next time", _same_command("--journal=run.journal")
+
+
+def _same_command(*more: str) -> str:
+    words, secret = ["trio-mirror"], False
+    for word in [*sys.argv[1:], *more]:
+        name, equals, _ = word.partition("=")
+        shown = f"{name}=…" if equals and name in _SECRETS else shlex.quote(hide_credentials(word))
+        words.append("…" if secret else shown)
+        secret = word in _SECRETS
+    return " ".join(words)

@@ -1,0 +1,100 @@
+"""The contact sheet: gathers a sample and a timeline of a run, and writes them as one page."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from trio_mirror.cli.view.page import page
+from trio_mirror.cli.view.sample import Sample
+from trio_mirror.cli.view.timeline import Point, Timeline
+from trio_mirror.errors import OutputError, SettingsError
+from trio_mirror.model import Stage
+
+if TYPE_CHECKING:
+    from trio_mirror.model import Report, Result
+    from trio_mirror.pipeline.run import Run
+
+
+class Sheet:
+    """The contact sheet of one run.
+
+    Args:
+        path: the page to write.
+        pictures: how many pairs of pictures are on it at most.
+
+    Raises:
+        SettingsError: nothing can be written there; told before the run rather than after hours of it.
+    """
+
+    def __init__(self, path: str, pictures: int) -> None:
+        self._sample = Sample(pictures)
+        self._timeline = Timeline()
+        try:
+            # A link to the page stays one.
+            self._path = Path(os.path.realpath(path))
+        except FileNotFoundError as error:
+            raise SettingsError(f"--sheet: {path} cannot be written: the working directory is gone") from error
+        if why := _why_not_written(self._path):
+            raise SettingsError(f"--sheet: {path} cannot be written: {why}")
+
+    def sample(self, name: str, before: bytes, after: bytes) -> None:
+        """Sees a picture while it is in memory; called in the flip's thread."""
+        self._sample.show(name, before, after)
+
+    def add(self, result: Result) -> None:
+        """Takes a result as it comes."""
+        self._sample.add(result)
+
+    async def watch(self, run: Run) -> None:
+        """Takes the points of the timeline, until it is cancelled."""
+        started = trio.current_time()
+        try:
+            while True:
+                self._timeline.add(_point_of(run, trio.current_time() - started))
+                await trio.sleep(self._timeline.interval)
+        finally:
+            self._timeline.add(_point_of(run, trio.current_time() - started))
+
+    async def write(self, report: Report) -> OutputError | None:
+        """Writes the page as a whole or not at all; what kept it from that is the answer."""
+        return await trio.to_thread.run_sync(self._write, report)
+
+    def _write(self, report: Report) -> OutputError | None:
+        text = page(report, self._sample.pairs(), self._timeline.points)
+        unfinished = self._path.with_name(f".sheet.{os.getpid()}.part")
+        try:
+            unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
+            unfinished.replace(self._path)
+        except OSError as error:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            return OutputError(f"--sheet: {self._path} cannot be written: {error.strerror}")
+        return None
+
+
+def _why_not_written(path: Path) -> str | None:
+    # The page takes the place of what is there, which is to be no device. Unlike pathlib, os.path does not raise
+    # for a path that is too long.
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+        return "it is a folder or a device"
+    if not os.path.isdir(path.parent):  # noqa: PTH112
+        return f"there is no folder {path.parent}"
+    return None if os.access(path.parent, os.W_OK) else f"no permission for the folder {path.parent}"
+
+
+def _point_of(run: Run, seconds: float) -> Point:
+    return Point(
+        time=seconds,
+        fetched=run.passed[Stage.FETCH],
+        flipped=run.passed[Stage.FLIP],
+        uploaded=run.passed[Stage.UPLOAD],
+        retries=run.report.retries,
+        in_flight=run.in_flight,
+        limit=run.in_flight_limit,
+        reason=run.slowed_by,
+    )

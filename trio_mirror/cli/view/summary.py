@@ -1,0 +1,152 @@
+"""The summary at the end of a run, for people."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
+
+from rich.text import Text
+
+from trio_mirror.model import Outcome, Stage
+from trio_mirror.names import printable
+from trio_mirror.settings.fields import option_name
+from trio_mirror.settings.units import format_duration, format_moment, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from trio_mirror.model import Report, Result
+
+_CAUSES = 10
+_NAMES_A_CAUSE = 3
+_SLOWEST = 3
+# So many HTML pages in a row instead of pictures mean one thing: a login page, or a wrong URL.
+_PAGES_IN_A_ROW = 20
+
+_Row: TypeAlias = tuple[str, str, str]
+_STYLES = {"mirrored": "green", "failed": "red", "unknown": "red"}
+
+
+class Summary:
+    """Gathers what the report does not hold, and tells of a run."""
+
+    def __init__(self) -> None:
+        self._mirrored_bytes_in = 0
+        self._slowest: list[tuple[float, str, Stage]] = []
+
+    def add(self, result: Result) -> None:
+        """Takes a result as it comes."""
+        if result.outcome is Outcome.MIRRORED:
+            self._mirrored_bytes_in += result.bytes_in
+        for stage in (Stage.FETCH, Stage.UPLOAD):
+            if taken := result.seconds.get(stage):
+                answer = (taken, result.name, stage)
+                if len(self._slowest) < _SLOWEST:
+                    heapq.heappush(self._slowest, answer)
+                elif answer > self._slowest[0]:
+                    heapq.heapreplace(self._slowest, answer)
+
+    def lines(self, report: Report, next_step: tuple[str, str] | None, picked_by: Sequence[str] = ()) -> Iterator[Text]:
+        """What to print, from the top.
+
+        Args:
+            report: the report.
+            next_step: what to do next in a few words, and the command that does it.
+            picked_by: the options that may have left pictures out.
+        """
+        if not report.listed:
+            or_left_out = f", or {' and '.join(picked_by)} left none" if picked_by else ""
+            yield Text(f"{printable(report.source)}: nothing to do, no pictures were listed{or_left_out}.")
+            return
+        yield Text(f"{printable(report.source)} → {printable(report.target)}", "bold")
+        for label, value, remark in [*_outcomes(report), *self._figures(report)]:
+            row = Text().append(f"{label:<16}{value:>11}", _STYLES.get(label, ""))
+            yield row.append(f"   {remark}" if remark else "")
+        yield from _failures(report)
+        for line in _what_is_left(report):
+            yield Text(line)
+        if next_step is not None:
+            words, command = next_step
+            yield Text(f"{words}: {printable(command)}")
+
+    def _figures(self, report: Report) -> Iterator[_Row]:
+        speed = report.finished / max(report.seconds, 0.001)
+        yield "time", format_duration(report.seconds), f"{speed:,.1f} pictures a second"
+        yield "bytes in", format_size(report.bytes_in), ""
+        yield "bytes out", format_size(report.bytes_out), self._saved(report)
+        if report.retries:
+            yield "retries", f"{report.retries:,}", "requests repeated"
+        label = "slowest answers"
+        for taken, name, stage in sorted(self._slowest, reverse=True):
+            yield label, format_moment(taken), f"{stage} {printable(name)}"
+            label = ""
+
+    def _saved(self, report: Report) -> str:
+        saved = self._mirrored_bytes_in - report.bytes_out
+        if not saved:
+            return "as many as they had" if report.mirrored else ""
+        share = abs(saved) / max(1, self._mirrored_bytes_in)
+        return f"{format_size(abs(saved))} {'saved' if saved > 0 else 'added'} ({share:.1%})"
+
+
+def _outcomes(report: Report) -> Iterator[_Row]:
+    yield "mirrored", f"{report.mirrored:,}", f"of {report.listed:,} listed"
+    if report.mirrored:
+        rest = "" if report.lossless == report.mirrored else "; the others re-encoded"
+        yield "  exactly", f"{report.lossless:,}", f"{_share(report.lossless, report.mirrored)} of them{rest}"
+    if report.skipped:
+        yield "skipped", f"{report.skipped:,}", "nothing to do"
+    if report.failed:
+        yield "failed", f"{report.failed:,}", f"{report.transient:,} may work later" if report.transient else ""
+    if report.unknown:
+        yield "unknown", f"{report.unknown:,}", "sent and never answered: the target may have them or not"
+    if report.listed > report.finished:
+        yield "cut off", f"{report.listed - report.finished:,}", "in flight when the run was stopped"
+
+
+def _share(part: int, whole: int) -> str:
+    """A percentage that says 100% and 0% only of all and none."""
+    percent = 100 * part / whole
+    if part not in (0, whole):
+        percent = min(max(percent, 0.1), 99.9)
+    return f"{percent:.1f}%".replace(".0%", "%")
+
+
+def _what_is_left(report: Report) -> Iterator[str]:
+    match report.stopped_by:
+        case None:
+            pass
+        case "signal":
+            yield "stopped by a signal before all was done"
+        case "error":
+            yield "stopped by the error above before all was done"
+        case setting:
+            yield f"stopped by {option_name(setting)} before all was done"
+    pages = groupby("HTML" in str(result.error) for result in report.failures)
+    if any(is_page and len(list(run)) >= _PAGES_IN_A_ROW for is_page, run in pages):
+        yield "hint: the server answers with web pages; is this the gallery's URL, and does it want --auth or --header?"
+    if report.failures and not report.mirrored and all(map(_is_refused_upload, report.failures)):
+        yield "hint: does this target take a POST? It may want --auth, --header, --field or --upload-as raw"
+
+
+def _is_refused_upload(result: Result) -> bool:
+    return result.stage is Stage.UPLOAD and str(result.error).startswith(
+        ("the server answered 4", "the server answered 501")
+    )
+
+
+def _failures(report: Report) -> Iterator[Text]:
+    causes: dict[str, list[str]] = defaultdict(list)
+    for result in report.failures:
+        causes[f"{result.stage}: {result.error}"].append(printable(result.name))
+    ordered = sorted(causes.items(), key=lambda item: -len(item[1]))
+    for cause, names in ordered[:_CAUSES]:
+        more = f" and {len(names) - _NAMES_A_CAUSE:,} more" if len(names) > _NAMES_A_CAUSE else ""
+        yield Text(f"{len(names):,} × {printable(cause)}", "red")
+        yield Text(f"    {', '.join(names[:_NAMES_A_CAUSE])}{more}")
+    if len(ordered) > _CAUSES:
+        yield Text(f"and {len(ordered) - _CAUSES:,} more causes, all in the --json report")
+    if (left_out := report.failed + report.unknown - len(report.failures)) > 0:
+        yield Text(f"and {left_out:,} more failures, all in the journal and the events where they are kept")

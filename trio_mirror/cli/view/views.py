@@ -1,0 +1,181 @@
+"""All that is shown or written of one run: the log, the events, the progress, the contact sheet, the summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+from rich.console import Console
+
+from trio_mirror.cli.view.command import continuing
+from trio_mirror.cli.view.events import report_event, result_event
+from trio_mirror.cli.view.lines import LineWriter
+from trio_mirror.cli.view.live import show_live
+from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
+from trio_mirror.cli.view.progress import Progress
+from trio_mirror.cli.view.summary import Summary
+from trio_mirror.model import Outcome
+from trio_mirror.settings.fields import option_name
+from trio_mirror.settings.options import STDOUT, LogFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.text import Text
+
+    from trio_mirror.cli.view.sheet import Sheet
+    from trio_mirror.errors import OutputError
+    from trio_mirror.model import Report, Result
+    from trio_mirror.pipeline.run import Run
+    from trio_mirror.pipeline.stages import Sampler
+    from trio_mirror.settings import Settings
+    from trio_mirror.settings.options import Options
+
+# Seconds between the lines of a progress that is not drawn in place.
+_INTERVAL = 10.0
+# The settings that leave out pictures of the list.
+_PICKS = ("include", "exclude", "shard", "retry_failed")
+_log = logging.getLogger(RESULTS)
+_progress_log = logging.getLogger("trio_mirror.progress")
+
+
+class Views:
+    """What a person or a program sees of one run.
+
+    Args:
+        options: what was asked for.
+        verbosity: below 0 says less, above 0 more.
+        console: stderr.
+
+    Raises:
+        SettingsError: a file that cannot be written.
+    """
+
+    def __init__(self, options: Options, verbosity: int, console: Console) -> None:
+        self._options = options
+        self._verbosity = verbosity
+        self._console = console
+        self._progress: Progress | None = None
+        self._summary = Summary()
+        self._sheet = _open_sheet(options)
+        self._events = LineWriter("--events", options.events) if options.events is not None else None
+        log_file = LineWriter("--log-file", options.log_file, append=True) if options.log_file is not None else None
+        self._writers = [it for it in (self._events, log_file) if it is not None]
+        log_to(
+            console,
+            verbosity,
+            log_format=options.log_format,
+            file=log_file,
+            failures=not self._is_live,
+        )
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """Who wants to see every picture while it is in memory."""
+        return None if self._sheet is None else self._sheet.sample
+
+    async def watch(self, run: Run) -> None:
+        """Draws and writes while the run goes on, until it is cancelled."""
+        self._progress = Progress(run)
+        async with trio.open_nursery() as nursery:
+            for writer in self._writers:
+                nursery.start_soon(writer.keep, partial(run.drain, "error"))
+            if self._sheet is not None:
+                nursery.start_soon(self._sheet.watch, run)
+            if self._is_live:
+                if run.counting is not None:
+                    nursery.start_soon(self._progress.count, run.counting)
+                nursery.start_soon(show_live, self._progress, self._console)
+            elif self._shows_progress:
+                nursery.start_soon(_log_progress, self._progress)
+
+    async def add(self, result: Result) -> None:
+        """Shows one result, and waits where the files are far behind."""
+        _log_result(result)
+        self._summary.add(result)
+        if self._progress is not None:
+            self._progress.add(result)
+        if self._sheet is not None:
+            self._sheet.add(result)
+        if self._events is not None:
+            self._events.write(result_event(result))
+        for writer in self._writers:
+            await writer.room()
+
+    async def end(self, report: Report | None) -> OutputError | None:
+        """Writes what is left; what could not be written is the answer."""
+        error = None
+        if report is not None:
+            if self._progress is not None and report.listed and self._shows_progress and not self._is_live:
+                _progress_log.log(PROGRESS, self._progress.plain())
+            if self._events is not None:
+                self._events.write(report_event(report))
+            if self._sheet is not None:
+                error = await self._sheet.write(report)
+        for writer in self._writers:
+            await writer.end()
+            error = error or writer.error
+        return error
+
+    def print_report(self, report: Report, settings: Settings) -> None:
+        """Prints the summary, or the report as JSON: on stdout, unless the events go there."""
+        if self._options.json:
+            print(json.dumps(report.as_json(), indent=2))  # noqa: T201
+        elif self._verbosity > -2:
+            picked_by = [option_name(it) for it in _PICKS if getattr(settings, it)]
+            lines = self._summary.lines(report, continuing(report, settings), picked_by)
+            if self._options.events == STDOUT:
+                _print_lines(lines, self._console)
+            else:
+                console = Console(highlight=False, markup=False, emoji=False)
+                # Printed by ourselves: where nobody reads, the console would end the process.
+                with console.capture() as captured:
+                    _print_lines(lines, console)
+                print(captured.get(), end="")  # noqa: T201
+
+    @property
+    def _shows_progress(self) -> bool:
+        asked = self._options.progress
+        return self._verbosity >= 0 if asked is None else asked
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether progress is drawn in place: only where a person looks on, and nothing else is drawn there."""
+        return (
+            self._shows_progress
+            and self._console.is_terminal
+            and not self._console.is_dumb_terminal
+            and self._options.log_format is LogFormat.TEXT
+            and not (self._options.events == STDOUT and sys.stdout.isatty())
+        )
+
+
+def _print_lines(lines: Iterable[Text], console: Console) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+async def _log_progress(progress: Progress) -> None:
+    while True:
+        await trio.sleep(_INTERVAL)
+        _progress_log.log(PROGRESS, progress.plain())
+
+
+def _log_result(result: Result) -> None:
+    if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+        _log.warning("%s: %s at %s: %s", result.name, result.outcome, result.stage, result.error)
+    elif _log.isEnabledFor(logging.INFO):
+        exactness = "exact" if result.lossless else "re-encoded"
+        _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, "".join(f"; {it}" for it in result.notes))
+
+
+def _open_sheet(options: Options) -> Sheet | None:
+    if options.sheet is None:
+        return None
+    from trio_mirror.cli.view.sheet import Sheet
+
+    return Sheet(options.sheet, options.sheet_pictures)

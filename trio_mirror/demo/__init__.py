@@ -1,0 +1,1 @@
+"""The built-in gallery: its server and its drawn pictures."""

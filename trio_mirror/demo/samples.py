@@ -1,0 +1,106 @@
+"""The pictures of the built-in gallery: a little of every format, drawn with Pillow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, features
+
+from trio_mirror.demo import scenes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ORIENTATION = 0x0112
+_TICK = 250  # milliseconds
+_FLIP = Image.Transpose
+# How the upright picture is stored under each EXIF orientation: the inverse of what a viewer does to show it
+# (Exif 2.32, section 4.6.4, tag Orientation).
+_STORED = {
+    2: _FLIP.FLIP_LEFT_RIGHT,
+    3: _FLIP.ROTATE_180,
+    4: _FLIP.FLIP_TOP_BOTTOM,
+    5: _FLIP.TRANSPOSE,
+    6: _FLIP.ROTATE_90,
+    7: _FLIP.TRANSVERSE,
+    8: _FLIP.ROTATE_270,
+}
+
+
+def draw_samples(folder: Path) -> list[str]:
+    """Draws the sample pictures into a folder, some of them into a subfolder.
+
+    The eight of ``orientation/`` are stored turned and mirrored in every way that EXIF knows, and look the
+    same in a viewer that heeds it. An AVIF is among the pictures if this Pillow can write one.
+
+    Args:
+        folder: an existing folder.
+
+    Returns:
+        The names, as a gallery of the folder has them, sorted as drawn.
+    """
+    (folder / "orientation").mkdir(exist_ok=True)
+    return [*_jpegs(folder), *_pngs(folder), *_animations(folder), *_others(folder), *_orientations(folder)]
+
+
+def _jpegs(folder: Path) -> Iterator[str]:
+    harbour = scenes.harbour()
+    yield _save(folder, "harbour.jpg", harbour, quality=88)
+    yield _save(folder, "harbour-progressive.jpg", harbour, quality=88, progressive=True)
+    yield _save(folder, "harbour-grey.jpg", harbour.convert("L"), quality=88)
+    yield _save(folder, "Grüße aus den Bergen.jpg", scenes.mountains(), quality=92, subsampling="4:4:4")
+
+
+def _pngs(folder: Path) -> Iterator[str]:
+    yield _save(folder, "sticker.png", scenes.sticker())
+    yield _save(folder, "clock-palette.png", scenes.clock(10, 9).quantize(64))
+    yield _save(folder, "signpost-1-bit.png", scenes.signpost().convert("1"))
+    levels = scenes.mountains().convert("L").convert("I").point(lambda level: level * 257)
+    yield _save(folder, "mountains-16-bit.png", levels.convert("I;16"))
+
+
+def _animations(folder: Path) -> Iterator[str]:
+    first, *later = [scenes.clock(3, minute).reduce(2) for minute in range(0, 60, 5)]
+    for name, options in {
+        "clock-ticking.gif": {},
+        "clock-ticking.webp": {"quality": 80, "method": 2},
+    }.items():
+        yield _save(folder, name, first, save_all=True, append_images=later, duration=_TICK, loop=0, **options)
+
+
+def _others(folder: Path) -> Iterator[str]:
+    mountains = scenes.mountains()
+    yield _save(folder, "mountains.webp", mountains, quality=85)
+    yield _save(folder, "sticker-lossless.webp", scenes.sticker(), lossless=True, method=2)
+    yield _save(folder, "mountains.tiff", mountains, compression="tiff_lzw", dpi=(144, 144))
+    pages = [
+        scenes.signpost("PAGE ONE", ("#2a9d8f", "#1b5e57")),
+        scenes.signpost("PAGE TWO", ("#9d4edd", "#3c096c")),
+        scenes.signpost("PAGE THREE", ("#bc6c25", "#603808")),
+    ]
+    yield _save(
+        folder,
+        "three-pages.tiff",
+        pages[0],
+        save_all=True,
+        append_images=pages[1:],
+        compression="tiff_deflate",
+    )
+    yield _save(folder, "clock.bmp", scenes.clock(7, 20, face="#e8f1f2"))
+    if features.check("avif"):
+        yield _save(folder, "harbour.avif", scenes.harbour(), quality=80, speed=9)
+
+
+def _orientations(folder: Path) -> Iterator[str]:
+    upright = scenes.signpost()
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[_ORIENTATION] = orientation
+        stored = upright.transpose(_STORED[orientation]) if orientation in _STORED else upright
+        yield _save(folder, f"orientation/{orientation}.jpg", stored, quality=90, subsampling="4:4:4", exif=exif)
+
+
+def _save(folder: Path, name: str, image: Image.Image, **options: Any) -> str:
+    image.save(folder / name, **options)
+    return name

@@ -1,0 +1,1 @@
+"""One run over many workers: processes on this machine, or a Ray cluster."""

@@ -1,0 +1,304 @@
+"""Ray as the engine of a cluster: one task a slice, and one actor, the desk, that all tasks speak with.
+
+A task gives its results to the desk about once a second and hears the orders there, and the driver collects them;
+this works through Ray's client (``ray://``) as well, which knows no streaming tasks. What a task could not give to the
+desk, it returns at its end, so that a lost desk loses nothing that a task still has.
+
+Settings and credentials reach the workers by a variable of the job's runtime environment, never as the arguments of
+a task. Every call of Ray's blocks, so that all of them are made in a thread.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import math
+import os
+import pickle
+import threading
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import trio_mirror
+from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
+from trio_mirror.distributed.ray_worker import JOB_VARIABLE
+from trio_mirror.errors import ClusterError, SettingsError
+from trio_mirror.pipeline.threads import WorkerThreads
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from trio_mirror.distributed.slices import NamedSlice, SliceJob
+
+_INSTALL = "pip install 'trio-mirror[cluster]'"
+_REACHING, _CLOSING = 30.0, 15.0
+# Seconds between two looks at what the cluster has.
+_COUNTING = 1.0
+# Seconds that one look at the tasks takes at most, for which a cancelled run may have to wait.
+_LOOK = 0.2
+# Seconds in which the desk must answer, and for which it may be away: Ray starts it anew if its node is lost.
+_ANSWER, _AWAY = 5.0, 60.0
+_changing = threading.Lock()
+"""Held while Ray comes up or goes, of which there is one in a process."""
+
+
+@asynccontextmanager
+async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
+    """Connects with a cluster, or starts Ray on this machine; leaving the block ends all its tasks.
+
+    Args:
+        address: ``ray://HOST:PORT``, ``HOST:PORT``, ``auto``, or ``local``.
+        job: what every slice has in common.
+
+    Raises:
+        SettingsError: Ray is not installed, or this process has it in use.
+        ClusterError: the cluster cannot be reached within 30 s.
+    """
+    # Read by Ray when it is imported.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray  # noqa: F401 (whether it is there)
+    except ImportError as error:
+        raise SettingsError(f"--cluster: Ray is not installed; {_INSTALL}", field="cluster") from error
+    # What Ray starts on this machine is killed by Linux when the thread that started it ends (prctl(2),
+    # PR_SET_PDEATHSIG), and a thread that Trio lends for one call ends when it has been idle for some seconds.
+    lasting, engine, given_up = WorkerThreads(1, _REACHING), RayEngine(), threading.Event()
+    async with lasting.working():
+        try:
+            await _reach(address, partial(_connect, address, job, given_up), lasting)
+        except BaseException as error:
+            given_up.set()
+            if isinstance(error, trio.Cancelled):
+                # Were this process to end while Ray comes up, some of what that has started would never end.
+                with trio.move_on_after(_CLOSING, shield=True):
+                    await trio.to_thread.run_sync(_wait_for_change, abandon_on_cancel=True)
+            raise
+        try:
+            await trio.to_thread.run_sync(engine.open)
+            yield engine
+        finally:
+            # Bounded, since a cluster that went away answers no farewell.
+            with trio.move_on_after(_CLOSING, shield=True):
+                await lasting.run(engine.close)
+
+
+async def _reach(address: str, connect: Callable[[], None], lasting: WorkerThreads) -> None:
+    unreachable = ClusterError(f"--cluster: {address} cannot be reached within {_REACHING:g} s")
+    try:
+        with trio.fail_after(_REACHING):
+            if ":" in address:
+                # Ray itself tries for minutes, and then ends the process.
+                host, _, port = address.removeprefix("ray://").rpartition(":")
+                async with await trio.open_tcp_stream(host.strip("[]"), int(port)):
+                    pass
+            await lasting.run(connect)
+    except trio.TooSlowError as error:
+        raise unreachable from error
+    except OSError as error:
+        raise ClusterError(f"--cluster: {address} cannot be reached: {error}") from error
+
+
+def _connect(address: str, job: SliceJob, given_up: threading.Event) -> None:
+    import ray
+
+    packed = base64.b64encode(pickle.dumps(job)).decode("ascii")
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.CRITICAL,
+        "runtime_env": {
+            # The workers run the code of the driver; what it imports is to be installed there.
+            "py_modules": [str(Path(trio_mirror.__file__).parent)],
+            "env_vars": {JOB_VARIABLE: packed},
+        },
+    }
+    if address == "local":
+        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    # Ray prints warnings of lost nodes to stdout, which is for results; those tell what was lost.
+    ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
+    used = SettingsError("--cluster: this process uses Ray already; run trio-mirror in another", field="cluster")
+    # Held, too, by a run that was given up while its Ray was coming up, until that has gone.
+    if not _changing.acquire(blocking=False):
+        raise used
+    try:
+        if ray.is_initialized():
+            raise used
+        if given_up.is_set():
+            return
+        _init(address, options)
+        if given_up.is_set():
+            # A driver whose cluster goes away is ended by Ray, and this one's would go away with this thread.
+            ray.shutdown()
+    finally:
+        _changing.release()
+
+
+def _wait_for_change() -> None:
+    with _changing:
+        pass
+
+
+def _init(address: str, options: dict[str, Any]) -> None:
+    import ray
+
+    try:
+        ray.init(address, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise ClusterError(f"--cluster: {address} cannot be used: {first_line}") from error
+
+
+class RayEngine:
+    """The workers of the cluster that this process is connected with; each of its cores is one."""
+
+    def __init__(self) -> None:
+        self.workers = 0
+        self._tasks: dict[Any, int] = {}
+        self._collecting: Any = None
+        self._counted_at = trio.current_time()
+        self._silent_since = math.inf
+
+    def open(self) -> None:
+        """Sets up the desk, and counts the workers."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        desk = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_desk_class())
+        self._desk = desk.remote()
+        # By itself Ray would run a lost task again from its start; we hand out again only what was not told.
+        self._mirror = ray.remote(num_cpus=1, max_retries=0)(_slice_task())
+        self._count()
+
+    def close(self) -> None:
+        """Ends all tasks at once, and the connection."""
+        import ray
+
+        for task in self._tasks:
+            ray.cancel(task, force=True)
+        with _changing:
+            ray.shutdown()
+
+    async def start(self, attempt: int, work: NamedSlice) -> None:
+        """Hands out what is left of a slice, to be worked on when a worker is free."""
+        await trio.to_thread.run_sync(self._start, attempt, list(work.todo.items()))
+
+    async def news(self, orders: Orders) -> list[Told | Ended | Lost]:
+        """Passes on the orders, and gives what happened since the last call.
+
+        Raises:
+            ClusterError: the cluster cannot be reached any more.
+        """
+        now = trio.current_time()
+        if now - self._counted_at > _COUNTING:
+            self._counted_at = now
+            await trio.to_thread.run_sync(self._count)
+        events: list[Told | Ended | Lost] = []
+        ended = await trio.to_thread.run_sync(self._look)
+        # After the look at the tasks, since what one told comes before its end.
+        told = await trio.to_thread.run_sync(self._collect, orders)
+        if told is not None:
+            self._silent_since = math.inf
+            events += [Told(attempt, results) for attempt, results in told]
+        else:
+            self._silent_since = min(self._silent_since, now)
+            if trio.current_time() - self._silent_since > _AWAY:
+                raise ClusterError(f"--cluster: it has not answered for {_AWAY:g} s")
+        return events + ended
+
+    def _start(self, attempt: int, todo: list[Any]) -> None:
+        self._tasks[self._mirror.remote(self._desk, attempt, todo)] = attempt
+
+    def _look(self) -> list[Told | Ended | Lost]:
+        """What tasks have come to their end."""
+        import ray
+
+        # More may be started meanwhile, in another thread.
+        tasks = list(self._tasks)
+        if not tasks:
+            time.sleep(_LOOK)
+            return []
+        ray.wait(tasks, num_returns=1, timeout=_LOOK)
+        ready, _ = ray.wait(tasks, num_returns=len(tasks), timeout=0)
+        events: list[Told | Ended | Lost] = []
+        for task in ready:
+            events += _ending(task, self._tasks.pop(task))
+        return events
+
+    def _collect(self, orders: Orders) -> list[tuple[int, Any]] | None:
+        """What was given to the desk; None if it does not answer."""
+        import ray
+
+        if self._collecting is None:
+            self._collecting = self._desk.collect.remote(orders.rate, orders.draining)
+        try:
+            given: list[tuple[int, Any]] = ray.get(self._collecting, timeout=_ANSWER)
+        except ray.exceptions.GetTimeoutError:
+            # Asked for again: results that come late are results.
+            return None
+        except (ray.exceptions.RayError, ConnectionError):
+            self._collecting = None
+            return None
+        self._collecting = None
+        return given
+
+    def _count(self) -> None:
+        import ray
+
+        self.workers = int(ray.cluster_resources().get("CPU", 0))
+
+
+def _ending(task: Any, attempt: int) -> list[Told | Ended | Lost]:
+    import ray
+
+    try:
+        untold, error = ray.get(task)
+    except ray.exceptions.RayTaskError as failed:
+        if isinstance(failed.cause, ImportError):
+            why = f"a worker of the cluster cannot import what it needs ({failed.cause}); on each node: {_INSTALL}"
+            return [Ended(attempt, ClusterError(f"--cluster: {why}"))]
+        return [Lost(attempt, f"{type(failed.cause).__name__}: {failed.cause}")]
+    except ray.exceptions.RuntimeEnvSetupError as unready:
+        why = str(unready).strip().partition("\n")[0]
+        return [Ended(attempt, ClusterError(f"--cluster: the workers cannot be set up: {why}"))]
+    except ray.exceptions.RayError as lost:
+        return [Lost(attempt, f"its worker or node was lost ({type(lost).__name__})")]
+    return [Told(attempt, untold), Ended(attempt, error)]
+
+
+def _desk_class() -> type:
+    """The class of the actor; made in a function, for Ray to send it as it stands and not by its import path."""
+
+    class Desk:
+        def __init__(self) -> None:
+            self.orders: tuple[float | None, bool] | None = None
+            self.given: list[tuple[int, Any]] = []
+
+        def exchange(self, attempt: int, results: Any) -> tuple[float | None, bool] | None:
+            """Takes results of a task, and gives the orders, once there are any."""
+            if results:
+                self.given.append((attempt, results))
+            return self.orders
+
+        def collect(self, rate: float | None, draining: bool) -> list[tuple[int, Any]]:  # noqa: FBT001
+            """Takes the orders of the driver, and gives the results."""
+            self.orders = (rate, draining)
+            given, self.given = self.given, []
+            return given
+
+    return Desk
+
+
+def _slice_task() -> Any:
+    """The function of a task, made in a function for the same reason."""
+
+    def mirror_slice(desk: Any, attempt: int, todo: Any) -> Any:
+        from trio_mirror.distributed.ray_worker import mirror
+
+        return mirror(desk, attempt, todo)
+
+    return mirror_slice

@@ -1,0 +1,1 @@
+"""A gallery on an HTTP server."""

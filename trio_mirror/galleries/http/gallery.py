@@ -1,0 +1,193 @@
+"""A gallery on an HTTP server: ``GET`` the list, ``GET`` a picture, ``POST`` the mirrored one."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+import trio
+
+from trio_mirror.errors import (
+    AccessError,
+    FetchError,
+    GalleryError,
+    ListError,
+    MirrorError,
+    SettingsError,
+    UnknownUploadError,
+    UploadError,
+)
+from trio_mirror.galleries.http.client import Client, open_client
+from trio_mirror.galleries.http.errors import ExchangeError
+from trio_mirror.galleries.http.index import index_parser
+from trio_mirror.galleries.http.resumable import UnbrokenText
+from trio_mirror.galleries.listing import each, names_of
+from trio_mirror.model import Picture
+from trio_mirror.names import check_name, printable
+from trio_mirror.pipeline.attempts import Retrier
+from trio_mirror.settings import UploadAs
+from trio_mirror.settings.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from trio_mirror.settings import Settings
+
+_Error = TypeVar("_Error", bound=MirrorError)
+
+
+@asynccontextmanager
+async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) -> AsyncIterator[HttpGallery]:
+    """Opens the gallery at a base URL; leaving the block closes its connections.
+
+    Args:
+        url: the base; credentials in it are used, and never shown.
+        settings: timeouts, limits, and the form of an upload.
+        trust: whether ``settings.auth`` and ``settings.header`` were given for this origin.
+
+    Raises:
+        SettingsError: the URL has a query or a fragment.
+    """
+    auth = (url.username, url.password) if url.userinfo else settings.auth if trust else None
+    # As it was written: where a "%2F", "%3F" or "%25" is decoded, the path is another one.
+    path = url.raw_path.partition(b"?")[0].removesuffix(b"/") + b"/"
+    base = url.copy_with(userinfo=b"", raw_path=path, fragment=None)
+    if url.query or url.fragment:
+        raise SettingsError(f"the URL of a gallery has no query and no fragment; write {base} alone")
+    async with open_client(base, settings, auth=auth, header=settings.header if trust else ()) as client:
+        yield HttpGallery(client, str(base), settings)
+
+
+class HttpGallery:
+    """Speaks the protocol of the README below one base URL."""
+
+    def __init__(self, client: Client, url: str, settings: Settings) -> None:
+        self._client = client
+        self._url = url
+        self._settings = settings
+        self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
+
+    def __str__(self) -> str:
+        return self._url
+
+    @asynccontextmanager
+    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Opens the list: one name a line as it streams in, or the links of an index, which is read as a whole.
+
+        Repeats within the window of the lines, or anywhere in an index, are left out.
+
+        Raises:
+            ListError: no answer, a status other than 200, no list, cut short (lines again and again, or changed
+                meanwhile), or an index over ``max_bytes``.
+            AccessError: 401, 403, or a certificate that is not trusted.
+        """
+        try:
+            async with self._client.stream("") as (fields, chunks), aclosing(self._to_its_end(chunks)) as text:
+                media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
+                if (parse_index := index_parser(media_type)) is not None:
+                    index = await self._whole(chunks)
+                    parsing = partial(parse_index, index, httpx.URL(self._url))
+                    found: list[str] | None = None
+                    # Where elements are nested without end, a parser's time grows with the square of their number.
+                    with trio.move_on_after(self._settings.timeout):
+                        found = await trio.to_thread.run_sync(parsing, abandon_on_cancel=True)
+                    if found is None:
+                        limit = f"{self._settings.timeout:g} s (--timeout)"
+                        raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
+                    names = each(found)
+                elif media_type.startswith("text/") and media_type != "text/xml":
+                    names = names_of(text)
+                else:
+                    forms = "one name a line as text/plain, or an index as text/html or application/json"
+                    raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
+                async with aclosing(names):
+                    yield names
+        except ExchangeError as error:
+            raise self._list_error(error) from error
+
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        """Reads one picture in one attempt, or None if it still has the entity tag that is known of it.
+
+        Raises:
+            FetchError: no answer in time, a status other than 200, cut short, or over a limit.
+            AccessError: a certificate that is not trusted.
+            NameRefusedError: the name is no place below the base.
+        """
+        path = "/".join(quote(segment, safe="") for segment in check_name(name))
+        try:
+            answer = await self._client.get(path, known_etag)
+        except ExchangeError as error:
+            raise self._error(error, FetchError) from error
+        if answer is None:
+            return None
+        body, fields = answer
+        return Picture(
+            name=name,
+            data=body,
+            media_type=fields.get("content-type", "application/octet-stream"),
+            etag=fields.get("etag"),
+        )
+
+    async def prepare(self) -> None:
+        """Does nothing: whether a server stores is known when it answers."""
+
+    async def store(self, picture: Picture) -> None:
+        """Posts one picture from memory, with a Content-Length, in one attempt.
+
+        Every attempt of the same bytes under the same name has the same ``Idempotency-Key``, so that a server
+        that knows it stores them once.
+
+        Raises:
+            UploadError: any answer but an accepted status, or no connection.
+            AccessError: a certificate that is not trusted.
+            UnknownUploadError: it was sent, and no answer came in time.
+        """
+        try:
+            await self._client.post(**self._upload(picture))
+        except ExchangeError as error:
+            if error.sent:
+                message = f"it was sent, but {error}: the server may have it or not"
+                raise error.as_error(UnknownUploadError, message) from error
+            raise self._error(error, UploadError) from error
+
+    async def _to_its_end(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """The text of a list, each chunk of it in as many attempts as are allowed."""
+        async with aclosing(UnbrokenText(self._client, chunks)) as text:
+            while chunk := await self._retrier.call(text.next_chunk):
+                yield chunk
+
+    async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
+        """An index as a whole; it has the limit of a picture."""
+        limit, index = self._settings.max_bytes, bytearray()
+        async for chunk in chunks:
+            index += chunk
+            if len(index) > limit:
+                size = format_size(limit)
+                raise ListError(f"the list {self} is an index page over the limit of {size} (--max-bytes)")
+        return bytes(index)
+
+    def _upload(self, picture: Picture) -> dict[str, Any]:
+        fields = {}
+        if picture.upload_key is not None:
+            # A quoted string, after draft-ietf-httpapi-idempotency-key-header, section 2.1.
+            fields["Idempotency-Key"] = f'"{picture.upload_key}"'
+        if self._settings.upload_as is UploadAs.RAW:
+            fields["Content-Type"] = picture.media_type
+            return {"content": picture.data, "fields": fields, "params": {"name": picture.name}}
+        # RFC 7578, section 4.2: the part's filename; httpx writes it the way browsers do.
+        files = {self._settings.field: (picture.name, picture.data, picture.media_type)}
+        return {"files": files, "fields": fields}
+
+    def _list_error(self, error: ExchangeError) -> GalleryError:
+        if error.unauthorized:
+            asked = "are the credentials right (--auth or --header), and is this folder to be listed?"
+            return AccessError(f"{self} refuses us: {error}; {asked}")
+        return self._error(error, ListError, f"the list {self} cannot be read: {error}")
+
+    def _error(self, error: ExchangeError, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
+        if error.untrusted:
+            return AccessError(f"{self} cannot be used: {error}")
+        return error.as_error(kind, message)

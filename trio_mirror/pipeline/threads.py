@@ -1,0 +1,164 @@
+"""Threads for work that would keep the event loop busy, each taking one job after the other.
+
+`trio.to_thread.run_sync` lends a thread for one call. Between two calls it waits until the event loop comes
+round to it, which for small pictures takes as long as a flip. Here it lends each thread for the whole run, and
+the jobs wait in a queue, so that a thread whose job has ended goes on with the next at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from queue import SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import outcome
+import trio
+
+from trio_mirror.pipeline.nurseries import open_nursery_beside
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+_T = TypeVar("_T")
+
+
+class _State(Enum):
+    WAITING = auto()
+    TAKEN = auto()
+    """By a thread."""
+    ENDED = auto()
+    """Its thread has reported it, or is about to, and goes on with the next."""
+    GIVEN_UP = auto()
+    """Nobody waits for it any more. A thread that had taken it by then goes home when its work ends, if ever."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    work: Callable[[], object]
+    task: trio.lowlevel.Task
+    """Who waits for its end."""
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    state: _State = _State.WAITING
+
+
+class WorkerThreads:
+    """So many threads, for as long as the block of `working` lasts.
+
+    Args:
+        count: threads that work at the same time, beside those that were given up.
+        timeout: seconds that a job may take from when it begins.
+    """
+
+    _nursery: trio.Nursery
+
+    def __init__(self, count: int, timeout: float) -> None:
+        self._count = count
+        self._timeout = timeout
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        # Held for an instant around each change of a job's state, which a thread and the event loop may want at once.
+        self._states = Lock()
+        # As far as the event loop knows: how many threads have no job, and which jobs have no thread.
+        self._free = count
+        self._waiting: deque[_Job] = deque()
+        # Trio's own limit is for calls that end soon.
+        self._lent = trio.CapacityLimiter(math.inf)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Lends the threads; leaving the block sends them home."""
+        async with open_nursery_beside() as self._nursery:
+            for _ in range(self._count):
+                self._nursery.start_soon(self._lend)
+            try:
+                yield
+            finally:
+                # One for each; those that never come home are not waited for.
+                for _ in range(self._lent.borrowed_tokens):
+                    self._jobs.put(None)
+                self._nursery.cancel_scope.cancel()
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Calls ``work`` in one of the threads; a cancelled call is given up together with its thread.
+
+        Raises:
+            trio.TooSlowError: it took longer than the timeout.
+        """
+        job = _Job(work, trio.lowlevel.current_task())
+        self._jobs.put(job)
+        if self._free:
+            self._began(job)
+        else:
+            self._waiting.append(job)
+
+        def give_up(_: object) -> trio.lowlevel.Abort:
+            self._give_up(job)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        with job.scope:
+            return cast("_T", await trio.lowlevel.wait_task_rescheduled(give_up))
+        raise trio.TooSlowError
+
+    def _began(self, job: _Job) -> None:
+        self._free -= 1
+        job.scope.deadline = trio.current_time() + self._timeout
+
+    def _ended(self, job: _Job, result: outcome.Outcome[object]) -> None:
+        if job.state is _State.ENDED:
+            trio.lowlevel.reschedule(job.task, result)
+        self._next()
+
+    def _next(self) -> None:
+        """Counts one thread as free, and on to what it takes next."""
+        self._free += 1
+        if self._waiting:
+            self._began(self._waiting.popleft())
+
+    def _give_up(self, job: _Job) -> None:
+        with self._states:
+            before, job.state = job.state, _State.GIVEN_UP
+        if before is _State.ENDED:
+            # Its thread is well, and what it has reported is yet to be heard.
+            return
+        if before is _State.TAKEN:
+            self._nursery.start_soon(self._lend)
+        else:
+            # A picture that nobody wants is not to stay in memory until a thread comes by.
+            job.work = _nothing
+        if job in self._waiting:
+            self._waiting.remove(job)
+        else:
+            self._next()
+
+    async def _lend(self) -> None:
+        token = trio.lowlevel.current_trio_token()
+        await trio.to_thread.run_sync(self._work, token, abandon_on_cancel=True, limiter=self._lent)
+
+    def _work(self, token: trio.lowlevel.TrioToken) -> None:
+        """What a thread does: one job after the other, until it is sent home or given up."""
+        with suppress(trio.RunFinishedError):
+            while (job := self._jobs.get()) is not None:
+                if self._goes_on(job, _State.TAKEN):
+                    result = outcome.capture(job.work)
+                    if not self._goes_on(job, _State.ENDED):
+                        return
+                    token.run_sync_soon(self._ended, job, result)
+                    del result
+                # While it waits for the next one it keeps no picture in memory.
+                del job
+
+    def _goes_on(self, job: _Job, state: _State) -> bool:
+        """Moves a job on, unless it was given up."""
+        with self._states:
+            if job.state is _State.GIVEN_UP:
+                return False
+            job.state = state
+            return True
+
+
+def _nothing() -> None:
+    """Takes the place of work that was given up before it began."""

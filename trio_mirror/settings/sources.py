@@ -1,0 +1,239 @@
+"""Where each value comes from: option > environment > configuration file > default."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from trio_mirror.errors import SettingsError
+from trio_mirror.names import hide_credentials
+from trio_mirror.settings import Settings, settings_table
+from trio_mirror.settings.fields import option_name, table_of
+from trio_mirror.settings.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trio_mirror.settings.fields import Setting
+
+CONFIG_FILE = "trio-mirror.toml"
+"""Read from the working directory, where it is there."""
+
+
+class Chosen(NamedTuple):
+    """A value, and where it was chosen."""
+
+    value: Any
+    origin: str
+    """An option, a variable, or a file and its line."""
+
+
+def all_settings() -> dict[str, Setting]:
+    """What is told of everything that can be set, by its name: of `Options`, then of `Settings`."""
+    return table_of(Options) | settings_table()
+
+
+def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | None = None) -> dict[str, Chosen]:
+    """Gathers what was chosen. What is not in the answer has its default.
+
+    Args:
+        options: values from the command line, read already.
+        environ: the environment.
+        file: the configuration file; none means `CONFIG_FILE` if there is one.
+
+    Raises:
+        SettingsError: the file cannot be read, or a value in it or in the environment; it names the place.
+    """
+    chosen = {}
+    if file is not None or os.path.exists(CONFIG_FILE):  # noqa: PTH110 (false, too, where nothing may be looked at)
+        chosen = read_config(file or CONFIG_FILE)
+    chosen |= {name: Chosen(value, variable_name(name)) for name, value in from_environment(environ).items()}
+    typed = {name: "SOURCE" if name == "source" else option_name(name) for name in options}
+    return chosen | {name: Chosen(value, typed[name]) for name, value in options.items()}
+
+
+def build(chosen: Mapping[str, Chosen]) -> tuple[Options, Settings]:
+    """Makes the two objects of what was chosen.
+
+    Raises:
+        SettingsError: a value that cannot work; it names where it was chosen.
+    """
+    try:
+        return _made(Options, chosen), _made(Settings, chosen)
+    except SettingsError as error:
+        blamed = chosen.get(error.field or "")
+        if blamed is None or blamed.origin.startswith("--"):
+            raise
+        raise SettingsError(f"{blamed.origin}: {error}", field=error.field) from error
+
+
+def _made(kind: type, chosen: Mapping[str, Chosen]) -> Any:
+    return kind(**{entry.name: chosen[entry.name].value for entry in fields(kind) if entry.name in chosen})
+
+
+def variable_name(field_name: str) -> str:
+    """The environment variable of a field: ``TRIO_MIRROR_FLIP_THREADS`` for ``flip_threads``."""
+    return f"TRIO_MIRROR_{field_name.upper()}"
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Reads what ``TRIO_MIRROR_<FIELD>`` variables set; a repeatable one holds one value a line.
+
+    Raises:
+        SettingsError: a value that cannot be read, its variable named.
+    """
+    values = {}
+    for name, setting in all_settings().items():
+        variable = variable_name(name)
+        if text := environ.get(variable):
+            try:
+                values[name] = (
+                    tuple(map(setting.parse, text.splitlines())) if setting.repeatable else setting.parse(text)
+                )
+            except ValueError as error:
+                raise SettingsError(f"{variable}: {error}") from error
+    return values
+
+
+def read_config(file: str) -> dict[str, Chosen]:
+    """Reads a configuration file: TOML, the names of the options as its keys.
+
+    Raises:
+        SettingsError: the file cannot be read, an unknown key, or a value that cannot be read; the message
+            names the file, the line and the key.
+    """
+    text = _text_of(file)
+    parsed, table = _parse_toml(file, text), all_settings()
+    lines = _lines_of_keys(text)
+    chosen: dict[str, Chosen] = {}
+    for key, value in parsed.items():
+        name, origin = key.replace("-", "_"), f"{file}:{lines[key]}"
+        if name not in table:
+            raise SettingsError(f"{origin}: {key}: there is no such setting{_nearest(name, table)}")
+        if name in chosen:
+            raise SettingsError(f"{origin}: {key}: it is set twice, before at {chosen[name].origin}")
+        try:
+            chosen[name] = Chosen(_from_toml(table[name], value), origin)
+        except ValueError as error:
+            raise SettingsError(f"{origin}: {key}: {error}") from error
+    return chosen
+
+
+def _text_of(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{file}: the configuration cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: the configuration is not UTF-8") from error
+
+
+def _parse_toml(file: str, text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        lines = text.split("\n")
+        # Before Python 3.14 the place stands in the message alone.
+        place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        number = int(place[1]) if place and place[1] else len(lines)
+        reason = str(error)[: place.start()] if place else str(error)
+        if statement := re.match(r"\s*([\w-]+)\s*=", lines[number - 1]):
+            reason = f"{statement[1]}: {_told(reason, statement[1])}"
+        raise SettingsError(f"{file}:{number}: {reason}") from error
+    except (RecursionError, ValueError) as error:
+        # Of values nested within values without end, and of numbers of more digits than Python reads.
+        raise SettingsError(f"{file}: the configuration cannot be read: {error}") from error
+
+
+def _told(reason: str, key: str) -> str:
+    """What is wrong with a statement, in the parser's words unless it is set twice, and how to write it."""
+    if reason == "Cannot overwrite a value":
+        return "it is set twice"
+    setting = all_settings().get(key.replace("-", "_"))
+    example = to_toml(setting.example) if setting else '"text"'
+    return f"{reason}; texts stand in quotes: {key} = {example}"
+
+
+def _lines_of_keys(text: str) -> dict[str, int]:
+    """On which line each key stands, which tomllib does not tell: found by parsing more and more lines."""
+    import tomllib
+
+    lines, found, begin = text.split("\n"), dict[str, int](), 0
+    for end in range(1, len(lines) + 1):
+        try:
+            parsed = tomllib.loads("\n".join(lines[:end]))
+        except tomllib.TOMLDecodeError:
+            # In the midst of a value of several lines.
+            continue
+        found |= {key: begin + 1 for key in parsed if key not in found}
+        begin = end
+    return found
+
+
+def _nearest(name: str, table: Mapping[str, Setting]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, table, n=1)
+    return f"; did you mean {near[0].replace('_', '-')}?" if near else "; --show-config lists them"
+
+
+def _from_toml(setting: Setting, value: Any) -> Any:
+    if setting.repeatable:
+        each = value if isinstance(value, list) else [value]
+        return tuple(_from_toml_value(setting, it) for it in each)
+    return _from_toml_value(setting, value)
+
+
+def _from_toml_value(setting: Setting, value: Any) -> Any:
+    # In Python a bool is an int, too.
+    if isinstance(value, bool):
+        if setting.flag:
+            return value
+    elif isinstance(value, str | int | float) and "\0" not in (text := str(value)):
+        # A NUL is what no argument and no variable can hold.
+        return setting.parse(text)
+    shown = "the value" if setting.secret else f"{value!r}"
+    raise ValueError(f"{shown} cannot work here; write it like {to_toml(setting.example)}")
+
+
+def shown_config(chosen: Mapping[str, Chosen]) -> str:
+    """All values, in the form of a configuration file, each with the place where it was chosen.
+
+    Secrets are not shown, and defaults stand as comments, so that what is printed is a file that sets the same.
+    """
+    rows = []
+    for name, setting in all_settings().items():
+        key = name.replace("_", "-")
+        if name not in chosen:
+            rows.append((f"# {key} = {setting.shown}", "default"))
+        elif setting.secret:
+            rows.append((f"# {key} = (hidden)", chosen[name].origin))
+        else:
+            value = to_toml(chosen[name].value)
+            hidden = hide_credentials(value)
+            rows.append((f"{'# ' if hidden != value else ''}{key} = {hidden}", chosen[name].origin))
+    width = max(len(text) for text, _ in rows if len(text) <= 40)
+    return "\n".join(f"{text:{width}}  # {_escaped(origin)}" for text, origin in rows)
+
+
+def to_toml(value: Any) -> str:
+    """Writes a value of a setting in TOML."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case tuple() | list():
+            return f"[{', '.join(map(to_toml, value))}]"
+        case _:
+            return f'"{_escaped(str(value))}"'
+
+
+def _escaped(text: str) -> str:
+    """Escapes what TOML's basic strings do not hold (TOML 1.0, "String"), and what could steer a terminal."""
+    return "".join(f"\\{it}" if it in '"\\' else it if it.isprintable() else f"\\U{ord(it):08x}" for it in text)

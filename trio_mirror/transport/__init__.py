@@ -1,1 +1,0 @@
-"""How requests travel: the client and its connections."""
