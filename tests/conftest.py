@@ -24,9 +24,9 @@ def instant_flip(monkeypatch: pytest.MonkeyPatch) -> None:
         await trio.lowlevel.checkpoint()
         return work()
 
-    monkeypatch.setattr("trio_mirror.pipeline.stages.WorkerThreads.run", run_at_once)
+    monkeypatch.setattr("trio_mirror.pipeline.threads.WorkerThreads.run", run_at_once)
     monkeypatch.setattr(
-        "trio_mirror.pipeline.stages.flip", lambda data, **_: Flipped(data[::-1], "image/png", lossless=True)
+        "trio_mirror.pipeline.transformer.flip", lambda data, **_: Flipped(data[::-1], "image/png", lossless=True)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,8 +15,13 @@ import trio
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import open_galleries
 from trio_mirror.journal import Journal, open_journal
-from trio_mirror.pipeline.run import Run, open_picked
-from trio_mirror.settings import Settings
+from trio_mirror.pipeline.producer import open_failed, open_picked
+from trio_mirror.pipeline.recorder import JournalMemory
+from trio_mirror.pipeline.run import Run
+from trio_mirror.pipeline.stages import Stages
+from trio_mirror.pipeline.state import State
+from trio_mirror.pipeline.throttle import unthrottled
+from trio_mirror.settings import RetryUploads, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,10 +29,13 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries import Gallery, Place
     from trio_mirror.model import Report
-    from trio_mirror.pipeline.stages import Sampler
+    from trio_mirror.pipeline.run import Work
+    from trio_mirror.pipeline.transformer import Sampler
     from trio_mirror.settings.settings import Choices
 
 _log = logging.getLogger(__name__)
+# Seconds in which a journal is closed.
+_CLOSING = 10.0
 
 
 async def mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
@@ -85,25 +94,50 @@ async def open_run(
         open_galleries(source, target, settings) as (source_gallery, target_gallery),
         _open_journal(source_gallery, target_gallery, settings) as journal,
     ):
-        _tell_who_is_believed(settings, source_gallery, target_gallery)
-        await target_gallery.prepare()
+        _warn_of_unverified(settings, source_gallery, target_gallery)
+        if target_gallery is not source_gallery:
+            await target_gallery.prepare()
+        memory = None if journal is None else JournalMemory(journal)
         # Names of a list are handed out from here; whoever gets them needs only the place where they live.
         places = (settings.base or source, target)
-        spread = "--cluster" if settings.cluster else "--processes" if settings.processes > 1 else None
-        if spread and sampler is not None:
-            raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {spread}")
-        if spread is None:
-            opened = Run(source_gallery, target_gallery, settings, journal, sampler=sampler)
-        elif settings.cluster:
-            from trio_mirror.distributed.cluster import ClusterRun
+        async with _open_work(source_gallery, target_gallery, settings, memory, places, sampler) as (work, state):
+            if settings.retry_failed:
+                assert journal is not None
+                run = Run(partial(open_failed, journal), unthrottled(), work, state)
+            else:
+                can_count = getattr(source_gallery, "can_be_listed_again", True)
+                counting = partial(open_picked, source_gallery, settings) if can_count else None
+                run = Run(source_gallery.names, state.source_throttle, work, state, counting)
+            async with run.working():
+                yield run
 
-            opened = ClusterRun(source_gallery, target_gallery, settings, journal, places)
-        else:
-            from trio_mirror.distributed.processes import ProcessRun
 
-            opened = ProcessRun(source_gallery, target_gallery, settings, journal, places)
-        async with opened.working():
-            yield opened
+@asynccontextmanager
+async def _open_work(
+    source: Gallery,
+    target: Gallery,
+    settings: Settings,
+    memory: JournalMemory | None,
+    places: tuple[Place, Place | None],
+    sampler: Sampler | None,
+) -> AsyncIterator[tuple[Work, State]]:
+    """Opens what is done to each picture: in this process, or by workers."""
+    intents = memory is not None
+    if settings.cluster is None and settings.processes == 1:
+        state = State(source, target, settings, memory, intents=intents)
+        yield Stages(source, target, state, sampler), state
+        return
+    if sampler is not None:
+        option = "--cluster" if settings.cluster else "--processes"
+        raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {option}")
+    from trio_mirror.distributed import GRACE, open_driver
+
+    # What a lost worker has sent must be known where it may not be sent again.
+    intents = intents or target is source or settings.retry_uploads is RetryUploads.NEVER
+    # The workers slow down by themselves.
+    state = State(source, target, replace(settings, adaptive=False), memory, intents=intents, grace=GRACE)
+    async with open_driver(places, state) as driver:
+        yield driver, state
 
 
 @asynccontextmanager
@@ -116,22 +150,22 @@ async def _open_journal(source: Gallery, target: Gallery, settings: Settings) ->
     try:
         yield journal
     finally:
-        # It moves the write-ahead log into the file; nothing may keep it from that, and a disk answers.
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(journal.close)
+        # It moves the write-ahead log into the file. No cancellation keeps it from that; a dead disk does.
+        with trio.move_on_after(_CLOSING, shield=True):
+            await trio.to_thread.run_sync(journal.close, abandon_on_cancel=True)
 
 
 @asynccontextmanager
 async def open_names(source: Place, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
     """Opens the names that a run would take, those that it would refuse included."""
     async with open_galleries(source, None, settings) as (gallery, _), open_picked(gallery, settings) as names:
-        _tell_who_is_believed(settings, gallery)
+        _warn_of_unverified(settings, gallery)
         yield names
 
 
-def _tell_who_is_believed(settings: Settings, *galleries: Gallery) -> None:
-    """With ``insecure``, says once for each host of a run that its certificate is not looked at."""
+def _warn_of_unverified(settings: Settings, *galleries: Gallery) -> None:
+    """With ``insecure``, says once for each host of a run that its certificate is not verified."""
     if settings.insecure:
         hosts = {url.hostname for gallery in galleries if (url := urlsplit(str(gallery))).scheme == "https"}
         for host in sorted(filter(None, hosts)):
-            _log.warning("--insecure: whoever answers for %s is believed", host)
+            _log.warning("--insecure: certificate verification is disabled for %s", host)

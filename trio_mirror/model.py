@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any
 
 KEPT_FAILURES = 1_000
 """How many failed or unknown results a report keeps whole; the others are only counted."""
@@ -88,13 +85,17 @@ class Flipped:
     """What a person should know, a sentence each: a thumbnail dropped, a preview left out."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Result:
-    """How one picture ended. Every name that enters a run gets exactly one."""
+    """How one picture ended. Every name that enters a run gets exactly one.
+
+    It is the one record of a picture: the stages fill it in, the journal keeps it, the events print it. It no longer
+    changes once it was handed out.
+    """
 
     name: str
-    outcome: Outcome
-    stage: Stage
+    outcome: Outcome = Outcome.UNKNOWN
+    stage: Stage = Stage.LIST
     """The last stage that it reached."""
     error: str | None = None
     """Why it failed or is unknown: a sentence."""
@@ -110,16 +111,25 @@ class Result:
     """Bytes of the mirrored picture as stored; 0 unless it was mirrored."""
     etag: str | None = None
     """The entity tag of the picture as fetched, where its gallery gives one."""
+    sha256_in: str | None = None
+    """The SHA-256 in hexadecimal of what was fetched, where a journal is kept."""
     sha256: str | None = None
-    """The SHA-256 in hexadecimal of what was uploaded."""
+    """The SHA-256 in hexadecimal of what was uploaded, where a journal is kept."""
     lossless: bool = False
     """Whether every pixel of the stored picture is exactly the mirrored original's."""
     notes: tuple[str, ...] = ()
     """What the flip has to say, a sentence each."""
-    seconds: Mapping[Stage, float] = field(default_factory=dict)
+    seconds: dict[Stage, float] = field(default_factory=dict)
     """Seconds spent in each stage, without the wait for a thread, or for the rate to admit its first request."""
-    began: Mapping[Stage, float] = field(default_factory=dict)
+    began: dict[Stage, float] = field(default_factory=dict)
     """When each stage began, in seconds since the run did; ``list`` is when its name was taken."""
+    time: float = 0.0
+    """When it ended, in seconds since the epoch."""
+
+    @property
+    def is_intent(self) -> bool:
+        """Whether it was written before its upload, whose end is not known yet."""
+        return self.outcome is Outcome.UNKNOWN and self.error is None
 
 
 @dataclass(kw_only=True, slots=True)

@@ -14,14 +14,12 @@ import tracemalloc
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 import trio
 import trio.testing
 
 from tests.helpers.memory_gallery import MemoryGallery
-from tests.helpers.simulated_cluster import CountedSlice, SimulatedCluster, open_at_once
-from trio_mirror.distributed.cluster import ClusterRun
+from tests.helpers.simulated_cluster import AtOnce, CountedSlice, SimulatedCluster, driven
 from trio_mirror.distributed.dispatcher import Dispatcher
 from trio_mirror.distributed.slices import NamedSlice
 from trio_mirror.settings import Settings
@@ -132,8 +130,7 @@ def _seconds_of_a_name() -> float:
 
     async def drive() -> float:
         listed = (f"{number:0{_LENGTH}}" for number in range(_NAMES_MEASURED))
-        settings = Settings(cluster="local")
-        run = ClusterRun(MemoryGallery(listed), MemoryGallery(), settings, None, ("source", "target"))
+        run = driven(AtOnce(), MemoryGallery(listed), Settings())
         began = time.process_time()
         async with run.working():
             async for _ in run:
@@ -142,8 +139,7 @@ def _seconds_of_a_name() -> float:
             raise SystemExit(f"only {run.report.mirrored:,} of {_NAMES_MEASURED:,} names came through")
         return (time.process_time() - began) / _NAMES_MEASURED
 
-    with patch("trio_mirror.distributed.cluster.open_ray", open_at_once):
-        return trio.run(drive)
+    return trio.run(drive)
 
 
 def _bytes_of_a_name() -> float:
@@ -155,7 +151,9 @@ def _bytes_of_a_name() -> float:
     numbers, size = count(), Settings().slice
     gc.collect()
     tracemalloc.start()
-    kept = [NamedSlice([(f"{next(numbers):0{_LENGTH}}", None) for _ in range(size)], take) for _ in range(20)]
+    kept = [
+        NamedSlice({f"{next(numbers):0{_LENGTH}}": None for _ in range(size)}, take, resends=True) for _ in range(20)
+    ]
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return used / (len(kept) * size)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from trio_mirror.cli.journal_command import app
-from trio_mirror.journal import Entry, open_journal, read_journal
-from trio_mirror.model import Outcome, Stage
+from trio_mirror.journal import open_journal, read_journal
+from trio_mirror.model import Outcome, Result, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[bytes]
 
 
 ENTRIES = {
-    "mirrored": Entry(
+    "mirrored": Result(
         name="a.png",
         outcome=Outcome.MIRRORED,
         stage=Stage.UPLOAD,
@@ -67,8 +67,8 @@ ENTRIES = {
         sha256="0" * 64,
         time=60.0,
     ),
-    "skipped": Entry(name="b.txt", outcome=Outcome.SKIPPED, stage=Stage.FETCH, time=120.0),
-    "failed": Entry(
+    "skipped": Result(name="b.txt", outcome=Outcome.SKIPPED, stage=Stage.FETCH, time=120.0),
+    "failed": Result(
         name="c\t\x1b[2J\udce9\n.png",
         outcome=Outcome.FAILED,
         stage=Stage.FLIP,
@@ -76,7 +76,7 @@ ENTRIES = {
         attempts=1,
         time=180.0,
     ),
-    "unknown": Entry(name="d 🐈.png", outcome=Outcome.UNKNOWN, stage=Stage.UPLOAD, error="no answer", time=3600.0),
+    "unknown": Result(name="d 🐈.png", outcome=Outcome.UNKNOWN, stage=Stage.UPLOAD, error="no answer", time=3600.0),
 }
 LINES = {
     "mirrored": "a.png\tupload",
@@ -174,7 +174,7 @@ def test_a_terminal_that_has_no_such_character_gets_it_escaped(path: Path) -> No
 def test_a_reader_that_has_seen_enough_ends_it_quietly(path: Path) -> None:
     with open_journal(path, source="http://host/\x1bimages/", target="/srv/mirrored") as journal:
         journal.record(
-            Entry(name=f"{i:06}", outcome=Outcome.FAILED, stage=Stage.FLIP, error="x" * 50, time=1.0)
+            Result(name=f"{i:06}", outcome=Outcome.FAILED, stage=Stage.FLIP, error="x" * 50, time=1.0)
             for i in range(10_000)
         )
 
@@ -198,7 +198,7 @@ def test_it_reads_the_journal_of_a_run_under_way(cli: Cli, path: Path) -> None:
 def test_merge_puts_journals_into_one(cli: Cli, path: Path, tmp_path: Path) -> None:
     other, into = tmp_path / "other", tmp_path / "into"
     with open_journal(other, source="http://host/\x1bimages/", target="/srv/mirrored") as journal:
-        journal.record([Entry(name="z.png", outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, time=1.0)])
+        journal.record([Result(name="z.png", outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, time=1.0)])
 
     done = cli("merge", into, path, other)
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +21,19 @@ from tests.cli.test_cli import CLEAN, cli, command
 from tests.helpers import processes
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
-from tests.helpers.simulated_cluster import AtOnce, open_at_once
+from tests.helpers.simulated_cluster import AtOnce, driven
 from trio_mirror import ClusterError, Outcome, Settings, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
-from trio_mirror.distributed.cluster import ClusterRun
-from trio_mirror.journal import read_journal
+from trio_mirror.distributed.dispatcher import Lost, Told
+from trio_mirror.journal import open_journal, read_journal
+from trio_mirror.model import Result, Stage
+from trio_mirror.pipeline.recorder import JournalMemory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
-    from trio_mirror.distributed.dispatcher import Ended, Orders, Told
+    from trio_mirror.distributed.dispatcher import Ended, Orders
+    from trio_mirror.distributed.slices import NamedSlice
 
 with_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="pip install 'trio-mirror[cluster]'")
 
@@ -104,42 +107,30 @@ def ray_here(*arguments: str | Path, **environment: str) -> subprocess.Completed
 
 @pytest.mark.parametrize("size", [1, 2, 7, 2_000])
 async def test_the_driver_gives_each_result_once_in_slices_of_any_size(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock, size: int
+    autojump_clock: trio.testing.MockClock, size: int
 ) -> None:
-    monkeypatch.setattr("trio_mirror.distributed.cluster.open_ray", open_at_once)
-    # So that all places are taken, and more names wait, before there is the first result.
-    monkeypatch.setattr(AtOnce, "pause", 1.0)
     listed = [f"{number:02}.png" for number in range(100)]
-    source, target, settings = (
-        MemoryGallery([*listed, "../out.png"]),
-        MemoryGallery(),
-        Settings(cluster="local", slice=size),
-    )
-    run = ClusterRun(source, target, settings, None, ("source", "target"))
+    # So that all places are taken, and more names wait, before there is the first result.
+    engine = AtOnce(pause=1.0)
+    run = driven(engine, MemoryGallery([*listed, "../out.png", "07.png"]), Settings(slice=size))
     with trio.fail_after(3_600):
         async with run.working():
             names = [result.name async for result in run]
 
-    assert sorted(names) == sorted([*listed, "../out.png"])
-    assert (run.report.listed, run.report.mirrored, run.report.failed, run.in_flight) == (101, 100, 1, 0)
+    assert sorted(names) == sorted([*listed, "../out.png", "07.png"])
+    assert (run.report.listed, run.report.mirrored, run.report.failed, run.in_flight) == (102, 101, 1, 0)
 
 
 async def test_at_the_deadline_the_workers_have_the_whole_drain_though_the_list_has_ended(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
     class Slow(AtOnce):
         async def news(self, orders: Orders) -> list[Told | Ended]:
-            # Its pictures take as long as they may, and then it tells of them.
+            # Its pictures take as long as they may, and then it gives their results.
             await trio.sleep(31.0 if orders.draining else 1.0)
             return await super().news(orders) if orders.draining else []
 
-    @asynccontextmanager
-    async def open_slow(*_: object) -> AsyncIterator[Slow]:
-        yield Slow()
-
-    monkeypatch.setattr("trio_mirror.distributed.cluster.open_ray", open_slow)
-    settings = Settings(cluster="local", deadline=5.0, drain=30.0)
-    run = ClusterRun(MemoryGallery(["a.png", "b.png"]), MemoryGallery(), settings, None, ("source", "target"))
+    run = driven(Slow(), MemoryGallery(["a.png", "b.png"]), Settings(deadline=5.0, drain=30.0))
     async with run.working():
         names = [result.name async for result in run]
 
@@ -147,17 +138,31 @@ async def test_at_the_deadline_the_workers_have_the_whole_drain_though_the_list_
     assert run.report.stopped_by == "deadline"
 
 
-async def test_what_workers_told_is_kept_when_the_block_is_left(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photos: Path
-) -> None:
-    monkeypatch.setattr("trio_mirror.distributed.cluster.open_ray", open_at_once)
-    journal = tmp_path / "run.journal"
-    async with open_mirror(photos, tmp_path / "out", cluster="local", slice=400, journal=str(journal)) as results:
-        await anext(results)
+async def test_what_workers_told_is_kept_when_the_block_is_left(tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(400)]
+    with open_journal(tmp_path / "run.journal", source="a", target="b") as journal:
+        run = driven(AtOnce(), MemoryGallery(names), Settings(slice=400), JournalMemory(journal))
+        async with run.working():
+            await anext(run)
 
-    assert results.report.mirrored == 400
-    with read_journal(journal) as rows:
-        assert rows.summary().counts[Outcome.MIRRORED] == 400
+        assert run.report.mirrored == 400
+        assert journal.summary().counts[Outcome.MIRRORED] == 400
+
+
+async def test_of_a_slice_that_is_lost_for_good_what_was_sent_is_unknown_and_the_rest_failed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Losing(AtOnce):
+        async def start(self, attempt: int, work: NamedSlice) -> None:
+            sent = [Result(name="b.png", stage=Stage.UPLOAD)] if "b.png" in work.todo else []
+            self.happened += [Told(attempt, sent), Lost(attempt, "the node went away")]
+
+    run = driven(Losing(), MemoryGallery(["a.png", "b.png"]), Settings())
+    async with run.working():
+        outcomes = {result.name: result.outcome async for result in run}
+
+    assert outcomes == {"a.png": Outcome.FAILED, "b.png": Outcome.UNKNOWN}
+    assert run.in_flight == 0
 
 
 @with_ray

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
+from tests.helpers.memory_gallery import MemoryGallery
+from trio_mirror.distributed import GRACE
 from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
+from trio_mirror.distributed.driver import Driver
 from trio_mirror.model import Outcome, Result, Stage
+from trio_mirror.pipeline.run import Run
+from trio_mirror.pipeline.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from trio_mirror.distributed.slices import NamedSlice
+    from trio_mirror.pipeline.recorder import Memory
+    from trio_mirror.settings import Settings
 
 
 class CountedSlice:
@@ -28,6 +34,9 @@ class CountedSlice:
 
     async def tell(self, results: int) -> None:
         self.left -= results
+
+    async def lose(self, reason: str) -> None:
+        pass
 
     async def give_up(self, reason: str) -> None:
         self.failed, self.left, self.reason = self.left, 0, reason
@@ -145,14 +154,17 @@ class SimulatedCluster:
 
 
 class AtOnce:
-    """An engine that makes up the results: what is left is the driver's own time."""
+    """An engine that makes up the results: what is left is the driver's own time.
+
+    Args:
+        pause: seconds that it lets pass before it gives them.
+    """
 
     workers = 4
-    pause = 0.0
-    """Seconds that it lets pass before it tells."""
 
-    def __init__(self) -> None:
-        self._happened: list[Told | Ended] = []
+    def __init__(self, pause: float = 0.0) -> None:
+        self.happened: list[Told | Ended | Lost] = []
+        self._pause = pause
 
     async def start(self, attempt: int, work: NamedSlice) -> None:
         seconds = dict.fromkeys((Stage.FETCH, Stage.FLIP, Stage.UPLOAD), 0.1)
@@ -160,15 +172,16 @@ class AtOnce:
             Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, attempts=2, seconds=seconds)
             for name in work.todo
         ]
-        self._happened += [Told(attempt, results), Ended(attempt)]
+        self.happened += [Told(attempt, results), Ended(attempt)]
 
-    async def news(self, orders: Orders) -> list[Told | Ended]:
-        await trio.sleep(self.pause)
-        happened, self._happened = self._happened, []
+    async def news(self, orders: Orders) -> list[Any]:
+        await trio.sleep(self._pause)
+        happened, self.happened = self.happened, []
         return happened
 
 
-@asynccontextmanager
-async def open_at_once(*_: object) -> AsyncIterator[AtOnce]:
-    """Stands in for `trio_mirror.distributed.ray_engine.open_ray`."""
-    yield AtOnce()
+def driven(engine: AtOnce, source: MemoryGallery, settings: Settings, memory: Memory | None = None) -> Run:
+    """A run whose workers are an engine in this process."""
+    state = State(source, MemoryGallery(), settings, memory, intents=False, grace=GRACE)
+    driver = Driver(engine, state, size=settings.slice, each_worker=2, gather=1.0)
+    return Run(source.names, state.source_throttle, driver, state)

@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_mirror.errors import JournalError
-from trio_mirror.journal import Entry, Journal, merge_journals, open_journal, read_journal
-from trio_mirror.model import Outcome, Stage
+from trio_mirror.journal import Journal, merge_journals, open_journal, read_journal
+from trio_mirror.model import Outcome, Result, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ NOBODY = 65534
 
 any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 entries_of_any_kind = st.builds(
-    Entry,
+    Result,
     name=any_text,
     outcome=st.sampled_from(Outcome),
     stage=st.sampled_from(Stage),
@@ -45,7 +45,7 @@ entries_of_any_kind = st.builds(
 )
 # Few names, times and details, so that they clash.
 entries_that_clash = st.builds(
-    Entry,
+    Result,
     name=st.sampled_from("abc"),
     outcome=st.sampled_from(Outcome),
     stage=st.sampled_from([Stage.FLIP, Stage.UPLOAD]),
@@ -59,17 +59,17 @@ def begin(path: Path) -> Journal:
     return open_journal(path, source=SOURCE, target=TARGET)
 
 
-def mirrored(name: str, time: float = 1.0) -> Entry:
-    return Entry(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, attempts=2, time=time)
+def mirrored(name: str, time: float = 1.0) -> Result:
+    return Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, attempts=2, time=time)
 
 
-def failed(name: str, time: float = 1.0) -> Entry:
-    return Entry(name=name, outcome=Outcome.FAILED, stage=Stage.FETCH, error="404 Not Found", attempts=1, time=time)
+def failed(name: str, time: float = 1.0) -> Result:
+    return Result(name=name, outcome=Outcome.FAILED, stage=Stage.FETCH, error="404 Not Found", attempts=1, time=time)
 
 
-def content(path: Path) -> list[Entry]:
+def content(path: Path) -> list[Result]:
     with read_journal(path) as journal:
-        return list(journal.entries())
+        return list(journal.results())
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def path(tmp_path: Path) -> Path:
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(entries_of_any_kind, max_size=20, unique_by=lambda entry: entry.name), any_text, any_text)
-def test_everything_comes_back_as_it_was_recorded(entries: list[Entry], source: str, target: str) -> None:
+def test_everything_comes_back_as_it_was_recorded(entries: list[Result], source: str, target: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal"
         with open_journal(path, source=source, target=target) as journal:
@@ -91,7 +91,7 @@ def test_everything_comes_back_as_it_was_recorded(entries: list[Entry], source: 
 
         with read_journal(path) as reader:
             assert (reader.source, reader.target) == (source, target)
-            assert list(reader.entries()) == sorted(entries, key=lambda entry: entry.name)
+            assert list(reader.results()) == sorted(entries, key=lambda entry: entry.name)
 
 
 def test_names_that_are_not_utf_8_are_kept_apart(path: Path) -> None:
@@ -147,7 +147,7 @@ def test_any_sqlite_shell_shows_whole_rows(path: Path) -> None:
     shell.close()
 
     assert row == (
-        SOURCE, TARGET, "a", "failed", "fetch", "404 Not Found", 1, '"1"', 7, 0, "", "1970-01-01T00:00:01.250Z"
+        SOURCE, TARGET, "a", "failed", "fetch", "404 Not Found", 1, '"1"', 7, 0, "", "", "1970-01-01T00:00:01.250Z"
     )  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def test_entries_come_by_outcome_in_the_order_of_names_over_many_pages(path: Pat
 
         for outcomes in itertools.chain.from_iterable(itertools.combinations(Outcome, n) for n in range(5)):
             expected = [entry for entry in entries if entry.outcome in outcomes]
-            assert list(journal.entries(outcomes)) == expected
+            assert list(journal.results(outcomes)) == expected
             assert list(journal.names(outcomes)) == [entry.name for entry in expected]
 
 
@@ -193,7 +193,7 @@ def test_the_summary_counts(path: Path) -> None:
 def test_a_reader_does_not_wait_for_the_writer(path: Path) -> None:
     asked, answered = threading.Event(), threading.Event()
 
-    def slow() -> Iterator[Entry]:
+    def slow() -> Iterator[Result]:
         yield mirrored("b")
         asked.set()
         assert answered.wait(30)
@@ -264,11 +264,11 @@ def test_the_journal_of_other_galleries_is_refused(path: Path, source: str, targ
 def test_the_journal_of_a_newer_version_is_refused(path: Path) -> None:
     begin(path).close()
     newer = sqlite3.connect(path)
-    newer.execute("PRAGMA user_version = 2")
+    newer.execute("PRAGMA user_version = 3")
     newer.execute("DROP TABLE meta")
     newer.close()
 
-    assert f"{path} was written by a newer trio-mirror (format 2" in refusal(path)
+    assert f"{path} was written by a newer trio-mirror (format 3" in refusal(path)
 
 
 def test_a_journal_without_its_tables_is_refused(path: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_journal_at_rest_is_read_where_nothing_may_be_written() -> None:
         path.parent.chmod(0o555)
 
         with without_privileges(), read_journal(path) as reader:
-            assert list(reader.entries()) == [mirrored("a")]
+            assert list(reader.results()) == [mirrored("a")]
 
 
 def test_a_lock_without_permission_is_refused() -> None:
@@ -434,8 +434,8 @@ def test_a_journal_that_another_program_locks_is_refused_and_kept(path: Path) ->
 def use(path: Path) -> None:
     """Everything that can be done with a journal."""
     with begin(path) as journal:
-        list(journal.entries())
-        list(journal.entries({Outcome.FAILED}))
+        list(journal.results())
+        list(journal.results({Outcome.FAILED}))
         journal.summary()
         for i in range(100):
             journal.find(f"{i:03}")
@@ -496,7 +496,7 @@ def test_a_batch_that_cannot_be_written_leaves_the_journal_whole(path: Path, tro
         with trouble(journal), pytest.raises(JournalError, match=said) as refused:
             journal.record(many)
         assert str(path) in str(refused.value)
-        assert list(journal.entries()) == many[:50]
+        assert list(journal.results()) == many[:50]
         journal.record(many[50:60])
 
     assert content(path) == many[:60]
@@ -514,7 +514,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-def fill_disk(journal: Journal, recorded: list[Entry]) -> None:
+def fill_disk(journal: Journal, recorded: list[Result]) -> None:
     while True:
         batch = [mirrored(f"{i:06}") for i in range(len(recorded), len(recorded) + 20)]
         try:
@@ -527,15 +527,15 @@ def fill_disk(journal: Journal, recorded: list[Entry]) -> None:
 
 def test_on_a_full_disk_nothing_that_was_recorded_is_lost(small_disk: Path) -> None:
     path = small_disk / "journal"
-    recorded: list[Entry] = []
+    recorded: list[Result] = []
     with begin(path) as journal:
         fill_disk(journal, recorded)
-        assert list(journal.entries()) == recorded
+        assert list(journal.results()) == recorded
     assert len(recorded) > 100
 
     subprocess.run(["mount", "-o", "remount,size=1m", small_disk], check=True)
     with begin(path) as journal:
-        assert list(journal.entries()) == recorded
+        assert list(journal.results()) == recorded
         journal.record([mirrored("one more")])
     assert content(path) == [*recorded, mirrored("one more")]
 
@@ -556,14 +556,14 @@ def test_a_disk_too_full_to_begin_is_told_and_later_begun(small_disk: Path) -> N
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from trio_mirror.journal import Entry, open_journal
-from trio_mirror.model import Outcome, Stage
+from trio_mirror.journal import open_journal
+from trio_mirror.model import Outcome, Result, Stage
 
 batch, size = int(sys.argv[2]), 7
 with open_journal(Path(sys.argv[1]), source="s", target="t") as journal:
     for batch in itertools.count(batch):
         journal.record(
-            Entry(name=f"{batch:06}-{i}", outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, time=1.0) for i in range(size)
+            Result(name=f"{batch:06}-{i}", outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, time=1.0) for i in range(size)
         )
         print(batch, flush=True)
 """
@@ -585,7 +585,7 @@ def test_what_was_recorded_is_there_after_kill_9_at_any_moment(path: Path) -> No
         child.wait()
 
         with open_journal(path, source="s", target="t") as journal:
-            names = [entry.name for entry in journal.entries()]
+            names = [entry.name for entry in journal.results()]
         batches = [list(batch) for _, batch in itertools.groupby(names, lambda name: name.partition("-")[0])]
         assert {len(batch) for batch in batches} == {7}, "a batch is there in part"
         assert reported <= {int(batch[0].partition("-")[0]) for batch in batches}
@@ -609,13 +609,13 @@ def test_a_kill_releases_the_lock_and_the_refusal_before_names_the_process(path:
 # Merged
 
 
-def write(path: Path, entries: Sequence[Entry]) -> Path:
+def write(path: Path, entries: Sequence[Result]) -> Path:
     with begin(path) as journal:
         journal.record(entries)
     return path
 
 
-def winner(entries: Sequence[Entry]) -> list[Entry]:
+def winner(entries: Sequence[Result]) -> list[Result]:
     """The newest, and of these the mirrored, where there is one."""
     newest = [entry for entry in entries if entry.time == max(other.time for other in entries)]
     return [entry for entry in newest if entry.outcome == Outcome.MIRRORED] or newest
@@ -626,7 +626,7 @@ def winner(entries: Sequence[Entry]) -> list[Entry]:
     st.lists(st.lists(entries_that_clash, max_size=4, unique_by=lambda it: it.name), min_size=1, max_size=3),
     st.randoms(),
 )
-def test_any_order_of_merging_gives_the_same(contents: list[list[Entry]], chance: random.Random) -> None:
+def test_any_order_of_merging_gives_the_same(contents: list[list[Result]], chance: random.Random) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = [write(folder / f"{i}", entries) for i, entries in enumerate(contents)]
@@ -708,3 +708,20 @@ def test_a_journal_in_use_can_be_merged_but_not_merged_into(tmp_path: Path) -> N
         merge_journals(other, [tmp_path / "used"])
 
     assert content(other) == [mirrored("a"), mirrored("b")]
+
+
+def test_a_journal_of_the_first_format_is_read_as_it_is_and_upgraded_by_the_next_run(path: Path) -> None:
+    with begin(path) as journal:
+        journal.record([mirrored("a.png")])
+    first = sqlite3.connect(path)
+    first.executescript(
+        "DROP VIEW results; ALTER TABLE pictures DROP COLUMN sha256_in; PRAGMA user_version = 1;"
+        "CREATE VIEW results AS SELECT name FROM pictures"
+    )
+    first.close()
+
+    with read_journal(path) as reader:
+        assert list(reader.results()) == [mirrored("a.png")]
+    with begin(path) as journal:
+        journal.record([replace(mirrored("b.png"), sha256_in="0" * 64)])
+        assert [it.sha256_in for it in journal.results()] == [None, "0" * 64]

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 import trio
@@ -16,10 +16,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trio_mirror.errors import FetchError, ListError, MirrorError
-from trio_mirror.pipeline.attempts import Retrier, full_jitter, parse_http_date, parse_retry_after
+from trio_mirror.pipeline.attempts import Attempts, full_jitter, parse_http_date, parse_retry_after
+from trio_mirror.pipeline.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+_T = TypeVar("_T")
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -47,6 +50,20 @@ def transient(retry_after: float | None = None) -> FetchError:
     return FetchError("the server answered 503", transient=True, retry_after=retry_after)
 
 
+class Unthrottled(Throttle):
+    """Admits every attempt at once, whatever became of those before."""
+
+    def __init__(self) -> None:
+        super().__init__(None, rate=None, retry_after_max=300)
+
+    def failed(self, started: float, error: MirrorError) -> None:
+        pass
+
+
+async def call(attempts: Attempts, attempt: Callable[[], Awaitable[_T]]) -> _T:
+    return await attempts.make(Unthrottled(), attempt)
+
+
 @pytest.fixture
 def longest_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda _, longest: longest)
@@ -55,7 +72,7 @@ def longest_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_transient_failure_is_tried_again(autojump_clock: trio.testing.MockClock) -> None:
     flaky = Flaky(transient(), ListError("cut short", transient=True))
 
-    assert await Retrier(retries=4, retry_after_max=300).call(flaky) == "done"
+    assert await call(Attempts(retries=4, retry_after_max=300), flaky) == "done"
 
     assert len(flaky.called_at) == 3
 
@@ -65,7 +82,7 @@ async def test_the_backoff_doubles_up_to_twenty_seconds(
 ) -> None:
     flaky = Flaky(*(transient() for _ in range(9)))
 
-    await Retrier(retries=9, retry_after_max=300).call(flaky)
+    await call(Attempts(retries=9, retry_after_max=300), flaky)
 
     assert flaky.waits == pytest.approx([0.25, 0.5, 1, 2, 4, 8, 16, 20, 20])
 
@@ -89,7 +106,7 @@ async def test_the_last_error_is_raised_as_it_was_when_no_retry_is_left(
     flaky = Flaky(*errors)
 
     with pytest.raises(FetchError) as raised:
-        await Retrier(retries=retries, retry_after_max=300).call(flaky)
+        await call(Attempts(retries=retries, retry_after_max=300), flaky)
 
     assert len(flaky.called_at) == retries + 1
     assert raised.value is errors[retries]
@@ -103,7 +120,7 @@ async def test_what_trying_again_cannot_help_is_tried_once(error: Exception) -> 
     flaky = Flaky(error)
 
     with pytest.raises(type(error)) as raised:
-        await Retrier(retries=4, retry_after_max=300).call(flaky)
+        await call(Attempts(retries=4, retry_after_max=300), flaky)
 
     assert raised.value is error
     assert len(flaky.called_at) == 1
@@ -114,7 +131,7 @@ async def test_retry_after_is_waited_for_in_full_plus_jitter(
 ) -> None:
     flaky = Flaky(transient(retry_after=120), transient(retry_after=300), transient())
 
-    await Retrier(retries=4, retry_after_max=300).call(flaky)
+    await call(Attempts(retries=4, retry_after_max=300), flaky)
 
     assert flaky.waits == pytest.approx([120.25, 300.5, 1])
 
@@ -126,7 +143,7 @@ async def test_too_long_a_retry_after_is_not_waited_for_and_the_error_says_so(
     flaky = Flaky(error)
 
     with pytest.raises(FetchError, match=r"503.* 3,600 s.* 300 s \(--retry-after-max\)") as raised:
-        await Retrier(retries=4, retry_after_max=300).call(flaky)
+        await call(Attempts(retries=4, retry_after_max=300), flaky)
 
     assert raised.value is error
     assert raised.value.transient
@@ -138,7 +155,7 @@ async def test_an_absurd_retry_after_is_an_error_for_people_too() -> None:
     seconds = parse_retry_after("9" * 5000, NOW)
 
     with pytest.raises(FetchError, match="--retry-after-max"):
-        await Retrier(retries=4, retry_after_max=300).call(Flaky(transient(retry_after=seconds)))
+        await call(Attempts(retries=4, retry_after_max=300), Flaky(transient(retry_after=seconds)))
 
 
 async def test_a_cancelled_attempt_is_not_tried_again(autojump_clock: trio.testing.MockClock) -> None:
@@ -156,7 +173,7 @@ async def test_a_cancelled_attempt_is_not_tried_again(autojump_clock: trio.testi
     seen: list[trio.Cancelled] = []
     with trio.move_on_after(5) as scope:
         try:
-            await Retrier(retries=4, retry_after_max=300).call(hang)
+            await call(Attempts(retries=4, retry_after_max=300), hang)
         except trio.Cancelled as cancelled:
             seen.append(cancelled)
             raise
@@ -172,33 +189,33 @@ async def test_a_backoff_can_be_cancelled(autojump_clock: trio.testing.MockClock
     started = trio.current_time()
 
     with trio.move_on_after(5) as scope:
-        await Retrier(retries=4, retry_after_max=300).call(flaky)
+        await call(Attempts(retries=4, retry_after_max=300), flaky)
 
     assert scope.cancelled_caught
     assert trio.current_time() - started == pytest.approx(5)
     assert len(flaky.called_at) == 1
 
 
-async def call_failing(retrier: Retrier, attempts: list[float]) -> None:
+async def call_failing(attempts_of_run: Attempts, attempts: list[float]) -> None:
     async def fail() -> None:
         attempts.append(trio.current_time())
         await trio.lowlevel.checkpoint()
         raise transient()
 
     with pytest.raises(FetchError):
-        await retrier.call(fail)
+        await call(attempts_of_run, fail)
 
 
 async def test_a_dead_server_gets_a_hundred_retries_and_then_one_a_second(
     autojump_clock: trio.testing.MockClock, longest_jitter: None
 ) -> None:
-    retrier = Retrier(retries=1, retry_after_max=300)
+    attempts_of_run = Attempts(retries=1, retry_after_max=300)
     attempts: list[float] = []
     started = trio.current_time()
 
     async with trio.open_nursery() as nursery:
         for _ in range(150):
-            nursery.start_soon(call_failing, retrier, attempts)
+            nursery.start_soon(call_failing, attempts_of_run, attempts)
 
     retried = [at - started for at in attempts[150:]]
     assert retried[:100] == pytest.approx([0.25] * 100)
@@ -206,18 +223,18 @@ async def test_a_dead_server_gets_a_hundred_retries_and_then_one_a_second(
 
 
 async def test_ten_successes_pay_for_a_retry(autojump_clock: trio.testing.MockClock, longest_jitter: None) -> None:
-    retrier = Retrier(retries=1, retry_after_max=300)
+    attempts_of_run = Attempts(retries=1, retry_after_max=300)
     async with trio.open_nursery() as nursery:
         for _ in range(100):
-            nursery.start_soon(call_failing, retrier, [])
+            nursery.start_soon(call_failing, attempts_of_run, [])
     for _ in range(50):
-        await retrier.call(Flaky())
+        await call(attempts_of_run, Flaky())
     attempts: list[float] = []
     started = trio.current_time()
 
     async with trio.open_nursery() as nursery:
         for _ in range(7):
-            nursery.start_soon(call_failing, retrier, attempts)
+            nursery.start_soon(call_failing, attempts_of_run, attempts)
 
     # 5 tokens came back by successes; 0.25 of one by time.
     assert [at - started for at in attempts[7:]] == pytest.approx([0.25] * 5 + [1, 2], abs=0.01)
@@ -226,16 +243,16 @@ async def test_ten_successes_pay_for_a_retry(autojump_clock: trio.testing.MockCl
 async def test_a_cancelled_retry_that_waits_for_its_token_leaves_the_budget_in_order(
     autojump_clock: trio.testing.MockClock, longest_jitter: None
 ) -> None:
-    retrier = Retrier(retries=1, retry_after_max=300)
+    attempts_of_run = Attempts(retries=1, retry_after_max=300)
     attempts: list[float] = []
     with trio.move_on_after(5):
         async with trio.open_nursery() as nursery:
             for _ in range(150):
-                nursery.start_soon(call_failing, retrier, attempts)
+                nursery.start_soon(call_failing, attempts_of_run, attempts)
     started = trio.current_time()
     attempts.clear()
 
-    await call_failing(retrier, attempts)
+    await call_failing(attempts_of_run, attempts)
 
     assert attempts[1] - started <= 1.25
 
@@ -244,7 +261,8 @@ def test_retries_print_nothing_where_no_logging_is_set_up() -> None:
     script = """
 import trio
 from trio_mirror.errors import FetchError
-from trio_mirror.pipeline.attempts import Retrier
+from trio_mirror.pipeline.attempts import Attempts
+from trio_mirror.pipeline.throttle import Throttle
 
 errors = [FetchError("503", transient=True)]
 
@@ -252,7 +270,11 @@ async def attempt():
     if errors:
         raise errors.pop()
 
-trio.run(Retrier(retries=1, retry_after_max=300).call, attempt)
+async def main():
+    throttle = Throttle(None, rate=None, retry_after_max=300)
+    await Attempts(retries=1, retry_after_max=300).make(throttle, attempt)
+
+trio.run(main)
 assert not errors
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -30,7 +30,7 @@ from trio_mirror.model import Outcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-    from trio_mirror.journal import Entry
+    from trio_mirror.model import Result
 
 # Attempts are cut off early, and there are many of them: a loaded machine is slow, and shall not fail a test.
 QUICK = ("--json", "--timeout", "1", "--retries", "9", "--deadline", "250")
@@ -48,12 +48,12 @@ def always(fault: Fault) -> Plan:
     return Plan(share=1, upload=[fault], times=1_000_000)
 
 
-def entries_of(journal: Path) -> dict[str, Entry]:
+def entries_of(journal: Path) -> dict[str, Result]:
     with read_journal(journal) as opened:
-        return {entry.name: entry for entry in opened.entries()}
+        return {entry.name: entry for entry in opened.results()}
 
 
-def names_with(entries: dict[str, Entry], outcome: Outcome) -> set[str]:
+def names_with(entries: dict[str, Result], outcome: Outcome) -> set[str]:
     return {name for name, entry in entries.items() if entry.outcome is outcome}
 
 

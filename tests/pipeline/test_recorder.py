@@ -1,4 +1,4 @@
-"""When results are written to the journal, and what a run owes it when it is cancelled at a bad moment."""
+"""When results are written to the journal, and what a run writes when it is cancelled at a bad moment."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from trio_mirror.errors import JournalError
 from trio_mirror.journal import Journal, open_journal
-from trio_mirror.model import Outcome, Result, Stage
-from trio_mirror.pipeline.recorder import Keeper
+from trio_mirror.model import Outcome, Report, Result, Stage
+from trio_mirror.pipeline.in_flight import InFlight
+from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.recorder import JournalMemory, Memory, Recorder
+from trio_mirror.pipeline.stop import Stop
+from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,71 +23,123 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from trio_mirror.errors import JournalError
-    from trio_mirror.journal import Entry
+
+def mirrored(name: str) -> Item:
+    return Item(Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD), ended=True)
 
 
-def mirrored(name: str) -> Result:
-    return Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD)
-
-
-def no_error(error: JournalError) -> None:
-    raise error
+def intent(name: str) -> Result:
+    return Result(name=name, stage=Stage.UPLOAD, sha256_in="0" * 64, sha256="1" * 64)
 
 
 def journal_in(folder: Path) -> Journal:
     return open_journal(folder / "journal", source="a", target="b")
 
 
+def recorder_of(memory: Memory) -> tuple[Recorder, Stop]:
+    report, settings = Report(source="a", target="b"), Settings()
+    stop = Stop(report, settings)
+    return Recorder(report, settings, InFlight(16), stop, memory), stop
+
+
 async def test_a_result_that_arrives_as_the_run_is_cancelled_is_kept(tmp_path: Path) -> None:
     with journal_in(tmp_path) as journal:
-        keeper = Keeper(journal, no_error)
+        recorder, _ = recorder_of(JournalMemory(journal))
         with trio.CancelScope() as scope:
             scope.cancel()
-            await keeper.add(mirrored("a.png"))
-        await keeper.settle()
+            recorder.cut_off(mirrored("a.png"))
+            await recorder.flush()
 
-        assert scope.cancelled_caught
         assert list(journal.names([Outcome.MIRRORED])) == ["a.png"]
 
 
-async def test_a_result_is_written_soon_though_no_other_follows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
-) -> None:
+async def test_a_result_is_written_soon_though_no_other_follows(autojump_clock: MockClock) -> None:
     written = trio.Event()
-    monkeypatch.setattr(Journal, "record", lambda *_: trio.from_thread.run_sync(written.set))
-    with journal_in(tmp_path) as journal:
-        keeper = Keeper(journal, no_error)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(keeper.keep)
-            await keeper.add(mirrored("a.png"))
-            await written.wait()
-            assert trio.current_time() == pytest.approx(0.1)
-            nursery.cancel_scope.cancel()
+
+    class Watched:
+        wait = 0.1
+
+        def find(self, name: str) -> Result | None:
+            raise NotImplementedError
+
+        async def write(self, results: list[Result]) -> None:
+            await trio.lowlevel.checkpoint()
+            written.set()
+
+    recorder, _ = recorder_of(Watched())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.keep)
+        recorder.record(mirrored("a.png"))
+        await written.wait()
+        assert trio.current_time() == pytest.approx(0.1)
+        nursery.cancel_scope.cancel()
 
 
 async def test_results_that_wait_for_a_slow_disk_as_the_run_is_cancelled_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writing, disk_answers = trio.Event(), threading.Event()
-    record = Journal.record
+    record, token = Journal.record, trio.lowlevel.current_trio_token()
 
-    def record_slowly(self: Journal, entries: Iterable[Entry]) -> None:
-        trio.from_thread.run_sync(writing.set)
+    def record_slowly(self: Journal, results: Iterable[Result]) -> None:
+        token.run_sync_soon(writing.set)
         disk_answers.wait()
-        record(self, entries)
+        record(self, results)
 
     monkeypatch.setattr(Journal, "record", record_slowly)
     with journal_in(tmp_path) as journal:
-        keeper = Keeper(journal, no_error)
+        recorder, _ = recorder_of(JournalMemory(journal))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(keeper.keep)
-            await keeper.add(mirrored("a.png"))
+            nursery.start_soon(recorder.keep)
+            recorder.record(mirrored("a.png"))
             await writing.wait()
-            await keeper.add(mirrored("b.png"))
-            await keeper.add(mirrored("c.png"))
+            recorder.record(mirrored("b.png"))
+            recorder.record(mirrored("c.png"))
             nursery.cancel_scope.cancel()
             disk_answers.set()
-        await keeper.settle()
+        await recorder.flush()
 
         assert list(journal.names([Outcome.MIRRORED])) == ["a.png", "b.png", "c.png"]
+
+
+async def test_an_intent_is_in_the_journal_before_its_upload_may_leave(tmp_path: Path) -> None:
+    with journal_in(tmp_path) as journal:
+        recorder, _ = recorder_of(JournalMemory(journal))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(recorder.keep)
+            await recorder.intend([intent("a.png")])
+            [row] = journal.results()
+            assert row.is_intent
+            assert (row.sha256_in, row.sha256) == ("0" * 64, "1" * 64)
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_journal_that_takes_no_intent_lets_no_upload_leave_and_ends_the_run(autojump_clock: MockClock) -> None:
+    class Full:
+        wait = 0.1
+        room = False
+        rows: tuple[str, ...] = ()
+
+        def find(self, name: str) -> Result | None:
+            raise NotImplementedError
+
+        async def write(self, results: list[Result]) -> None:
+            await trio.lowlevel.checkpoint()
+            if not self.room:
+                raise JournalError("the disk is full")
+            self.rows += tuple(result.name for result in results)
+
+    memory = Full()
+    recorder, stop = recorder_of(memory)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.keep)
+        recorder.record(mirrored("a.png"))
+        with pytest.raises(JournalError, match="the disk is full"):
+            await recorder.intend([intent("b.png")])
+        assert stop.draining.is_set()
+        nursery.cancel_scope.cancel()
+
+    # What could not be written is tried once more at the end.
+    memory.room = True
+    await recorder.flush()
+    assert memory.rows == ("a.png", "b.png")

@@ -10,15 +10,17 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_mirror.pipeline.throttle import AdaptiveLimit, Throttle
+from trio_mirror.errors import FetchError
+from trio_mirror.pipeline.in_flight import InFlight
+from trio_mirror.pipeline.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+RESET = FetchError("the connection failed", transient=True)
 
-def throttle_of(
-    *, limit: AdaptiveLimit | None = None, rate: float | None = None, retry_after_max: float = 300
-) -> Throttle:
+
+def throttle_of(*, limit: InFlight | None = None, rate: float | None = None, retry_after_max: float = 300) -> Throttle:
     return Throttle(limit, rate=rate, retry_after_max=retry_after_max)
 
 
@@ -217,7 +219,7 @@ async def test_one_failure_alone_pauses_nothing(autojump_clock: trio.testing.Moc
 async def test_a_dead_server_is_asked_further_and_further_apart(
     autojump_clock: trio.testing.MockClock, longest_jitter: None
 ) -> None:
-    throttle = throttle_of(limit=AdaptiveLimit(trio.CapacityLimiter(1)))
+    throttle = throttle_of(limit=InFlight(1))
     waits = []
 
     for _ in range(11):
@@ -232,11 +234,11 @@ async def test_a_server_that_only_resets_is_asked_further_and_further_apart(
 ) -> None:
     throttle = throttle_of()
     for _ in range(10):
-        throttle.failed(await throttle.admit(), "the connection failed")
+        throttle.failed(await throttle.admit(), RESET)
 
     waits = []
     for _ in range(4):
-        throttle.failed(await throttle.admit(), "the connection failed")
+        throttle.failed(await throttle.admit(), RESET)
         waits.append(await seconds_to_admit(throttle))
 
     assert waits == pytest.approx([0.25, 0.5, 1, 2])
@@ -245,15 +247,15 @@ async def test_a_server_that_only_resets_is_asked_further_and_further_apart(
 async def test_resets_among_successes_slow_nothing_down(
     autojump_clock: trio.testing.MockClock, longest_jitter: None
 ) -> None:
-    tokens = trio.CapacityLimiter(8)
-    throttle = throttle_of(limit=AdaptiveLimit(tokens))
+    limit = InFlight(8)
+    throttle = throttle_of(limit=limit)
     for _ in range(20):
         for _ in range(9):
-            throttle.failed(await throttle.admit(), "the connection failed")
+            throttle.failed(await throttle.admit(), RESET)
         throttle.succeeded()
 
     assert await seconds_to_admit(throttle) == 0
-    assert tokens.total_tokens == 8
+    assert limit.limit == 8
 
 
 async def test_a_dead_server_that_answers_retry_after_0_is_not_hammered_either(
@@ -297,64 +299,63 @@ async def test_a_success_ends_the_backoff(autojump_clock: trio.testing.MockClock
 
 
 async def test_overload_halves_the_limit_once_a_round_trip(autojump_clock: trio.testing.MockClock) -> None:
-    tokens = trio.CapacityLimiter(16)
-    throttle = throttle_of(limit=AdaptiveLimit(tokens))
+    limit = InFlight(16)
+    throttle = throttle_of(limit=limit)
     started = await throttle.admit()
     await trio.sleep(1)
 
     for _ in range(16):
         throttle.overloaded(started, "429")
-    assert tokens.total_tokens == 8
+    assert limit.limit == 8
 
     throttle.overloaded(await throttle.admit(), "429")
-    assert tokens.total_tokens == 4
+    assert limit.limit == 4
 
 
 def test_successes_add_back_one_for_each_round_of_them_up_to_the_ceiling() -> None:
-    tokens = trio.CapacityLimiter(4)
-    limit = AdaptiveLimit(tokens)
+    limit = InFlight(4)
     limit.halve("429")
     after_each = []
 
     for _ in range(9):
         limit.succeeded()
-        after_each.append(tokens.total_tokens)
+        after_each.append(limit.limit)
 
     assert after_each == [2, 3, 3, 3, 4, 4, 4, 4, 4]
 
 
 def test_the_reason_is_told_as_long_as_the_limit_is_lowered() -> None:
-    limit = AdaptiveLimit(trio.CapacityLimiter(2))
-    assert limit.reason is None
+    limit = InFlight(2)
+    assert limit.slowed_by is None
 
     limit.halve("429 Too Many Requests")
-    assert limit.reason == "429 Too Many Requests"
+    assert limit.slowed_by == "429 Too Many Requests"
     limit.halve("timeout")
-    assert limit.reason == "timeout"
+    assert limit.slowed_by == "timeout"
 
     limit.succeeded()
-    assert limit.reason is None
+    assert limit.slowed_by is None
 
 
 async def test_a_lowered_limit_holds_back_new_pictures_only(autojump_clock: trio.testing.MockClock) -> None:
-    tokens = trio.CapacityLimiter(4)
-    limit = AdaptiveLimit(tokens)
-    for name in "abcd":
-        tokens.acquire_on_behalf_of_nowait(name)
+    limit = InFlight(4)
+    for _ in "abcd":
+        await limit.take()
 
     limit.halve("503")
 
-    tokens.release_on_behalf_of("a")
-    tokens.release_on_behalf_of("b")
-    with pytest.raises(trio.WouldBlock):
-        tokens.acquire_on_behalf_of_nowait("e")
-    tokens.release_on_behalf_of("c")
-    tokens.acquire_on_behalf_of_nowait("e")
+    limit.give_back()
+    limit.give_back()
+    with trio.move_on_after(60) as waiting:
+        await limit.take()
+    assert waiting.cancelled_caught
+    limit.give_back()
+    await limit.take()
+    assert limit.count == limit.limit == 2
 
 
 async def test_galleries_that_share_a_limit_both_lower_it(autojump_clock: trio.testing.MockClock) -> None:
-    tokens = trio.CapacityLimiter(16)
-    limit = AdaptiveLimit(tokens)
+    limit = InFlight(16)
     source, target = throttle_of(limit=limit), throttle_of(limit=limit)
     started = await source.admit(), await target.admit()
     await trio.sleep(1)
@@ -362,7 +363,7 @@ async def test_galleries_that_share_a_limit_both_lower_it(autojump_clock: trio.t
     source.overloaded(started[0], "429")
     target.overloaded(started[1], "timeout")
 
-    assert tokens.total_tokens == 4
+    assert limit.limit == 4
 
 
 @given(
@@ -373,8 +374,8 @@ def test_the_limit_stays_in_bounds_and_is_halved_by_requests_newer_than_the_last
     ceiling: int, endings: list[tuple[float, float, bool]]
 ) -> None:
     async def play() -> None:
-        tokens = trio.CapacityLimiter(ceiling)
-        throttle = throttle_of(limit=AdaptiveLimit(tokens))
+        limit = InFlight(ceiling)
+        throttle = throttle_of(limit=limit)
         lowered_at = -1.0
         successes = 0
 
@@ -382,23 +383,23 @@ def test_the_limit_stays_in_bounds_and_is_halved_by_requests_newer_than_the_last
             nonlocal lowered_at, successes
             started = await throttle.admit()
             await trio.sleep(takes)
-            before = tokens.total_tokens
+            before = limit.limit
             if succeeds:
                 throttle.succeeded()
                 successes += 1
-                assert before <= tokens.total_tokens <= before + 1
-                if tokens.total_tokens > before:
+                assert before <= limit.limit <= before + 1
+                if limit.limit > before:
                     assert successes >= before
                     successes = 0
             else:
                 throttle.overloaded(started, "503")
                 if started < lowered_at:
-                    assert tokens.total_tokens == before
+                    assert limit.limit == before
                 else:
-                    assert tokens.total_tokens == max(1, before // 2)
+                    assert limit.limit == max(1, before // 2)
                     lowered_at = trio.current_time()
                     successes = 0
-            assert 1 <= tokens.total_tokens <= ceiling
+            assert 1 <= limit.limit <= ceiling
 
         async with trio.open_nursery() as nursery:
             for takes, gap, succeeds in endings:

@@ -20,14 +20,14 @@ from tests.test_readme import blocks
 from trio_mirror import Settings, SettingsError, Shard, mirror
 from trio_mirror.cli.exits import ExitCode
 from trio_mirror.demo.server import serve_gallery
-from trio_mirror.distributed.processes import _settings_of_one_process
+from trio_mirror.distributed.job import make_job
 from trio_mirror.journal import read_journal
 from trio_mirror.settings.shard import parse_shard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trio_mirror.journal import Entry
+    from trio_mirror import Result
 
 # Lone surrogates included: what is not UTF-8 in a list is in a shard, too, to be refused there.
 NAMES = st.lists(st.text(st.characters(), max_size=20), unique=True)
@@ -147,9 +147,9 @@ def test_a_library_writes_it_as_text() -> None:
         Settings(shard=as_text)
 
 
-def told(journal: Path) -> dict[str, Entry]:
+def told(journal: Path) -> dict[str, Result]:
     with read_journal(journal) as rows:
-        return {entry.name: entry for entry in rows.entries()}
+        return {result.name: result for result in rows.results()}
 
 
 async def test_four_processes_with_four_journals_merged_equal_one_run(tmp_path: Path) -> None:
@@ -223,4 +223,11 @@ def test_the_manifest_of_the_readme_is_an_indexed_job() -> None:
 def test_worker_processes_share_the_rate_of_their_shard() -> None:
     settings = Settings(rate=80.0, shard=Shard(1, 4), processes=2)
 
-    assert _settings_of_one_process(settings).rate_here == 10.0
+    shares: dict[str, Any] = {
+        "intents": False,
+        "workers": 2,
+        "concurrency": 8,
+        "flip_threads": 1,
+        "option": "--processes",
+    }
+    assert make_job(("in", "out"), settings, **shares).settings.rate_here == 10.0

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from trio_mirror.cli.exits import ExitCode
 from trio_mirror.cli.streams import prepare_streams
 from trio_mirror.errors import JournalError
-from trio_mirror.journal import merge_journals, read_journal
+from trio_mirror.journal import COLUMNS, merge_journals, read_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
 from trio_mirror.settings.units import format_size
@@ -24,7 +24,8 @@ from trio_mirror.settings.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trio_mirror.journal import Entry, Summary
+    from trio_mirror.journal import Summary
+    from trio_mirror.model import Result
 
 _SHOW = "show"
 
@@ -73,8 +74,8 @@ def _show(
     outcomes = [outcome for outcome, wanted in asked.items() if wanted]
     with _errors_told(), read_journal(file) as journal:
         if outcomes:
-            for entry in journal.entries(outcomes):
-                print(json.dumps(asdict(entry)) if as_json else _line(entry))  # noqa: T201
+            for result in journal.results(outcomes):
+                print(json.dumps({it: getattr(result, it) for it in COLUMNS}) if as_json else _line(result))  # noqa: T201
         else:
             summary = journal.summary()
             print(json.dumps(asdict(summary), indent=2) if as_json else "\n".join(_lines(summary)))  # noqa: T201
@@ -91,9 +92,9 @@ def _merge(
     print(f"{taken:,} {'result' if taken == 1 else 'results'} taken over into {printable(str(into))}")  # noqa: T201
 
 
-def _line(entry: Entry) -> str:
+def _line(result: Result) -> str:
     # printable() escapes tabs, so that those between the fields are the only ones.
-    return "\t".join(printable(field) for field in (entry.name, entry.stage, entry.error) if field is not None)
+    return "\t".join(printable(field) for field in (result.name, result.stage, result.error) if field is not None)
 
 
 def _lines(summary: Summary) -> Iterator[str]:

@@ -1,1 +1,69 @@
-"""One run over many workers: processes on this machine, or a Ray cluster."""
+"""One run over many workers: processes on this machine, or a Ray cluster.
+
+One driver hands out slices of the list, by one dispatcher, to one of two engines behind the same protocol. Every worker
+runs the pipeline itself, over the names that it is handed.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from trio_mirror.distributed.driver import Driver
+from trio_mirror.distributed.job import make_job
+from trio_mirror.settings import available_cores
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from trio_mirror.galleries import Place
+    from trio_mirror.pipeline.state import State
+
+GRACE = 10.0
+"""Seconds beyond ``drain`` in which the last results of the workers come in."""
+
+
+@asynccontextmanager
+async def open_driver(places: tuple[Place, Place | None], state: State) -> AsyncIterator[Driver]:
+    """Opens the workers of a run, and what hands its pictures to them.
+
+    Args:
+        places: the source and the target.
+        state: of the run.
+
+    Raises:
+        SettingsError: the source or the target is an object, which stays in its process; or Ray is not installed.
+        ClusterError: the cluster cannot be reached.
+    """
+    settings = state.settings
+    if settings.cluster is not None:
+        from trio_mirror.distributed.ray_engine import open_ray
+
+        # A worker is one core. How many pictures it has in flight is its own: what waits for the network is not shared.
+        job = make_job(
+            places,
+            settings,
+            intents=state.intents,
+            workers=1,
+            concurrency=settings.concurrency,
+            flip_threads=settings.flip_threads or 1,
+            option="--cluster",
+        )
+        async with open_ray(settings.cluster, job) as ray_engine:
+            yield Driver(ray_engine, state, size=settings.slice, each_worker=2, gather=1.0)
+        return
+    from trio_mirror.distributed.processes import GATHER, SLICE, open_processes, slices_in_flight
+
+    processes = settings.processes
+    job = make_job(
+        places,
+        settings,
+        intents=state.intents,
+        workers=processes,
+        concurrency=-(-settings.concurrency // processes),
+        flip_threads=settings.flip_threads or -(-available_cores() // processes),
+        option="--processes",
+    )
+    async with open_processes(processes, job) as engine:
+        each_worker = slices_in_flight(job.settings.concurrency)
+        yield Driver(engine, state, size=SLICE, each_worker=each_worker, gather=GATHER)

@@ -1,4 +1,4 @@
-"""Slices handed out to the workers of a cluster: how many at once, again after a loss, and at which rate.
+"""Slices handed out to workers: how many at once, again after a loss, and at which rate.
 
 It knows nothing of Ray, nor of pictures: an `Engine` works on slices, and a `Slice` knows what is left of it.
 Slices end in any order, so that a slow one keeps its own place and nobody else's.
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
     from trio_mirror.errors import GalleryError
 
+_STARTING = 10.0  # seconds
 MAX_LOSSES = 3
 """How often a slice is lost with its worker before what is left of it fails."""
-_EACH_WORKER = 2
-"""Slices in flight for each worker: one that it works on, and one so that it need not wait for the next."""
-
 _S = TypeVar("_S", bound="Slice")
 _S_contra = TypeVar("_S_contra", bound="Slice", contravariant=True)
 
@@ -38,8 +36,11 @@ class Slice(Protocol):
     async def tell(self, results: Any) -> None:
         """Takes results; those of names that have theirs count for nothing."""
 
+    async def lose(self, reason: str) -> None:
+        """Ends what may not be handed out again: it was lost with its worker."""
+
     async def give_up(self, reason: str) -> None:
-        """Ends all that is left as failed."""
+        """Ends all that is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Engine(Protocol[_S_contra]):
     async def news(self, orders: Orders) -> Sequence[Told | Ended | Lost]:
         """Passes on the orders, and gives what happened since the last call; waits a second at most if nothing did.
 
-        What a worker told comes before its end or its loss.
+        What a worker told comes before its end or its loss. By the next call it is taken, and remembered.
 
         Raises:
             ClusterError: the workers cannot be reached any more.
@@ -109,24 +110,40 @@ class Dispatcher(Generic[_S]):
     Args:
         engine: the workers.
         rate: requests started a second, by all workers together; None for no bound.
-        on_error: told of what makes the run as a whole pointless.
+        on_error: called with what makes the run as a whole pointless.
+        each_worker: slices in flight for each worker: what it works on, and so much that it need not wait for more.
     """
 
-    def __init__(self, engine: Engine[_S], *, rate: float | None, on_error: Callable[[GalleryError], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine[_S],
+        *,
+        rate: float | None,
+        on_error: Callable[[GalleryError], None],
+        each_worker: int = 2,
+    ) -> None:
         self._engine = engine
         self._rate = rate
+        self._each_worker = each_worker
         self._on_error = on_error
         self._draining = False
         self._attempts = count()
         self._in_flight: dict[int, _InFlight[_S]] = {}
+        self._left: list[_S] = []
         self._taking = trio.CancelScope()
         self._all_taken = False
         self._places = trio.CapacityLimiter(1)
+        self._count_workers()
 
     @property
-    def left(self) -> int:
-        """Names in flight."""
-        return sum(it.work.left for it in self._in_flight.values())
+    def in_flight(self) -> list[_S]:
+        """The slices that are handed out."""
+        return [it.work for it in self._in_flight.values()]
+
+    @property
+    def left(self) -> list[_S]:
+        """The slices that did not come to their end, when all is over."""
+        return [*self._left, *self.in_flight]
 
     @property
     def places(self) -> int:
@@ -140,7 +157,6 @@ class Dispatcher(Generic[_S]):
 
     async def run(self, slices: trio.MemoryReceiveChannel[_S]) -> None:
         """Hands out all slices, and returns when the last of them has its end."""
-        self._count_workers()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._take, slices)
             while self._in_flight or not self._all_taken:
@@ -148,10 +164,11 @@ class Dispatcher(Generic[_S]):
                     events = await self._engine.news(self._orders())
                 except ClusterError as error:
                     self._on_error(error)
+                    self._left = self.left
                     self._in_flight.clear()
                     break
                 for event in events:
-                    await self._heed(event)
+                    await self._take_event(event)
                 self._count_workers()
             self._taking.cancel()
 
@@ -159,18 +176,22 @@ class Dispatcher(Generic[_S]):
         with slices, self._taking:
             async for work in slices:
                 in_flight = _InFlight(work)
-                await self._places.acquire_on_behalf_of(in_flight)
+                try:
+                    await self._places.acquire_on_behalf_of(in_flight)
+                except trio.Cancelled:
+                    self._left.append(work)
+                    raise
                 await self._start(in_flight)
         self._all_taken = True
 
     async def _start(self, in_flight: _InFlight[_S]) -> None:
         attempt = next(self._attempts)
         self._in_flight[attempt] = in_flight
-        # Were it kept by a drain from what it counts as begun, that would never end.
-        with trio.CancelScope(shield=True):
+        # A drain does not keep it from what it counts as begun. Engines only pass it on, so that it ends at once.
+        with trio.move_on_after(_STARTING, shield=True):
             await self._engine.start(attempt, in_flight.work)
 
-    async def _heed(self, event: Told | Ended | Lost) -> None:
+    async def _take_event(self, event: Told | Ended | Lost) -> None:
         in_flight = self._in_flight.get(event.attempt)
         if in_flight is None:
             # A worker that was given up for lost still speaks: its slice is in other hands.
@@ -188,12 +209,17 @@ class Dispatcher(Generic[_S]):
     async def _end(self, attempt: int, reason: str) -> None:
         """Ends an attempt at a slice: what has no result yet is handed out again, or fails for the reason."""
         in_flight = self._in_flight.pop(attempt)
-        if in_flight.work.left and not self._draining:
-            in_flight.losses += 1
-            if in_flight.losses < MAX_LOSSES:
-                await self._start(in_flight)
-                return
-            await in_flight.work.give_up(reason)
+        if in_flight.work.left:
+            await in_flight.work.lose(reason)
+        if in_flight.work.left:
+            if self._draining:
+                self._left.append(in_flight.work)
+            else:
+                in_flight.losses += 1
+                if in_flight.losses < MAX_LOSSES:
+                    await self._start(in_flight)
+                    return
+                await in_flight.work.give_up(reason)
         self._places.release_on_behalf_of(in_flight)
 
     def _orders(self) -> Orders:
@@ -204,4 +230,4 @@ class Dispatcher(Generic[_S]):
         return Orders(self._rate / max(1, at_work), self._draining)
 
     def _count_workers(self) -> None:
-        self._places.total_tokens = max(1, _EACH_WORKER * self._engine.workers)
+        self._places.total_tokens = max(1, self._each_worker * self._engine.workers)

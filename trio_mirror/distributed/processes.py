@@ -1,200 +1,222 @@
-"""The same run over several worker processes: one list, cut into slices; one report, one journal.
+"""Worker processes on this machine as an engine: for small pictures on many cores, where one event loop is the limit.
 
-For small pictures on many cores, where one event loop is the limit. Each slice is mirrored by this very
-pipeline in a process of its own, and its results come back as a whole. Slices are sized to take about half a
-second, so that progress is seen, a drain ends soon, and no process waits long for the last one; yet no less than
-several times as long as one picture, which a distant server makes slow, since towards the end of a slice ever fewer
-are under way. A process that is killed takes the results of its slice with it, so a slice should end well within a
-drain.
+Each worker is a Python of its own (`process_worker`) that is handed names over a pipe and streams results back. It
+starts no script of the caller's, and ends with its driver, however that ends. Signals of the terminal are for the
+driver: a worker never sees them.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import signal
+import subprocess
+import sys
 from contextlib import asynccontextmanager, suppress
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
-import trio_parallel
 
-from trio_mirror.distributed.slices import SplitRun, open_slice, settings_of_slices, slice_job, stages_passed
-from trio_mirror.errors import ClusterError, GalleryError, SettingsError
-from trio_mirror.model import Outcome, Result, Stage
-from trio_mirror.settings import available_cores
+from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
+from trio_mirror.distributed.frames import Frames
+from trio_mirror.errors import ClusterError
+from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from trio_mirror.distributed.slices import SliceJob, Todo
-    from trio_mirror.galleries import Gallery, Place
-    from trio_mirror.journal import Journal
-    from trio_mirror.pipeline.item import Journey
-    from trio_mirror.settings import Settings
+    from trio_mirror.distributed.job import Job
+    from trio_mirror.distributed.slices import NamedSlice, Todo
 
-_LARGEST_SLICE = 2_000
-_SLICE_SECONDS = 0.5
-_SLICE_PICTURES = 8
-"""How many times as long as one picture a slice takes, at least."""
-# Seconds that a slice waits for more names before it goes as it is.
-_GATHER_SECONDS = 0.05
-# How often a process is started that ends before its work begins: Ctrl-C reaches the ones that are starting, too.
-_STARTS = 2
-_GUARD = "a script must be a file, and call trio-mirror below if __name__ == '__main__': each worker process imports it"
+SLICE = 8
+"""Names that are handed to a worker at once."""
+GATHER = 0.01
+"""Seconds that they wait for one another."""
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
-class ProcessRun(SplitRun):
-    """A run whose stages work in other processes.
+def slices_in_flight(concurrency: int) -> int:
+    """How many slices each worker may have: even where one slow picture of each is left, it is kept busy."""
+    return max(8, concurrency)
 
-    Raises:
-        SettingsError: the source or the target is an object, which stays in its process; or this process may not
-            start others.
+
+@asynccontextmanager
+async def open_processes(count: int, job: Job) -> AsyncIterator[ProcessEngine]:
+    """Starts worker processes; leaving the block ends them."""
+    engine = ProcessEngine(count, job)
+    async with open_nursery_beside() as nursery:
+        for worker in engine.slots:
+            nursery.start_soon(engine.employ, worker)
+        yield engine
+        nursery.cancel_scope.cancel()
+
+
+class _Worker:
+    """One of the workers, whichever process it is now."""
+
+    def __init__(self) -> None:
+        self.left: dict[int, set[str]] = {}
+        """Names without a result, by attempt."""
+        self.is_over = False
+        self.open_outbox()
+
+    def open_outbox(self) -> None:
+        """Begins with no messages for a new process."""
+        self.outbox, self.to_send = trio.open_memory_channel[Any](float("inf"))
+        self.is_ready = False
+
+    @property
+    def load(self) -> int:
+        """How many names it has."""
+        return sum(map(len, self.left.values()))
+
+
+class ProcessEngine:
+    """Worker processes.
+
+    Args:
+        count: how many.
+        job: what each of them is told once.
     """
 
-    def __init__(
-        self,
-        source: Gallery,
-        target: Gallery,
-        settings: Settings,
-        journal: Journal | None,
-        places: tuple[Place, Place | None],
-    ) -> None:
-        _check_this_process()
-        # What is in flight here are names: two slices for each process. Pictures are bounded where they are.
-        super().__init__(source, target, settings, journal, tokens=2 * settings.processes * _LARGEST_SLICE)
-        self._job = slice_job(places, _settings_of_one_process(settings), "--processes")
-        # By default there are as many at once as cores, however many were asked for.
-        self._limiter = trio.CapacityLimiter(settings.processes)
-        self._workers: trio_parallel.WorkerContext
+    def __init__(self, count: int, job: Job) -> None:
+        self.workers = count
+        self.slots = [_Worker() for _ in range(count)]
+        self._job = job
+        self._orders: Orders | None = None
+        self._happened: list[Told | Ended | Lost] = []
+        self._unconfirmed: list[_Worker] = []
+        self._error: ClusterError | None = None
+        self._news = trio.Event()
 
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Does the work while the block lasts, and ends the processes with it."""
-        # A signal to the whole group is for the parent, who drains; SIGINT is left to it by trio-parallel.
-        opening = trio_parallel.open_worker_context(init=partial(signal.signal, signal.SIGTERM, signal.SIG_IGN))
-        self._workers = await opening.__aenter__()
-        try:
-            async with super().working():
-                yield
-        finally:
-            # One that was killed while it had nothing to do is no error, and hides none.
-            with suppress(trio_parallel.BrokenWorkerError):
-                await opening.__aexit__(None, None, None)
+    async def start(self, attempt: int, work: NamedSlice) -> None:
+        """Hands a slice to the worker that has the least to do. Not a checkpoint: it only passes it on."""
+        at_work = [it for it in self.slots if not it.is_over]
+        if not at_work:
+            self._tell(Ended(attempt))
+            return
+        worker = min(at_work, key=lambda it: it.load)
+        todo: Todo = dict(work.todo)
+        worker.left[attempt] = set(todo)
+        worker.outbox.send_nowait(("slice", attempt, todo))
 
-    async def _join_stages(self) -> None:
-        async with trio.open_nursery() as nursery:
-            listed, to_mirror = trio.open_memory_channel["Journey"](0)
-            ended, to_record = trio.open_memory_channel["Journey"](0)
-            nursery.start_soon(self._produce, listed, ended.clone())
-            with to_mirror, ended:
-                for _ in range(self._settings.processes):
-                    nursery.start_soon(self._mirror_slices, to_mirror.clone(), ended.clone())
-            nursery.start_soon(self._record, to_record)
-            nursery.start_soon(self._keeper.keep)
+    async def news(self, orders: Orders) -> list[Told | Ended | Lost]:
+        """Passes on the orders, and gives what happened since the last call.
 
-    async def _mirror_slices(
-        self, to_mirror: trio.MemoryReceiveChannel[Journey], ended: trio.MemorySendChannel[Journey]
-    ) -> None:
-        # As many as are in flight in one process: of the first slice nobody knows how long it takes.
-        size = smallest = self._job.settings.concurrency
-        with to_mirror, ended:
-            async for journey in to_mirror:
-                journeys = [journey]
-                with trio.move_on_after(_GATHER_SECONDS), suppress(trio.EndOfChannel):
-                    while len(journeys) < size:
-                        journeys.append(await to_mirror.receive())
-                started = trio.current_time()
-                await self._give_out(await self._results_of(journeys), ended.send)
-                pace = len(journeys) / max(trio.current_time() - started, 0.001)
-                seconds = max(_SLICE_SECONDS, _SLICE_PICTURES * _seconds_of_one(journeys))
-                seconds = min(seconds, self._settings.drain / 2)
-                size = min(max(smallest, int(pace * seconds)), _LARGEST_SLICE)
-
-    async def _results_of(self, journeys: list[Journey]) -> list[Journey]:
-        """Gives those of the journeys that have a result: all, unless the run as a whole came to its end."""
-        if not await self._worker_is_ready():
-            return []
-        todo = [(journey.name, journey.known) for journey in journeys]
-        error: GalleryError | None = None
-        try:
-            # A cancelled run kills its processes; what they had under way is counted as left in flight.
-            results, error = await self._workers.run_sync(
-                mirror_slice, self._job, todo, kill_on_cancel=True, limiter=self._limiter
-            )
-        except trio_parallel.BrokenWorkerError:
-            died = "its worker process died, out of memory or killed: the target may have it or not"
-            how: dict[str, Any] = {"outcome": Outcome.UNKNOWN, "stage": Stage.UPLOAD, "error": died, "transient": True}
-            results = [Result(name=name, **how) for name, _ in todo]
-        if error is not None:
-            self._end_with(error)
-        by_name = {result.name: result for result in results}
-        for journey in journeys:
-            journey.given = by_name.get(journey.name)
-            if journey.given is not None:
-                journey.outcome = journey.given.outcome
-                self.passed.update(stages_passed(journey.given))
-        return [journey for journey in journeys if journey.given is not None]
-
-    async def _worker_is_ready(self) -> bool:
-        """Makes sure that a worker has started, so that of one that dies later the slice may have been begun.
-
-        If none can be started, that ends the run as a whole.
+        Raises:
+            ClusterError: a worker cannot be started.
         """
-        for _ in range(_STARTS):
+        for worker in self._unconfirmed:
+            worker.outbox.send_nowait(("confirmed",))
+        self._unconfirmed.clear()
+        if orders != self._orders:
+            self._orders = orders
+            for worker in self.slots:
+                worker.outbox.send_nowait(("orders", orders))
+        with trio.move_on_after(1):
+            await self._news.wait()
+        self._news = trio.Event()
+        if self._error is not None:
+            raise self._error
+        happened, self._happened = self._happened, []
+        return happened
+
+    async def employ(self, worker: _Worker) -> None:
+        """Keeps one worker at work: where its process is lost, another one takes its place."""
+        while True:
             try:
-                await self._workers.run_sync(bool, kill_on_cancel=True, limiter=self._limiter)
-            except trio_parallel.BrokenWorkerError as error:
-                exit_code = error.args[-1].exitcode
-                why = f"it ended with exit code {exit_code} before its work began; {_GUARD}"
+                process = await trio.to_thread.run_sync(_start_process)
             except OSError as error:
-                why = f"{error.strerror}; lower --processes"
-            else:
-                return True
-        self._end_with(ClusterError(f"--processes: a worker process cannot be started: {why}"))
-        return False
+                self._fail(f"{error.strerror}; lower --processes")
+                return
+            try:
+                ended = await self._talk(process, worker)
+            finally:
+                process.kill()
+                # It was killed, and ends at once.
+                with trio.move_on_after(5, shield=True):
+                    await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+            if ended:
+                return
+            if not worker.is_ready:
+                self._fail(f"it ended with exit code {process.returncode} before its work began")
+                return
+            self._tell(*(Lost(attempt, "its worker process died, out of memory or killed") for attempt in worker.left))
+            worker.left.clear()
+            worker.open_outbox()
+            if self._orders is not None:
+                worker.outbox.send_nowait(("orders", self._orders))
 
-
-def _check_this_process() -> None:
-    process = multiprocessing.current_process()
-    # Set, if at all, while a worker imports the main module of its parent.
-    if getattr(process, "_inheriting", False):
-        raise SettingsError(f"--processes: {_GUARD}", field="processes")
-    if process.daemon:
-        raise SettingsError("--processes: a daemonic process may not start others; run in it with 1", field="processes")
-
-
-def mirror_slice(job: SliceJob, todo: Todo) -> tuple[list[Result], GalleryError | None]:
-    """Mirrors some pictures in this process.
-
-    Returns:
-        Their results, and what ended the run as a whole, if anything; then some results are missing.
-    """
-    return trio.run(_mirror_slice, job, todo)
-
-
-async def _mirror_slice(job: SliceJob, todo: Todo) -> tuple[list[Result], GalleryError | None]:
-    results: list[Result] = []
-    async with open_slice(job, todo) as run:
+    async def _talk(self, process: subprocess.Popen[bytes], worker: _Worker) -> bool:
+        """Passes messages on, both ways; whether the worker came to its own end."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        incoming, outgoing = (os.dup(pipe.fileno()) for pipe in (process.stdout, process.stdin))
+        process.stdin.close()
+        process.stdout.close()
+        frames = Frames(trio.lowlevel.FdStream(incoming), trio.lowlevel.FdStream(outgoing))
         try:
-            async for result in run:
-                results.append(result)  # noqa: PERF401 (what came before an error counts)
-        except GalleryError as error:
-            return results, error
-    return results, None
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._send, frames, worker)
+                ended = await self._receive(frames, worker)
+                nursery.cancel_scope.cancel()
+            return ended
+        finally:
+            with trio.move_on_after(1, shield=True):
+                await frames.aclose()
+
+    async def _send(self, frames: Frames, worker: _Worker) -> None:
+        # A worker that is gone is noticed where its messages end.
+        with suppress(trio.BrokenResourceError):
+            await frames.send(self._job)
+            async for message in worker.to_send:
+                await frames.send(message)
+
+    async def _receive(self, frames: Frames, worker: _Worker) -> bool:
+        while True:
+            match await frames.receive():
+                case None:
+                    return False
+                case ("ready",):
+                    worker.is_ready = True
+                case ("told", told):
+                    self._take(told, worker)
+                case ("ended", error):
+                    worker.is_over = True
+                    self._tell(*(Ended(attempt, error) for attempt in worker.left))
+                    worker.left.clear()
+                    return True
+
+    def _take(self, told: dict[int, list[Any]], worker: _Worker) -> None:
+        for attempt, results in told.items():
+            self._tell(Told(attempt, results))
+            left = worker.left[attempt]
+            left.difference_update(result.name for result in results if not result.is_intent)
+            if not left:
+                del worker.left[attempt]
+                self._tell(Ended(attempt))
+        self._unconfirmed.append(worker)
+
+    def _tell(self, *events: Told | Ended | Lost) -> None:
+        self._happened += events
+        self._news.set()
+
+    def _fail(self, why: str) -> None:
+        self._error = ClusterError(f"--processes: a worker process cannot be started: {why}")
+        self._news.set()
 
 
-def _seconds_of_one(journeys: list[Journey]) -> float:
-    """How long a picture of a slice was on its way, on average."""
-    given = [journey.given for journey in journeys if journey.given is not None]
-    return sum(sum(result.seconds.values()) for result in given) / max(1, len(given))
-
-
-def _settings_of_one_process(settings: Settings) -> Settings:
-    processes = settings.processes
-    return settings_of_slices(
-        settings,
-        concurrency=-(-settings.concurrency // processes),
-        flip_threads=settings.flip_threads or -(-available_cores() // processes),
-        rate=None if settings.rate_here is None else settings.rate_here / processes,
-    )
+def _start_process() -> subprocess.Popen[bytes]:
+    """Starts a worker; in a thread, whose blocked signals it inherits."""
+    package = str(Path(__file__).parents[2])
+    paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "trio_mirror.distributed.process_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": paths},
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

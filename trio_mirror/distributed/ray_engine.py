@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-import trio_mirror
 from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
 from trio_mirror.distributed.ray_worker import JOB_VARIABLE
 from trio_mirror.errors import ClusterError, SettingsError
@@ -33,7 +32,8 @@ from trio_mirror.pipeline.threads import WorkerThreads
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from trio_mirror.distributed.slices import NamedSlice, SliceJob
+    from trio_mirror.distributed.job import Job
+    from trio_mirror.distributed.slices import NamedSlice
 
 _INSTALL = "pip install 'trio-mirror[cluster]'"
 _REACHING, _CLOSING = 30.0, 15.0
@@ -48,7 +48,7 @@ _changing = threading.Lock()
 
 
 @asynccontextmanager
-async def open_ray(address: str, job: SliceJob) -> AsyncIterator[RayEngine]:
+async def open_ray(address: str, job: Job) -> AsyncIterator[RayEngine]:
     """Connects with a cluster, or starts Ray on this machine; leaving the block ends all its tasks.
 
     Args:
@@ -103,7 +103,7 @@ async def _reach(address: str, connect: Callable[[], None], lasting: WorkerThrea
         raise ClusterError(f"--cluster: {address} cannot be reached: {error}") from error
 
 
-def _connect(address: str, job: SliceJob, given_up: threading.Event) -> None:
+def _connect(address: str, job: Job, given_up: threading.Event) -> None:
     import ray
 
     packed = base64.b64encode(pickle.dumps(job)).decode("ascii")
@@ -112,7 +112,7 @@ def _connect(address: str, job: SliceJob, given_up: threading.Event) -> None:
         "logging_level": logging.CRITICAL,
         "runtime_env": {
             # The workers run the code of the driver; what it imports is to be installed there.
-            "py_modules": [str(Path(trio_mirror.__file__).parent)],
+            "py_modules": [str(Path(__file__).parents[1])],
             "env_vars": {JOB_VARIABLE: packed},
         },
     }
@@ -185,7 +185,7 @@ class RayEngine:
 
     async def start(self, attempt: int, work: NamedSlice) -> None:
         """Hands out what is left of a slice, to be worked on when a worker is free."""
-        await trio.to_thread.run_sync(self._start, attempt, list(work.todo.items()))
+        await trio.to_thread.run_sync(self._start, attempt, dict(work.todo))
 
     async def news(self, orders: Orders) -> list[Told | Ended | Lost]:
         """Passes on the orders, and gives what happened since the last call.
@@ -210,7 +210,7 @@ class RayEngine:
                 raise ClusterError(f"--cluster: it has not answered for {_AWAY:g} s")
         return events + ended
 
-    def _start(self, attempt: int, todo: list[Any]) -> None:
+    def _start(self, attempt: int, todo: Any) -> None:
         self._tasks[self._mirror.remote(self._desk, attempt, todo)] = attempt
 
     def _look(self) -> list[Told | Ended | Lost]:
@@ -277,18 +277,22 @@ def _desk_class() -> type:
         def __init__(self) -> None:
             self.orders: tuple[float | None, bool] | None = None
             self.given: list[tuple[int, Any]] = []
+            self.collected: list[tuple[int, Any]] = []
+            self.remembered: dict[int, int] = {}
 
-        def exchange(self, attempt: int, results: Any) -> tuple[float | None, bool] | None:
-            """Takes results of a task, and gives the orders, once there are any."""
+        def exchange(self, attempt: int, results: Any) -> tuple[tuple[float | None, bool] | None, int]:
+            """Takes results of a task; gives the orders, once there are any, and how many times it was remembered."""
             if results:
                 self.given.append((attempt, results))
-            return self.orders
+            return self.orders, self.remembered.get(attempt, 0)
 
         def collect(self, rate: float | None, draining: bool) -> list[tuple[int, Any]]:  # noqa: FBT001
-            """Takes the orders of the driver, and gives the results."""
+            """Takes the orders of the driver, which has remembered all that it collected before; gives the results."""
             self.orders = (rate, draining)
-            given, self.given = self.given, []
-            return given
+            for attempt, _ in self.collected:
+                self.remembered[attempt] = self.remembered.get(attempt, 0) + 1
+            self.collected, self.given = self.given, []
+            return self.collected
 
     return Desk
 

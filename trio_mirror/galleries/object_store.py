@@ -30,7 +30,6 @@ from trio_mirror.errors import (
 from trio_mirror.galleries.object_store_errors import Fault, fault_of
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, media_type_of, printable
-from trio_mirror.pipeline.attempts import Retrier
 from trio_mirror.settings.units import format_size
 
 if TYPE_CHECKING:
@@ -177,7 +176,6 @@ class FsspecGallery:
         self._root: str = files._strip_protocol(url)  # noqa: SLF001 (fsspec's way to tell a driver's own paths)
         self._settings = settings
         self._has_been_read = False
-        self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
 
     def __str__(self) -> str:
         return self._url
@@ -332,7 +330,7 @@ class FsspecGallery:
 
     async def _listed(self, listing: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """One step of the list, in as many attempts as are allowed: the list may have a million of them."""
-        return await self._retrier.call(partial(self._list_attempt, listing))
+        return await self._list_attempt(listing)
 
     async def _list_attempt(self, listing: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         try:

@@ -13,8 +13,8 @@ from trio_mirror.errors import JournalError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 1
-"""The version of the form below, kept in SQLite's ``user_version``."""
+FORMAT = 2
+"""The version of the form below, kept in SQLite's ``user_version``. The first had no ``sha256_in``."""
 
 _MARK = int.from_bytes(b"TrMj", "big")
 """Our ``application_id`` (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -24,6 +24,10 @@ _SMALLEST_PAGE = 512
 _CACHE = 256
 """KiB of pages that each connection keeps to itself; the system caches the file as well, and shares that."""
 
+_VIEW = """CREATE VIEW results AS
+    SELECT source, target, name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256_in, sha256,
+        strftime('%Y-%m-%dT%H:%M:%fZ', time, 'unixepoch') AS time
+    FROM pictures, meta"""
 # What a picture has none of (an error, an ETag, a digest) is '' and not NULL, so that rows compare as a whole.
 # Most pictures are mirrored, so that the index, which serves the retry of the others, stays small.
 _SCHEMA = (
@@ -40,13 +44,17 @@ _SCHEMA = (
         bytes_in INTEGER NOT NULL,
         bytes_out INTEGER NOT NULL,
         sha256 TEXT NOT NULL,
-        time REAL NOT NULL
+        time REAL NOT NULL,
+        sha256_in TEXT NOT NULL DEFAULT ''
     ) WITHOUT ROWID""",
     "CREATE INDEX not_mirrored ON pictures (name) WHERE outcome <> 'mirrored'",
-    """CREATE VIEW results AS
-        SELECT source, target, name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256,
-            strftime('%Y-%m-%dT%H:%M:%fZ', time, 'unixepoch') AS time
-        FROM pictures, meta""",
+    _VIEW,
+)
+_UPGRADE = (
+    "ALTER TABLE pictures ADD COLUMN sha256_in TEXT NOT NULL DEFAULT ''",
+    "DROP VIEW results",
+    _VIEW,
+    f"PRAGMA user_version = {FORMAT}",
 )
 
 
@@ -132,6 +140,21 @@ def create_tables(connection: sqlite3.Connection, source: str, target: str) -> N
         )
 
 
+def version_of(connection: sqlite3.Connection) -> int:
+    """The format that a journal was written in."""
+    [(version,)] = connection.execute("PRAGMA user_version")
+    return int(version)
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Brings a journal of an earlier format to the present one, in one transaction."""
+    if version_of(connection) < FORMAT:
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in _UPGRADE:
+                connection.execute(statement)
+
+
 def galleries_of(connection: sqlite3.Connection, path: Path) -> tuple[str, str]:
     """The source and the target of a journal.
 
@@ -178,7 +201,7 @@ def _check_mark(connection: sqlite3.Connection, path: Path) -> None:
     if 0 < path.stat().st_size < _SMALLEST_PAGE:
         raise JournalError(_not_sqlite(path))
     [(mark,)] = connection.execute("PRAGMA application_id")
-    [(version,)] = connection.execute("PRAGMA user_version")
+    version = version_of(connection)
     if mark != _MARK and not is_empty(connection):
         raise JournalError(f"{path} is an SQLite file of something else, not a journal; choose another file")
     if mark == _MARK and version > FORMAT:

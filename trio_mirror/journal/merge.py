@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def merge_journals(into: Path, sources: Sequence[Path]) -> int:
-    """Merges journals of the same source and target; the newest entry of each picture stays.
+    """Merges journals of the same source and target; the newest result of each picture stays.
 
     Of two of the same time, one that is mirrored counts as the newer. The order of the journals makes no
     difference. It is one transaction: all is merged, or nothing.
@@ -26,7 +26,7 @@ def merge_journals(into: Path, sources: Sequence[Path]) -> int:
         sources: one journal or more. They stay as they are, and may be in use.
 
     Returns:
-        How many entries were taken over.
+        How many results were taken over.
 
     Raises:
         JournalError: a journal cannot be used, or is of other galleries.
@@ -37,4 +37,4 @@ def merge_journals(into: Path, sources: Sequence[Path]) -> int:
         for reader in readers:
             check_galleries(reader.path, (reader.source, reader.target), (first.source, first.target))
         journal = stack.enter_context(open_journal(into, source=first.source, target=first.target))
-        return journal.absorb(chain.from_iterable(reader.entries() for reader in readers))
+        return journal.absorb(chain.from_iterable(reader.results() for reader in readers))

@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trio_mirror.errors import JournalError
-from trio_mirror.journal.database import connect, damaged, decode, encode, explained, galleries_of, is_empty, real_path
-from trio_mirror.journal.entry import entry_of
-from trio_mirror.model import Outcome
+from trio_mirror.journal.database import (
+    connect,
+    damaged,
+    decode,
+    encode,
+    explained,
+    galleries_of,
+    is_empty,
+    real_path,
+    version_of,
+)
+from trio_mirror.journal.rows import COLUMNS, result_of
+from trio_mirror.model import Outcome, Result
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,15 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from trio_mirror.journal.entry import Entry
 
 _PAGE = 200
 """Rows read at a time: few enough for a step within the event loop."""
 
-_SELECT = "SELECT name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256, time FROM pictures"
-_FIND = f"{_SELECT} WHERE name = CAST(? AS TEXT)"
-_PAGE_OF_ALL = f"{_SELECT} WHERE name >= CAST(? AS TEXT) ORDER BY name LIMIT {_PAGE}"
-_PAGE_OF_NOT_MIRRORED = f"""{_SELECT} INDEXED BY not_mirrored
+_FIND = "WHERE name = CAST(? AS TEXT)"
+_PAGE_OF_ALL = f"WHERE name >= CAST(? AS TEXT) ORDER BY name LIMIT {_PAGE}"
+_PAGE_OF_NOT_MIRRORED = f"""INDEXED BY not_mirrored
     WHERE outcome <> 'mirrored' AND name >= CAST(? AS TEXT) ORDER BY name LIMIT {_PAGE}"""
 # One scan, without the sorting of all rows that GROUP BY would need.
 _COUNT = f"""SELECT {", ".join(f"count(*) FILTER (WHERE outcome = '{outcome}')" for outcome in Outcome)},
@@ -68,6 +76,9 @@ class JournalReader:
         self.path = path
         self.source, self.target = galleries
         self._reading = reading
+        # The first format has no such column, and is read as it is.
+        columns = ", ".join(COLUMNS) if version_of(reading) > 1 else ", ".join(COLUMNS).replace("sha256_in", "''")
+        self._select = f"SELECT {columns} FROM pictures"  # noqa: S608 (the columns are our own)
         self._resources = resources
 
     def __enter__(self) -> Self:
@@ -80,15 +91,15 @@ class JournalReader:
         """Closes the file. To close it again does nothing."""
         self._resources.close()
 
-    def find(self, name: str) -> Entry | None:
+    def find(self, name: str) -> Result | None:
         """What is remembered of one picture.
 
         Raises:
             JournalError: the journal cannot be read.
         """
-        return next(iter(self._entries(_FIND, name)), None)
+        return next(iter(self._results(_FIND, name)), None)
 
-    def entries(self, outcomes: Collection[Outcome] = tuple(Outcome)) -> Iterator[Entry]:
+    def results(self, outcomes: Collection[Outcome] = tuple(Outcome)) -> Iterator[Result]:
         """All that is remembered, or that of some outcomes only, in the order of the names.
 
         It reads page by page with nothing held open in between, so that it may take as long as a run. No picture
@@ -99,20 +110,20 @@ class JournalReader:
         """
         page_of = _PAGE_OF_ALL if Outcome.MIRRORED in outcomes else _PAGE_OF_NOT_MIRRORED
         start = ""
-        while page := self._entries(page_of, start):
+        while page := self._results(page_of, start):
             if page[-1].name < start:
                 raise damaged(self.path, "its names are out of order")
-            yield from (entry for entry in page if entry.outcome in outcomes)
+            yield from (result for result in page if result.outcome in outcomes)
             # Nothing sorts between a name and the same with a NUL behind it.
             start = page[-1].name + "\0"
 
     def names(self, outcomes: Collection[Outcome]) -> Iterator[str]:
-        """The names of the `entries` of some outcomes.
+        """The names of the `results` of some outcomes.
 
         Raises:
             JournalError: the journal cannot be read, at any step.
         """
-        return (entry.name for entry in self.entries(outcomes))
+        return (entry.name for entry in self.results(outcomes))
 
     def summary(self) -> Summary:
         """Counts what the journal holds, which reads all of it.
@@ -131,10 +142,10 @@ class JournalReader:
             last=last and decode(last),
         )
 
-    def _entries(self, sql: str, name: str) -> list[Entry]:
-        rows = self._query(sql, encode(name))
+    def _results(self, sql: str, name: str) -> list[Result]:
+        rows = self._query(f"{self._select} {sql}", encode(name))
         try:
-            return [entry_of(row) for row in rows]
+            return [result_of(row) for row in rows]
         except (ValueError, TypeError) as error:
             raise damaged(self.path, "a row makes no sense") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -15,28 +16,27 @@ from trio_mirror.journal.database import (
     galleries_of,
     is_empty,
     real_path,
+    upgrade,
 )
-from trio_mirror.journal.entry import row_of
 from trio_mirror.journal.lock import hold_lock
 from trio_mirror.journal.reader import JournalReader
+from trio_mirror.journal.rows import COLUMNS, row_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
 
-    from trio_mirror.journal.entry import Entry
+    from trio_mirror.model import Result
 
-_RECORD = """INSERT INTO pictures (name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256, time)
-    VALUES (CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, ?)
-    ON CONFLICT (name) DO UPDATE SET
-        outcome = excluded.outcome, stage = excluded.stage, error = excluded.error, attempts = excluded.attempts,
-        etag = excluded.etag, bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out,
-        sha256 = excluded.sha256, time = excluded.time"""
+_PLACES = ", ".join("CAST(? AS TEXT)" if kind is str else "?" for kind in COLUMNS.values())
+_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "name")
+_RECORD = f"""INSERT INTO pictures ({", ".join(COLUMNS)}) VALUES ({_PLACES})
+    ON CONFLICT (name) DO UPDATE SET {_CHANGES}"""  # noqa: S608 (the columns are our own)
 # What follows the time and "mirrored" only decides ties, so that the order of merging makes no difference.
-_RANK = """({0}.time, {0}.outcome = 'mirrored', {0}.outcome, {0}.stage, {0}.error, {0}.attempts, {0}.etag,
-    {0}.bytes_in, {0}.bytes_out, {0}.sha256)"""
-_ABSORB = f"{_RECORD} WHERE {_RANK.format('excluded')} > {_RANK.format('pictures')}"
+_RANK = ("time", "outcome = 'mirrored'", *(name for name in COLUMNS if name not in ("name", "time")))
+_NEWER = " > ".join(f"({', '.join(f'{table}.{it}' for it in _RANK)})" for table in ("excluded", "pictures"))
+_ABSORB = f"{_RECORD} WHERE {_NEWER}"
 
 
 class Journal(JournalReader):
@@ -58,18 +58,24 @@ class Journal(JournalReader):
         super().__init__(path, galleries, reading, resources)
         self._writing = writing
         self._file = path.stat()
+        self._turn = threading.Lock()
 
-    def record(self, entries: Iterable[Entry]) -> None:
+    def close(self) -> None:
+        """Closes the file, when what is being written has been. To close it again does nothing."""
+        with self._turn:
+            super().close()
+
+    def record(self, results: Iterable[Result]) -> None:
         """Remembers the results of some pictures, all or none. Each replaces what was remembered of its picture.
 
         Raises:
             JournalError: the disk is full, or fails, or the file is no longer in its place. The journal is as it was
                 before, and can be tried again.
         """
-        self._write(_RECORD, entries)
+        self._write(_RECORD, results)
 
-    def absorb(self, entries: Iterable[Entry]) -> int:
-        """Remembers those entries that are newer than what is remembered of their pictures, all or none.
+    def absorb(self, results: Iterable[Result]) -> int:
+        """Remembers those results that are newer than what is remembered of their pictures, all or none.
 
         Of two of the same time, one that is mirrored counts as the newer.
 
@@ -79,13 +85,14 @@ class Journal(JournalReader):
         Raises:
             JournalError: as in `record`.
         """
-        return self._write(_ABSORB, entries)
+        return self._write(_ABSORB, results)
 
-    def _write(self, sql: str, entries: Iterable[Entry]) -> int:
-        with explained(self.path), self._writing:
+    def _write(self, sql: str, results: Iterable[Result]) -> int:
+        # A run that gave up waiting for one write may begin another.
+        with self._turn, explained(self.path), self._writing:
             self._check_place()
             self._writing.execute("BEGIN IMMEDIATE")
-            return self._writing.executemany(sql, map(row_of, entries)).rowcount
+            return self._writing.executemany(sql, map(row_of, results)).rowcount
 
     def _check_place(self) -> None:
         # SQLite goes on writing a file to which no name leads any more.
@@ -115,6 +122,7 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
             create_tables(writing, source, target)
         galleries = galleries_of(writing, path)
         check_galleries(path, galleries, (source, target))
+        upgrade(writing)
         writing.execute("PRAGMA journal_mode = WAL")
         writing.execute("PRAGMA synchronous = NORMAL")
         _check_writable(writing)

@@ -5,14 +5,12 @@ What an attempt is, and whether a failure is transient, is known to those who ra
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
-import stamina
 import trio
 
 from trio_mirror.errors import MirrorError
@@ -20,7 +18,11 @@ from trio_mirror.errors import MirrorError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from trio_mirror.pipeline.item import Item
+    from trio_mirror.pipeline.throttle import Throttle
+
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Of HTTP answers that may be others later (RFC 9110, section 15; 425 is of RFC 8470, 429 of RFC 6585)."""
@@ -42,10 +44,6 @@ _HTTP_DATES = [
     )
 ]
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-# stamina logs a warning for each retry. Where the application set up no logging, Python would print them to
-# stderr, one a retry; where it did, they go where it wants them. They hold no arguments, only our errors.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 def full_jitter(failures: int) -> float:
@@ -101,8 +99,10 @@ def parse_http_date(value: str, now: datetime) -> datetime | None:
         return None
 
 
-class Retrier:
-    """Makes further attempts of what failed transiently, for all the pictures of one run.
+class Attempts:
+    """Makes attempts: admitted by their gallery's throttle, counted, and made again while a failure may pass.
+
+    All the pictures of a run share one budget of retries.
 
     Args:
         retries: further attempts of one thing, at most.
@@ -110,56 +110,66 @@ class Retrier:
     """
 
     def __init__(self, *, retries: int, retry_after_max: float) -> None:
+        self._retries = retries
         self._retry_after_max = retry_after_max
-        self._calls = stamina.AsyncRetryingCaller(attempts=retries + 1, timeout=None)
         self._budget = _RetryBudget()
 
-    async def call(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Awaits ``attempt()`` until it succeeds, fails for good, or has no retry left.
+    async def make(
+        self,
+        throttle: Throttle,
+        attempt: Callable[[Unpack[_Ts]], Awaitable[_T]],
+        *args: *_Ts,
+        item: Item | None = None,
+    ) -> _T:
+        """Awaits ``attempt(*args)`` until it succeeds, fails for good, or has no retry left.
+
+        Args:
+            throttle: of the gallery that is asked.
+            attempt: one attempt.
+            args: its arguments.
+            item: the picture that it is for, in whose result attempts and retries are counted.
 
         Raises:
             MirrorError: the last attempt's error, as it was raised; one that asked for a longer wait than
                 ``retry_after_max`` says so.
         """
-        # Nearly all of what is asked succeeds at once, and stamina's bookkeeping costs as much as sending a request.
-        try:
-            value = await attempt()
-        except MirrorError as error:
-            return await self._call_again(attempt, error)
-        self._budget.succeeded()
-        return value
+        failures, came = 0, trio.current_time()
+        while True:
+            started = await throttle.admit()
+            if item is not None:
+                if not failures:
+                    # How long it waited for its turn is not part of the stage, as with a flip's wait for a thread.
+                    item.result.began[item.result.stage] += started - came
+                item.result.attempts += 1
+            try:
+                value = await attempt(*args)
+            except MirrorError as error:
+                throttle.failed(started, error)
+                failures += 1
+                await self.wait_after(error, failures)
+            else:
+                throttle.succeeded()
+                self._budget.succeeded()
+                return value
+            if item is not None:
+                item.result.retries += 1
 
-    async def _call_again(self, attempt: Callable[[], Awaitable[_T]], first_error: MirrorError) -> _T:
-        failures = 0
+    async def wait_after(self, error: MirrorError, failures: int) -> None:
+        """Waits before the next attempt of what has failed so many times.
 
-        async def attempt_within_budget() -> _T:
-            if not failures:
-                # What stamina would have seen, had it made the first attempt.
-                raise first_error
-            await self._budget.take()
-            value = await attempt()
-            self._budget.succeeded()
-            return value
-
-        # stamina asks about every exception, Cancelled included.
-        def backoff(error: BaseException) -> float | bool:
-            nonlocal failures
-            failures += 1
-            return isinstance(error, MirrorError) and self._wait_after(error, failures)
-
-        return await self._calls(backoff, attempt_within_budget)
-
-    def _wait_after(self, error: MirrorError, failures: int) -> float | bool:
-        """Seconds before the next attempt, or False for none."""
-        if not error.transient:
-            return False
+        Raises:
+            MirrorError: the error itself: there is no next attempt.
+        """
+        if not error.transient or failures > self._retries:
+            raise error
         asked = error.retry_after or 0.0
         if asked > self._retry_after_max:
             # Said in the error itself: another one in its place would lose its traceback.
             limit = f"{self._retry_after_max:,g} s (--retry-after-max)"
             error.args = (f"{error}; it asks us to wait {asked:,.0f} s, longer than the limit of {limit}",)
-            return False
-        return asked + full_jitter(failures)
+            raise error
+        await trio.sleep(asked + full_jitter(failures))
+        await self._budget.take()
 
 
 class _RetryBudget:

@@ -1,73 +1,47 @@
-"""One picture on its way from the list to its result."""
+"""A picture on its way from the list to its result."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from trio_mirror.model import Outcome, Picture, Result, Stage
+from trio_mirror.model import Outcome, Picture, Result
 
 if TYPE_CHECKING:
     from trio_mirror.errors import MirrorError
-    from trio_mirror.journal import Entry
 
 
 @dataclass(slots=True, eq=False)
-class Journey:
-    """What is known of one picture so far; the stages fill it in. Without an outcome it goes on."""
+class Item:
+    """One picture and what is known of it so far; the stages fill in its result. Until it has ended, it goes on."""
 
-    name: str
+    result: Result
     deadline: float = inf
     """When all of it must have ended, by Trio's clock."""
-    known: Entry | None = None
-    """What the journal remembers of it from before."""
-    given: Result | None = None
-    """Its result, where another process worked it out."""
-    stage: Stage = Stage.LIST
+    known: Result | None = None
+    """What is remembered of it from before."""
     picture: Picture | None = None
     """As fetched, then as mirrored."""
     maybe_stored: bool = False
     """Whether the target may have it, though it has not said so."""
-    outcome: Outcome | None = None
-    error: str | None = None
-    transient: bool = False
-    attempts: int = 0
-    retries: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    etag: str | None = None
-    sha256: str | None = None
-    lossless: bool = False
-    notes: tuple[str, ...] = ()
-    seconds: dict[Stage, float] = field(default_factory=dict)
-    began: dict[Stage, float] = field(default_factory=dict)
+    ended: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in the gallery."""
+        return self.result.name
+
+    def end(self, outcome: Outcome) -> None:
+        """Ends it; the result is whole from now on."""
+        self.result.outcome = outcome
+        self.result.time = time.time()
+        self.ended = True
+        self.picture = None
 
     def fail(self, error: MirrorError) -> None:
         """Ends it with an error: it failed, or is unknown if the target may have it all the same."""
-        self.outcome = Outcome.UNKNOWN if self.maybe_stored else Outcome.FAILED
-        self.error = str(error)
-        self.transient = error.transient
-
-    def result(self) -> Result:
-        """How it ended; for a journey with an outcome."""
-        if self.given is not None:
-            return self.given
-        assert self.outcome is not None
-        return Result(
-            name=self.name,
-            outcome=self.outcome,
-            stage=self.stage,
-            error=self.error,
-            transient=self.transient,
-            attempts=self.attempts,
-            retries=self.retries,
-            bytes_in=self.bytes_in,
-            bytes_out=self.bytes_out,
-            etag=self.etag,
-            sha256=self.sha256,
-            lossless=self.lossless,
-            notes=self.notes,
-            seconds=self.seconds,
-            began=self.began,
-        )
+        self.result.error = str(error)
+        self.result.transient = error.transient
+        self.end(Outcome.UNKNOWN if self.maybe_stored else Outcome.FAILED)

@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_nursery_beside() -> AsyncIterator[trio.Nursery]:
-    """Opens a nursery for context managers, in whose block a stranger's code runs.
+    """Opens a nursery for context managers, in whose block the caller's code runs.
 
-    What the block raises cancels the tasks and comes out as it is, not in a group, as if no nursery were there.
+    What the block raises cancels the tasks and comes out as it is, not in a group, as if there were no nursery. Where
+    a task fails as well while it is cancelled, both come out in one group.
     """
-    error_of_the_block = None
-    async with trio.open_nursery() as nursery:
-        try:
-            yield nursery
-        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 (raised again below, outside of the nursery)
-            error_of_the_block = error
-            nursery.cancel_scope.cancel()
-    if error_of_the_block is not None:
-        raise error_of_the_block
+    error_of_block: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            try:
+                yield nursery
+            except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 (raised below, outside of the nursery)
+                error_of_block = error
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if error_of_block is None:
+            raise
+        raise BaseExceptionGroup("errors of a block and of the tasks beside it", [error_of_block, group]) from None
+    if error_of_block is not None:
+        raise error_of_block

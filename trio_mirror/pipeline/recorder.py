@@ -1,106 +1,177 @@
-"""What keeps the journal during a run: results in groups, off the event loop, none owed at the end."""
+"""What becomes of results: counted in the report, remembered in the journal, their token given back.
+
+An upload is remembered before it leaves (`Recorder.intend`) and confirmed after its answer (`Recorder.record`). Both
+are written in groups, off the event loop: while one group is on its way to the disk, the next one gathers.
+"""
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from trio_mirror.errors import JournalError
-from trio_mirror.journal import Entry
+from trio_mirror.errors import JournalError, UploadError
 from trio_mirror.model import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from trio_mirror.journal import Journal
+    from trio_mirror.model import Report
+    from trio_mirror.pipeline.in_flight import InFlight
+    from trio_mirror.pipeline.item import Item
+    from trio_mirror.pipeline.stop import Stop
+    from trio_mirror.settings import Settings
 
-# Seconds that a result waits at most for others, to be written with them; and how many at most are written at once.
-_WAIT = 0.1
-_GROUP = 1_000
+# How many results may wait to be written.
+_MANY = 1_000
+# Seconds that the last results have to be written, whatever cancels them.
+_LAST = 10.0
 
 
-class Keeper:
-    """Writes the results of a run to its journal.
+class Memory(Protocol):
+    """What is remembered of pictures beyond a run.
 
-    Args:
-        journal: the journal; None keeps nothing.
-        on_error: told when the journal cannot be written.
+    Attributes:
+        wait: seconds that a result may wait for others, to be written with them.
     """
 
-    def __init__(self, journal: Journal | None, on_error: Callable[[JournalError], None]) -> None:
+    wait: float
+
+    def find(self, name: str) -> Result | None:
+        """What is remembered of a picture; quick enough for the event loop."""
+
+    async def write(self, results: list[Result]) -> None:
+        """Remembers results, all or none; the same ones may come again.
+
+        Raises:
+            JournalError: it cannot.
+        """
+
+
+class JournalMemory:
+    """A journal as the memory of a run: its writes wait for the disk in a thread."""
+
+    wait = 0.1
+
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._on_error = on_error
-        self._entry_in, self._entry_out = trio.open_memory_channel[Entry](_GROUP)
-        self._owed: list[Entry] = []
 
-    async def add(self, result: Result) -> None:
-        """Takes a result to be written within 0.2 s; waits while the disk is behind by a whole group."""
-        if self._is_kept(result):
-            entry = _entry_of(result)
-            try:
-                await self._entry_in.send(entry)
-            except trio.Cancelled:
-                self._owed.append(entry)
-                raise
+    def find(self, name: str) -> Result | None:
+        """Reads one row. It takes microseconds, and in WAL mode a reader never waits for the writer."""
+        return self._journal.find(name)
 
-    def owe(self, result: Result) -> None:
-        """Takes the result of a cancelled task, which cannot wait, to be written by `settle`."""
-        if self._is_kept(result):
-            self._owed.append(_entry_of(result))
+    async def write(self, results: list[Result]) -> None:
+        """Writes rows; for what was skipped, the row that says why is there already."""
+        rows = [it for it in results if it.outcome is not Outcome.SKIPPED]
+        # Abandoned by a run that is cancelled, which then writes them once more; the journal takes one after the other.
+        await trio.to_thread.run_sync(self._journal.record, rows, abandon_on_cancel=True)
 
-    def end(self) -> None:
-        """Says that no more results come, so that `keep` ends."""
-        self._entry_in.close()
+
+class Recorder:
+    """Takes the results of a run.
+
+    Args:
+        report: the sum of the results.
+        settings: its limits on failures and bytes count.
+        in_flight: gets a token back for each result.
+        stop: told when the journal cannot be written, or a limit is reached.
+        memory: remembers the results; None remembers nothing.
+    """
+
+    def __init__(
+        self, report: Report, settings: Settings, in_flight: InFlight, stop: Stop, memory: Memory | None
+    ) -> None:
+        self._report = report
+        self._settings = settings
+        self._in_flight = in_flight
+        self._stop = stop
+        self._memory = memory
+        self._started = trio.current_time()
+        self._cut_off: deque[Item] = deque()
+        self._unwritten: list[Result] = []
+        self._written = trio.Event()
+        self._some, self._now = trio.Event(), trio.Event()
+
+    async def intend(self, intents: list[Result]) -> None:
+        """Remembers, before pictures leave for their target, what they were and what they will be.
+
+        Raises:
+            JournalError: it cannot be remembered, so that they may not leave.
+        """
+        if self._memory is None:
+            return
+        self._unwritten += intents
+        self._some.set()
+        self._now.set()
+        await self._written.wait()
+        if isinstance(self._stop.error, JournalError):
+            raise self._stop.error
+
+    def record(self, item: Item) -> Result:
+        """Counts the result of an item that has ended, and hands it out."""
+        result, report = item.result, self._report
+        report.add(result)
+        report.seconds = trio.current_time() - self._started
+        settings = self._settings
+        if settings.max_failures is not None and report.failed + report.unknown >= settings.max_failures:
+            self._stop.drain("max_failures")
+        if settings.max_bytes_total is not None and report.bytes_in >= settings.max_bytes_total:
+            self._stop.drain("max_bytes_total")
+        if self._memory is not None:
+            self._unwritten.append(result)
+            self._some.set()
+        self._in_flight.give_back()
+        return result
+
+    def cut_off(self, item: Item) -> None:
+        """Takes an item of a cancelled task: no channel would take it any more."""
+        if not item.ended and item.maybe_stored:
+            item.fail(UploadError("the run was stopped during its upload: the target may have it or not"))
+        if item.ended:
+            self._cut_off.append(item)
+        else:
+            self._in_flight.give_back()
+
+    def next_cut_off(self) -> Result | None:
+        """Records one of the items that were cut off, if any is left."""
+        return self.record(self._cut_off.popleft()) if self._cut_off else None
 
     async def keep(self) -> None:
-        """Writes what comes, until `end`."""
-        async for entry in self._entry_out:
-            group = [entry]
-            try:
-                with trio.move_on_after(_WAIT), suppress(trio.EndOfChannel):
-                    while len(group) < _GROUP:
-                        group.append(await self._entry_out.receive())
-                await self._write(group)
-            except trio.Cancelled:
-                self._owed += group
-                raise
+        """Writes what comes, until it is cancelled."""
+        wait = 0.0 if self._memory is None else self._memory.wait
+        while True:
+            await self._some.wait()
+            with trio.move_on_after(wait):
+                await self._now.wait()
+            await self._write()
 
-    async def settle(self) -> None:
-        """Writes what cancelled tasks owe. It is little, and a disk answers: no cancellation keeps it from that."""
-        # Closed here and not by `keep`: what a cancelled `keep` left in the channel would be lost.
-        with self._entry_in, self._entry_out, suppress(trio.WouldBlock, trio.EndOfChannel):
-            while True:
-                self._owed.append(self._entry_out.receive_nowait())
-        with trio.CancelScope(shield=True):
-            await self._write(self._owed)
+    async def room(self) -> None:
+        """Waits while very many results are still to be written."""
+        if len(self._unwritten) >= _MANY:
+            self._now.set()
+            await self._written.wait()
 
-    def _is_kept(self, result: Result) -> bool:
-        # For what is skipped, the journal already has the row that says why.
-        return self._journal is not None and result.outcome is not Outcome.SKIPPED
+    async def flush(self) -> None:
+        """Writes all that is left. No cancellation keeps it from that, and a dead disk does not hold it for ever."""
+        while self.next_cut_off() is not None:
+            pass
+        with trio.move_on_after(_LAST, shield=True) as time_limit:
+            await self._write()
+        if time_limit.cancelled_caught:
+            self._stop.fail(JournalError(f"the journal took nothing for {_LAST:g} s"))
 
-    async def _write(self, entries: list[Entry]) -> None:
-        if self._journal is None or not entries:
+    async def _write(self) -> None:
+        """Writes one group; what could not be written stays, for the end of the run to try once more."""
+        if self._memory is None or not self._unwritten:
             return
+        group, written = list(self._unwritten), self._written
+        self._written, self._some, self._now = trio.Event(), trio.Event(), trio.Event()
         try:
-            # In a thread, since it waits for the disk; not abandoned, since what is done is to be remembered.
-            await trio.to_thread.run_sync(self._journal.record, entries)
+            await self._memory.write(group)
         except JournalError as error:
-            self._on_error(error)
-
-
-def _entry_of(result: Result) -> Entry:
-    return Entry(
-        name=result.name,
-        outcome=result.outcome,
-        stage=result.stage,
-        error=result.error,
-        attempts=result.attempts,
-        etag=result.etag,
-        bytes_in=result.bytes_in,
-        bytes_out=result.bytes_out,
-        sha256=result.sha256,
-        time=time.time(),
-    )
+            self._stop.fail(error)
+        else:
+            del self._unwritten[: len(group)]
+        if self._unwritten:
+            self._some.set()
+        written.set()

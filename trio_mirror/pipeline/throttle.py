@@ -1,48 +1,22 @@
-"""How hard the galleries are asked: the rate of requests, pauses that hold them all, and how many are in flight."""
+"""How hard a gallery is asked: the rate of requests, and pauses that hold them all."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import trio
 
+from trio_mirror.errors import UnknownUploadError
 from trio_mirror.pipeline.attempts import full_jitter
+
+if TYPE_CHECKING:
+    from trio_mirror.errors import MirrorError
+    from trio_mirror.pipeline.in_flight import InFlight
 
 # How many failures in a row, over all pictures and none of them a sign of overload, make a gallery count as down.
 # Where one request in ten fails, so many come in a row once in ten thousand million requests.
 _DOWN_AFTER = 10
-
-
-class AdaptiveLimit:
-    """How many may be in flight: halved on overload, one more for each whole round of successes (AIMD).
-
-    Args:
-        tokens: the limiter whose ``total_tokens`` is adjusted; what it has now is the ceiling.
-    """
-
-    def __init__(self, tokens: trio.CapacityLimiter) -> None:
-        self._tokens = tokens
-        self._ceiling = tokens.total_tokens
-        self._successes = 0
-        self._reason: str | None = None
-
-    @property
-    def reason(self) -> str | None:
-        """Why the limit is below its ceiling; None while it is not."""
-        return self._reason if self._tokens.total_tokens < self._ceiling else None
-
-    def halve(self, reason: str) -> None:
-        """Halves the limit, down to 1. What is in flight goes on: less is taken up until the limit holds."""
-        self._tokens.total_tokens = max(1, self._tokens.total_tokens // 2)
-        self._successes = 0
-        self._reason = reason
-
-    def succeeded(self) -> None:
-        """Counts a success; as many as the limit raise it by one."""
-        self._successes += 1
-        if self._successes >= self._tokens.total_tokens < self._ceiling:
-            self._tokens.total_tokens += 1
-            self._successes = 0
 
 
 class Throttle:
@@ -52,12 +26,12 @@ class Throttle:
     and however few retries there are: a dead server is never hammered.
 
     Args:
-        limit: what to lower on overload, shared by the galleries of a run; None leaves it alone.
+        limit: the pictures in flight, fewer on overload; shared by the galleries of a run. None leaves it alone.
         rate: requests started a second, at most; None for no bound.
         retry_after_max: the longest pause that a server's ``Retry-After`` gets, in seconds.
     """
 
-    def __init__(self, limit: AdaptiveLimit | None, *, rate: float | None, retry_after_max: float) -> None:
+    def __init__(self, limit: InFlight | None, *, rate: float | None, retry_after_max: float) -> None:
         self._limit = limit
         self.set_rate(rate)
         self._retry_after_max = retry_after_max
@@ -104,25 +78,29 @@ class Throttle:
         if self._limit is not None:
             self._limit.succeeded()
 
-    def failed(self, started: float, reason: str) -> None:
-        """Counts a failure that is no sign of overload by itself, such as a reset; many in a row are one.
+    def failed(self, started: float, error: MirrorError) -> None:
+        """Learns from a failed request.
+
+        A failure that is not a sign of overload by itself, such as a reset, is one where many come in a row.
 
         Args:
             started: when the request had started, from `admit`.
-            reason: what happened, in a few words.
+            error: what happened.
         """
-        self._failures_in_a_row += 1
-        if self._failures_in_a_row >= _DOWN_AFTER:
-            self.overloaded(started, reason)
+        if error.overload or error.retry_after is not None:
+            self.overloaded(started, str(error), error.retry_after)
+        # An upload that may not be sent again says nothing good of its gallery either.
+        elif error.transient or isinstance(error, UnknownUploadError):
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row >= _DOWN_AFTER:
+                self.overloaded(started, str(error))
+        else:
+            self.succeeded()
 
     def overloaded(self, started: float, reason: str, retry_after: float | None = None) -> None:
-        """Backs off after a sign of overload: 429, 503, a timeout, or no connection.
+        """Backs off. Of the requests of one round trip only the first to fail lowers the limit.
 
-        Args:
-            started: when the request had started, from `admit`. Of the requests of one round trip only the
-                first to fail lowers the limit: the others started before that could help.
-            reason: what happened, in a few words.
-            retry_after: the seconds that the server asked us to stay away. They pause the whole gallery.
+        The others started before that could help. The server's ``retry_after`` pauses the whole gallery.
         """
         if retry_after is not None:
             self._pause(min(retry_after, self._retry_after_max))
@@ -137,3 +115,8 @@ class Throttle:
 
     def _pause(self, seconds: float) -> None:
         self._next_start = max(self._next_start, trio.current_time() + seconds)
+
+
+def unthrottled() -> Throttle:
+    """A throttle that admits everything at once, for what asks no server."""
+    return Throttle(None, rate=None, retry_after_max=0.0)

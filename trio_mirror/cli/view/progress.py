@@ -16,7 +16,8 @@ from trio_mirror.settings.units import format_duration, format_size
 
 if TYPE_CHECKING:
     from trio_mirror.model import Result
-    from trio_mirror.pipeline.run import Opening, Run
+    from trio_mirror.pipeline.producer import Opening
+    from trio_mirror.pipeline.run import Run
 
 _STAGES = (Stage.FETCH, Stage.FLIP, Stage.UPLOAD)
 _STYLES = {Stage.FETCH: "blue", Stage.FLIP: "magenta", Stage.UPLOAD: "green"}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from trio_mirror.errors import OutputError
     from trio_mirror.model import Report, Result
     from trio_mirror.pipeline.run import Run
-    from trio_mirror.pipeline.stages import Sampler
+    from trio_mirror.pipeline.transformer import Sampler
     from trio_mirror.settings import Settings
     from trio_mirror.settings.options import Options
 

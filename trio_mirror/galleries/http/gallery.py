@@ -23,16 +23,14 @@ from trio_mirror.errors import (
 from trio_mirror.galleries.http.client import Client, open_client
 from trio_mirror.galleries.http.errors import ExchangeError
 from trio_mirror.galleries.http.index import index_parser
-from trio_mirror.galleries.http.resumable import UnbrokenText
 from trio_mirror.galleries.listing import each, names_of
 from trio_mirror.model import Picture
 from trio_mirror.names import check_name, printable
-from trio_mirror.pipeline.attempts import Retrier
 from trio_mirror.settings import UploadAs
 from trio_mirror.settings.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncIterator
 
     from trio_mirror.settings import Settings
 
@@ -68,7 +66,6 @@ class HttpGallery:
         self._client = client
         self._url = url
         self._settings = settings
-        self._retrier = Retrier(retries=settings.retries, retry_after_max=settings.retry_after_max)
 
     def __str__(self) -> str:
         return self._url
@@ -85,7 +82,7 @@ class HttpGallery:
             AccessError: 401, 403, or a certificate that is not trusted.
         """
         try:
-            async with self._client.stream("") as (fields, chunks), aclosing(self._to_its_end(chunks)) as text:
+            async with self._client.stream("") as (fields, chunks):
                 media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
                 if (parse_index := index_parser(media_type)) is not None:
                     index = await self._whole(chunks)
@@ -99,7 +96,7 @@ class HttpGallery:
                         raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
                     names = each(found)
                 elif media_type.startswith("text/") and media_type != "text/xml":
-                    names = names_of(text)
+                    names = names_of(chunks)
                 else:
                     forms = "one name a line as text/plain, or an index as text/html or application/json"
                     raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
@@ -152,12 +149,6 @@ class HttpGallery:
                 message = f"it was sent, but {error}: the server may have it or not"
                 raise error.as_error(UnknownUploadError, message) from error
             raise self._error(error, UploadError) from error
-
-    async def _to_its_end(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """The text of a list, each chunk of it in as many attempts as are allowed."""
-        async with aclosing(UnbrokenText(self._client, chunks)) as text:
-            while chunk := await self._retrier.call(text.next_chunk):
-                yield chunk
 
     async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
         """An index as a whole; it has the limit of a picture."""

@@ -1,0 +1,137 @@
+"""The work of a run over many workers: the list cut into slices, each handed to one of them.
+
+    items ──▶ slices ──▶ dispatcher ──▶ engine: worker ×N, each with this very pipeline ──▶ ended items
+
+The driver holds names in flight and nothing else, so that its memory does not depend on the list.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import trio
+
+from trio_mirror.distributed.dispatcher import Dispatcher
+from trio_mirror.distributed.slices import NamedSlice
+from trio_mirror.pipeline.item import Item
+from trio_mirror.settings import RetryUploads
+
+if TYPE_CHECKING:
+    from trio_mirror.distributed.dispatcher import Engine
+    from trio_mirror.model import Result
+    from trio_mirror.pipeline.stages import Receiver, Sender
+    from trio_mirror.pipeline.state import State
+
+
+class Driver:
+    """Hands items to workers, and takes them back when they have ended.
+
+    Args:
+        engine: the workers.
+        state: of the run.
+        size: names of a slice.
+        each_worker: slices in flight for each worker.
+        gather: seconds that a slice waits for more names before it goes as it is.
+    """
+
+    def __init__(self, engine: Engine[NamedSlice], state: State, *, size: int, each_worker: int, gather: float) -> None:
+        self._state = state
+        self._size = size
+        self._gather = gather
+        self._resends = state.settings.retry_uploads is RetryUploads.ALWAYS
+        self._dispatcher = Dispatcher(
+            engine, rate=state.settings.rate_here, on_error=state.stop.fail, each_worker=each_worker
+        )
+
+    async def work(self, items: Receiver, ended: Sender) -> None:
+        """Takes items to their end, on workers."""
+        sliced, to_hand_out = trio.open_memory_channel[NamedSlice](0)
+        self._admit()
+        with ended:
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._slice, items, sliced, ended)
+                    nursery.start_soon(self._drain_in_time)
+                    await self._dispatcher.run(to_hand_out)
+                    nursery.cancel_scope.cancel()
+            except BaseException:
+                self._state.in_flight.give_back(self._cut_off("the run was stopped during its upload"))
+                raise
+            # The workers never began what a drained run has no result of.
+            self._unlist(self._cut_off("its worker was lost during its upload"))
+
+    async def _slice(self, items: Receiver, sliced: trio.MemorySendChannel[NamedSlice], ended: Sender) -> None:
+        async def take(results: list[Result]) -> None:
+            await self._take(results, ended)
+
+        with items, sliced, suppress(trio.EndOfChannel):
+            first = await items.receive()
+            while True:
+                todo, repeated = {first.name: first.known}, None
+                try:
+                    with trio.move_on_after(self._gather), suppress(trio.EndOfChannel):
+                        while len(todo) < self._size and repeated is None:
+                            item = await items.receive()
+                            if item.name in todo:
+                                # A name that comes again has a result of its own.
+                                repeated = item
+                            else:
+                                todo[item.name] = item.known
+                    self._admit()
+                    await sliced.send(NamedSlice(todo, take, resends=self._resends))
+                except trio.BrokenResourceError:
+                    # A drained dispatcher takes no more slices.
+                    self._unlist(len(todo) + (repeated is not None))
+                    async for _ in items:
+                        self._unlist(1)
+                    return
+                except trio.Cancelled:
+                    self._state.in_flight.give_back(len(todo) + (repeated is not None))
+                    raise
+                first = repeated or await items.receive()
+
+    async def _take(self, results: list[Result], ended: Sender) -> None:
+        """Takes what workers have told: intents are remembered before their upload goes on."""
+        intents = [result for result in results if result.is_intent]
+        if intents:
+            await self._state.recorder.intend(intents)
+        items = [Item(result, ended=True) for result in results if not result.is_intent]
+        while items:
+            result = items[-1].result
+            self._state.passed.update(stage for stage in result.seconds if not (result.error and stage is result.stage))
+            try:
+                await ended.send(items[-1])
+            except BaseException:
+                for item in items:
+                    self._state.recorder.cut_off(item)
+                raise
+            items.pop()
+
+    async def _drain_in_time(self) -> None:
+        """Has the workers drain with the run, or at its deadline: the list may have ended long before."""
+        stop = self._state.stop
+        with trio.move_on_at(stop.listing.deadline):
+            await stop.draining.wait()
+        if not stop.draining.is_set():
+            stop.drain("deadline")
+        self._dispatcher.drain()
+
+    def _admit(self) -> None:
+        """Admits as many names as the slices in flight hold, and two more slices that wait for a place."""
+        self._state.in_flight.set_ceiling((self._dispatcher.places + 2) * self._size)
+
+    def _cut_off(self, why: str) -> int:
+        """Makes results of what was sent and has no answer, and counts what else is left."""
+        left = 0
+        for work in self._dispatcher.left:
+            unknown = work.unanswered(why)
+            left += work.left - len(unknown)
+            for result in unknown:
+                self._state.recorder.cut_off(Item(result, ended=True))
+        return left
+
+    def _unlist(self, count: int) -> None:
+        """Leaves names as if they had never been listed."""
+        self._state.in_flight.give_back(count)
+        self._state.report.listed -= count

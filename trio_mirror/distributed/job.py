@@ -1,0 +1,108 @@
+"""What the workers of a run are told once: small, and the same for all of them."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import SettingsError
+from trio_mirror.galleries import Gallery, open_galleries
+from trio_mirror.names import is_url
+from trio_mirror.pipeline.run import Run
+from trio_mirror.pipeline.stages import Stages
+from trio_mirror.pipeline.state import State
+from trio_mirror.pipeline.throttle import unthrottled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from os import PathLike
+
+    from trio_mirror.galleries import Place
+    from trio_mirror.pipeline.producer import Opening
+    from trio_mirror.pipeline.recorder import Memory
+    from trio_mirror.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The job of a worker."""
+
+    source: str | PathLike[str]
+    target: str | PathLike[str] | None
+    settings: Settings
+    """Without what is decided for the whole, such as its limits."""
+    intents: bool
+    """Whether each upload is remembered before it leaves."""
+
+
+def make_job(
+    places: tuple[Place, Place | None],
+    settings: Settings,
+    *,
+    intents: bool,
+    workers: int,
+    concurrency: int,
+    flip_threads: int,
+    option: str,
+) -> Job:
+    """Makes the job of each worker.
+
+    Args:
+        places: the source and the target.
+        settings: of the run.
+        intents: whether each upload is remembered before it leaves.
+        workers: how many share the rate until they get their orders.
+        concurrency: pictures in flight for each worker.
+        flip_threads: threads that flip for each worker.
+        option: the option that asked for workers, for the error.
+
+    Raises:
+        SettingsError: the source or the target is an object, which stays in its process.
+    """
+    source, target = places
+    if isinstance(source, Gallery) or isinstance(target, Gallery):
+        raise SettingsError(f"{option}: the source and the target must be URLs or folders")
+    shares = replace(
+        settings,
+        processes=1,
+        cluster=None,
+        concurrency=concurrency,
+        flip_threads=flip_threads,
+        rate=settings.rate_here and settings.rate_here / workers,
+        ca_file=settings.ca_file and str(Path(settings.ca_file).absolute()),
+        base=None,
+        deadline=None,
+        limit=None,
+        shard=None,
+        include=(),
+        exclude=(),
+        max_failures=None,
+        max_bytes_total=None,
+        retry_failed=False,
+    )
+    return Job(_absolute(source), None if target is None else _absolute(target), shares, intents)
+
+
+def _absolute(place: str | PathLike[str]) -> str | PathLike[str]:
+    """A place as it is found from any working directory."""
+    return place if isinstance(place, str) and is_url(place) else Path(place).absolute()
+
+
+@asynccontextmanager
+async def open_worker(job: Job, names: Opening, memory: Memory) -> AsyncIterator[tuple[Run, State]]:
+    """Opens the run of a worker: this very pipeline over the names that it is handed.
+
+    Args:
+        job: what it was told once.
+        names: opens the names.
+        memory: what is known of each name; it takes intents and results to the driver.
+    """
+    async with open_galleries(job.source, job.target, job.settings) as (source, target):
+        state = State(source, target, job.settings, memory, intents=job.intents)
+        # The slice before this one has kept to the same rate up to its end.
+        state.hold()
+        run = Run(names, unthrottled(), Stages(source, target, state), state)
+        async with run.working():
+            yield run, state

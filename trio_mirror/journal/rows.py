@@ -1,0 +1,46 @@
+"""How the result of a picture stands in a row of the journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trio_mirror.journal.database import decode, encode
+from trio_mirror.model import Outcome, Result, Stage
+
+COLUMNS = {
+    "name": str,
+    "outcome": str,
+    "stage": str,
+    "error": str,
+    "attempts": int,
+    "etag": str,
+    "bytes_in": int,
+    "bytes_out": int,
+    "sha256_in": str,
+    "sha256": str,
+    "time": float,
+}
+"""The fields of a `Result` that a journal keeps, and their types. What a picture has none of is an empty text."""
+
+
+def row_of(result: Result) -> tuple[bytes | int | float, ...]:
+    """The values of a result, in the order of the columns."""
+    return tuple(
+        encode(getattr(result, name) or "") if kind is str else getattr(result, name) for name, kind in COLUMNS.items()
+    )
+
+
+def result_of(row: tuple[Any, ...]) -> Result:
+    """The result that a row holds.
+
+    Raises:
+        TypeError, ValueError: no `row_of` made it: the file is damaged, where SQLite does not see it.
+    """
+    values: dict[str, Any] = {}
+    for (name, kind), value in zip(COLUMNS.items(), row, strict=True):
+        if not isinstance(value, bytes if kind is str else kind):
+            raise TypeError(f"column {name} holds a {type(value).__name__}")
+        values[name] = (decode(value) or None) if isinstance(value, bytes) else value
+    values["outcome"], values["stage"] = Outcome(values["outcome"]), Stage(values["stage"])
+    values["name"] = values["name"] or ""
+    return Result(**values)

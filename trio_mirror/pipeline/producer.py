@@ -1,0 +1,216 @@
+"""The producer: names from the list, each admitted as an item, and the download of its picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from typing import TYPE_CHECKING, TypeAlias
+
+import trio
+
+from trio_mirror.errors import GalleryError, ListError, NameRefusedError
+from trio_mirror.galleries.listing import each
+from trio_mirror.model import Outcome, Result, Stage
+from trio_mirror.names import check_name
+from trio_mirror.pipeline.item import Item
+
+if TYPE_CHECKING:
+    from trio_mirror.galleries import Gallery
+    from trio_mirror.journal import Journal
+    from trio_mirror.pipeline.state import State
+    from trio_mirror.pipeline.throttle import Throttle
+    from trio_mirror.settings import Settings
+
+Opening: TypeAlias = Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]
+"""Opens the names of a list."""
+
+# How many names go by, where none of them is taken, before other tasks have their turn.
+_NAMES_AT_ONCE = 500
+
+
+class Picked:
+    """Which names of a list a run takes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._taken = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self._taken == self._settings.limit
+
+    def takes(self, name: str) -> bool:
+        """Whether the run takes a name of the list, which is counted.
+
+        Raises:
+            ListError: it is not a text.
+        """
+        settings = self._settings
+        if not isinstance(name, str):
+            raise ListError(f"the list gives {name!r}, and a name is a text")
+        if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
+            return False
+        if any(fnmatchcase(name, pattern) for pattern in settings.exclude):
+            return False
+        if settings.shard is not None and not settings.shard.holds(name):
+            return False
+        self._taken += 1
+        return True
+
+
+@asynccontextmanager
+async def open_picked(gallery: Gallery, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
+    """Opens the names of a gallery that a run takes, those that it refuses included."""
+    async with gallery.names() as names, aclosing(_picked(names, Picked(settings))) as picked:
+        yield picked
+
+
+@asynccontextmanager
+async def open_failed(journal: Journal) -> AsyncIterator[AsyncIterator[str]]:
+    """Opens the names of a journal that failed or are unknown."""
+    async with aclosing(each(journal.names((Outcome.FAILED, Outcome.UNKNOWN)))) as names:
+        yield names
+
+
+async def _picked(names: AsyncIterator[str], picked: Picked) -> AsyncGenerator[str, None]:
+    async for name in names:
+        if picked.takes(name):
+            yield name
+        if picked.is_full:
+            return
+
+
+class Producer:
+    """Takes names from the list, no faster than pictures end.
+
+    Args:
+        names: opens the list.
+        throttle: of the place that it is read from.
+        state: of the run.
+    """
+
+    def __init__(self, names: Opening, throttle: Throttle, state: State) -> None:
+        self._names = names
+        self._throttle = throttle
+        self._state = state
+        self._began_at = time.time()
+
+    async def produce(self, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]) -> None:
+        """Sends an item for each name: on to the work, or to its end where there is nothing to do."""
+        with listed, ended, self._state.stop.listing:
+            try:
+                await self._each_name(listed, ended)
+            except GalleryError as error:
+                self._state.stop.fail(error)
+        if self._state.stop.listing.cancelled_caught:
+            self._state.stop.because("deadline")
+
+    async def _each_name(self, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]) -> None:
+        """Takes the list to its end. Where it breaks off, it is opened again and goes on, if it is still the same.
+
+        A list is read as slowly as its pictures are mirrored, which may be for hours, and servers give up on so slow
+        a reader: nginx does after 60 s in which none of what it sends was taken (``send_timeout``).
+        """
+        picked, taken, digest, failures = Picked(self._state.settings), 0, blake2b(), 0
+        while True:
+            try:
+                async with AsyncExitStack() as stack:
+                    opened = await self._state.attempts.make(
+                        self._throttle, lambda stack: stack.enter_async_context(self._names()), stack
+                    )
+                    await _skip(opened, taken, digest.digest())
+                    async for name in opened:
+                        taken, failures = taken + 1, 0
+                        if taken % _NAMES_AT_ONCE == 0:
+                            await trio.lowlevel.checkpoint()
+                        if picked.takes(name):
+                            await self._admit(name, listed, ended)
+                        digest.update(_identity(name))
+                        if picked.is_full:
+                            return
+                    return
+            except ListError as error:
+                failures += 1
+                await self._state.attempts.wait_after(error, failures)
+
+    async def _admit(
+        self, name: str, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]
+    ) -> None:
+        item, state = Item(Result(name=name)), self._state
+        await state.in_flight.take()
+        # Its life begins here: however long the others took, it has its whole time.
+        now = trio.current_time()
+        item.deadline = now + state.settings.picture_timeout
+        item.result.began[Stage.LIST] = now - state.started
+        try:
+            self._look_up(item)
+            await (ended if item.ended else listed).send(item)
+        except trio.Cancelled:
+            state.in_flight.give_back()
+            raise
+        # Counted once it is on its way: a drain may have cut off the waits above.
+        state.report.listed += 1
+
+    def _look_up(self, item: Item) -> None:
+        """Ends an item that has nothing to be done."""
+        try:
+            check_name(item.name)
+        except NameRefusedError as error:
+            item.fail(error)
+            return
+        memory = self._state.memory
+        if memory is None or (known := memory.find(item.name)) is None:
+            return
+        if known.outcome is Outcome.MIRRORED:
+            # What this run has mirrored is not looked at twice. A time yet to come is of a clock that was wrong.
+            if not self._state.settings.update or self._began_at <= known.time <= time.time():
+                item.end(Outcome.SKIPPED)
+                return
+            item.known = known
+
+
+async def _skip(names: AsyncIterator[str], count: int, expected: bytes) -> None:
+    """Skips the names that a list gave before it broke off.
+
+    Raises:
+        ListError: it begins otherwise by now.
+    """
+    digest = blake2b()
+    while count and (name := await anext(names, None)) is not None:
+        digest.update(_identity(name))
+        count -= 1
+    if digest.digest() != expected:
+        raise ListError("the list broke off, and begins otherwise by now; what follows is not known")
+
+
+def _identity(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass") + b"\n"
+
+
+class Fetch:
+    """The download of one picture.
+
+    Args:
+        source: where pictures come from.
+        state: of the run.
+    """
+
+    def __init__(self, source: Gallery, state: State) -> None:
+        self._source = source
+        self._attempts = state.attempts
+        self._throttle = state.source_throttle
+
+    async def __call__(self, item: Item) -> None:
+        """Reads the picture; with ``update``, only if it is not what the journal knows."""
+        known_etag = item.known.etag if item.known is not None else None
+        picture = await self._attempts.make(self._throttle, self._source.fetch, item.name, known_etag, item=item)
+        if picture is None:
+            item.end(Outcome.SKIPPED)
+            return
+        item.picture = picture
+        item.result.etag = picture.etag
+        item.result.bytes_in = len(picture.data)

@@ -1,0 +1,78 @@
+"""What the parts of one run share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import trio
+
+from trio_mirror.model import Report, Stage
+from trio_mirror.pipeline.attempts import Attempts
+from trio_mirror.pipeline.in_flight import InFlight
+from trio_mirror.pipeline.recorder import Recorder
+from trio_mirror.pipeline.stop import Stop
+from trio_mirror.pipeline.throttle import Throttle
+
+if TYPE_CHECKING:
+    from trio_mirror.galleries import Gallery
+    from trio_mirror.pipeline.recorder import Memory
+    from trio_mirror.settings import Settings
+
+
+class State:
+    """The state of a run, made before its parts.
+
+    Args:
+        source: where pictures come from.
+        target: where they go.
+        settings: how.
+        memory: what is remembered of pictures beyond the run; None for nothing.
+        intents: whether each upload is remembered before it leaves, with the digests before and after the flip.
+        limit: how many pictures may be in flight; none means the concurrency.
+        grace: seconds beyond ``drain`` in which the last results of other machines come in.
+
+    Attributes:
+        report: the sum of the results so far.
+        passed: how many pictures have passed each stage.
+        started: when the run began, by Trio's clock.
+    """
+
+    def __init__(
+        self,
+        source: Gallery,
+        target: Gallery,
+        settings: Settings,
+        memory: Memory | None,
+        *,
+        intents: bool,
+        limit: int | None = None,
+        grace: float = 0.0,
+    ) -> None:
+        self.settings = settings
+        self.memory = memory
+        self.intents = intents
+        self.report = Report(source=str(source), target=str(target))
+        self.passed: Counter[Stage] = Counter()
+        self.started = trio.current_time()
+        self.in_flight = InFlight(limit or settings.concurrency)
+        self.stop = Stop(self.report, settings, grace)
+        self.recorder = Recorder(self.report, settings, self.in_flight, self.stop, memory)
+        self.attempts = Attempts(retries=settings.retries, retry_after_max=settings.retry_after_max)
+        self.source_throttle = self._throttle()
+        self.target_throttle = self.source_throttle if target is source else self._throttle()
+
+    def set_rate(self, rate: float | None) -> None:
+        """Changes how many requests may start a second at each gallery."""
+        self.source_throttle.set_rate(rate)
+        self.target_throttle.set_rate(rate)
+
+    def hold(self) -> None:
+        """Keeps to the rate after requests of a run before this one."""
+        self.source_throttle.hold()
+        self.target_throttle.hold()
+
+    def _throttle(self) -> Throttle:
+        settings = self.settings
+        limit = self.in_flight if settings.adaptive else None
+        return Throttle(limit, rate=settings.rate_here, retry_after_max=settings.retry_after_max)

@@ -1,0 +1,106 @@
+"""The transformer: the flip of one picture, in a worker thread."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from hashlib import sha256
+from secrets import token_hex
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+import trio
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip import flip
+from trio_mirror.model import Outcome, Picture, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trio_mirror.model import Flipped, Result
+    from trio_mirror.pipeline.item import Item
+    from trio_mirror.pipeline.state import State
+    from trio_mirror.pipeline.threads import WorkerThreads
+
+_T = TypeVar("_T")
+
+Sampler: TypeAlias = "Callable[[str, bytes, bytes], None]"
+"""Called in the flip's thread with a picture's name, its bytes, and those of its mirror image."""
+
+
+class Transform:
+    """The flip.
+
+    Args:
+        threads: where it runs.
+        state: of the run.
+        sampler: is shown every flipped picture while it is in memory.
+    """
+
+    def __init__(self, threads: WorkerThreads, state: State, sampler: Sampler | None) -> None:
+        self._threads = threads
+        self._settings = state.settings
+        self._digests = state.intents
+        self._sampler = sampler
+        self._run_key = token_hex(16)
+
+    async def __call__(self, item: Item) -> None:
+        """Mirrors the picture of an item."""
+        assert item.picture is not None
+        work = _Timed(partial(self._flip, item.picture, item.known))
+        try:
+            flipped = await self._threads.run(work)
+        except trio.TooSlowError as error:
+            limit = f"{self._settings.flip_timeout:g} s (--flip-timeout)"
+            raise FlipError(f"the flip took longer than {limit}") from error
+        finally:
+            # How long it waited for a thread is not part of it.
+            item.result.began[Stage.FLIP] += work.waited
+            item.result.seconds[Stage.FLIP] = work.seconds
+        if flipped is None:
+            item.end(Outcome.SKIPPED)
+            return
+        result = item.result
+        mirrored, result.sha256_in, result.sha256 = flipped
+        result.lossless, result.notes = mirrored.lossless, mirrored.notes
+        # What is sent again after a resumed run has the same key, where a digest can tell that it is the same.
+        key = sha256(f"{item.name}\0{result.sha256 or self._run_key}".encode("utf-8", "surrogatepass")).hexdigest()
+        item.picture = Picture(name=item.name, data=mirrored.data, media_type=mirrored.media_type, upload_key=key)
+
+    def _flip(self, picture: Picture, known: Result | None) -> tuple[Flipped, str | None, str | None] | None:
+        """The flip, and the digests before and after it; None for a picture that we stored ourselves."""
+        before = sha256(picture.data).hexdigest() if self._digests else None
+        if known is not None and known.sha256 == before:
+            # It changed because we stored it: mirroring it again would undo the work.
+            return None
+        flipped = flip(picture.data, limits=self._settings.limits, lossless=self._settings.lossless)
+        if self._sampler is not None:
+            self._sampler(picture.name, picture.data, flipped.data)
+        return flipped, before, sha256(flipped.data).hexdigest() if self._digests else None
+
+
+class _Timed(Generic[_T]):
+    """A call that notes how long it waited for its thread, and how long it has taken, in seconds."""
+
+    def __init__(self, call: Callable[[], _T]) -> None:
+        self._call = call
+        self._made = time.perf_counter()
+        self._began: float | None = None
+        self._ended: float | None = None
+
+    def __call__(self) -> _T:
+        self._began = time.perf_counter()
+        try:
+            return self._call()
+        finally:
+            self._ended = time.perf_counter()
+
+    @property
+    def waited(self) -> float:
+        """Until it began, or until now."""
+        return (self._began or time.perf_counter()) - self._made
+
+    @property
+    def seconds(self) -> float:
+        """Until it ended, or until now; 0 for one that has not begun."""
+        return 0.0 if self._began is None else (self._ended or time.perf_counter()) - self._began
