@@ -48,6 +48,7 @@ def contender(request: pytest.FixtureRequest) -> Contender:
     return present
 
 
+@pytest.mark.slow
 async def test_every_contender_mirrors_the_whole_gallery(contender: Contender, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -70,6 +71,7 @@ def distance(one: Image.Image, other: Image.Image) -> float:
     return sum(means) / len(means)
 
 
+@pytest.mark.slow
 @with_nginx
 def test_a_quick_run_writes_the_table_the_numbers_and_the_picture(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "small", "latency", "list", "seconds-alone"]
@@ -86,6 +88,7 @@ def test_a_quick_run_writes_the_table_the_numbers_and_the_picture(tmp_path: Path
     assert ET.parse(tmp_path / "ratios.svg").getroot().tag.endswith("svg")
 
 
+@pytest.mark.slow
 @with_nginx
 def test_a_contender_that_leaves_pictures_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nginx, "_LOGGING", 0)

@@ -66,6 +66,7 @@ def two_nodes() -> Iterator[Any]:
         cluster.shutdown()
 
 
+@pytest.mark.slow
 @with_ray
 async def test_a_node_that_is_lost_loses_no_picture(tmp_path: Path) -> None:
     photos = draw_photos(tmp_path, 2_000)
@@ -165,6 +166,7 @@ async def test_of_a_slice_that_is_lost_for_good_what_was_sent_is_unknown_and_the
     assert run.in_flight == 0
 
 
+@pytest.mark.slow
 @with_ray
 def test_ray_on_this_machine_mirrors_the_built_in_gallery_and_says_nothing() -> None:
     done = ray_here("--json", "--slice", "4")
@@ -176,6 +178,7 @@ def test_ray_on_this_machine_mirrors_the_built_in_gallery_and_says_nothing() -> 
     assert "ray" not in done.stderr.lower().replace(str(report["source"]), "")
 
 
+@pytest.mark.slow
 @with_ray
 def test_a_worker_that_lacks_a_package_is_told_of_once(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "lacking").mkdir()
@@ -192,6 +195,7 @@ def test_a_worker_that_lacks_a_package_is_told_of_once(photos: Path, tmp_path: P
     assert "pip install 'trio-mirror[cluster]'" in errors[0]
 
 
+@pytest.mark.slow
 @with_ray
 async def test_ctrl_c_drains_the_workers(photos: Path, tmp_path: Path) -> None:
     stored = tmp_path / "stored"
@@ -207,6 +211,7 @@ async def test_ctrl_c_drains_the_workers(photos: Path, tmp_path: Path) -> None:
     assert report["listed"] == report["mirrored"] + report["failed"]
 
 
+@pytest.mark.slow
 @with_ray
 async def test_a_second_ctrl_c_stops_at_once_and_leaves_no_process(photos: Path, tmp_path: Path) -> None:
     stored = tmp_path / "stored"
@@ -239,6 +244,7 @@ def processes_marked(mark: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @with_ray
 async def test_ray_outlives_the_idle_threads_of_trio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Linux kills what Ray starts as the thread ends that started it. Idle threads end at once here, not after 10 s.
@@ -250,6 +256,7 @@ async def test_ray_outlives_the_idle_threads_of_trio(tmp_path: Path, monkeypatch
     assert (report.mirrored, report.failed) == (396, 4)
 
 
+@pytest.mark.slow
 @with_ray
 async def test_of_two_runs_at_once_the_second_is_refused_and_the_first_goes_on(photos: Path, tmp_path: Path) -> None:
     ended = list[str]()
@@ -269,6 +276,7 @@ async def test_of_two_runs_at_once_the_second_is_refused_and_the_first_goes_on(p
     assert ended == ["--cluster: this process uses Ray already; run trio-mirror in another", "mirrored 396"]
 
 
+@pytest.mark.slow
 @with_ray
 async def test_ray_that_comes_up_too_late_is_ended(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -302,6 +310,7 @@ async def test_ray_that_comes_up_too_late_is_ended(
     await trio.to_thread.run_sync(wait_until_it_has_gone)
 
 
+@pytest.mark.slow
 @with_ray
 async def test_a_run_that_is_cancelled_while_ray_comes_up_leaves_none(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -350,6 +359,7 @@ async def test_a_slice_that_starts_while_the_tasks_are_looked_at_is_no_error(mon
     assert not engine._look()
 
 
+@pytest.mark.slow
 @with_ray
 async def test_credentials_are_no_arguments_of_a_task(photos: Path, tmp_path: Path, monkeypatch: Any) -> None:
     from trio_mirror.distributed import ray_engine

@@ -236,6 +236,7 @@ def test_a_sheet_does_not_go_with_processes(photos: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "sheet.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_a_signal_to_the_whole_group_drains_all(number: signal.Signals, code: int, tmp_path: Path) -> None:
     originals, mirrored = tmp_path / "images", tmp_path / "mirrored"

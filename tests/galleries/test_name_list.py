@@ -178,6 +178,7 @@ def test_names_come_in_on_standard_input(photos: Path, tmp_path: Path) -> None:
     assert files_below(tmp_path / "out") == ["a.png", "b c.png"]
 
 
+@pytest.mark.slow
 def test_standard_input_goes_with_a_dry_run_a_journal_and_processes(photos: Path, tmp_path: Path) -> None:
     dry = piped(b"a.png\nb c.png", "-", "--base", photos, "--dry-run", "--exclude", "a*")
     options: list[str | Path] = ["--base", photos, "--to", tmp_path / "out", "--journal", tmp_path / "j", "--json"]
@@ -281,6 +282,7 @@ async def test_two_processes_take_urls_of_a_list(photos: Path, tmp_path: Path) -
     assert files_below(tmp_path / "stored") == ["a.png", "b c.png", "d.png"]
 
 
+@pytest.mark.slow
 async def test_a_list_of_millions_is_never_held(photos: Path, tmp_path: Path) -> None:
     def peak_of(lines: int) -> Any:
         with (tmp_path / "names.txt").open("w") as file:

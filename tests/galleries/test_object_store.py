@@ -126,6 +126,7 @@ async def names_of(gallery: Gallery) -> list[str]:
         return [name async for name in names]
 
 
+@pytest.mark.slow
 async def test_a_long_list_streams_in_pages(s3: httpx.Client, bucket: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     import s3fs
 
@@ -259,6 +260,7 @@ async def drained(run: Run, results: list[Result]) -> None:
         results.append(result)  # noqa: PERF401 (what came before an error counts)
 
 
+@pytest.mark.slow
 async def test_a_bucket_that_vanishes_meanwhile(s3: httpx.Client) -> None:
     put(s3, *(f"in/{index:04}.png" for index in range(1_010)), data=b"not a picture")
     results: list[Result] = []
@@ -291,6 +293,7 @@ async def test_a_target_that_vanishes_meanwhile_fails_the_uploads(s3: httpx.Clie
     assert run.report.transient == 0
 
 
+@pytest.mark.slow
 async def test_a_store_that_does_not_answer_is_given_up(s3: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         lead_to(f"http://127.0.0.1:{silent.getsockname()[1]}", monkeypatch)

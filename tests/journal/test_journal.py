@@ -569,6 +569,7 @@ with open_journal(Path(sys.argv[1]), source="s", target="t") as journal:
 """
 
 
+@pytest.mark.slow
 def test_what_was_recorded_is_there_after_kill_9_at_any_moment(path: Path) -> None:
     chance = random.Random()
     reported: set[int] = set()

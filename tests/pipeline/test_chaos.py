@@ -94,7 +94,7 @@ def originals_in(folder: Path, count: int) -> Path:
 # What goes wrong with single requests
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_every_name_has_one_result_and_every_stored_picture_is_a_mirror_image(tmp_path: Path, seed: int) -> None:
     plan = Plan(seed=seed, share=0.35, fetch=FETCH_FAULTS, upload=UPLOAD_FAULTS)
     names, outside = names_of(45), ["../../etc/passwd", "http://localhost:1/x.png"]
@@ -119,6 +119,7 @@ async def test_every_name_has_one_result_and_every_stored_picture_is_a_mirror_im
     assert elsewhere.connections == 0
 
 
+@pytest.mark.slow
 async def test_an_upload_that_drips_is_cut_off_and_never_called_unknown(tmp_path: Path) -> None:
     """The server cannot have a picture of which it was not sent the end."""
     folder = tmp_path / "images"
@@ -211,6 +212,7 @@ async def test_a_server_that_stays_away_ends_the_run_at_max_failures() -> None:
     assert report["failed"] + report["unknown"] >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "options"),
     [
@@ -231,6 +233,7 @@ async def test_a_server_that_only_fails_is_not_hammered(tmp_path: Path, fault: F
     assert not gallery.stored
 
 
+@pytest.mark.slow
 async def test_a_port_where_nobody_listens_is_not_hammered(tmp_path: Path) -> None:
     folder = originals_in(tmp_path / "images", 1_500)
     async with serve(FaultyGallery()) as url:
@@ -245,6 +248,7 @@ async def test_a_port_where_nobody_listens_is_not_hammered(tmp_path: Path) -> No
 # A run that is killed or stopped
 
 
+@pytest.mark.slow
 async def test_killed_at_twenty_moments_and_started_again(tmp_path: Path) -> None:
     names, journal = names_of(600), tmp_path / "journal"
     gallery = FaultyGallery(names, delay=0.015)

@@ -152,6 +152,7 @@ def told(journal: Path) -> dict[str, Result]:
         return {result.name: result for result in rows.results()}
 
 
+@pytest.mark.slow
 async def test_four_processes_with_four_journals_merged_equal_one_run(tmp_path: Path) -> None:
     originals, stored = tmp_path / "images", tmp_path / "stored"
     originals.mkdir()

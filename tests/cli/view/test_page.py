@@ -221,6 +221,7 @@ def in_chromium(text: str, folder: Path) -> tuple[str, list[str]]:
     return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
 
 
+@pytest.mark.slow
 def test_hostile_names_do_nothing_in_chromium(tmp_path: Path) -> None:
     names = [name.encode("utf-8", "backslashreplace").decode() for name in HOSTILE]
 
@@ -233,6 +234,7 @@ def test_hostile_names_do_nothing_in_chromium(tmp_path: Path) -> None:
     assert names[-1] in unescape(dom)
 
 
+@pytest.mark.slow
 def test_what_is_not_the_pages_own_does_not_run_in_chromium(tmp_path: Path) -> None:
     foreign = "<script>document.title = 'owned'</script><img src='http://127.0.0.1:9/x.png'>"
 
