@@ -48,7 +48,7 @@ SECRET = "hush-hush-hush"
 def moto() -> Iterator[httpx.Client]:
     """A client of moto's server, which wants a signature but does not read it."""
     pytest.importorskip("s3fs", reason="the extra cloud is not installed")
-    pytest.importorskip("moto", reason="the extra test-cloud is not installed")
+    pytest.importorskip("moto", reason="the group test-cloud is not installed")
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -433,7 +433,7 @@ class SftpServer:
 
 @pytest.fixture
 def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpServer]:
-    pytest.importorskip("sshfs", reason="the extra test-cloud is not installed")
+    pytest.importorskip("sshfs", reason="the group test-cloud is not installed")
     from asyncio import run_coroutine_threadsafe
 
     import asyncssh

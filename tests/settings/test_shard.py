@@ -16,7 +16,7 @@ from tests.cli.test_cli import cli
 from tests.helpers import processes
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import png
-from tests.test_readme import blocks
+from tests.test_readme import README
 from trio_mirror import Settings, SettingsError, Shard, mirror
 from trio_mirror.cli.exits import ExitCode
 from trio_mirror.demo.server import serve_gallery
@@ -194,9 +194,8 @@ async def test_four_processes_with_four_journals_merged_equal_one_run(tmp_path: 
 
 
 def test_the_manifest_of_the_readme_is_an_indexed_job() -> None:
-    yaml = pytest.importorskip("yaml", reason="the extra test-cloud is not installed")
-    [block] = blocks("yaml")
-    manifest = yaml.safe_load(block)
+    yaml = pytest.importorskip("yaml", reason="the group test-cloud is not installed")
+    manifest = yaml.safe_load((README.parent / ".github/kubernetes-job.yaml").read_text(encoding="utf-8"))
     spec = manifest["spec"]
     [container] = spec["template"]["spec"]["containers"]
 
