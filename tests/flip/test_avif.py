@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.avif import file as avif
+from trio_mirror.flip import avif
 from trio_mirror.flip.avif.isobmff import Box, boxes
 from trio_mirror.flip.avif.orientation import Orientation, read_orientation
 from trio_mirror.model import Limits

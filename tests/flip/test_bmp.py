@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.bmp import file as bmp
+from trio_mirror.flip import bmp
 from trio_mirror.flip.bmp.rle import mirror_rle
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Limits
@@ -134,10 +134,10 @@ def test_a_dib_is_mirrored_like_the_bmp_that_it_lacks_the_header_of() -> None:
 @pytest.mark.parametrize("header", [12, 40, 52, 56, 64, 108, 124])
 def test_bmp_and_dib_are_told_from_other_files(header: int) -> None:
     data = bitmap(9, 3, 4, header=header)
-    assert bmp.is_bmp(data)
-    assert bmp.is_bmp(data[14:])
-    assert not bmp.is_bmp(data[15:])
-    assert not bmp.is_bmp(data[14:28])
+    assert bmp.matches(data)
+    assert bmp.matches(data[14:])
+    assert not bmp.matches(data[15:])
+    assert not bmp.matches(data[14:28])
 
 
 def test_a_missing_or_slipped_offset_of_the_raster_is_understood() -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from tests.flip.slow_gif import Frame, Indices, blocks, draw, draw_frame, encode, extension, parse
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.gif import file as gif
+from trio_mirror.flip import gif
 from trio_mirror.model import Limits
 
 CANVAS = (24, 20)

@@ -27,9 +27,8 @@ from tests.flip.jpegs import (
     with_segments,
 )
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import closeness
-from trio_mirror.flip.jpeg import encode, segments, turbojpeg
-from trio_mirror.flip.jpeg import file as jpeg
+from trio_mirror.flip import closeness, jpeg
+from trio_mirror.flip.jpeg import reencode, segments, turbojpeg
 from trio_mirror.flip.jpeg.segments import (
     EntropyCoding,
     Segment,
@@ -246,10 +245,10 @@ def test_noise_at_the_highest_quality_can_be_encoded_again(library: TurboJpeg) -
 def test_closeness_is_the_same_however_the_rasters_are_cut(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = drawn(61, 35), ImageOps.mirror(drawn(61, 35))
     monkeypatch.setattr(closeness, "_STRIP", strip)
-    assert encode.closeness(one, other) == decibels(one, other)
+    assert reencode.closeness(one, other) == decibels(one, other)
     other.paste(one)
     other.putpixel((60, 34), (0, 0, 0))
-    assert encode.closeness(one, other) == decibels(one, other)
+    assert reencode.closeness(one, other) == decibels(one, other)
 
 
 def mirrored_thumbnail(found: bytes, original: Image.Image, method: Image.Transpose = FLIP_LEFT_RIGHT) -> bool:

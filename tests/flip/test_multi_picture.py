@@ -19,7 +19,7 @@ from tests.flip.jpegs import (
     with_segments,
 )
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg import file as jpeg
+from trio_mirror.flip import jpeg
 from trio_mirror.flip.jpeg.multi_picture import read_index
 from trio_mirror.flip.jpeg.segments import Segment, parse
 from trio_mirror.model import Flipped, Limits, Lossless

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 from tests.flip.jpegs import decibels, decoded, drawn, encoded, exif_block
 from tests.flip.slow_png import KINDS, SIGNATURE, Kind, Pixels, chunk, chunks_of, draw, encode, header, read
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.png import file as png
+from trio_mirror.flip import png
 from trio_mirror.model import Limits
 
 RGB = Kind(2, 8, interlaced=False)

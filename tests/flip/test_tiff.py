@@ -19,8 +19,8 @@ import trio_mirror
 from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
 from tests.helpers.pictures import draw, encode
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.tiff import flip
 from trio_mirror.flip.tiff.codecs import ThunderScan
-from trio_mirror.flip.tiff.file import flip
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.predictor import Predictor
 from trio_mirror.flip.tiff.raster import reverse_rows

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageDraw
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.webp import file as webp
+from trio_mirror.flip import webp
 from trio_mirror.flip.webp import libwebp
-from trio_mirror.flip.webp.container import Chunk, Container, read_chunks, read_container
-from trio_mirror.flip.webp.image import read_coded
+from trio_mirror.flip.webp.coded_image import read_coded
+from trio_mirror.flip.webp.riff import Chunk, Container, read_chunks, read_container
 from trio_mirror.model import Flipped, Limits
 
 LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT

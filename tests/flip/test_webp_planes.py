@@ -13,10 +13,10 @@ from PIL import Image, ImageChops
 from tests.flip.test_webp import decoded, encoded, noise, photo
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.webp import libwebp
-from trio_mirror.flip.webp.container import read_container
-from trio_mirror.flip.webp.image import read_coded
+from trio_mirror.flip.webp.coded_image import read_coded
 from trio_mirror.flip.webp.libwebp import LibWebP
 from trio_mirror.flip.webp.planes import Planes
+from trio_mirror.flip.webp.riff import read_container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ TIMEOUT = 5  # seconds an input
 MEMORY = 512 + 128  # MiB: what a flip may take, and what the instrumented interpreter takes before
 
 parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=str(__doc__).partition("\n\n")[2])
-parser.add_argument("parser", choices=sorted(SEEDS), help="the package of trio_mirror.flip to test")
+parser.add_argument("parser", choices=sorted(SEEDS), help="the container in trio_mirror.flip to test")
 parser.add_argument("--minutes", type=float, default=10, help="minutes to go on for (default: %(default)s)")
 parser.add_argument(
     "--corpus",

@@ -19,11 +19,12 @@ from tests.flip import (
     test_idot,
     test_multi_picture,
     test_png,
-    test_simple,
+    test_small_formats,
     test_tiff,
     test_webp,
 )
 from tests.helpers import pictures
+from trio_mirror.flip import sniff
 from trio_mirror.flip.jpeg.segments import Segment
 
 if TYPE_CHECKING:
@@ -140,15 +141,36 @@ def avif() -> Iterator[bytes]:
         )
 
 
-def simple() -> Iterator[bytes]:
-    yield from test_simple.SMALL
-    for bits in (1, 8, 24):
-        yield test_simple.icon(test_simple.icon_image(bits), pictures.png(9, 4), kind=1 + bits % 2)
-    yield pictures.encode(pictures.draw(9, 4).convert("P"), "TGA", compression="tga_rle")
+def netpbm() -> Iterator[bytes]:
+    yield from small("netpbm")
     yield pictures.encode(Image.new("I;16", (9, 4), 77), "PPM")
 
 
+def qoi() -> Iterator[bytes]:
+    yield from small("qoi")
+
+
+def ico() -> Iterator[bytes]:
+    yield from small("ico")
+    for bits in (1, 8, 24):
+        icon_image = test_small_formats.icon_image(bits)
+        yield test_small_formats.icon(icon_image, pictures.png(9, 4), kind=1 + bits % 2)
+
+
+def pcx() -> Iterator[bytes]:
+    yield from small("pcx")
+
+
+def tga() -> Iterator[bytes]:
+    yield from small("tga")
+    yield pictures.encode(pictures.draw(9, 4).convert("P"), "TGA", compression="tga_rle")
+
+
+def small(container: str) -> Iterator[bytes]:
+    return (data for data in test_small_formats.SMALL if sniff(data) == container)
+
+
 SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
-    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, avif, simple)
+    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, avif, netpbm, qoi, ico, pcx, tga)
 }
-"""The seeds of each parser, by the name of its package."""
+"""The seeds of each parser, by the name of its container."""

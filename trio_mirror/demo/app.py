@@ -20,7 +20,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from trio_mirror.errors import FetchError, FlipError, ListError, NameRefusedError, UploadError
-from trio_mirror.flip.raster import check_size, pillow
+from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.galleries.folder import DirectoryGallery
 from trio_mirror.model import Limits, Picture
 from trio_mirror.names import check_name, media_type_of, printable
@@ -197,7 +198,7 @@ def _check_picture(data: bytes) -> None:
     """
     limits = Limits()
     pixels = 0
-    with pillow("the picture"):
+    with map_pillow_errors("the picture"):
         try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
         except UnidentifiedImageError as error:

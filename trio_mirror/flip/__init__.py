@@ -3,10 +3,14 @@
 A mirrored file is the original file with its raster replaced: each container's module parses it, replaces
 what the mirroring changes, and keeps every other byte. The modules, and Pillow with them, are imported when
 the first picture of their kind comes.
+
+To add a container, write a module or package of its name here with ``flip(data, *, limits)``, and register it
+in ``_SIGNATURES``, or with ``matches(data)`` in ``_UNSIGNED`` if its first bytes are no certain signature.
 """
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +21,22 @@ if TYPE_CHECKING:
     from trio_mirror.model import Flipped
 
 _LIMITS = Limits()
+# Container to the pattern of its first bytes.
+_SIGNATURES = {
+    "jpeg": rb"\xff\xd8\xff",
+    "png": rb"\x89PNG\r\n\x1a\n",
+    "gif": rb"GIF8[79]a",
+    "webp": rb"RIFF.{4}WEBP",
+    # Version 42 or 43, also byte-swapped, which Pillow reads where nothing is compressed.
+    "tiff": rb"II[*+]\0|MM\0[*+]|MM\*\0|II\0\*",
+    "avif": rb".{4}ftyp",
+    "qoi": rb"qoif",
+}
+_SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
+# In the order in which they are asked, the weakest last.
+_UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<body")
+_JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 
 
 def flip(
@@ -38,7 +57,7 @@ def flip(
     if not isinstance(data, bytes):
         data = memoryview(data).tobytes()
     container = sniff(data)
-    module = import_module(f"trio_mirror.flip.{container}.file")
+    module = import_module(f"trio_mirror.flip.{container}")
     how = {"lossless": lossless} if container in {"jpeg", "tiff"} else {}
     flipped = cast("Flipped", module.flip(data, limits=limits, **how))
     if lossless is Lossless.ALWAYS and not flipped.lossless:
@@ -47,36 +66,21 @@ def flip(
 
 
 def sniff(data: bytes) -> str:
-    """Tells which module of this package mirrors a file, from its first bytes.
+    """The container of a file, by its first bytes: the name of its module in this package.
 
     Raises:
-        FlipError: the bytes are no picture of a format that is mirrored here.
+        FlipError: the bytes are not a picture of a format that is mirrored here.
     """
-    head = bytes(data[:32])
-    if head.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "gif"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "webp"
-    # The last two are byte-swapped, which Pillow reads where nothing is compressed.
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")):
-        return "tiff"
-    if head[4:8] == b"ftyp":
-        return "avif"
-    return _sniff_the_rest(data, head)
-
-
-def _sniff_the_rest(data: bytes, head: bytes) -> str:
+    found = _SIGNATURE.match(data)
+    if found and found.lastgroup:
+        return found.lastgroup
     if not data:
         raise FlipError("the body is empty")
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML):
+    if data[:32].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML):
         raise FlipError("the body is an HTML or XML page, not a picture")
-    # These have weak signatures or none (DIB, TGA), so that they come last, the weakest of all at the end.
-    if import_module("trio_mirror.flip.bmp.file").is_bmp(data):
-        return "bmp"
-    if import_module("trio_mirror.flip.simple.file").is_simple(data):
-        return "simple"
+    if data.startswith(_JPEG_2000):
+        raise FlipError("JPEG 2000 is not mirrored: encoding it again would not keep it as it is")
+    for container in _UNSIGNED:
+        if import_module(f"trio_mirror.flip.{container}").matches(data):
+            return container
     raise FlipError("the body is not a picture of a known format")

@@ -7,7 +7,7 @@ import io
 from PIL import Image, ImageOps
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.pillow import map_pillow_errors
 
 MEDIA_TYPE = "image/webp"
 
@@ -24,7 +24,7 @@ _BYTES = 12_000
 def thumbnail(data: bytes) -> bytes | None:
     """Draws an encoded picture small, as it is displayed, in WebP; None if that cannot be done, or not cheaply."""
     try:
-        with pillow("the picture"), Image.open(io.BytesIO(data)) as image:
+        with map_pillow_errors("the picture"), Image.open(io.BytesIO(data)) as image:
             # A JPEG may be decoded at an eighth, a quarter or half of its size, which is quick whatever that is.
             image.draft(None, _fitting(image.size))
             if image.width * image.height > _MAX_PIXELS:

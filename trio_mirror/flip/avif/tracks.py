@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.avif.isobmff import DAMAGED, Box, Edits, Reader
 from trio_mirror.flip.avif.orientation import ORIENTING, read_orientation
-from trio_mirror.flip.raster import check_count, check_size, check_total
+from trio_mirror.flip.limits import check_count, check_size, check_total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

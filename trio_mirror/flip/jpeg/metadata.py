@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trio_mirror.flip.exif import displayed_orientation, mirrored_exif
+from trio_mirror.flip.exif import displayed_orientation
 from trio_mirror.flip.jpeg import jfif, photoshop
+from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

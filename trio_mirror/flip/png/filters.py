@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops
 
-from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.pillow import map_pillow_errors
 
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
 
@@ -67,7 +67,7 @@ def _unfilter_lane(filtered: bytes, filters: Image.Image, above: list[Image.Imag
     coded.paste(filters, (0, 1))
     coded.paste(Image.frombytes("L", (width, rows), filtered), (1, 1))
     lane = Image.new("L", (width, 1 + rows))
-    with pillow("the PNG's raster"):
+    with map_pillow_errors("the PNG's raster"):
         lane.frombytes(zlib.compress(coded.tobytes(), 0), "zip", "L", 0)
     return lane.crop((0, 1, width, 1 + rows))
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from trio_mirror.flip import exif
+from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.png.chunks import RASTER_KINDS, SIGNATURE, pack_chunk
-from trio_mirror.flip.raster import pillow
 
 if TYPE_CHECKING:
     from trio_mirror.flip.png.chunks import Chunk
@@ -56,7 +56,7 @@ def _read_info(chunks: list[Chunk], tail: memoryview) -> dict[Any, Any]:
             has_raster = True
         elif chunk.kind not in _ANIMATION_KINDS:
             parts.append(chunk.stored)
-    with pillow("the PNG"):
+    with map_pillow_errors("the PNG"):
         image = Image.open(io.BytesIO(b"".join([*parts, tail])), formats=["PNG"])
         image.load()
     return image.info

@@ -1,1 +1,108 @@
-"""TIFF and BigTIFF."""
+"""TIFF and BigTIFF: every page and reduced image mirrored strip by strip or tile by tile, all tags kept.
+
+New data goes where the old data was, or to the end of the file; only what says where it is and how long it is
+changes with it. The compression, the depth and the layout stay as they are.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.limits import check_total
+from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.tiff.ifd import Structure
+from trio_mirror.flip.tiff.layout import OLD_JPEG
+from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
+from trio_mirror.flip.tiff.space import Space
+from trio_mirror.flip.tiff.strips import read_segments
+from trio_mirror.model import Flipped, Lossless
+
+if TYPE_CHECKING:
+    from trio_mirror.flip.tiff.ifd import Ifd
+    from trio_mirror.flip.tiff.old_jpeg import OldJpeg
+    from trio_mirror.flip.tiff.strips import Segments
+    from trio_mirror.model import Limits
+
+_IMAGE_TAGS = frozenset({256, 513})  # ImageWidth; JPEGInterchangeFormat, which brings a width of its own
+_PHOTOSHOP, _PHOTOSHOP_LAYERS = 34377, 37724
+_DESCRIPTION, _OFFSETS, _COUNTS = 270, 273, 279
+# As ij.io.TiffDecoder of ImageJ reads it.
+_IMAGEJ_STACK = re.compile(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\s")
+_THUMBNAIL = b"8BIM\x04\x0c"  # image resource 1036 (Adobe Photoshop File Formats Specification)
+
+
+def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> Flipped:
+    """Mirrors a TIFF as it is displayed: each page and each reduced image after its own orientation.
+
+    Args:
+        data: the file.
+        limits: what it may at most ask of this machine.
+        lossless: whether JPEG inside it is to be rearranged where that is exact.
+
+    Raises:
+        FlipError: damaged, over a limit, or of a kind that cannot be kept exactly; the message says which.
+    """
+    structure = Structure(data)
+    # A SubIFD without a size is no image: some writers keep private tags there.
+    images = [image for image in structure.images(limits.frames) if image.entries.keys() & _IMAGE_TAGS]
+    rasters = [_raster(structure, image, limits) for image in images]
+    check_total(sum(raster.pixels for raster in rasters), limits)
+    _check_readable(data)
+    _check_stack(structure, images)
+    out = bytearray(data)
+    space = Space(out, structure.occupied(images), [slot for raster in rasters for slot in raster.slots])
+    exact = True
+    for raster in rasters:
+        mirrored = raster.mirrored(lossless)
+        raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
+        exact &= mirrored.lossless
+    return Flipped(bytes(out), "image/tiff", exact, _notes(structure, images))
+
+
+def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJpeg:
+    if structure.number(image, 259, 1) == OLD_JPEG:
+        return read_old_jpeg(structure, image, limits)
+    return read_segments(structure, image, limits)
+
+
+def _check_readable(data: bytes) -> None:
+    """Refuses what Pillow cannot show: nobody could look at the result, or compare it with the original.
+
+    Raises:
+        FlipError: some page is of a kind that Pillow does not know.
+    """
+    try:
+        with map_pillow_errors("the TIFF"), Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
+            for page in range(getattr(picture, "n_frames", 1)):
+                picture.seek(page)
+    except FlipError as error:
+        raise FlipError("this TIFF holds pixels of a kind that Pillow cannot show") from error
+
+
+def _check_stack(structure: Structure, images: list[Ifd]) -> None:
+    """Refuses a stack of which only the first page has a directory, as ImageJ writes those over 4 GB.
+
+    Its other pages just follow the first, and would be left as they are.
+    """
+    stack = _IMAGEJ_STACK.match(structure.octets(images[0], _DESCRIPTION)) if images else None
+    pages = int(stack[1]) if stack else 1
+    if pages <= len(images) or not images[0].entries.keys() >= {_OFFSETS, _COUNTS}:
+        return
+    page = sum(structure.numbers(images[0], _COUNTS))
+    # Other programs keep the description of a stack from which they take a page.
+    if structure.numbers(images[0], _OFFSETS)[0] + pages * page <= len(structure.data):
+        raise FlipError(f"this TIFF is an ImageJ stack of {pages:,} pages without a directory for each")
+
+
+def _notes(structure: Structure, images: list[Ifd]) -> tuple[str, ...]:
+    notes = []
+    if any(_THUMBNAIL in structure.octets(image, _PHOTOSHOP) for image in images):
+        notes.append("the thumbnail among Photoshop's data was left as it was")
+    if any(_PHOTOSHOP_LAYERS in image.entries for image in images):
+        notes.append("the layers among Photoshop's data were left as they were")
+    return tuple(notes)

@@ -26,8 +26,8 @@ from trio_mirror.flip.tiff.layout import (
     THUNDERSCAN,
     ZSTD,
 )
+from trio_mirror.flip.tiff.libtiff import decode_strip, encode_strip
 from trio_mirror.flip.tiff.raster import REVERSED_BITS
-from trio_mirror.flip.tiff.strip import decode_strip, encode_strip
 
 if TYPE_CHECKING:
     from trio_mirror.flip.tiff.predictor import Predictor

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
-from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.limits import check_size
 
 if TYPE_CHECKING:
     from trio_mirror.flip.tiff.ifd import Entry, Ifd, Structure

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
-from trio_mirror.flip.raster import check_size
-from trio_mirror.flip.tiff.jpeg import Jpeg, frame_of
+from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.tiff.jpeg_codec import Jpeg, frame_of
 from trio_mirror.flip.tiff.raster import reverse_order, reverse_rows
-from trio_mirror.flip.tiff.segments import Mirrored
 from trio_mirror.flip.tiff.space import Span
+from trio_mirror.flip.tiff.strips import Mirrored
 from trio_mirror.model import Lossless
 
 if TYPE_CHECKING:

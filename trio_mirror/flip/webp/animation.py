@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.webp.container import Chunk, read_chunks
-from trio_mirror.flip.webp.encode import encode, mirror
-from trio_mirror.flip.webp.image import Coded, read_coded, replace_coded
+from trio_mirror.flip.webp.coded_image import Coded, read_coded, replace_coded
+from trio_mirror.flip.webp.mirror_image import encode, mirror
+from trio_mirror.flip.webp.riff import Chunk, read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,18 +8,14 @@ import struct
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import check_size, open_image, pillow
+from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.model import Flipped, Limits
 
 _HEADER = 14
 _END = b"\0\0\0\0\0\0\0\1"
 # Pillow's QOI is written in Python, a pixel at a time: about 3 µs each.
 _MOST_PIXELS = 1_000_000
-
-
-def is_qoi(data: bytes) -> bool:
-    """Whether the first bytes are those of a QOI."""
-    return data.startswith(b"qoif")
 
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:
@@ -40,7 +36,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     if end < 0:
         raise FlipError("the QOI is damaged: it has no end mark")
     out = io.BytesIO()
-    with pillow("the QOI"):
+    with map_pillow_errors("the QOI"):
         image = open_image(data, "QOI", limits)
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(out, "QOI")
     return Flipped(data[:_HEADER] + out.getvalue()[_HEADER:] + data[end + len(_END) :], "image/qoi", lossless=True)

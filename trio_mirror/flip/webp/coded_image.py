@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import pillow
-from trio_mirror.flip.webp.container import Chunk, Container
+from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.webp.riff import Chunk, Container
 
 IMAGE_CODES = {b"VP8 ", b"VP8L"}
 ALPHA_FLAG = 0x10  # of the VP8X chunk (RFC 9649, 2.7)
@@ -66,7 +66,7 @@ class Coded:
             width, height = self.size()
             canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
             chunks = [Chunk(b"VP8X", bytes([ALPHA_FLAG, 0, 0, 0]) + canvas), self.alpha, self.image]
-        with pillow("the WebP"):
+        with map_pillow_errors("the WebP"):
             image = Image.open(io.BytesIO(Container(chunks).to_bytes()), formats=["WEBP"])
             image.load()
         return image

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import check_count, check_size, check_total
+from trio_mirror.flip.limits import check_count, check_size, check_total
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
@@ -47,7 +47,7 @@ class Header:
     end: int
 
 
-def is_netpbm(data: bytes) -> bool:
+def matches(data: bytes) -> bool:
     """Whether the first bytes are those of a Netpbm format."""
     return data[:1] == b"P" and data[1:2] in b"1234567Ff" and data[2:3] in b" \t\n\v\f\r#" and len(data) > 2
 
@@ -60,7 +60,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     """
     parts: list[bytes] = []
     at = pixels = images = 0
-    while images == 0 or is_netpbm(data[at : at + 3]):
+    while images == 0 or matches(data[at : at + 3]):
         header = _read_header(data, at)
         check_size(header.width, header.height, limits)
         images += 1

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
@@ -37,8 +37,8 @@ class Header:
     """Where the raster begins."""
 
 
-def is_tga(data: bytes) -> bool:
-    """Whether the first bytes can be a TGA's. They are no signature: ask for all other formats first."""
+def matches(data: bytes) -> bool:
+    """Whether the first bytes can be a TGA's. They are no signature: check all other formats first."""
     if len(data) < _HEADER:
         return False
     map_kind, kind = data[1], data[2]
@@ -57,8 +57,6 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     Raises:
         FlipError: damaged, over a limit, or run-length coded with tables of offsets behind the raster.
     """
-    if not is_tga(data):
-        raise FlipError("the picture is no TGA of a kind that is mirrored here")
     header = _read_header(data)
     check_size(header.width, header.height, limits)
     if header.is_run_length:

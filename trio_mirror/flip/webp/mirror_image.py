@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageChops
 
 from trio_mirror.flip.closeness import mean_squared_error
-from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.webp import libwebp
-from trio_mirror.flip.webp.container import Chunk, Container, read_container
-from trio_mirror.flip.webp.image import VP8L_ALPHA_BIT, Coded, read_coded
+from trio_mirror.flip.webp.coded_image import VP8L_ALPHA_BIT, Coded, read_coded
+from trio_mirror.flip.webp.riff import Chunk, Container, read_container
 
 if TYPE_CHECKING:
     from trio_mirror.flip.webp.libwebp import LibWebP
@@ -103,7 +103,7 @@ def _corrected(source: Image.Image, wanted: Image.Image, got: Image.Image) -> Im
 
 def _save(pixels: Image.Image, **options: bool | int) -> Coded:
     out = io.BytesIO()
-    with pillow("the mirrored WebP"):
+    with map_pillow_errors("the mirrored WebP"):
         pixels.save(out, "WEBP", **options)
     return _read(out.getvalue())
 

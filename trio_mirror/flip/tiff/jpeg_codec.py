@@ -13,12 +13,12 @@ from PIL import Image, ImageChops
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import mean_squared_error
-from trio_mirror.flip.jpeg.claim import check_rows
 from trio_mirror.flip.jpeg.segments import parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
-from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.jpeg.validate import check_rows
+from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
-from trio_mirror.flip.tiff.strip import decode_strip
+from trio_mirror.flip.tiff.libtiff import decode_strip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ class Jpeg:
         if self.width * rows > _LARGE and (frame is None or frame[1] < rows or frame[2] < self.width):
             raise FlipError(f"{_WHAT} is stated as {self.width} by {rows} pixels, which its JPEG data are not")
         if frame == (8, rows, self.width, self.components):
-            with suppress(FlipError), pillow(_WHAT):
+            with suppress(FlipError), map_pillow_errors(_WHAT):
                 return self._components(stream, size).tobytes()
         # libtiff forgives some damage, and a last strip that is higher than the image.
         mode = "RGB" if self.components == 3 else self._mode
@@ -128,7 +128,7 @@ class Jpeg:
 
     @cached_property
     def _layers(self) -> list[tuple[int, int, int, int]]:
-        with pillow(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
+        with map_pillow_errors(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
             return _layers(header)
 
     @cached_property
@@ -158,7 +158,7 @@ class Jpeg:
 
     @cached_property
     def _quantization(self) -> list[list[int]]:
-        with pillow(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
+        with map_pillow_errors(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
             tables: dict[int, list[int]] = getattr(header, "quantization", {})
             return [tables[layer[3]] for layer in _layers(header)]
 
@@ -198,7 +198,7 @@ def _encoded(picture: Image.Image, tables: list[list[int]], sampling: int) -> by
     while len(tables) > 1 and tables[-1] == tables[-2]:  # components beyond the last table use it too
         tables = tables[:-1]
     out = io.BytesIO()
-    with pillow("a mirrored strip or tile of the TIFF"):
+    with map_pillow_errors("a mirrored strip or tile of the TIFF"):
         picture.save(out, "JPEG", qtables=tables, subsampling=sampling, keep_rgb=True)
     return out.getvalue()
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg import turbojpeg
-from trio_mirror.flip.jpeg.claim import check_frame, check_rows
-from trio_mirror.flip.jpeg.encode import decoded, mirrored_by_encoding
+from trio_mirror.flip.jpeg.reencode import decoded, mirrored_by_encoding
 from trio_mirror.flip.jpeg.segments import SOI, coded_part, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation
-from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.jpeg.validate import check_frame, check_rows
+from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.model import Limits, Lossless
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ def mirrored_raster(
             if not transformed.warning:
                 return coded_part(transformed.data), True, ()
             # The library warns of every blemish. Whether rows are missing, only decoding tells.
-            with pillow("the JPEG"):
+            with map_pillow_errors("the JPEG"):
                 decoded(image)
             return coded_part(transformed.data), True, (f"the JPEG is damaged: {transformed.warning}",)
     if lossless is Lossless.ALWAYS:
         raise FlipError(f"the JPEG cannot be mirrored exactly: {_why_not_exact(jpeg.frame, rows=rows)}")
-    with pillow("the JPEG"):
+    with map_pillow_errors("the JPEG"):
         return mirrored_by_encoding(image, jpeg, rows=rows), False, ()
 
 

@@ -13,11 +13,10 @@ from PIL import Image, ImageFile
 
 from tests.flip.jpegs import drawn, encoded
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg import claim, turbojpeg
-from trio_mirror.flip.jpeg.claim import check_rows
-from trio_mirror.flip.jpeg.file import flip
+from trio_mirror.flip.jpeg import flip, turbojpeg, validate
 from trio_mirror.flip.jpeg.segments import Component, EntropyCoding, Frame, Segment, first_scan, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation
+from trio_mirror.flip.jpeg.validate import check_rows
 from trio_mirror.model import Limits
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ DHT, SOS = 0xC4, 0xDA
 
 @pytest.fixture
 def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim, "_LARGE_FRAME", 0)
+    monkeypatch.setattr(validate, "_LARGE_FRAME", 0)
 
 
 def claiming(data: bytes, width: int, height: int) -> bytes:
@@ -235,7 +234,7 @@ def test_tables_that_decoders_do_not_take_fail(counts: list[int], symbols: list[
 
 def counted(data: bytes) -> int:
     """The MCUs in the first scan of a progressive JPEG, all of them."""
-    return sum(1 for _ in claim._mcus(first_scan(data), parse(data).frame))
+    return sum(1 for _ in validate._mcus(first_scan(data), parse(data).frame))
 
 
 @settings(max_examples=100, deadline=None)
@@ -244,13 +243,13 @@ def test_mcus_are_the_same_in_pieces_of_any_size(data: bytes, piece: int) -> Non
     frame = parse(data).frame
     width, height = frame.mcu
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claim, "_PIECE", piece)
+        patch.setattr(validate, "_PIECE", piece)
         assert counted(data) == -(-frame.width // width) * -(-frame.height // height)
 
 
 @pytest.mark.parametrize("piece", [2, 3, 100, 1 << 12])
 def test_bits_that_are_no_code_are_taken_17_at_a_time(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim, "_PIECE", piece)
+    monkeypatch.setattr(validate, "_PIECE", piece)
     data = encoded(noise(64, 64), progressive=True)
     ones = data.replace(first_scan(data).data, b"\xff\0" * 51 + b"\xff\xd0" + b"\xff\0" * 52)
     # Six blocks an MCU; a restart marker ends one that is begun.
@@ -260,15 +259,15 @@ def test_bits_that_are_no_code_are_taken_17_at_a_time(piece: int, monkeypatch: p
 @pytest.mark.usefixtures("all_are_large")
 def test_no_more_is_counted_than_the_rows_need(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces: list[str] = []
-    bits = claim._bits
+    bits = validate._bits
 
     def noted(data: bytes) -> Iterator[str]:
         for piece in bits(data):
             pieces.append(piece)
             yield piece
 
-    monkeypatch.setattr(claim, "_bits", noted)
-    monkeypatch.setattr(claim, "_PIECE", 16)
+    monkeypatch.setattr(validate, "_bits", noted)
+    monkeypatch.setattr(validate, "_PIECE", 16)
     data = encoded(noise(320, 320), progressive=True)
     counted(data)
     held = len(pieces)

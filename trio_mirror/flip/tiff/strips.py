@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.tiff.codec import codec_of
-from trio_mirror.flip.tiff.jpeg import Jpeg
+from trio_mirror.flip.tiff.choose_codec import codec_of
+from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import UNCOMPRESSED, Layout, read_layout
 from trio_mirror.flip.tiff.raster import rearrange, reverse_order, reverse_rows
 from trio_mirror.flip.tiff.space import Span

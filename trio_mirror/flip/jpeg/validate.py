@@ -12,7 +12,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.segments import first_scan, huffman_tables, joined
-from trio_mirror.flip.raster import check_size, pillow
+from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.pillow import map_pillow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,7 @@ def _decode(scan: Scan, frame: Frame) -> None:
 
     Without an end-of-image marker the decoder asks for data where rows are missing, and fills none in.
     """
-    with pillow("the JPEG"):
+    with map_pillow_errors("the JPEG"):
         coded = joined([*scan.tables, frame.segment(), scan.header], (scan.data, _LOOKAHEAD))
         small = _WithoutEnd(io.BytesIO(coded))
         small.draft("L", (1, 1))

@@ -43,7 +43,7 @@ _PILLOWS_BLOCK = 65_536
 def decoded(data: bytes) -> JpegImageFile:
     """Decodes a JPEG whole, by the class that reads one image and not the function that looks for more.
 
-    Call inside ``with pillow(...)``.
+    Call inside ``with map_pillow_errors(...)``.
     """
     image = JpegImageFile(io.BytesIO(data))
     image.load()
@@ -55,7 +55,7 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
 
     The first rung of a ladder that comes within ``CLOSE_ENOUGH`` is taken: the file's own quantisation
     tables and sampling, finer tables, then no subsampling at quality 95, then 100. Call inside ``with
-    pillow(...)``.
+    map_pillow_errors(...)``.
 
     Returns:
         The tables, the frame and the scans: what is to follow the original's own segments.

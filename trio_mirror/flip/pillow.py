@@ -1,4 +1,4 @@
-"""The one door to Pillow: decoding and encoding rasters, with its many exceptions mapped to FlipError."""
+"""The one door to Pillow: pictures opened, and its many exceptions mapped to FlipError."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, UnidentifiedImageError
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.limits import check_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ _PILLOW_ERRORS = (
 
 
 @contextmanager
-def pillow(what: str) -> Iterator[None]:
+def map_pillow_errors(what: str) -> Iterator[None]:
     """Maps whatever Pillow raises inside to a FlipError that begins with ``what``, such as "the JPEG's raster"."""
     try:
         yield
@@ -55,7 +56,7 @@ def pillow(what: str) -> Iterator[None]:
 def open_image(data: bytes, image_format: str, limits: Limits) -> Image.Image:
     """Opens encoded bytes as one named format (Pillow's name of it), no other, under the limits of a frame.
 
-    Nothing is decoded yet. Call inside ``with pillow(...)``, and decode inside it too.
+    Nothing is decoded yet. Call inside ``with map_pillow_errors(...)``, and decode inside it too.
 
     Raises:
         FlipError: the size in the header is over ``limits.frame_pixels``.
@@ -70,39 +71,3 @@ def open_image(data: bytes, image_format: str, limits: Limits) -> Image.Image:
     image = factory(io.BytesIO(data), "")
     check_size(image.width, image.height, limits)
     return image
-
-
-def check_count(frames: int, limits: Limits) -> None:
-    """Refuses a picture of more frames or pages than the limit allows.
-
-    Raises:
-        FlipError: naming the limit.
-    """
-    if frames > limits.frames:
-        raise FlipError(f"the picture has more than {limits.frames:,} frames or pages (--max-frames)")
-
-
-def check_total(pixels: int, limits: Limits) -> None:
-    """Refuses a picture whose frames or pages together have more pixels than the limit allows.
-
-    Raises:
-        FlipError: naming the limit.
-    """
-    if pixels > limits.total_pixels:
-        allowed = f"{limits.total_pixels:,} (--max-total-pixels)"
-        raise FlipError(f"the picture's frames or pages have {pixels:,} pixels in all, over the limit of {allowed}")
-
-
-def check_size(width: int, height: int, limits: Limits) -> None:
-    """Refuses a frame of no pixels, or of more than the limit allows (pixels).
-
-    Raises:
-        FlipError: naming the size and the limit.
-    """
-    if width < 1 or height < 1:
-        raise FlipError(f"the picture is {width} × {height} pixels: there is nothing to mirror")
-    if width * height > limits.frame_pixels:
-        raise FlipError(
-            f"the picture is {width} × {height} pixels, over the limit of "
-            f"{limits.frame_pixels:,} a frame (--max-frame-pixels)"
-        )

@@ -20,7 +20,7 @@ from trio_mirror.flip.tiff.codecs import (
     ThunderScan,
     Uncompressed,
 )
-from trio_mirror.flip.tiff.jpeg import Jpeg
+from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import JPEG, LZMA, THUNDERSCAN, UNCOMPRESSED, YCBCR, Layout
 from trio_mirror.flip.tiff.predictor import Predictor
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from trio_mirror.flip.raster import pillow
+from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.tiff.ifd import Structure
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def decode_strip(
         279: len(data),
         **(tags or {}),
     }
-    with pillow("a strip or tile of the TIFF"):
+    with map_pillow_errors("a strip or tile of the TIFF"):
         return Image.frombytes(mode, size, _one_strip(values, data), "libtiff", (raw_mode, 0, _FIRST_IFD))
 
 
@@ -69,7 +69,7 @@ def encode_strip(picture: Image.Image, compression: str, tags: Mapping[int, int]
         tags: further tags that the compression heeds.
     """
     out = io.BytesIO()
-    with pillow("a mirrored strip or tile of the TIFF"):
+    with map_pillow_errors("a mirrored strip or tile of the TIFF"):
         picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height, **tags})
     structure = Structure(out.getvalue())
     (image,) = structure.images(1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.bmp.file import Bitmap, read_bitmap
-from trio_mirror.flip.png import file as png
+from trio_mirror.flip import png
+from trio_mirror.flip.bmp import Bitmap, read_bitmap
+from trio_mirror.flip.limits import check_count, check_size
 from trio_mirror.flip.png.chunks import SIGNATURE
-from trio_mirror.flip.raster import check_count, check_size
 from trio_mirror.flip.rows import reverse_rows
 from trio_mirror.model import Flipped, Limits
 
@@ -17,7 +17,7 @@ _DIRECTORY, _ENTRY = 6, 16
 _BIT_FIELDS = 3
 
 
-def is_ico(data: bytes) -> bool:
+def matches(data: bytes) -> bool:
     """Whether the first bytes are those of an icon or a cursor with images in it."""
     return len(data) >= _DIRECTORY + _ENTRY and data[:4] in {_ICON, _CURSOR} and data[4:6] != b"\0\0" and data[9] == 0
 
@@ -28,8 +28,6 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     Raises:
         FlipError: damaged, over a limit, or with images of a kind that is not mirrored here.
     """
-    if not is_ico(data):
-        raise FlipError("the icon is damaged: it holds no images")
     (count,) = struct.unpack_from("<H", data, 4)
     check_count(count, limits)
     if len(data) < _DIRECTORY + count * _ENTRY:

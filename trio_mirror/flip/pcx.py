@@ -9,7 +9,7 @@ import re
 import struct
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.raster import check_size
+from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
@@ -19,7 +19,7 @@ _LONGEST = 63
 _RUNS = re.compile(rb"(.)\1{0,62}", re.DOTALL)
 
 
-def is_pcx(data: bytes) -> bool:
+def matches(data: bytes) -> bool:
     """Whether the first bytes are those of a run-length coded PCX."""
     return (
         len(data) >= _HEADER
@@ -36,8 +36,6 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     Raises:
         FlipError: damaged or over a limit.
     """
-    if not is_pcx(data):
-        raise FlipError("the PCX is damaged: its header is cut short")
     bits, (left, top, right, bottom) = data[3], struct.unpack_from("<HHHH", data, 4)
     planes, stride = data[65], struct.unpack_from("<H", data, 66)[0]
     width, height = right - left + 1, bottom - top + 1

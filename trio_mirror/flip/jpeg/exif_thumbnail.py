@@ -1,0 +1,84 @@
+"""The JPEG thumbnail inside an EXIF block, mirrored where it stands.
+
+A block is patched in place and never laid out anew: MakerNotes hold offsets that only their maker
+understands, and every one of them stays true while nothing moves.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.exif import STRIP_OFFSETS, byte_order, end_of_directory, pointer, read_directory
+from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trio_mirror.flip.exif import Field
+
+_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+# A JPEG's EXIF block must fit into one APP1 segment, behind 6 bytes of signature (Exif 2.32 section 4.7.2).
+BLOCK_LIMIT = PAYLOAD_LIMIT - 6
+
+
+def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[bytes, tuple[str, ...]]:
+    """Mirrors the thumbnail inside an EXIF block, or takes it out of the block's directories.
+
+    The mirrored thumbnail stands where the old one stood. If it has grown, it is appended to the block, and
+    the thumbnail's two fields point there. All else keeps its offset.
+
+    Args:
+        block: the EXIF block, from its TIFF header on.
+        mirror_jpeg: mirrors a thumbnail, and raises FlipError where it cannot.
+
+    Returns:
+        The block, and a note for people if the thumbnail had to be dropped.
+    """
+    order = byte_order(block)
+    if order is None:
+        return block, ()
+    link = end_of_directory(block, order, pointer(block, order, 4))
+    fields = read_directory(block, order, pointer(block, order, link))
+    if not fields.keys() & {_THUMBNAIL_OFFSET, STRIP_OFFSETS}:
+        return block, ()
+    try:
+        return _with_mirrored_thumbnail(block, fields, mirror_jpeg), ()
+    except FlipError as error:
+        # Without the link no reader finds the directory; nothing else moves.
+        dropped = block[:link] + bytes(4) + block[link + 4 :]
+        return dropped, (f"the EXIF thumbnail was dropped: {error}",)
+
+
+def _with_mirrored_thumbnail(block: bytes, fields: dict[int, Field], mirror_jpeg: Callable[[bytes], bytes]) -> bytes:
+    offset, length = fields.get(_THUMBNAIL_OFFSET), fields.get(_THUMBNAIL_LENGTH)
+    if offset is None or length is None:
+        raise FlipError("it is no JPEG")
+    start = offset.value
+    thumbnail = block[start : start + length.value]
+    if not thumbnail.startswith(SOI) or len(thumbnail) < length.value:
+        raise FlipError("it is damaged")
+    # The length may be too large, and what stands behind the thumbnail is not ours to overwrite.
+    thumbnail = thumbnail[: parse(thumbnail).end]
+    mirrored = mirror_jpeg(thumbnail)
+    end = start + len(thumbnail)
+    if len(mirrored) <= len(thumbnail):
+        return b"".join([block[:start], mirrored.ljust(len(thumbnail), b"\0"), block[end:]])
+    if block[end:].strip(b"\0"):
+        patched = bytearray(b"".join([block[:start], bytes(len(thumbnail)), block[end:], bytes(len(block) % 2)]))
+        _patch(patched, offset, len(patched))
+        patched += mirrored
+    else:
+        patched = bytearray(block[:start] + mirrored.ljust(len(block) - start, b"\0"))
+    _patch(patched, length, len(mirrored))
+    if len(patched) > BLOCK_LIMIT:
+        raise FlipError("mirrored, it is larger than the room that EXIF has")
+    return bytes(patched)
+
+
+def _patch(block: bytearray, field: Field, value: int) -> None:
+    try:
+        struct.pack_into(field.kind, block, field.at, value)
+    except struct.error as error:
+        raise FlipError("its fields are too narrow for its new place") from error

@@ -1,0 +1,46 @@
+"""Checks of a picture's size, its frames and all its pixels against the limits, before anything is decoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+
+if TYPE_CHECKING:
+    from trio_mirror.model import Limits
+
+
+def check_count(frames: int, limits: Limits) -> None:
+    """Refuses a picture of more frames or pages than the limit allows.
+
+    Raises:
+        FlipError: naming the limit.
+    """
+    if frames > limits.frames:
+        raise FlipError(f"the picture has more than {limits.frames:,} frames or pages (--max-frames)")
+
+
+def check_total(pixels: int, limits: Limits) -> None:
+    """Refuses a picture whose frames or pages together have more pixels than the limit allows.
+
+    Raises:
+        FlipError: naming the limit.
+    """
+    if pixels > limits.total_pixels:
+        allowed = f"{limits.total_pixels:,} (--max-total-pixels)"
+        raise FlipError(f"the picture's frames or pages have {pixels:,} pixels in all, over the limit of {allowed}")
+
+
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Refuses a frame of no pixels, or of more than the limit allows (pixels).
+
+    Raises:
+        FlipError: naming the size and the limit.
+    """
+    if width < 1 or height < 1:
+        raise FlipError(f"the picture is {width} × {height} pixels: there is nothing to mirror")
+    if width * height > limits.frame_pixels:
+        raise FlipError(
+            f"the picture is {width} × {height} pixels, over the limit of "
+            f"{limits.frame_pixels:,} a frame (--max-frame-pixels)"
+        )
