@@ -9,7 +9,7 @@ from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.reencode import decoded, mirrored_by_encoding
 from trio_mirror.flip.jpeg.segments import SOI, coded_part, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation
-from trio_mirror.flip.jpeg.validate import check_frame, check_rows
+from trio_mirror.flip.jpeg.validate import check_data, check_frame
 from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.model import Limits, Lossless
 
@@ -37,7 +37,7 @@ def mirrored_raster(
     Raises:
         FlipError: it is damaged, or cannot be mirrored exactly though that was asked.
     """
-    check_rows(image, jpeg)
+    check_data(image, jpeg)
     if lossless is not Lossless.NEVER:
         transformed = turbojpeg.transform(image, Operation.mirroring(rows=rows), jpeg.entropy_coding)
         if transformed:

@@ -15,7 +15,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.jpeg.segments import parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
-from trio_mirror.flip.jpeg.validate import check_rows
+from trio_mirror.flip.jpeg.validate import check_data
 from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
 from trio_mirror.flip.tiff.libtiff import decode_strip
@@ -101,7 +101,7 @@ class Jpeg:
             return None
         try:
             jpeg = parse(stream)
-            check_rows(stream, jpeg)
+            check_data(stream, jpeg)
         except FlipError:
             return None
         transformed = transform(stream, Operation.mirroring(rows=rows_first), jpeg.entropy_coding)
