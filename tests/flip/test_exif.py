@@ -9,12 +9,16 @@ from PIL import Image
 
 from tests.flip.jpegs import exif_block
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.exif import displayed_orientation, flips_rows, orientation
+from trio_mirror.flip.exif import displayed_orientation, flips_rows
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 
 # A thumbnail need not be a real one here, only a JPEG to its markers.
 THUMBNAIL = b"\xff\xd8\xff\xc0\0\x0b\x08\0\x08\0\x08\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0old\xff\xd9"
 MAKER_NOTE = b"offsets that only the maker knows"
+
+
+def orientation(block: bytes) -> int:
+    return displayed_orientation(block, b"") or 1
 
 
 def mirrored(block: bytes, thumbnail: bytes) -> bytes:

@@ -19,11 +19,11 @@ import trio_mirror
 from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
 from tests.helpers.pictures import draw, encode
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.rows import reverse_rows
 from trio_mirror.flip.tiff import flip
 from trio_mirror.flip.tiff.codecs import ThunderScan
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.predictor import Predictor
-from trio_mirror.flip.tiff.raster import reverse_rows
 from trio_mirror.model import Limits, Lossless
 
 
@@ -571,8 +571,8 @@ def test_reversing_rows_twice_changes_nothing(bits: int, width: int, height: int
         (random.Random(seed + row).getrandbits(width * bits) << -width * bits % 8).to_bytes((width * bits + 7) // 8)
         for row in range(height)
     )
-    once = reverse_rows(raster, width, bits)
-    assert reverse_rows(once, width, bits) == raster
+    once = reverse_rows(raster, width, height, bits)
+    assert reverse_rows(once, width, height, bits) == raster
     first = int.from_bytes(raster) >> 8 * len(raster) - bits
     stride = (width * bits + 7) // 8
     assert int.from_bytes(once[:stride]) >> -width * bits % 8 & (1 << bits) - 1 == first

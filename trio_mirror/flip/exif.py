@@ -24,21 +24,6 @@ class Field:
     value: int
 
 
-def orientation(block: bytes) -> int:
-    """The orientation, 1 to 8, of an EXIF block that begins with its TIFF header; 1 where it says none."""
-    stated = stated_orientation(block)
-    return stated if stated is not None and 1 <= stated <= 8 else 1
-
-
-def stated_orientation(block: bytes) -> int | None:
-    """The orientation that an EXIF block states, be it valid or not; None where it has no such tag."""
-    order = byte_order(block)
-    if order is None:
-        return None
-    stated = read_directory(block, order, pointer(block, order, 4)).get(_ORIENTATION)
-    return stated.value if stated else None
-
-
 def displayed_orientation(block: bytes, xmp: bytes) -> int | None:
     """The orientation, 1 to 8, by which viewers show a picture: EXIF's, or XMP's where EXIF has none.
 
@@ -49,8 +34,10 @@ def displayed_orientation(block: bytes, xmp: bytes) -> int | None:
     Returns:
         None where neither states one, which viewers show as 1.
     """
-    if stated_orientation(block) is not None:
-        return orientation(block)
+    order = byte_order(block)
+    stated = read_directory(block, order, pointer(block, order, 4)).get(_ORIENTATION) if order else None
+    if stated:
+        return stated.value if 1 <= stated.value <= 8 else 1
     found = _XMP_ORIENTATION.search(xmp)
     return int(found[1]) if found else None
 

@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING
 from trio_mirror.errors import FlipError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trio_mirror.model import Limits
+
+
+def check_frames(sizes: Sequence[tuple[int, int]], limits: Limits) -> None:
+    """Refuses too many frames, and frames (width and height, pixels) that are too large alone or together.
+
+    Raises:
+        FlipError: naming the limit.
+    """
+    check_count(len(sizes), limits)
+    for width, height in sizes:
+        check_size(width, height, limits)
+    check_total(sum(width * height for width, height in sizes), limits)
 
 
 def check_count(frames: int, limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""Rasters of packed pixels, rows one after the other: each row reversed, whatever the depth."""
+"""Rasters of packed pixels, rows one after the other: each row reversed, or their order, whatever the depth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def reverse_rows(raster: bytes, width: int, height: int, bits: int, *, stride: i
             The padding bytes of the last row may be missing.
         width: pixels a row.
         height: rows.
-        bits: bits a pixel: 1, 2, 4, or a multiple of 8.
+        bits: bits a pixel.
         stride: bytes from one row to the next; by default the rows have no padding bytes.
 
     Returns:
@@ -40,9 +40,18 @@ def reverse_rows(raster: bytes, width: int, height: int, bits: int, *, stride: i
     return whole.tobytes()[: len(raster)] + raster[stride * height :]
 
 
+def reverse_row_order(raster: bytes, stride: int) -> bytes:
+    """Reverses the order of the rows, each ``stride`` bytes long, top to bottom."""
+    view = memoryview(raster)
+    return b"".join(view[at : at + stride] for at in range(len(raster) - stride, -1, -stride))
+
+
 def _reverse(pixels: bytes, width: int, height: int, bits: int) -> bytes:
-    if bits < 8:
+    if bits in _PACKED:
         return _reverse_packed(pixels, width, height, bits)
+    if bits % 8:
+        size = row_bytes(width, bits)
+        return b"".join(_reverse_digits(pixels[at : at + size], width, bits) for at in range(0, len(pixels), size))
     size = bits // 8
     mirrored = Image.frombytes("L", (width * size, height), pixels).transpose(_LEFT_RIGHT).tobytes()
     if size == 1:
@@ -67,3 +76,12 @@ def _reverse_packed(pixels: bytes, width: int, height: int, bits: int) -> bytes:
         ends = int.from_bytes(mirrored[size - 1 :: size]) | int.from_bytes(filler)
         mirrored[size - 1 :: size] = ends.to_bytes(height)
     return bytes(mirrored)
+
+
+def _reverse_digits(row: bytes, width: int, bits: int) -> bytes:
+    # One character a bit: slices then move whole bit planes, and int() packs them again.
+    digits = f"{int.from_bytes(row):0{8 * len(row)}b}".encode()
+    mirrored = bytearray(digits)
+    for plane in range(bits):
+        mirrored[plane : width * bits : bits] = digits[plane : width * bits : bits][::-1]
+    return int(mirrored, 2).to_bytes(len(row))

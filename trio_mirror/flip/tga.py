@@ -5,6 +5,7 @@ By the "Truevision TGA File Format Specification", version 2.0 (1991).
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ _RUN_LENGTH = 8
 _DEPTHS = {1: {8}, 2: {15, 16, 24, 32}, 3: {1, 8, 16}, 9: {8}, 10: {15, 16, 24, 32}, 11: {8, 16}}
 _MAP_BITS = {15, 16, 24, 32}
 _STAMP_OFFSET = 486  # in the extension area
-_PACKET = 128
+_PACKET = 128  # pixels at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,34 +130,22 @@ def _unpack(data: bytes, header: Header) -> tuple[bytes, int]:
 def _pack(raster: bytes, header: Header) -> bytes:
     size = header.bits // 8
     stride = header.width * size
+    runs = re.compile(rb"(.{%d})\1{0,%d}" % (size, _PACKET - 1), re.DOTALL)
     out = bytearray()
-    for start in range(0, len(raster), stride):
-        out += _pack_row(raster[start : start + stride], size)
+    for start in range(0, len(raster), stride):  # packets end with their row
+        literal = b""
+        for run in runs.finditer(raster[start : start + stride]):
+            count = len(run[0]) // size
+            if count > 1 or len(literal) == _PACKET * size:
+                out += _literal(literal, size)
+                literal = b""
+            if count > 1:
+                out += bytes([0x80 | count - 1]) + run[1]
+            else:
+                literal += run[1]
+        out += _literal(literal, size)
     return bytes(out)
 
 
-def _pack_row(row: bytes, size: int) -> bytes:
-    pixels = [row[at : at + size] for at in range(0, len(row), size)]
-    out = bytearray()
-    literal: list[bytes] = []
-    at = 0
-    while at < len(pixels):
-        run = 1
-        while run < _PACKET and at + run < len(pixels) and pixels[at + run] == pixels[at]:
-            run += 1
-        if run > 1 and literal:
-            out += _literal(literal)
-            literal = []
-        if run > 1:
-            out += bytes([0x80 | run - 1]) + pixels[at]
-        else:
-            literal.append(pixels[at])
-        if len(literal) == _PACKET:
-            out += _literal(literal)
-            literal = []
-        at += run
-    return bytes(out + _literal(literal))
-
-
-def _literal(pixels: list[bytes]) -> bytes:
-    return bytes([len(pixels) - 1]) + b"".join(pixels) if pixels else b""
+def _literal(pixels: bytes, size: int) -> bytes:
+    return bytes([len(pixels) // size - 1]) + pixels if pixels else b""

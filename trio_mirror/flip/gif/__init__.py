@@ -12,7 +12,7 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.gif.frames import read_frames
-from trio_mirror.flip.limits import check_count, check_size, check_total
+from trio_mirror.flip.limits import check_frames, check_size
 from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.model import Flipped
 
@@ -68,14 +68,12 @@ def _hides(frame: Frame, indices: Image.Image, width: int, height: int) -> bool:
 
 
 def _check_frames(frames: list[Frame], width: int, height: int, limits: Limits) -> None:
-    check_count(len(frames), limits)
-    for frame in frames:
-        check_size(frame.width, frame.height, limits)
-        width, height = max(width, frame.right), max(height, frame.top + frame.height)
+    check_frames([(frame.width, frame.height) for frame in frames], limits)
+    width = max(width, *(frame.right for frame in frames))
+    height = max(height, *(frame.top + frame.height for frame in frames))
     check_size(width, height, limits)
     if width > _WIDEST:
         raise FlipError(f"the GIF's frames reach to column {width:,}: their mirror has no place in a GIF")
-    check_total(sum(frame.width * frame.height for frame in frames), limits)
 
 
 def _widen(indices: Image.Image, margin: int, unpainted: int) -> Image.Image:

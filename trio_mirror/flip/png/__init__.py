@@ -15,7 +15,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 from trio_mirror.flip.jpeg.mirror_image import mirror_thumbnail
-from trio_mirror.flip.limits import check_count, check_size, check_total
+from trio_mirror.flip.limits import check_frames, check_size
 from trio_mirror.flip.png import idot
 from trio_mirror.flip.png.apng import count_frames, find_frames, mirrored_control
 from trio_mirror.flip.png.chunks import SIGNATURE, pack_chunk, read_chunks
@@ -45,7 +45,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     shape = _read_header(chunks)
     check_size(shape.width, shape.height, limits)
     frames = find_frames(chunks, shape.width, shape.height)
-    _check_frames(frames, limits)
+    check_frames([(frame.width, frame.height) for frame in frames], limits)
     rows = flips_rows(read_orientation(chunks, tail))
 
     stored: list[bytes | memoryview] = [chunk.stored for chunk in chunks]
@@ -78,13 +78,6 @@ def _read_header(chunks: list[Chunk]) -> Shape:
     if depth not in _DEPTHS.get(colour, ()):
         raise FlipError(f"the PNG is damaged: its header says colour type {colour} with {depth} bits a sample")
     return Shape(width, height, depth, _CHANNELS[colour], interlaced=interlace != 0)
-
-
-def _check_frames(frames: list[Frame], limits: Limits) -> None:
-    check_count(len(frames), limits)
-    for frame in frames:
-        check_size(frame.width, frame.height, limits)
-    check_total(sum(frame.width * frame.height for frame in frames), limits)
 
 
 def _mirrored_chunks(

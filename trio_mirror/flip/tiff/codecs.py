@@ -27,9 +27,10 @@ from trio_mirror.flip.tiff.layout import (
     ZSTD,
 )
 from trio_mirror.flip.tiff.libtiff import decode_strip, encode_strip
-from trio_mirror.flip.tiff.raster import REVERSED_BITS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trio_mirror.flip.tiff.predictor import Predictor
 
 DEFLATES = frozenset({DEFLATE, OLD_DEFLATE})
@@ -41,6 +42,8 @@ FAX_OPTIONS = {CCITT_G3: 292, CCITT_G4: 293}
 """The tags that say how a fax code is used."""
 
 _UNCOMPRESSED_MODE = 2
+# A table for ``bytes.translate``: from one fill order to the other (TIFF 6.0 section 8).
+_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 # Bytes; the first is what the highest preset takes, and room.
 _LZMA_MEMORY, _LZMA_DICTIONARY = 1 << 27, 1 << 23
 
@@ -87,13 +90,7 @@ class Deflate:
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decompresses as many bytes as the rows take, and no more."""
         _check_plausible(DEFLATE, data, rows * self.stride)
-        try:
-            raster = zlib.decompressobj().decompress(data, rows * self.stride)
-        except zlib.error as error:
-            raise FlipError("the TIFF is damaged: a strip or tile cannot be decompressed") from error
-        if len(raster) < rows * self.stride:
-            raise FlipError("the TIFF is damaged: a strip or tile is cut short")
-        return raster
+        return _decompressed(zlib.decompressobj().decompress, data, rows * self.stride)
 
     def encode(self, raster: bytes, rows: int) -> bytes:  # noqa: ARG002 - a Codec's shape
         """Compresses as well as zlib can: the result had better fit where the original was."""
@@ -108,14 +105,8 @@ class Lzma:
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decompresses as many bytes as the rows take, and no more."""
-        try:
-            decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY)
-            raster = decompressor.decompress(data, rows * self.stride)
-        except lzma.LZMAError as error:
-            raise FlipError("the TIFF is damaged: a strip or tile cannot be decompressed") from error
-        if len(raster) < rows * self.stride:
-            raise FlipError("the TIFF is damaged: a strip or tile is cut short")
-        return raster
+        decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY)
+        return _decompressed(decompressor.decompress, data, rows * self.stride)
 
     def encode(self, raster: bytes, rows: int) -> bytes:  # noqa: ARG002 - a Codec's shape
         """Compresses with a dictionary as large as the rows: libtiff's own takes far longer to make ready."""
@@ -210,11 +201,11 @@ class BitsReversed:
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes the data the right way round."""
-        return self.codec.decode(data.translate(REVERSED_BITS), rows)
+        return self.codec.decode(data.translate(_REVERSED_BITS), rows)
 
     def encode(self, raster: bytes, rows: int) -> bytes:
         """Encodes, and turns each byte round."""
-        return self.codec.encode(raster, rows).translate(REVERSED_BITS)
+        return self.codec.encode(raster, rows).translate(_REVERSED_BITS)
 
 
 @dataclass(frozen=True)
@@ -231,6 +222,16 @@ class Predicted:
     def encode(self, raster: bytes, rows: int) -> bytes:
         """Encodes samples as differences."""
         return self.codec.encode(self.predictor.redo(raster), rows)
+
+
+def _decompressed(decompress: Callable[[bytes, int], bytes], data: bytes, size: int) -> bytes:
+    try:
+        raster = decompress(data, size)
+    except (zlib.error, lzma.LZMAError) as error:
+        raise FlipError("the TIFF is damaged: a strip or tile cannot be decompressed") from error
+    if len(raster) < size:
+        raise FlipError("the TIFF is damaged: a strip or tile is cut short")
+    return raster
 
 
 def _check_plausible(compression: int, data: bytes, size: int) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg, frame_of
-from trio_mirror.flip.tiff.raster import reverse_order, reverse_rows
 from trio_mirror.flip.tiff.space import Span
 from trio_mirror.flip.tiff.strips import Mirrored
 from trio_mirror.model import Lossless
@@ -84,9 +84,12 @@ class OldJpeg:
             rearranged = self.codec.rearrange(data, height, rows_first=self.rows_first)
             if rearranged is not None:
                 return Mirrored([rearranged], lossless=True)
-        bits = 8 * self.codec.components
+        size = self.codec.components  # bytes a pixel
         raster = self.codec.decode(data, height)
-        mirrored = reverse_order(raster, width * bits // 8) if self.rows_first else reverse_rows(raster, width, bits)
+        if self.rows_first:
+            mirrored = reverse_row_order(raster, width * size)
+        else:
+            mirrored = reverse_rows(raster, width, height, 8 * size)
         return Mirrored([self.codec.encode(mirrored, height)], lossless=False)
 
     def store(self, out: bytearray, starts: list[int], mirrored: Mirrored) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 from trio_mirror.flip.tiff.choose_codec import codec_of
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import UNCOMPRESSED, Layout, read_layout
-from trio_mirror.flip.tiff.raster import rearrange, reverse_order, reverse_rows
 from trio_mirror.flip.tiff.space import Span
 from trio_mirror.model import Lossless
 
@@ -128,9 +128,10 @@ class Segments:
 
     def _mirrored_bands(self, bands: Iterator[bytes]) -> Iterator[bytes]:
         layout = self.layout
+        bands = (_moved_inside(band, layout.places) for band in bands)
         if not layout.rows_first:
-            return (reverse_rows(band, layout.width, layout.bits, layout.places) for band in bands)
-        raster = reverse_order(rearrange(b"".join(bands), layout.places), layout.stride)
+            return (reverse_rows(band, layout.width, len(band) // layout.stride, layout.bits) for band in bands)
+        raster = reverse_row_order(b"".join(bands), layout.stride)
         size = layout.segment_height * layout.stride
         return (raster[start : start + size] for start in range(0, len(raster), size))
 
@@ -158,6 +159,16 @@ class Segments:
             if right - left < stride:
                 lines = [(line + line[-unit:] * stride)[:stride] for line in lines]
             yield b"".join(lines) + lines[-1] * below
+
+
+def _moved_inside(raster: bytes, places: tuple[int, ...] | None) -> bytes:
+    """Moves the bytes inside each unit: that at index ``i`` goes to ``places[i]``."""
+    if places is None:
+        return raster
+    moved = bytearray(len(raster))
+    for place, target in enumerate(places):
+        moved[target :: len(places)] = raster[place :: len(places)]
+    return bytes(moved)
 
 
 def _slots(structure: Structure, layout: Layout) -> list[Span]:
