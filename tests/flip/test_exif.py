@@ -115,7 +115,7 @@ def test_a_thumbnail_that_cannot_be_mirrored_is_dropped_with_the_reason() -> Non
 def test_an_uncompressed_thumbnail_is_dropped() -> None:
     block = exif_block(thumbnail=THUMBNAIL).replace(struct.pack("<H", 0x0201), struct.pack("<H", 0x0111))
     result, notes = mirrored_exif(block, lambda thumbnail: thumbnail)
-    assert notes == ("the EXIF thumbnail was dropped: it is no JPEG",)
+    assert notes == ("the EXIF thumbnail was dropped: it is not a JPEG",)
     assert 1 not in directories(result)
 
 

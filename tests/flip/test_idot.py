@@ -22,7 +22,7 @@ def screenshot(level: int, *, lie: int = 0, sideways: bool = False) -> bytes:
     cut = ROWS[0] * (1 + 3 * WIDTH)
     first = compressor.compress(scanlines[:cut]) + compressor.flush(zlib.Z_FULL_FLUSH)
     second = compressor.compress(scanlines[cut:]) + compressor.flush()
-    first = b"\x78\x9c" + first[2:]  # whatever the level, the stream claims the usual effort
+    first = b"\x78\x9c" + first[2:]  # whatever the level, the stream states the usual effort
     parts = [first[:40], first[40:], second[:50], second[50:]]
     bands = struct.pack(">7I", 2, 0, ROWS[0], 40, ROWS[0], ROWS[1], 40 + 24 + len(first) + lie)
     exif = chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0") if sideways else b""

@@ -152,10 +152,10 @@ def test_encoding_again_keeps_the_file_small() -> None:
 
 def test_lossless_decides_what_may_be_encoded_again(library: TurboJpeg) -> None:
     odd, even = encoded(drawn(61, 48)), encoded(drawn(64, 48))
-    with pytest.raises(FlipError, match="its width of 61 pixels is no multiple of 16"):
+    with pytest.raises(FlipError, match="its width of 61 pixels is not a multiple of 16"):
         flip(odd, lossless=Lossless.ALWAYS)
     sideways = with_segments(encoded(drawn(64, 35)), exif_segment(exif_block(orientation=6)))
-    with pytest.raises(FlipError, match="its height of 35 pixels is no multiple of 16"):
+    with pytest.raises(FlipError, match="its height of 35 pixels is not a multiple of 16"):
         flip(sideways, lossless=Lossless.ALWAYS)
     assert not flip(odd).lossless
     assert flip(even, lossless=Lossless.ALWAYS).lossless
@@ -382,7 +382,7 @@ def test_long_exif_runs_on_in_a_second_segment() -> None:
 def test_a_photoshop_thumbnail_may_be_something_else() -> None:
     resource = photoshop_resource(1036, photoshop_thumbnail(b"a GIF, perhaps", 5, 3))
     data = with_segments(encoded(drawn(64, 48)), Segment(APP13, b"Photoshop 3.0\0" + resource))
-    assert flip(data).notes == ("the Photoshop thumbnail was dropped: it is no JPEG",)
+    assert flip(data).notes == ("the Photoshop thumbnail was dropped: it is not a JPEG",)
 
 
 def test_a_file_of_many_thumbnails_does_not_keep_the_machine_busy() -> None:

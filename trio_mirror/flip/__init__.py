@@ -5,7 +5,7 @@ what the mirroring changes, and keeps every other byte. The modules, and Pillow 
 the first picture of their kind comes.
 
 To add a container, write a module or package of its name here with ``flip(data, *, limits)``, and register it
-in ``_SIGNATURES``, or with ``matches(data)`` in ``_UNSIGNED`` if its first bytes are no certain signature.
+in ``_SIGNATURES``, or with ``matches(data)`` in ``_UNSIGNED`` if its first bytes do not identify it for certain.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SIGNATURES = {
     "qoi": rb"qoif",
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
-# In the order in which they are asked, the weakest last.
+# Tried in this order, the weakest last.
 _UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<body")
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
@@ -46,14 +46,14 @@ def flip(
 
     Args:
         data: the encoded picture.
-        limits: what the picture may at most ask of this machine, checked before anything is decoded.
+        limits: what the picture may cost at most, checked before anything is decoded.
         lossless: whether what is not exact is welcome, refused, or wanted.
 
     Raises:
-        FlipError: damaged, over a limit, not a picture, or not to be mirrored as asked; the message is a
-            sentence.
+        FlipError: damaged, over a limit, not a picture, or not mirrorable as required; the
+            message is a sentence.
     """
-    lossless = Lossless(lossless)  # "always" is not to be taken for anything else
+    lossless = Lossless(lossless)  # text is taken too, and checked
     if not isinstance(data, bytes):
         data = memoryview(data).tobytes()
     container = sniff(data)

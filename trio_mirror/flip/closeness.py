@@ -1,4 +1,4 @@
-"""How close a raster that was encoded again is to what it should be."""
+"""How close a re-encoded raster is to its original."""
 
 from __future__ import annotations
 

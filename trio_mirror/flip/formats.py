@@ -1,4 +1,4 @@
-"""What becomes of each format, as people are told: in ``--help`` and in the README."""
+"""What becomes of each format: the table of ``--help-all`` and the README."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Format(NamedTuple):
     @property
     def in_short(self) -> str:
         """The row as a line of ``--help-all``."""
-        told = {"exact": self.exact, "re-encoded": self.reencoded, "refused:": self.refused}
-        return "; ".join(f"{what} {which}" for what, which in told.items() if which != "–")
+        cells = {"exact": self.exact, "re-encoded": self.reencoded, "refused:": self.refused}
+        return "; ".join(f"{what} {which}" for what, which in cells.items() if which != "–")
 
 
 FORMATS = (

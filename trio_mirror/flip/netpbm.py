@@ -109,14 +109,14 @@ def _read_pam(data: bytes, at: int) -> Header:
         raise FlipError("the picture is damaged: its header is not that of a PAM file")
     depth = int(fields[b"DEPTH"])
     if not 0 < depth <= 0xFFFF:
-        raise FlipError("the picture is damaged: its header tells no number of channels")
+        raise FlipError("the picture is damaged: its header lacks a valid number of channels")
     bits = depth * _sample_bits(int(fields[b"MAXVAL"]))
     return Header(b"P7", int(fields[b"WIDTH"]), int(fields[b"HEIGHT"]), bits, depth, match.end())
 
 
 def _sample_bits(highest: int) -> int:
     if not 0 < highest < 1 << 16:
-        raise FlipError("the picture is damaged: its header tells no brightest value")
+        raise FlipError("the picture is damaged: its header lacks a valid maximum value")
     return 8 if highest < 1 << 8 else 16
 
 

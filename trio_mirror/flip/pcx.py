@@ -41,7 +41,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     width, height = right - left + 1, bottom - top + 1
     check_size(max(width, 0), max(height, 0), limits)
     if not 0 < planes <= 4 or stride < row_bytes(width, bits) or stride > 2 * row_bytes(width, bits) + 16:
-        raise FlipError("the PCX is damaged: its lines have not the length that its width asks for")
+        raise FlipError("the PCX is damaged: the length of its lines does not match its width")
     raster, used = _unpack(data, stride * planes * height)
     mirrored = reverse_rows(raster, width, height * planes, bits, stride=stride)
     lines = (_pack(mirrored[start : start + stride]) for start in range(0, len(mirrored), stride))

@@ -39,7 +39,7 @@ class Header:
 
 
 def matches(data: bytes) -> bool:
-    """Whether the first bytes can be a TGA's. They are no signature: check all other formats first."""
+    """Whether the first bytes can be a TGA's. They are not a signature: check all other formats first."""
     if len(data) < _HEADER:
         return False
     map_kind, kind = data[1], data[2]

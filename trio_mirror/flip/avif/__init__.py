@@ -63,7 +63,7 @@ def _top_level(data: bytes) -> dict[bytes, Box]:
     if not _is_avif(data):
         raise FlipError("the picture is HEIC, or another relative of AVIF that is not mirrored here")
     found: dict[bytes, Box] = {}
-    # What follows the last whole box is no concern of ours; missing image data show when they are decoded.
+    # What follows the last whole box does not matter; missing image data show when they are decoded.
     with contextlib.suppress(FlipError):
         for box in boxes(data, 0, len(data)):
             found.setdefault(box.kind, box)

@@ -52,7 +52,7 @@ def read_items(data: bytes, meta: Box) -> Items:
 
 
 def displayed(items: Items) -> set[int]:
-    """The ids of the items that have to be mirrored, each for itself, for the whole picture to be mirrored.
+    """The ids of the items whose mirroring, each by itself, mirrors the whole picture.
 
     That is every image, alpha plane, gain map and thumbnail, but not what a grid or an overlay is made of.
 

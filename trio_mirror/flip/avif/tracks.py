@@ -23,7 +23,7 @@ _SAMPLE_ENTRY_FIELDS = 78  # of a VisualSampleEntry (ISO/IEC 14496-12, 12.1.3), 
 
 
 def check_frames(data: bytes, moov: Box, limits: Limits) -> None:
-    """Checks the number of frames and their size, as the tracks tell them.
+    """Checks the number of frames and their size, as the tracks state them.
 
     Raises:
         FlipError: over a limit, or damaged.

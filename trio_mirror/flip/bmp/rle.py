@@ -61,7 +61,7 @@ def mirror_rle(stream: bytes, width: int, height: int, bits: int) -> tuple[bytes
 
 
 class _Reader:
-    """Reads the codes of a stream; ``at`` tells how far."""
+    """Reads the codes of a stream; ``at`` is how far."""
 
     def __init__(self, stream: bytes, width: int, height: int, bits: int) -> None:
         self.at = 0

@@ -73,7 +73,7 @@ def _check_frames(frames: list[Frame], width: int, height: int, limits: Limits) 
     height = max(height, *(frame.top + frame.height for frame in frames))
     check_size(width, height, limits)
     if width > _WIDEST:
-        raise FlipError(f"the GIF's frames reach to column {width:,}: their mirror has no place in a GIF")
+        raise FlipError(f"the GIF's frames reach to column {width:,}: mirrored, they do not fit into a GIF")
 
 
 def _widen(indices: Image.Image, margin: int, unpainted: int) -> Image.Image:

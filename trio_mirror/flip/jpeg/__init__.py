@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trio_mirror.flip.jpeg.multi_picture import Index, Part
     from trio_mirror.flip.jpeg.segments import CodedPart, Jpeg, Segment
 
-# More "thumbnails" exist only in files that mean harm.
+# More "thumbnails" exist only in malicious files.
 _THUMBNAILS = 8
 
 
@@ -59,12 +59,12 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
 
     Args:
         data: the file.
-        limits: what it may at most ask of this machine.
+        limits: what it may cost at most.
         lossless: whether to rearrange coefficients or to encode again.
 
     Raises:
         FlipError: it is damaged, over a limit, of a kind that common decoders do not read, or cannot be
-            mirrored exactly though that was asked.
+            mirrored exactly though that is required.
     """
     jpeg = parse(data)
     index = read_index(jpeg.segments)

@@ -34,7 +34,7 @@ def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[
         mirror_jpeg: mirrors a thumbnail, and raises FlipError where it cannot.
 
     Returns:
-        The block, and a note for people if the thumbnail had to be dropped.
+        The block, and a note if the thumbnail had to be dropped.
     """
     order = byte_order(block)
     if order is None:
@@ -54,7 +54,7 @@ def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[
 def _with_mirrored_thumbnail(block: bytes, fields: dict[int, Field], mirror_jpeg: Callable[[bytes], bytes]) -> bytes:
     offset, length = fields.get(_THUMBNAIL_OFFSET), fields.get(_THUMBNAIL_LENGTH)
     if offset is None or length is None:
-        raise FlipError("it is no JPEG")
+        raise FlipError("it is not a JPEG")
     start = offset.value
     thumbnail = block[start : start + length.value]
     if not thumbnail.startswith(SOI) or len(thumbnail) < length.value:

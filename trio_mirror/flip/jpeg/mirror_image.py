@@ -16,7 +16,7 @@ from trio_mirror.model import Limits, Lossless
 if TYPE_CHECKING:
     from trio_mirror.flip.jpeg.segments import CodedPart, Frame, Jpeg
 
-# Larger "thumbnails" exist only in files that mean harm.
+# Larger "thumbnails" exist only in malicious files.
 _THUMBNAIL_LIMITS = Limits(frame_pixels=4_000_000)
 
 
@@ -32,10 +32,10 @@ def mirrored_raster(
         rows: whether to reverse the order of the rows, not each row.
 
     Returns:
-        Its tables, frame and scans; whether they are exact; and notes for people.
+        Its tables, frame and scans; whether they are exact; and notes.
 
     Raises:
-        FlipError: it is damaged, or cannot be mirrored exactly though that was asked.
+        FlipError: it is damaged, or cannot be mirrored exactly though that is required.
     """
     check_data(image, jpeg)
     if lossless is not Lossless.NEVER:
@@ -43,7 +43,7 @@ def mirrored_raster(
         if transformed:
             if not transformed.warning:
                 return coded_part(transformed.data), True, ()
-            # The library warns of every blemish. Whether rows are missing, only decoding tells.
+            # The library warns of every blemish; only decoding shows whether rows are missing.
             with map_pillow_errors("the JPEG"):
                 decoded(image)
             return coded_part(transformed.data), True, (f"the JPEG is damaged: {transformed.warning}",)
@@ -56,7 +56,7 @@ def mirrored_raster(
 def _why_not_exact(frame: Frame, *, rows: bool) -> str:
     side, length, unit = ("height", frame.height, frame.mcu[1]) if rows else ("width", frame.width, frame.mcu[0])
     if length % unit:
-        return f"its {side} of {length} pixels is no multiple of {unit}"
+        return f"its {side} of {length} pixels is not a multiple of {unit}"
     if not turbojpeg.libraries():
         return "libturbojpeg is not installed"
     return "libturbojpeg cannot"
@@ -73,7 +73,7 @@ def mirror_thumbnail(data: bytes, *, rows: bool) -> bytes:
         FlipError: it is damaged, or too large for a thumbnail.
     """
     if not data.startswith(SOI):
-        raise FlipError("it is no JPEG")
+        raise FlipError("it is not a JPEG")
     jpeg = parse(data)
     check_frame(jpeg, jpeg.end, _THUMBNAIL_LIMITS)
     coded, _, _ = mirrored_raster(data[: jpeg.end], jpeg, Lossless.AUTO, rows=rows)

@@ -53,7 +53,7 @@ class Part:
 
 
 def read_index(segments: Iterable[Segment]) -> Index | None:
-    """Reads the multi-picture index; None if there is none that makes sense."""
+    """Reads the multi-picture index; None without a valid one."""
     segment = next((segment for segment in segments if _holds_index(segment)), None)
     if segment is None:
         return None

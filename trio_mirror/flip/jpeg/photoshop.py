@@ -72,7 +72,7 @@ def _resources(resources: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 def _mirrored_thumbnail(resource: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> bytes:
     if len(resource) < _THUMBNAIL_HEADER or int.from_bytes(resource[:4], "big") != _FORMAT_JPEG:
-        raise FlipError("it is no JPEG")
+        raise FlipError("it is not a JPEG")
     mirrored = mirror_jpeg(resource[_THUMBNAIL_HEADER:])
     # Bytes 20 to 23 state the compressed size.
     return resource[:20] + len(mirrored).to_bytes(4, "big") + resource[24:_THUMBNAIL_HEADER] + mirrored

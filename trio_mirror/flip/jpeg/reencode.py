@@ -58,7 +58,7 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
     map_pillow_errors(...)``.
 
     Returns:
-        The tables, the frame and the scans: what is to follow the original's own segments.
+        The tables, the frame and the scans, which follow the original's own segments.
 
     Raises:
         FlipError: no rung comes close enough.
@@ -190,8 +190,8 @@ def _coding(jpeg: Jpeg) -> str:
 def _as_ycck(cmyk: Image.Image) -> Image.Image:
     """Converts a decoded YCCK picture back to the samples that it is coded as, laid out as Pillow's CMYK.
 
-    Pillow's encoder takes four bands without converting them, inverted; the file's Adobe segment tells
-    decoders what they are.
+    Pillow's encoder takes four bands without converting them, inverted; the file's Adobe segment says
+    what they are.
     """
     cyan, magenta, yellow, black = cmyk.split()
     converted = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr")

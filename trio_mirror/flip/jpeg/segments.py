@@ -138,7 +138,7 @@ class Jpeg:
 def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
     """Takes a JPEG apart.
 
-    A missing end is no error here: decoders show such a picture if every row of it arrived.
+    A missing end is not an error here: decoders show such a picture if every row of it arrived.
 
     Args:
         data: the file.
@@ -146,7 +146,7 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
         stop: offset in bytes that it may not reach beyond; None for the end of the file.
 
     Raises:
-        FlipError: it ends before its first scan, or is no JPEG at all.
+        FlipError: it ends before its first scan, or is not a JPEG at all.
     """
     stop = len(data) if stop is None else stop
     segments: list[Segment] = []

@@ -82,10 +82,10 @@ class TurboJpeg:
     restart intervals, and tables that fit the picture.
 
     Args:
-        path: what the dynamic loader is to open.
+        path: what the dynamic loader opens.
 
     Raises:
-        OSError: there is no such library.
+        OSError: the library does not exist.
         AttributeError: the library is something else, or older than 2.0.
     """
 
@@ -147,7 +147,7 @@ class TurboJpeg:
         try:
             if not (handle and output):
                 return None
-            # What lies there from before is not to be taken for what the library wrote.
+            # What lies there from before must not pass as what the library wrote.
             ctypes.memset(output, 0, 1)
             if self.version_3:
                 options |= (_ARITHMETIC if coding.arithmetic else 0) | (_OPTIMIZE if coding.fitted else 0)
@@ -168,10 +168,10 @@ class TurboJpeg:
 
 def transform(data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN) -> Transformed | None:
     """Transforms a JPEG by the first library of this machine that can; see :meth:`TurboJpeg.transform`."""
-    asked = libraries()
+    tried = libraries()
     if coding.arithmetic:
-        asked = tuple(sorted(asked, key=lambda library: not library.version_3))
-    for library in asked:
+        tried = tuple(sorted(tried, key=lambda library: not library.version_3))
+    for library in tried:
         if transformed := library.transform(data, operation, coding):
             return transformed
     return None
@@ -179,10 +179,10 @@ def transform(data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN
 
 @cache
 def libraries() -> tuple[TurboJpeg, ...]:
-    """The libturbojpegs of this machine, in the order in which they are asked.
+    """The libturbojpegs of this machine, in the order in which they are tried.
 
     These are the path in ``TRIO_MIRROR_TURBOJPEG``, the one inside the ``turbojpeg`` wheel, and the system's;
-    with ``none`` in that variable there are none. The wheel's is version 3, while systems of today have version 2,
+    ``none`` in that variable excludes all. The wheel's is version 3, while systems of today have version 2,
     which is a tenth slower, drops restart markers and refuses unusual chroma subsampling.
     A later one steps in where an earlier one cannot.
     """

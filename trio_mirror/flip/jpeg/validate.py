@@ -47,7 +47,7 @@ def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
     Args:
         jpeg: the JPEG, taken apart.
         size: bytes of the whole JPEG.
-        limits: what it may at most ask of this machine.
+        limits: what it may cost at most.
 
     Raises:
         FlipError: in words that say which.

@@ -28,7 +28,7 @@ class Frame:
 
 
 def count_frames(chunks: list[Chunk]) -> int | None:
-    """Tells how many frames the animation control promises, None where the picture is no animation.
+    """The number of frames that the animation control promises; None for a still picture.
 
     Raises:
         FlipError: the control is cut short.

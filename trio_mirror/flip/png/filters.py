@@ -48,7 +48,7 @@ def unfilter(scanlines: bytes, rows: int, lanes: int, above: list[Image.Image]) 
         above: the lanes' unfiltered row above, empty where there is none.
 
     Raises:
-        FlipError: a filter type is none that PNG knows.
+        FlipError: a filter type is not one of PNG's.
     """
     stride = len(scanlines) // rows
     picture = Image.frombytes("L", (stride, rows), scanlines)

@@ -32,7 +32,7 @@ class Restart:
 
 
 def read_restarts(chunks: list[Chunk], height: int) -> list[Restart]:
-    """Finds where the bands behind the first begin: nowhere without an iDOT chunk that tells the truth.
+    """Finds where the bands behind the first begin: nowhere without a true iDOT chunk.
 
     Args:
         chunks: the file's.

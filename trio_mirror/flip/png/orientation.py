@@ -21,7 +21,7 @@ _ANIMATION_KINDS = frozenset({b"acTL", b"fcTL"})
 
 
 def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
-    """Tells the orientation, 1 to 8, of a PNG.
+    """The orientation, 1 to 8, of a PNG.
 
     Args:
         chunks: the file's.

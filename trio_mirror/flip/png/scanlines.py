@@ -34,7 +34,7 @@ _ADAM7 = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-_UTMOST = 2 << 20  # bytes of a raster up to which zlib's level 9 is used: on some rasters it is 25 times slower than 6
+_MOST_FOR_LEVEL_9 = 2 << 20  # bytes of a raster: on some rasters level 9 of zlib is 25 times slower than 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,14 @@ def _mirrored_pictures(
 
 
 def _level(stream: list[memoryview], shape: Shape) -> int:
-    """The zlib level: 9 where the stream's header claims the utmost (RFC 1950, section 2.2), else 6."""
+    """The zlib level: 9 where the stream's header states the highest (RFC 1950, section 2.2), else 6."""
     header = b"".join(part[:2] for part in stream[:2])
     utmost = header[1:2] >= b"\xc0"
-    return 9 if utmost and shape.stride(shape.width) * shape.height <= _UTMOST else 6
+    return 9 if utmost and shape.stride(shape.width) * shape.height <= _MOST_FOR_LEVEL_9 else 6
 
 
 class _Scanlines:
-    """Inflates a stream as far as it is asked to and no further, so that no stream can fill the memory."""
+    """Inflates a stream as far as needed and no further, so that no stream can fill the memory."""
 
     def __init__(self, stream: list[memoryview]) -> None:
         self._zlib = zlib.decompressobj()
@@ -155,7 +155,7 @@ def _mirrored_bands(scanlines: _Scanlines, shape: Shape, restarts: list[int], *,
 
 
 def _bands(scanlines: _Scanlines, shape: Shape, restarts: list[int]) -> Iterator[Band]:
-    """The raster as it is, in bands of a workable size that end where a restart is to be."""
+    """The raster as it is, in bands of a workable size that end at the restarts."""
     stride = shape.stride(shape.width)
     tops = {*range(0, shape.height, max(1, _BAND // stride)), *restarts}
     above: list[Image.Image] = []

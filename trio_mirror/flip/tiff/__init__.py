@@ -41,14 +41,14 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
 
     Args:
         data: the file.
-        limits: what it may at most ask of this machine.
-        lossless: whether JPEG inside it is to be rearranged where that is exact.
+        limits: what it may cost at most.
+        lossless: whether JPEG inside it is rearranged where that is exact.
 
     Raises:
         FlipError: damaged, over a limit, or of a kind that cannot be kept exactly; the message says which.
     """
     structure = Structure(data)
-    # A SubIFD without a size is no image: some writers keep private tags there.
+    # A SubIFD without a size is not an image: some writers keep private tags there.
     images = [image for image in structure.images(limits.frames) if image.entries.keys() & _IMAGE_TAGS]
     rasters = [_raster(structure, image, limits) for image in images]
     check_total(sum(raster.pixels for raster in rasters), limits)

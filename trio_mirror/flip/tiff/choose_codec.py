@@ -53,7 +53,7 @@ def codec_of(structure: Structure, image: Ifd, layout: Layout, sample: bytes) ->
         sample: the data of the first strip or tile.
 
     Raises:
-        FlipError: the compression is none that can be decoded and encoded here.
+        FlipError: the compression cannot be decoded and encoded here.
     """
     codec = _compression(structure, image, layout, sample)
     if layout.bits_reversed and layout.compression != JPEG:

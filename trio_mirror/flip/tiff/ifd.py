@@ -77,7 +77,7 @@ class Structure:
     """The directories of one TIFF file.
 
     Raises:
-        FlipError: the header is none, or a directory or a value lies outside the file.
+        FlipError: the header is not a TIFF's, or a directory or a value lies outside the file.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -130,13 +130,13 @@ class Structure:
         """The values of a tag that counts or points.
 
         Raises:
-            FlipError: the tag is missing, or its values are no whole numbers.
+            FlipError: the tag is missing, or its values are not whole numbers.
         """
         entry = ifd.entries.get(tag)
         if entry is None:
             raise FlipError(f"the TIFF lacks the tag {tag}, without which its image cannot be read")
         if not entry.whole_numbers:
-            raise FlipError(f"the TIFF's tag {tag} holds no whole numbers")
+            raise FlipError(f"the TIFF's tag {tag} does not hold whole numbers")
         return self.values(entry)
 
     def values(self, entry: Entry) -> tuple[int, ...]:
@@ -206,7 +206,7 @@ class Structure:
             raise FlipError("the TIFF is cut short: a directory lies outside the file")
         count = self._read("Q" if self.big else "H", at)
         if not 0 < count <= _MAX_ENTRIES:
-            raise FlipError(f"the TIFF is damaged: a directory claims {count:,} entries")
+            raise FlipError(f"the TIFF is damaged: a directory states {count:,} entries")
         first = at + (8 if self.big else 2)
         stop = first + count * self._entry_size
         # Some files end within the last directory's pointer to the next one; readers take that for the end.
@@ -234,7 +234,7 @@ class Structure:
     def _private_spans(self, at: int) -> list[Span]:
         try:
             ifd = self._directory(at)
-        except FlipError:  # metadata that nobody can read is kept as it is, and needs no room kept free
+        except FlipError:  # unreadable metadata stays as it is, and needs no room kept free
             return []
         return [
             Span(ifd.at, ifd.stop),

@@ -36,7 +36,7 @@ def decode_strip(
         mode: Pillow's mode for its pixels: ``1``, ``P`` for four bits, ``L``, ``RGB`` or ``CMYK``.
         size: its width and height, pixels.
         compression: the tag's number.
-        photometric: the tag's number; libtiff heeds it where it tells JPEG's colours.
+        photometric: the tag's number; libtiff uses it for JPEG's colours.
         tags: further tags that the compression wants.
 
     Raises:
@@ -66,7 +66,7 @@ def encode_strip(picture: Image.Image, compression: str, tags: Mapping[int, int]
     Args:
         picture: its pixels, of one sample.
         compression: Pillow's name of it.
-        tags: further tags that the compression heeds.
+        tags: further tags that the compression uses.
     """
     out = io.BytesIO()
     with map_pillow_errors("a mirrored strip or tile of the TIFF"):

@@ -73,7 +73,7 @@ class OldJpeg:
         """The mirrored image.
 
         Args:
-            lossless: whether it is to be rearranged where that is exact.
+            lossless: whether it is rearranged where that is exact.
 
         Raises:
             FlipError: the stream cannot be decoded, or not be encoded again.

@@ -74,7 +74,7 @@ class Segments:
         """The mirrored image.
 
         Args:
-            lossless: whether JPEG is to be rearranged where that is exact.
+            lossless: whether JPEG is rearranged where that is exact.
 
         Raises:
             FlipError: a strip or tile cannot be decoded, or not be encoded again.

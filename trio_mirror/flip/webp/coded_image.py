@@ -35,7 +35,7 @@ class Coded:
 
     @property
     def has_alpha(self) -> bool:
-        """Whether the image says that it has an alpha channel."""
+        """Whether the image states an alpha channel."""
         if self.lossless:
             return bool(self._vp8l_header() & VP8L_ALPHA_BIT)
         return self.alpha is not None
@@ -44,7 +44,7 @@ class Coded:
         """Width and height, in pixels (RFC 6386, 9.1; RFC 9649, 3.4).
 
         Raises:
-            FlipError: there is no such header.
+            FlipError: the header is missing.
         """
         if self.lossless:
             header = self._vp8l_header()

@@ -93,10 +93,10 @@ class LibWebP:
     """A loaded libwebp, 0.5 or later. It keeps nothing between calls, so threads may share it.
 
     Args:
-        path: what the dynamic loader is to open.
+        path: what the dynamic loader opens.
 
     Raises:
-        OSError: there is no such library, or its structures are others.
+        OSError: the library does not exist, or its structures differ.
         AttributeError: the library is something else, or older than 0.5.
     """
 
@@ -132,7 +132,7 @@ class LibWebP:
 
         Args:
             data: the file.
-            size: its width and height, in pixels, already held against the limits.
+            size: its width and height, in pixels, already checked against the limits.
 
         Raises:
             FlipError: the image is damaged, or larger.

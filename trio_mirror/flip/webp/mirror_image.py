@@ -80,7 +80,7 @@ def _encode_lossless(pixels: Image.Image) -> Coded:
     # Of an exact coding, quality is only effort: more than this takes twice the time for 2% of the size.
     coded = _save(pixels, lossless=True, exact=True, quality=50, method=3)
     if pixels.mode == "RGBA" and not coded.has_alpha:
-        # The encoder tells what it sees; the original says that it has alpha though nothing is transparent.
+        # The encoder states what it sees; the original states alpha though nothing is transparent.
         payload = bytearray(coded.image.payload)
         payload[4] |= VP8L_ALPHA_BIT >> 24
         return Coded(Chunk(b"VP8L", bytes(payload)))
