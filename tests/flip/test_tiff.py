@@ -21,7 +21,7 @@ from tests.helpers.pictures import draw, encode
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.rows import reverse_rows
 from trio_mirror.flip.tiff import flip
-from trio_mirror.flip.tiff.codecs import ThunderScan
+from trio_mirror.flip.tiff.codecs import thunderscan
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.predictor import Predictor
 from trio_mirror.model import Limits, Lossless
@@ -523,7 +523,7 @@ def test_thunderscan_keeps_every_pixel(width: int) -> None:
     (count,) = Reader(result).directories()[0][279]
     assert count < len(codes), "runs of equal pixels are not shortened"
     raster = random.Random(2).randbytes(16 * 9)
-    codec = ThunderScan(32)
+    codec = thunderscan(32)
     assert codec.decode(codec.encode(raster, 9), 9) == raster
 
 

@@ -11,14 +11,14 @@ from trio_mirror.flip.tiff.codecs import (
     DEFLATES,
     FAX,
     FAX_OPTIONS,
-    BitsReversed,
-    Bytewise,
-    Deflate,
-    Fax,
-    Lzma,
-    Predicted,
-    ThunderScan,
-    Uncompressed,
+    bits_reversed,
+    bytewise,
+    deflate,
+    fax,
+    lzma2,
+    predicted,
+    thunderscan,
+    uncompressed,
 )
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import JPEG, LZMA, THUNDERSCAN, UNCOMPRESSED, YCBCR, Layout
@@ -43,7 +43,7 @@ _NAMES = {
 }
 
 
-def codec_of(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Codec:
+def codec_of(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Codec | Jpeg:
     """Chooses the codec for an image's compression, fill order and predictor.
 
     Args:
@@ -55,33 +55,33 @@ def codec_of(structure: Structure, image: Ifd, layout: Layout, sample: bytes) ->
     Raises:
         FlipError: the compression cannot be decoded and encoded here.
     """
-    codec = _compression(structure, image, layout, sample)
-    if layout.bits_reversed and layout.compression != JPEG:
-        codec = BitsReversed(codec)
+    if layout.compression == JPEG and layout.samples in {1, 3, 4} and layout.bits == 8 * layout.samples:
+        return _jpeg(structure, image, layout, sample)
+    codec = _exact(structure, image, layout)
+    if layout.bits_reversed:
+        codec = bits_reversed(codec)
     if layout.predictor != 1:
         size = layout.bits // layout.samples // 8
         order: Literal["little", "big"] = "little" if structure.order == "<" else "big"
-        codec = Predicted(codec, Predictor(layout.predictor, order, layout.segment_width, layout.samples, size))
+        codec = predicted(codec, Predictor(layout.predictor, order, layout.segment_width, layout.samples, size))
     return codec
 
 
-def _compression(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Codec:
-    number, bytewide = layout.compression, layout.bits == 8 * layout.samples
+def _exact(structure: Structure, image: Ifd, layout: Layout) -> Codec:
+    number = layout.compression
     if number == UNCOMPRESSED:
-        return Uncompressed(layout.segment_stride)
+        return uncompressed(layout.segment_stride)
     if number in DEFLATES:
-        return Deflate(layout.segment_stride)
+        return deflate(layout.segment_stride)
     if number == LZMA:
-        return Lzma(layout.segment_stride)
+        return lzma2(layout.segment_stride)
     if number in BYTEWISE:
-        return Bytewise(number, layout.segment_stride)
+        return bytewise(number, layout.segment_stride)
     if number in FAX and layout.bits == 1:
         options = structure.number(image, FAX_OPTIONS.get(number, 0), 0)
-        return Fax(number, layout.segment_width, options)
+        return fax(number, layout.segment_width, options)
     if number == THUNDERSCAN and layout.bits == 4:
-        return ThunderScan(layout.segment_width)
-    if number == JPEG and layout.samples in {1, 3, 4} and bytewide:
-        return _jpeg(structure, image, layout, sample)
+        return thunderscan(layout.segment_width)
     name = _NAMES.get(number, str(number))
     raise FlipError(f"this TIFF uses the compression {name}, which cannot be written here at this depth")
 

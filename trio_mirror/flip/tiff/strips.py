@@ -55,7 +55,7 @@ class Segments:
     layout: Layout
     slots: list[Span]
     """Where the strips or tiles stand in the file."""
-    codec: Codec
+    codec: Codec | Jpeg
 
     @property
     def pixels(self) -> int:
