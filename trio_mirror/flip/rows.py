@@ -31,7 +31,8 @@ def reverse_rows(raster: bytes, width: int, height: int, bits: int, *, stride: i
     size = row_bytes(width, bits)
     if stride is None or stride == size:
         used = size * height
-        return _reverse(raster[:used], width, height, bits) + raster[used:]
+        mirrored = _reverse(raster[:used], width, height, bits)
+        return mirrored + raster[used:] if used < len(raster) else mirrored
     # The padding is cut off and laid around the reversed rows again, all rows at once: as an image of bytes.
     whole = Image.frombytes("L", (stride, height), raster[: stride * height].ljust(stride * height, b"\0"))
     pixels = whole.crop((0, 0, size, height)).tobytes()

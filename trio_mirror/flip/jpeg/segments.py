@@ -23,10 +23,10 @@ CodedPart: TypeAlias = "tuple[bytes | memoryview, ...]"
 """The tables, frame and scans of a JPEG, in pieces: the scans of a photo are megabytes, to be copied once."""
 
 _APP0, _APP15 = 0xE0, 0xEF
-_DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
-_RST0, _SOI, _EOI, _SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
+DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
+_RST0, _SOI, EOI, SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
 _TEM = 0x01
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
+FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, _JPG, _DAC}
 # A segment's length is 16 bits and counts itself (T.81 B.1.1.4).
 PAYLOAD_LIMIT = 65_533
 # Real pictures hold 8 to 12 segments, ICC profiles and extended XMP some hundreds.
@@ -43,7 +43,7 @@ _MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """An application or comment segment: what a JPEG holds beside its raster."""
+    """A marker segment with a length: tables, headers, application data, comments."""
 
     marker: int
     """The second byte of the marker, such as 0xE1 for APP1."""
@@ -148,43 +148,32 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
     Raises:
         FlipError: it ends before its first scan, or is not a JPEG at all.
     """
-    stop = len(data) if stop is None else stop
     segments: list[Segment] = []
     huffman: list[Segment] = []
-    frame, restart_interval, at, scans = None, 0, start + 2, 0
-    for _ in range(_SEGMENT_LIMIT):
-        at = _search(_MARKER, data, at, stop)
-        marker = data[at + 1] if at < stop else _EOI
-        if marker == _TEM or _RST0 <= marker <= _SOI:
-            at += 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == _EOI or length < 2 or at + 2 + length > stop:
-            if frame is None or not scans:
-                raise FlipError("the JPEG is truncated: it ends before its raster begins")
-            coding = EntropyCoding(
-                progressive=frame.marker & 3 == 2,
-                arithmetic=frame.marker > _JPG,
-                restart_interval=restart_interval,
-                fitted=not _common_huffman_tables().issuperset(huffman_tables(huffman)),
-            )
-            return Jpeg(tuple(segments), frame, coding, min(at + 2, stop) if marker == _EOI else stop)
-        payload = data[at + 4 : at + 2 + length]
-        at += 2 + length
+    frame, restart_interval, scans = None, 0, 0
+    for marker, at, end in walk(data, start + 2, len(data) if stop is None else stop):
+        payload = data[at:end]
         if _APP0 <= marker <= _APP15 or marker == COM:
-            segments.append(Segment(marker, payload, at - len(payload)))
-        elif marker == _DHT:
+            segments.append(Segment(marker, payload, at))
+        elif marker == DHT:
             huffman.append(Segment(marker, payload))
         elif marker == _DRI:
             restart_interval = int.from_bytes(payload[:2], "big")
-        elif marker in _FRAMES:
+        elif marker in FRAMES:
             frame = frame or _frame(marker, payload)
-        elif marker == _SOS:
+        elif marker == SOS:
             scans += 1
             if scans > _SCAN_LIMIT:
                 raise FlipError(f"the JPEG has more than {_SCAN_LIMIT} scans, which no real picture has")
-            at = _end_of_scan(data, at, stop)
-    raise FlipError(f"the JPEG has more than {_SEGMENT_LIMIT:,} marker segments, which no real picture has")
+    if frame is None or not scans:
+        raise FlipError("the JPEG is truncated: it ends before its raster begins")
+    coding = EntropyCoding(
+        progressive=frame.marker & 3 == 2,
+        arithmetic=frame.marker > _JPG,
+        restart_interval=restart_interval,
+        fitted=not _common_huffman_tables().issuperset(huffman_tables(huffman)),
+    )
+    return Jpeg(tuple(segments), frame, coding, end)
 
 
 def first_scan(data: bytes) -> Scan:
@@ -194,31 +183,23 @@ def first_scan(data: bytes) -> Scan:
         FlipError: its header is damaged.
     """
     tables: list[Segment] = []
-    at = len(SOI)
-    while True:
-        at = _search(_MARKER, data, at, len(data))
-        marker = data[at + 1]
-        if marker == _TEM or _RST0 <= marker <= _SOI:
-            at += 2
-            continue
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == _SOS:
+    for marker, at, end in walk(data, len(SOI), len(data)):
+        payload = data[at:end]
+        if marker == SOS:
             break
-        if marker in {_DQT, _DHT, _DRI}:
-            tables.append(Segment(marker, data[at + 4 : end]))
-        at = end
-    header = data[at + 4 : end]
-    if not header or len(header) != 4 + 2 * header[0]:
+        if marker in {_DQT, DHT, _DRI}:
+            tables.append(Segment(marker, payload))
+    if not payload or len(payload) != 4 + 2 * payload[0]:
         raise FlipError("the JPEG is damaged: its scan header has the wrong length")
-    selectors = tuple(zip(header[1:-3:2], header[2:-3:2], strict=True))
+    selectors = tuple(zip(payload[1:-3:2], payload[2:-3:2], strict=True))
     coded = data[end : _end_of_scan(data, end, len(data))]
-    return Scan(tuple(tables), Segment(_SOS, header), selectors, coded)
+    return Scan(tuple(tables), Segment(SOS, payload), selectors, coded)
 
 
 def huffman_tables(tables: Iterable[Segment]) -> Iterator[bytes]:
     """The Huffman tables among others (T.81 B.2.4.2): class and number, 16 counts, and so many symbols."""
     for segment in tables:
-        payload = segment.payload if segment.marker == _DHT else b""
+        payload = segment.payload if segment.marker == DHT else b""
         while len(payload) > 17:
             size = 17 + sum(payload[1:17])
             yield payload[:size]
@@ -245,20 +226,36 @@ def coded_part(encoded: bytes) -> CodedPart:
     the few bytes by which a mirrored thumbnail would often outgrow the place of the old one.
     """
     tables: list[tuple[int, bytes]] = []
-    at = len(SOI)
-    while True:
-        marker = encoded[at + 1]
-        end = at + 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
-        if marker in {_DQT, _DHT}:
-            if tables and tables[-1][0] == marker:
-                tables[-1] = marker, tables[-1][1] + encoded[at + 4 : end]
-            else:
-                tables.append((marker, encoded[at + 4 : end]))
-        elif marker in _FRAMES or marker == _DRI:
-            tables.append((marker, encoded[at + 4 : end]))
+    for marker, at, end in walk(encoded, len(SOI), len(encoded)):
+        payload = encoded[at:end]
+        if tables and marker == tables[-1][0] and marker in {_DQT, DHT}:
+            tables[-1] = marker, tables[-1][1] + payload
+        elif marker in FRAMES or marker in {_DQT, DHT, _DRI}:
+            tables.append((marker, payload))
         elif not (_APP0 <= marker <= _APP15 or marker == COM):
-            return *(bytes(Segment(*table)) for table in tables), memoryview(encoded)[at:]
-        at = end
+            break
+    return *(bytes(Segment(*table)) for table in tables), memoryview(encoded)[at - 4 :]
+
+
+def walk(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """The marker segments from ``at`` on: the marker, and where its payload begins and ends.
+
+    The last is EOI, behind the end-of-image marker, or at ``stop`` where that or the rest of a segment is missing.
+    """
+    for _ in range(_SEGMENT_LIMIT):
+        at = _search(_MARKER, data, at, stop)
+        marker = data[at + 1] if at < stop else EOI
+        if marker == _TEM or _RST0 <= marker <= _SOI:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == EOI or end < at + 4 or end > stop:
+            end = min(at + 2, stop) if marker == EOI else stop
+            yield EOI, end, end
+            return
+        yield marker, at + 4, end
+        at = _end_of_scan(data, end, stop) if marker == SOS else end
+    raise FlipError(f"the JPEG has more than {_SEGMENT_LIMIT:,} marker segments, which no real picture has")
 
 
 def _search(marker: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:

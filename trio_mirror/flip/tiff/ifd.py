@@ -72,6 +72,12 @@ class Ifd:
     following: int
     """Where the next directory of the chain stands; 0 at the end."""
 
+    @property
+    def spans(self) -> list[Span]:
+        """The bytes of the file that it and its values take."""
+        values = (Span(entry.start, entry.stop) for entry in self.entries.values() if entry.count)
+        return [Span(self.at, self.stop), *values]
+
 
 class Structure:
     """The directories of one TIFF file.
@@ -119,8 +125,7 @@ class Structure:
         """The bytes of the file that the header, the directories and their values take."""
         spans = [Span(0, 16 if self.big else 8)]
         for image in images:
-            spans.append(Span(image.at, image.stop))
-            spans += [Span(entry.start, entry.stop) for entry in image.entries.values() if entry.count]
+            spans += image.spans
             for tag in _PRIVATE_IFDS:
                 if tag in image.entries:
                     spans += self._private_spans(self.number(image, tag, 0))
@@ -233,10 +238,6 @@ class Structure:
 
     def _private_spans(self, at: int) -> list[Span]:
         try:
-            ifd = self._directory(at)
+            return self._directory(at).spans
         except FlipError:  # unreadable metadata stays as it is, and needs no room kept free
             return []
-        return [
-            Span(ifd.at, ifd.stop),
-            *(Span(entry.start, entry.stop) for entry in ifd.entries.values() if entry.count),
-        ]

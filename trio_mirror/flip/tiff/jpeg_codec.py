@@ -13,7 +13,7 @@ from PIL import Image, ImageChops
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import mean_squared_error
-from trio_mirror.flip.jpeg.segments import parse
+from trio_mirror.flip.jpeg.segments import DHT, EOI, FRAMES, SOI, SOS, Segment, coded_part, huffman_tables, parse, walk
 from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
 from trio_mirror.flip.jpeg.validate import check_data
 from trio_mirror.flip.pillow import map_pillow_errors
@@ -34,8 +34,7 @@ _LADDER = (1, 1.4, 2, 2.8, 4, 8, 255)
 
 _GREY, _RGB, _CMYK = 1, 2, 5  # PhotometricInterpretation
 _JPEG_TABLES = 347
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_DHT, _SOS, _DQT, _APP0 = 0xC4, 0xDA, 0xDB, 0xE0
+_APP0 = 0xE0
 _LONGEST_APP = 18  # bytes of a JFIF segment without a thumbnail; an Adobe segment has 16
 _SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # of luma against chroma; the value is Pillow's name of it
 
@@ -173,22 +172,17 @@ class Jpeg:
 
         Quantization tables stay: those of one strip hold for the next too, where that brings none of its own.
         """
-        shared = {table for marker, table in _tables(self.tables) if marker == _DHT}
-        own = [self.sample[at:end] for marker, at, end in _segments(self.sample) if _is_app(marker)]
+        shared = set(huffman_tables(_segments(self.tables)))
+        own = (bytes(segment) for segment in _segments(self.sample) if _is_app(segment.marker))
         # Not what is longer, such as a thumbnail or Exif of the first strip: it would come again in every other.
-        kept = [b"\xff\xd8", *(segment for segment in own if len(segment) <= _LONGEST_APP)]
-        for marker, start, stop in _segments(stream):
-            if marker == _SOS:
-                kept.append(stream[start:])
-            elif marker == _DHT:
-                kept += [
-                    struct.pack(">BBH", 0xFF, marker, 2 + len(table)) + table
-                    for _, table in _tables(b"\xff\xd8" + stream[start:stop])
-                    if table not in shared
-                ]
-            elif not _is_app(marker):
-                kept.append(stream[start:stop])
-        return b"".join(kept)
+        kept = [SOI, *(segment for segment in own if len(segment) <= _LONGEST_APP)]
+        for segment in _segments(stream):
+            if segment.marker == DHT:
+                kept += [bytes(Segment(DHT, table)) for table in huffman_tables([segment]) if table not in shared]
+            elif not _is_app(segment.marker):
+                kept.append(bytes(segment))
+        *_, scans = coded_part(stream)
+        return b"".join([*kept, scans])
 
 
 def _encoded(picture: Image.Image, tables: list[list[int]], sampling: int) -> bytes:
@@ -213,38 +207,23 @@ def _error(picture: Image.Image, raster: bytes) -> float:
 
 def frame_of(stream: bytes) -> tuple[int, int, int, int] | None:
     """The depth, height, width and number of components that a stream announces; none if it is damaged."""
-    for marker, start, stop in _segments(stream):
-        if marker in _FRAMES and stop - start >= 10 and stop <= len(stream):
-            depth, height, width, components = struct.unpack_from(">BHHB", stream, start + 4)
+    for segment in _segments(stream):
+        if segment.marker in FRAMES and len(segment.payload) >= 6:
+            depth, height, width, components = struct.unpack_from(">BHHB", segment.payload)
             return depth, height, width, components
     return None
 
 
-def _segments(stream: bytes) -> Iterator[tuple[int, int, int]]:
-    """The marker segments up to the first scan: marker, start, stop (ITU-T T.81 annex B)."""
-    at = 2
-    while at + 4 <= len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        length = int.from_bytes(stream[at + 2 : at + 4])
-        yield marker, at, at + 2 + length
-        if marker == _SOS:
+def _segments(stream: bytes) -> Iterator[Segment]:
+    """The marker segments up to the first scan."""
+    for marker, at, end in walk(stream, len(SOI), len(stream)):
+        if marker in {SOS, EOI}:
             return
-        at += 2 + length
+        yield Segment(marker, stream[at:end])
 
 
 def _is_app(marker: int) -> bool:
     return _APP0 <= marker < _APP0 + 16
-
-
-def _tables(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each quantization and Huffman table of a stream, with its marker."""
-    for marker, start, stop in _segments(stream):
-        at = start + 4
-        while marker in {_DQT, _DHT} and at < stop <= len(stream):
-            huffman = 17 + sum(stream[at + 1 : at + 17])
-            length = huffman if marker == _DHT else 1 + 64 * (1 + (stream[at] >> 4))
-            yield marker, stream[at : at + length]
-            at += length
 
 
 def _layers(header: Image.Image) -> list[tuple[int, int, int, int]]:
