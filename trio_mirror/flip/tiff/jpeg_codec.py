@@ -87,7 +87,7 @@ class Jpeg:
         """
         picture = Image.frombytes(self._mode, (self.width, rows), raster)
         for divisor in _LADDER:
-            tables = [[max(1, int(step / divisor)) for step in table] for table in self._quantization]
+            tables = [[max(1, int(step / divisor)) for step in table] for *_, table in self._layers]
             stream = _encoded(picture, tables, self._sampling)
             if _error(picture, self.decode(stream, rows)) <= _MOST_ERROR:
                 return self._abbreviated(stream)
@@ -126,9 +126,14 @@ class Jpeg:
         return YCBCR if self.ycbcr else {1: _GREY, 3: _RGB, 4: _CMYK}[self.components]
 
     @cached_property
-    def _layers(self) -> list[tuple[int, int, int, int]]:
+    def _layers(self) -> list[tuple[int, int, list[int]]]:
+        """Of each component: its sampling factors across and down, and its quantization table."""
         with map_pillow_errors(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
-            return _layers(header)
+            layers: list[tuple[int, int, int, int]] = getattr(header, "layer", [])
+            tables: dict[int, list[int]] = getattr(header, "quantization", {})
+            if not layers:  # Pillow lets a frame header pass that ends before its components
+                raise FlipError("the TIFF is damaged: its JPEG data say nothing of their components")
+            return [(across, down, tables[table]) for _, across, down, table in layers]
 
     @cached_property
     def factors(self) -> tuple[int, int]:
@@ -137,7 +142,7 @@ class Jpeg:
         Raises:
             FlipError: the components are sampled in no way that is usual.
         """
-        luma, *others = ((layer[1], layer[2]) for layer in self._layers)
+        luma, *others = (layer[:2] for layer in self._layers)
         if self.components == 1:
             return 1, 1
         if 0 in luma or set(others) not in ({(1, 1)}, {luma}):  # Pillow lets zeros pass, T.81 (B.2.2) does not
@@ -154,12 +159,6 @@ class Jpeg:
         if not self.can_keep_sampling and not self.full_chroma:
             raise FlipError("this TIFF's JPEG data is subsampled in a way that cannot be written here")
         return _SAMPLINGS[(1, 1) if self.full_chroma else self.factors]
-
-    @cached_property
-    def _quantization(self) -> list[list[int]]:
-        with map_pillow_errors(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
-            tables: dict[int, list[int]] = getattr(header, "quantization", {})
-            return [tables[layer[3]] for layer in _layers(header)]
 
     def _whole(self, data: bytes) -> bytes:
         """The stream with the tables that it leaves to the TIFF."""
@@ -224,11 +223,3 @@ def _segments(stream: bytes) -> Iterator[Segment]:
 
 def _is_app(marker: int) -> bool:
     return _APP0 <= marker < _APP0 + 16
-
-
-def _layers(header: Image.Image) -> list[tuple[int, int, int, int]]:
-    """Of each component: its name, its sampling factors across and down, its quantization table."""
-    layers: list[tuple[int, int, int, int]] = getattr(header, "layer", [])
-    if not layers:  # Pillow lets a frame header pass that ends before its components
-        raise FlipError("the TIFF is damaged: its JPEG data say nothing of their components")
-    return layers
