@@ -97,15 +97,7 @@ class TurboJpeg:
         size = c_size_t if self.version_3 else c_ulong
         self._size = size
         self._transform = library[f"{prefix}Transform"]
-        self._transform.argtypes = [
-            c_void_p,
-            c_char_p,
-            size,
-            c_int,
-            POINTER(c_void_p),
-            POINTER(size),
-            c_void_p,
-        ]
+        self._transform.argtypes = [c_void_p, c_char_p, size, c_int, POINTER(c_void_p), POINTER(size), c_void_p]
         if self.version_3:
             self._init = holding_gil["tj3Init"]
             self._init.argtypes = [c_int]

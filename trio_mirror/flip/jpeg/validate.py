@@ -26,17 +26,9 @@ _HUFFMAN_BLOCKS_A_BYTE, _ARITHMETIC_BLOCKS_A_BYTE = 8, 64
 # In samples, pixels times components: below it a size may turn out false only once it has been paid for, with 400 MB
 # or so at most. Colour photos of 24 megapixels are below it, too.
 _LARGE_FRAME = 75_000_000
-# T.81, table B.1: what follows SOF0 to SOF2, SOF9 and SOF10, the codings that decoders read.
-_RARE_CODINGS = {
-    0xC3: "lossless",
-    0xC5: "hierarchical",
-    0xC6: "hierarchical",
-    0xC7: "hierarchical",
-    0xCB: "lossless",
-    0xCD: "hierarchical",
-    0xCE: "hierarchical",
-    0xCF: "hierarchical",
-}
+# T.81, table B.1: the frames that decoders read, Huffman or arithmetic, sequential or progressive; and of the
+# others the lossless ones, while the rest are hierarchical.
+_READABLE, _LOSSLESS = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}, {0xC3, 0xCB}
 # libjpeg-turbo fills a register of 64 bits before it decodes what is left in it.
 _LOOKAHEAD = bytes(8)
 
@@ -53,7 +45,8 @@ def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
         FlipError: in words that say which.
     """
     frame = jpeg.frame
-    if coding := _RARE_CODINGS.get(frame.marker):
+    if frame.marker not in _READABLE:
+        coding = "lossless" if frame.marker in _LOSSLESS else "hierarchical"
         raise FlipError(f"the JPEG is coded in the {coding} way, which is not supported")
     if frame.precision != 8:
         raise FlipError(f"the JPEG has {frame.precision} bits a sample; only 8 are supported")

@@ -25,15 +25,7 @@ _LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
 _TOP_BOTTOM = Image.Transpose.FLIP_TOP_BOTTOM
 
 # PNG, third edition, section 8: the first column and row of each Adam7 pass, and its steps.
-_ADAM7 = (
-    (0, 0, 8, 8),
-    (4, 0, 8, 8),
-    (0, 4, 4, 8),
-    (2, 0, 4, 4),
-    (0, 2, 2, 4),
-    (1, 0, 2, 2),
-    (0, 1, 1, 2),
-)
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _MOST_FOR_LEVEL_9 = 2 << 20  # bytes of a raster: on some rasters level 9 of zlib is 25 times slower than 6
 
 

@@ -13,24 +13,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.tiff.space import Span
 
 # Bytes of one value, by field type (TIFF 6.0 section 2; 13, 16, 17 and 18 are IFD, LONG8, SLONG8 and IFD8).
-_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _LONG, _LONG8 = 4, 16
 _SUB_IFDS = 330

@@ -105,10 +105,7 @@ class Lost:
 
 
 def mirror_frames(
-    frames: list[Frame],
-    size: tuple[int, int],
-    shown: Callable[[int, Rectangle], Image.Image],
-    method: Image.Transpose,
+    frames: list[Frame], size: tuple[int, int], shown: Callable[[int, Rectangle], Image.Image], method: Image.Transpose
 ) -> Iterator[Frame]:
     """Mirrors the frames of an animation.
 
