@@ -184,6 +184,15 @@ def test_a_false_size_of_many_megapixels_fails(stated: tuple[int, int], options:
         flip(data, limits=Limits())
 
 
+@pytest.mark.usefixtures("route")
+def test_restart_markers_do_not_count_as_data() -> None:
+    data = encoded(noise(64, 48), progressive=True, restart_marker_blocks=1)
+    scan = first_scan(data).data
+    padded = data.replace(scan, scan + b"\xff\xd0\xff\xd1" * 500_000)
+    with pytest.raises(FlipError, match="truncated"):
+        flip(stating(padded, 11_008, 9_000), limits=Limits())
+
+
 def test_of_arithmetic_coding_whose_end_nothing_marks_large_pictures_are_refused(library: turbojpeg.TurboJpeg) -> None:
     if not any(found.version_3 for found in turbojpeg.libraries()):
         pytest.skip("this machine has no TurboJPEG 3")

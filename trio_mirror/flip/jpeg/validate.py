@@ -94,7 +94,7 @@ def _is_large(frame: Frame) -> bool:
 
 
 def _check_length(scan: Scan, jpeg: Jpeg) -> None:
-    """Refuses a scan of less bits than its blocks take at the least.
+    """Refuses a scan of fewer bits than its blocks take at the least.
 
     A block has a code of its DC coefficient and, unless in the first scan of a progressive JPEG (T.81
     G.1.1.1.1), one of AC coefficients or of the block's end.
@@ -109,8 +109,10 @@ def _check_length(scan: Scan, jpeg: Jpeg) -> None:
     )
     lengths = (next((bits for bits in range(1, 17) if table[bits]), 1) for table in huffman_tables(scan.tables))
     codes = 1 if jpeg.entropy_coding.progressive else 2
-    if blocks * codes * min(lengths, default=1) > 8 * len(scan.data):
-        raise _truncated(frame, len(scan.data))
+    # Without stuffed zeros, which are a byte each, and restart markers, which are two (T.81 B.1.1.5).
+    size = len(scan.data) - 2 * scan.data.count(b"\xff") + scan.data.count(b"\xff\0")
+    if blocks * codes * min(lengths, default=1) > 8 * size:
+        raise _truncated(frame, size)
 
 
 def _truncated(frame: Frame, size: int) -> FlipError:
