@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import trio
@@ -21,24 +21,23 @@ from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.stages import Stages
 from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import unthrottled
-from trio_mirror.settings import RetryUploads, Settings
+from trio_mirror.settings import RetryUploads, Settings, keywords_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from typing import Unpack
 
     from trio_mirror.galleries import Gallery, Place
     from trio_mirror.model import Report
     from trio_mirror.pipeline.run import Work
     from trio_mirror.pipeline.transformer import Sampler
-    from trio_mirror.settings.settings import Choices
 
 _log = logging.getLogger(__name__)
 # Seconds in which a journal is closed.
 _CLOSING = 10.0
 
 
-async def mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
+@keywords_of(Settings)
+async def mirror(source: Place, target: Place | None = None, **choices: Any) -> Report:
     """Mirrors every picture of a gallery, and gives the report.
 
     Args:
@@ -56,7 +55,8 @@ async def mirror(source: Place, target: Place | None = None, **choices: Unpack[C
         return results.report
 
 
-def run(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> Report:
+@keywords_of(Settings)
+def run(source: Place, target: Place | None = None, **choices: Any) -> Report:
     """Does what `mirror` does, for scripts that have no event loop; Ctrl-C is a plain KeyboardInterrupt."""
     try:
         return trio.run(partial(mirror, source, target, **choices))
@@ -67,8 +67,9 @@ def run(source: Place, target: Place | None = None, **choices: Unpack[Choices]) 
     raise KeyboardInterrupt
 
 
+@keywords_of(Settings)
 @asynccontextmanager
-async def open_mirror(source: Place, target: Place | None = None, **choices: Unpack[Choices]) -> AsyncIterator[Run]:
+async def open_mirror(source: Place, target: Place | None = None, **choices: Any) -> AsyncIterator[Run]:
     """Opens a run: results as they finish. Leaving the block early cancels what is in flight.
 
     Args:
@@ -79,9 +80,7 @@ async def open_mirror(source: Place, target: Place | None = None, **choices: Unp
     Raises:
         SettingsError: a choice that cannot work, or a target that cannot store.
     """
-    # Its texts are read by the settings themselves.
-    settings = Settings(**cast("dict[str, Any]", choices))
-    async with open_run(source, target, settings) as opened:
+    async with open_run(source, target, Settings(**choices)) as opened:
         yield opened
 
 
