@@ -42,7 +42,7 @@ _MEDIA_TYPES = {
 }
 
 
-def check_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> tuple[str, ...]:
+def check_name(name: str) -> tuple[str, ...]:
     """Splits a name into its path segments, having made sure that they lead to a place below the base.
 
     The name is taken as written, not percent-decoded. Yet it is refused if it would leave the base once
@@ -51,8 +51,8 @@ def check_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> tuple[str, ...]:
     Raises:
         NameRefusedError: the name leads elsewhere, or is no name; the message says why, without the name.
     """
-    if len(name.encode("utf-8", "surrogatepass")) > max_bytes:
-        raise NameRefusedError(f"the name is longer than {max_bytes:,} bytes (--max-name-bytes)")
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        raise NameRefusedError(f"the name is longer than {MAX_NAME_BYTES:,} bytes")
     _check_as_written(name)
     decoded = name
     for _ in range(_MAX_DECODINGS):

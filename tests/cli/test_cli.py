@@ -256,9 +256,10 @@ def test_a_dry_run_prints_the_names_and_touches_nothing(photos: Path, tmp_path: 
 def test_wrong_usage_exits_2_and_names_the_option(photos: Path, arguments: Sequence[str], named: str) -> None:
     done = cli(photos, *arguments)
 
-    assert done.returncode == 2
-    assert named in done.stderr
-    assert done.stdout == ""
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert named in line
 
 
 def test_a_target_that_is_a_file_exits_2(photos: Path, tmp_path: Path) -> None:
@@ -411,12 +412,12 @@ def test_pages_instead_of_pictures_get_a_hint(tmp_path: Path) -> None:
     assert "hint: the server answers with web pages" in done.stdout
 
 
-def test_an_error_of_ours_is_named_and_not_the_groups_that_it_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+def test_an_internal_error_is_named_and_not_the_groups_that_it_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
         raise ExceptionGroup("outer", [ExceptionGroup("inner", [RuntimeError("can't start new thread")])])
 
     monkeypatch.setattr("trio_mirror.cli.job.run_job", fail)
     done = CliRunner().invoke(app, ["somewhere"])
 
     assert done.exit_code == 1
-    assert done.output.startswith("error: an error of ours, RuntimeError: can't start new thread;")
+    assert done.output.startswith("error: internal error, RuntimeError: can't start new thread;")

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
+import inspect
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_mirror import Lossless, Settings, SettingsError, Shard
-from trio_mirror.settings.settings import Choices
+from trio_mirror import Lossless, Report, Settings, SettingsError, Shard, mirror, open_mirror, run
 from trio_mirror.settings.sources import from_environment
 from trio_mirror.settings.units import (
     format_duration,
@@ -22,9 +21,27 @@ from trio_mirror.settings.units import (
     parse_size,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def test_the_keyword_arguments_are_the_fields() -> None:
-    assert list(Choices.__annotations__) == [entry.name for entry in fields(Settings)]
+
+@pytest.mark.parametrize("function", [mirror, open_mirror, run])
+def test_the_keyword_arguments_are_the_fields(function: Callable[..., object]) -> None:
+    own, choices = inspect.signature(function), inspect.signature(Settings)
+
+    assert list(own.parameters) == ["source", "target", *choices.parameters]
+    assert own.parameters["timeout"].default == 30.0
+    assert "concurrency: 'int' = 16" in str(own)
+
+
+async def check_types() -> None:
+    """Never called: mypy checks that it sees each keyword argument, its text form, and that no ignore is unused."""
+    run("a", "b", timeout="1m30s", rate="50/s", lossless="always", journal=Path("run.journal"), header=["A: b"])
+    report: Report = await mirror("a", target=Path("b"), concurrency=3, max_bytes="2MiB", shard="1/4")
+    async with open_mirror("a", deadline=60) as results:
+        assert results.report.seconds < report.seconds < Settings(timeout="1m30s").timeout
+    run("a", concurrency="many")  # type: ignore[arg-type]
+    run("a", concurency=3)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -38,16 +55,16 @@ def test_the_keyword_arguments_are_the_fields() -> None:
         ({"drain": -1}, "--drain"),
         ({"max_bytes": 0}, "--max-bytes"),
         ({"limit": 0}, "--limit"),
-        ({"concurrency": 2.5}, "--concurrency: 2.5 cannot work; it must be a whole number, such as 16"),
-        ({"concurrency": "many"}, "--concurrency: 'many' is not a whole number"),
-        ({"timeout": None}, "--timeout: None cannot work"),
+        ({"concurrency": 2.5}, "--concurrency: invalid value 2.5: expected a whole number, for example 16"),
+        ({"concurrency": "many"}, "--concurrency: invalid value 'many': expected a whole number"),
+        ({"timeout": None}, "--timeout: invalid value None: expected a number"),
         ({"max_bytes": 1e6}, "--max-bytes"),
         ({"rate": [50]}, "--rate"),
-        ({"rate": "fast"}, "--rate: 'fast' is not a rate; write it like 50/s"),
-        ({"lossless": True}, "--lossless: True cannot work; it must be one of auto, always, never"),
-        ({"auth": "secret"}, "--auth: it holds no colon"),
-        ({"header": {"X": "secret"}}, "--header: the value cannot work; it must be a list"),
-        ({"journal": ""}, "--journal: it is empty"),
+        ({"rate": "fast"}, "--rate: invalid value 'fast': expected a rate, for example 50/s"),
+        ({"lossless": True}, "--lossless: invalid value True: expected one of auto, always, never"),
+        ({"auth": "secret"}, "--auth: invalid value: expected USER:PASSWORD"),
+        ({"header": {"X": "secret"}}, "--header: invalid value: expected a list"),
+        ({"journal": ""}, "--journal: invalid value '': expected some text"),
         ({"field": "a\r\nb"}, "--field"),
         ({"field": "\udcff"}, "--field"),
         ({"success_status": [404]}, "--success-status"),

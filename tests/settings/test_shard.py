@@ -122,7 +122,7 @@ def test_the_scheduler_tells_the_number(
         ("5/4", {}, "no part 5 of 4"),
         ("0/4", {}, "no part 0 of 4"),
         ("1/0", {}, "no part 1 of 0"),
-        ("1", {}, "'1' is no shard"),
+        ("1", {}, "invalid value '1': expected a shard"),
         ("auto/8", {}, "JOB_COMPLETION_INDEX"),
         ("auto/8", {"JOB_COMPLETION_INDEX": "8"}, "no part 9 of 8"),
         ("auto/8", {"SLURM_ARRAY_TASK_ID": "0"}, "SLURM_ARRAY_TASK_ID is '0'"),
@@ -143,7 +143,9 @@ def test_a_library_writes_it_as_text() -> None:
 
     assert Settings(shard=as_text).shard == Shard(2, 4)
     as_text = "5/3"
-    with pytest.raises(SettingsError, match=r"--shard: there is no part 5 of 3; the parts of 3 are 1/3 to 3/3"):
+    with pytest.raises(
+        SettingsError, match=r"--shard: invalid value '5/3': there is no part 5 of 3, expected 1/3 to 3/3"
+    ):
         Settings(shard=as_text)
 
 

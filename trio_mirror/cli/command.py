@@ -5,17 +5,16 @@ from __future__ import annotations
 import inspect
 import os
 import shlex
-import sys
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from trio_mirror import __version__
+from trio_mirror.cli.ending import end, run_command
 from trio_mirror.cli.exits import ExitCode
-from trio_mirror.cli.streams import prepare_streams, stdout_written
-from trio_mirror.errors import OutputError, SettingsError
-from trio_mirror.names import printable
+from trio_mirror.cli.streams import stdout_written
+from trio_mirror.flip.formats import FORMATS
 from trio_mirror.settings.fields import Panel, option_name
 from trio_mirror.settings.sources import CONFIG_FILE, all_settings, build, choose, shown_config
 
@@ -24,7 +23,11 @@ if TYPE_CHECKING:
 
     from trio_mirror.settings.fields import Setting
 
-app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
+_ALL = "trio_mirror.all_options"
+_MORE_HELP = f"Each option can also be set as TRIO_MIRROR_<OPTION> in the environment, or in {CONFIG_FILE}."
+
+# Without markup, help and errors need no rich, whose import takes longer than all the rest of ``--help``.
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def _taking_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -33,58 +36,54 @@ def _taking_settings(command: Callable[..., None]) -> Callable[..., None]:
     What was not given stays None, so that the environment, the file and the defaults come after it.
     """
     own = inspect.signature(command, eval_str=True).parameters
+    positional = [it for it in own.values() if it.kind is it.POSITIONAL_OR_KEYWORD]
+    named = [it for it in own.values() if it.kind is it.KEYWORD_ONLY]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option_of(name, setting))
         for name, setting in all_settings().items()
         if name not in own
     ]
-    kept = [parameter for parameter in own.values() if parameter.kind is not parameter.VAR_KEYWORD]
-    command.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature([*positional, *added, *named])  # type: ignore[attr-defined]
     return command
 
 
 def _option_of(name: str, setting: Setting) -> Any:
     option = option_name(name)
-    shared: dict[str, Any] = {
-        "help": setting.explained,
-        "show_default": setting.shown,
-        "rich_help_panel": setting.panel,
-    }
+    default = "" if setting.shown in {"none", "off"} else f" [{setting.shown}]"
+    shared: dict[str, Any] = {"help": f"{setting.help_text}{default}", "rich_help_panel": setting.panel}
     if setting.flag:
-        return Annotated[bool, typer.Option(f"{option}/--no-{option[2:]}", **shared)]
+        return Annotated[bool, typer.Option(f"{option}/--no-{option[2:]}", show_default=False, **shared)]
     names = [option, setting.short] if setting.short else [option]
-    kind = list[Any] if setting.repeatable else Any
-    parser = _option_parser(setting.parse)
     if setting.choices:
         shared["autocompletion"] = lambda: list(setting.choices)
-    return Annotated[kind, typer.Option(*names, parser=parser, metavar=setting.metavar, **shared)]
-
-
-def _option_parser(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    def parse_option(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise typer.BadParameter(printable(str(error))) from error
-
-    return parse_option
+    # Read as text: the settings parse it, and say in their own words what is invalid.
+    kind = list[str] if setting.repeatable else str
+    return Annotated[kind, typer.Option(*names, metavar=setting.metavar, **shared)]
 
 
 class _Command(TyperCommand):
-    """A command whose ``--help`` fits a screen: the options used most; ``--help-all`` shows the others."""
+    """A command whose ``--help`` has the common options alone; ``--help-all`` has all of them, by panels."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        from trio_mirror.cli.help import has_colour, short_help
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in Panel}
+        for parameter in self.get_params(ctx):
+            assert isinstance(parameter, TyperArgument | TyperOption)
+            record = parameter.get_help_record(ctx)
+            if isinstance(parameter, TyperArgument):
+                # Without its type, which typer would add.
+                record = str(parameter.metavar), str(parameter.help)
+            if record is not None:
+                panels.setdefault(parameter.rich_help_panel or "Other options", []).append(record)
+        panels["Formats"] = [(row.name, row.in_short) for row in FORMATS]
+        for title in panels if _ALL in ctx.meta else [Panel.COMMON]:
+            with formatter.section(title):
+                formatter.write_dl(panels[title])
 
-        ctx.color = has_colour()
-        formatter.write(short_help(ctx))
 
-
-def _print_all_help(ctx: typer.Context, asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
+def _print_all_help(context: typer.Context, asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
     if asked:
-        from trio_mirror.cli.help import has_colour, whole_help
-
-        typer.echo(whole_help(ctx), color=has_colour())
+        context.meta[_ALL] = True
+        print(context.get_help())  # noqa: T201
         raise typer.Exit
 
 
@@ -94,58 +93,65 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
         raise typer.Exit
 
 
-@app.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "allow_extra_args": True})
+@app.command(
+    cls=_Command,
+    context_settings={"help_option_names": ["-h", "--help"], "allow_extra_args": True},
+    epilog=_MORE_HELP,
+)
 @_taking_settings
 def mirror_gallery(
     context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(
-            help="A URL, a folder, or a list of names (with --base): a file, - for stdin. "
-            "Without it, a built-in gallery.",
+            help=all_settings()["source"].help_text,
             metavar="SOURCE",
             show_default=False,
-            rich_help_panel=Panel.RUN,
+            rich_help_panel=Panel.COMMON,
         ),
     ] = None,
     *,
     verbose: Annotated[
         int,
         typer.Option(
-            "--verbose",
             "-v",
+            "--verbose",
             count=True,
-            help="Say more; -vv says all.",
+            help="Print more; -vv prints all.",
             show_default=False,
-            rich_help_panel=Panel.VIEW,
+            rich_help_panel=Panel.OUTPUT,
         ),
     ] = 0,
     quiet: Annotated[
         int,
         typer.Option(
-            "--quiet",
             "-q",
+            "--quiet",
             count=True,
-            help="Say less; -qq no summary.",
+            help="Print less; -qq no summary.",
             show_default=False,
-            rich_help_panel=Panel.VIEW,
+            rich_help_panel=Panel.OUTPUT,
         ),
     ] = 0,
     config: Annotated[
         str | None,
         typer.Option(
-            help="Where settings are read from.",
-            show_default=f"{CONFIG_FILE}, if there",
+            help=f"Configuration file [{CONFIG_FILE}, if there].",
             metavar="FILE",
             envvar="TRIO_MIRROR_CONFIG",
             show_envvar=False,
         ),
     ] = None,
-    show_config: Annotated[
-        bool, typer.Option("--show-config", help="Print each setting and where it was chosen.")
-    ] = False,
+    show_config: Annotated[bool, typer.Option("--show-config", help="Print each setting and its origin.")] = False,
     help_all: Annotated[  # noqa: ARG001 (its callback does it)
-        bool, typer.Option("--help-all", help="Show the other options, too.", is_eager=True, callback=_print_all_help)
+        bool,
+        typer.Option(
+            "--help-all",
+            help="Show all options.",
+            is_eager=True,
+            callback=_print_all_help,
+            rich_help_panel=Panel.COMMON,
+        ),
     ] = False,
     version: Annotated[  # noqa: ARG001 (its callback does it)
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
@@ -154,34 +160,26 @@ def mirror_gallery(
 ) -> None:
     """Mirror every picture of a gallery left to right: list, download, flip, upload.
 
-    SOURCE and TARGET are each a URL like http://host/images/ or a folder; SOURCE may also be a list of names.
-
     Example: trio-mirror http://host/images/ --to ./mirrored
     """
     if context.args:
         extra = shlex.quote(context.args[0])
-        _end(
+        end(
             ExitCode.USAGE,
-            f"{extra}: there is one SOURCE only; write a target as --to {extra}, and many files as their folder "
+            f"{extra}: expected one SOURCE; write a target as --to {extra}, and many files as their folder "
             "with --include",
         )
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
-    try:
-        chosen = choose(typed, os.environ, config)
-        options, settings = build(chosen)
-    except SettingsError as error:
-        _end(ExitCode.USAGE, str(error))
+    chosen = choose(typed, os.environ, config)
+    options, settings = build(chosen)
     if show_config:
-        try:
-            with stdout_written(reader_may_leave=True):
-                print(shown_config(chosen))  # noqa: T201
-        except OutputError as error:
-            _end(ExitCode.DISK, str(error))
+        with stdout_written(reader_may_leave=True):
+            print(shown_config(chosen))  # noqa: T201
         return
-    from trio_mirror.cli.job import Job, run_job
+    from trio_mirror.cli.job import run_job
 
     try:
-        code = run_job(Job(options=options, settings=settings, verbosity=verbose - quiet))
+        code = run_job(options, settings, verbose - quiet)
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except Exception as error:
@@ -190,15 +188,7 @@ def mirror_gallery(
         cause: Exception = error
         while isinstance(cause, ExceptionGroup):
             cause = cause.exceptions[0]
-        _end(
-            ExitCode.BUG,
-            f"an error of ours, {type(cause).__name__}: {cause}; --debug shows where it came from",
-        )
-    raise typer.Exit(code)
-
-
-def _end(code: ExitCode, message: str) -> NoReturn:
-    print(f"error: {printable(message)}", file=sys.stderr)  # noqa: T201
+        end(ExitCode.BUG, f"internal error, {type(cause).__name__}: {cause}; --debug shows its traceback")
     raise typer.Exit(code)
 
 
@@ -207,5 +197,4 @@ def main() -> None:
     # Pillow reads this when it is imported, in our worker processes too. By default it gives each raster's memory back
     # to the system, and a page fault for every 4 KiB of the next one costs a re-encoded picture a fifth of its time.
     os.environ.setdefault("PILLOW_BLOCKS_MAX", "8")
-    prepare_streams()
-    app()
+    run_command(app)

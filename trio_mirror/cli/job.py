@@ -9,14 +9,12 @@ import signal
 import sys
 import tempfile
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import stamina.instrumentation
 import trio
 from rich.console import Console
-from rich.text import Text
 
 from trio_mirror.api import open_names, open_run
 from trio_mirror.cli.exits import ExitCode, exit_code_of
@@ -37,43 +35,38 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
-    """What the command line was asked to do."""
+def run_job(options: Options, settings: Settings, verbosity: int) -> ExitCode:
+    """Does what the command line was asked for; results go to stdout, everything else to stderr.
 
-    options: Options
-    settings: Settings
-    verbosity: int
-    """Below 0 says less, above 0 more."""
-
-
-def run_job(job: Job) -> ExitCode:
-    """Does the job; results go to stdout, everything else to stderr."""
+    Args:
+        options: what is done with the run.
+        settings: how the run is done.
+        verbosity: below 0 prints less, above 0 more.
+    """
     with own_stderr() as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
         try:
-            _check_files(job)
-            views = Views(job.options, job.verbosity, console)
+            _check_files(options, settings)
+            views = Views(options, verbosity, console)
         except SettingsError as error:
             _print_error(error, console)
             return exit_code_of(None, error)
-        # Its own hooks tell of each retry, to loggers that are not ours; the results tell of them all.
+        # Its own hooks log each retry to loggers that are not ours; the results count them all.
         stamina.instrumentation.set_on_retry_hooks(())
-        # What was imported stays. To look for cycles in it costs each run a little, and the end of a short one a tenth.
+        # What was imported stays: looking for cycles in it costs each run a little, and the end of a short one a tenth.
         gc.freeze()
         code = ExitCode.INTERRUPTED
         try:
-            with nullcontext() if job.options.debug else quiet_libraries():
-                code = trio.run(_run_job, job, views, console)
+            with nullcontext() if options.debug else quiet_libraries():
+                code = trio.run(_run_job, options, settings, views, console)
         except* KeyboardInterrupt:
             # It came before the first or after the last moment at which signals are watched.
             pass
         return code
 
 
-def _check_files(job: Job) -> None:
+def _check_files(options: Options, settings: Settings) -> None:
     """Refuses one file in two roles, of which one would overwrite the other; devices and pipes may have several."""
-    options, settings = job.options, job.settings
     named = {
         "--journal": settings.journal,
         "--events": options.events,
@@ -88,22 +81,22 @@ def _check_files(job: Job) -> None:
             continue
         with suppress(FileNotFoundError):  # of the working directory
             if (other := roles.setdefault(os.path.realpath(path), role)) != role:
-                raise SettingsError(f"{other}: {path} cannot be the file of {role}, too; name another")
+                raise SettingsError(f"{other}: {path} is also the file of {role}, expected two different files")
 
 
-async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
+async def _run_job(options: Options, settings: Settings, views: Views, console: Console) -> ExitCode:
     stops = _Stops()
     report: Report | None = None
     fatal: MirrorError | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(stops.watch)
         with stops.at_once:
-            async with _source_of(job, console) as source:
+            async with _source_of(options, console) as source:
                 try:
-                    if job.options.dry_run:
-                        await _print_names(source, job.settings)
+                    if options.dry_run:
+                        await _print_names(source, settings)
                     else:
-                        async with open_run(source, job.options.to, job.settings, views.sampler) as run:
+                        async with open_run(source, options.to, settings, views.sampler) as run:
                             report, stops.run = run.report, run
                             await _follow(run, views)
                 # Caught inside the nurseries, so that it comes alone and not in a group.
@@ -116,7 +109,7 @@ async def _run_job(job: Job, views: Views, console: Console) -> ExitCode:
     if report is not None and (report.listed or fatal is None):
         try:
             with stdout_written():
-                views.print_report(report, job.settings)
+                views.print_report(report, settings)
         except OutputError as error:
             _print_error(error, console)
             unwritten = unwritten or error
@@ -177,10 +170,10 @@ def _print_name(name: str) -> None:
 
 
 @asynccontextmanager
-async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
+async def _source_of(options: Options, console: Console) -> AsyncIterator[str]:
     """The source, or the built-in gallery, served while the block lasts."""
-    if job.options.source is not None:
-        yield job.options.source
+    if options.source is not None:
+        yield options.source
         return
     from trio_mirror.demo.samples import draw_samples
     from trio_mirror.demo.server import serve_gallery
@@ -195,4 +188,4 @@ async def _source_of(job: Job, console: Console) -> AsyncIterator[str]:
 
 
 def _print_error(error: MirrorError, console: Console) -> None:
-    console.print(Text.assemble(("error: ", "bold red"), printable(str(error))), soft_wrap=True)
+    console.print(f"error: {printable(str(error))}", soft_wrap=True)

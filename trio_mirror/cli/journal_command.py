@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 (typer reads the annotations)
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from trio_mirror.cli.exits import ExitCode
-from trio_mirror.cli.streams import prepare_streams
-from trio_mirror.errors import JournalError
+from trio_mirror.cli.ending import run_command
 from trio_mirror.journal import COLUMNS, merge_journals, read_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
@@ -44,7 +40,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Show what a journal of trio-mirror holds, as in trio-mirror-journal FILE --failed, or merge several. "
     "The command show need not be named.",
@@ -72,7 +67,7 @@ def _show(
         Outcome.UNKNOWN: unknown,
     }
     outcomes = [outcome for outcome, wanted in asked.items() if wanted]
-    with _errors_told(), read_journal(file) as journal:
+    with read_journal(file) as journal:
         if outcomes:
             for result in journal.results(outcomes):
                 print(json.dumps({it: getattr(result, it) for it in COLUMNS}) if as_json else _line(result))  # noqa: T201
@@ -87,9 +82,8 @@ def _merge(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Journals of the same source and target.")],
 ) -> None:
     """Merge journals into one; the newest result of each picture stays."""
-    with _errors_told():
-        taken = merge_journals(into, files)
-    print(f"{taken:,} {'result' if taken == 1 else 'results'} taken over into {printable(str(into))}")  # noqa: T201
+    taken = merge_journals(into, files)
+    print(f"{taken:,} {'result' if taken == 1 else 'results'} merged into {printable(str(into))}")  # noqa: T201
 
 
 def _line(result: Result) -> str:
@@ -105,18 +99,8 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"first result {summary.first}, last {summary.last}"
 
 
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    try:
-        yield
-    except JournalError as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)  # noqa: T201
-        raise typer.Exit(ExitCode.DISK) from error
-
-
 def main() -> None:
     """Runs ``trio-mirror-journal`` and exits."""
     # A reader that has seen enough, such as head, ends the command as it ends cat.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    prepare_streams()
-    app()
+    run_command(app)

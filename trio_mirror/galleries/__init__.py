@@ -18,7 +18,7 @@ from trio_mirror.galleries.http.pool import parse_url
 from trio_mirror.galleries.http.response import Origin, origin
 from trio_mirror.galleries.name_list import STDIN, ListGallery
 from trio_mirror.names import hide_credentials, is_picture_name, is_url, printable
-from trio_mirror.settings.fields import cannot_work
+from trio_mirror.settings import option_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -156,7 +156,7 @@ def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
     if isinstance(source, Gallery) or is_url(str(source)) or os.path.isdir(source):  # noqa: PTH112
         if base is not None:
             example = f"trio-mirror names.txt --base {hide_credentials(base)}"
-            raise cannot_work("base", f"it goes with a list of names, as in {example}; {shown} is a gallery")
+            raise option_error("base", f"it goes with a list of names, as in {example}; {shown} is a gallery")
         return None
     # What is not there is an unreadable list where a list was meant, and an unreadable folder otherwise.
     if base is None and (source == STDIN or os.path.exists(source)):  # noqa: PTH110
@@ -165,7 +165,7 @@ def _list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
             example = f"trio-mirror {shlex.quote(str(folder) or '.')} --include {shlex.quote(glob.escape(str(name)))}"
             raise SettingsError(f"{shown} is one picture, not a gallery; write its folder, as in {example}")
         example = f"trio-mirror {source} --base http://host/images/"
-        raise cannot_work("base", f"where do the names live that {shown} lists? Say it as in {example}")
+        raise option_error("base", f"where do the names live that {shown} lists? Say it as in {example}")
     return source if base is not None else None
 
 

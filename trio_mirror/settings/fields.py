@@ -1,61 +1,82 @@
-"""How a choice of the user's is declared: a dataclass field that carries what is told of it.
+"""How one setting is declared: a dataclass field that carries its help, its text form and its bounds.
 
-`Settings` and `Options` are made of such fields. The command line, the environment, the configuration file
-and the error messages all read the same `Setting`.
+`Settings` and `Options` consist of such fields. The command line, the environment, the configuration file,
+the README and the error messages all read the same `Setting`.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.settings.units import parse_duration
+from trio_mirror.settings.units import parse_count, parse_duration, parse_flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    _T = TypeVar("_T")
+    _Also = TypeVar("_Also")
+
+    class Parsed(Generic[_T, _Also]):
+        """The type of a field that reads as the first type, and may also be given as the second one.
+
+        Type checkers take the parameter of ``__init__`` from the setter. At run time there is no such class.
+        """
+
+        def __get__(self, instance: object, owner: object) -> _T: ...
+        def __set__(self, instance: object, value: _T | _Also) -> None: ...
+
+
+_KINDS = {Integral: "a whole number", Real: "a number", str: "text", bool: "yes or no", tuple: "a pair of texts"}
+
 
 class Panel(StrEnum):
-    """The groups of ``--help``."""
+    """The groups of options in ``--help``."""
 
-    RUN = "The run"
-    VIEW = "What you see"
-    TIME = "Deadlines"
-    PICK = "Which pictures"
-    FLIP = "The flip"
-    RETRY = "When it goes wrong"
-    JOURNAL = "Resuming"
+    COMMON = "Common options"
+    SELECTION = "Selection"
+    OUTPUT = "Output"
+    PARALLEL = "Parallelism"
+    TIMEOUTS = "Timeouts"
+    RETRIES = "Retries"
+    RESUMING = "Resuming"
     LIMITS = "Limits"
-    HTTP = "Talking to the server"
+    SERVER = "Server"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """What the command line tells of one field."""
+    """All that is declared about one field."""
 
-    explained: str
-    """The help text."""
+    help_text: str
     panel: Panel
     parse: Callable[[str], Any]
-    """Reads one value from text; raises ValueError."""
+    """Reads one value from text; raises ValueError with what is expected."""
     metavar: str
     shown: str
     """The default as people read it."""
     example: str
-    """A value that works, as people write it."""
-    kind: type = str
-    """What one value is in Python."""
+    """A valid value, as people write it."""
+    kind: type[Any] = str
+    """The Python type of one value."""
+    zero: bool = False
+    """Whether a number may be 0; it is never below."""
+    most: int = sys.maxsize
+    """The upper bound of a number."""
+    check: Callable[[Any], object] = id
+    """Further checks of one value; raises ValueError."""
     optional: bool = False
     """Whether None is a value."""
     short: str | None = None
     """A one-letter option."""
     choices: tuple[str, ...] = ()
-    """All the values there are, where they can be counted."""
+    """All values, where they can be enumerated."""
     repeatable: bool = False
     flag: bool = False
     """Yes or no: ``--name`` and ``--no-name``."""
@@ -63,7 +84,7 @@ class Setting:
 
 
 def table_of(declared: type) -> dict[str, Setting]:
-    """What is told of each field of a dataclass, by its name, in order."""
+    """The settings of a dataclass by the names of their fields, in order."""
     return {entry.name: entry.metadata["setting"] for entry in fields(declared)}
 
 
@@ -72,14 +93,14 @@ def option_name(field_name: str) -> str:
     return "--" + field_name.replace("_", "-")
 
 
-def cannot_work(field_name: str, why: str) -> SettingsError:
-    """The error of a field whose value cannot work, its option named."""
+def option_error(field_name: str, why: str) -> SettingsError:
+    """An error that names the option of a field."""
     return SettingsError(f"{option_name(field_name)}: {why}", field=field_name)
 
 
 def setting(
     default: Any,
-    explained: str,
+    help_text: str,
     panel: Panel,
     parse: Callable[[str], Any],
     metavar: str,
@@ -89,7 +110,7 @@ def setting(
     """Declares a field whose value is read by ``parse``; a tuple as its default makes it repeatable."""
     shown = str(default) if shown is None else shown
     declared = Setting(
-        explained=explained,
+        help_text=help_text,
         panel=panel,
         parse=parse,
         metavar=metavar,
@@ -101,112 +122,87 @@ def setting(
     return field(default=default, repr=not declared.secret, metadata={"setting": declared})
 
 
-def count(default: int | None, explained: str, panel: Panel, **more: Any) -> Any:
+def count(default: int | None, help_text: str, panel: Panel, **more: Any) -> Any:
     """Declares a whole number."""
     example = "100" if default is None else str(default)
-    return setting(default, explained, panel, parse_count, "COUNT", kind=Integral, **{"example": example} | more)
+    return setting(default, help_text, panel, parse_count, "COUNT", kind=Integral, **{"example": example} | more)
 
 
-def seconds(default: float | None, explained: str, panel: Panel) -> Any:
+def seconds(default: float | None, help_text: str, panel: Panel, **more: Any) -> Any:
     """Declares a time."""
     shown = "none" if default is None else f"{default:g}s"
-    return setting(default, explained, panel, parse_duration, "TIME", shown=shown, example="1m30s", kind=Real)
+    return setting(default, help_text, panel, parse_duration, "TIME", shown, example="1m30s", kind=Real, **more)
 
 
-def choice(default: StrEnum, explained: str, panel: Panel) -> Any:
+def choice(default: StrEnum, help_text: str, panel: Panel) -> Any:
     """Declares one of the values of an enumeration."""
     kind = type(default)
 
     def parse(text: str) -> StrEnum:
-        try:
-            return kind(text.lower())
-        except ValueError:
-            raise ValueError(f"{text!r} is none of {', '.join(kind)}") from None
+        if text.lower() not in tuple(kind):
+            raise ValueError(f"expected one of {', '.join(kind)}")
+        return kind(text.lower())
 
-    return setting(default, explained, panel, parse, "|".join(kind), choices=tuple(kind), kind=kind)
+    return setting(default, help_text, panel, parse, "|".join(kind), choices=tuple(kind), kind=kind)
 
 
-def flag(explained: str, panel: Panel, *, default: bool | None = False, shown: str | None = None) -> Any:
+def flag(help_text: str, panel: Panel, *, default: bool | None = False, shown: str | None = None) -> Any:
     """Declares a yes or no."""
     shown = shown or ("on" if default else "off")
-    return setting(default, explained, panel, parse_flag, "", shown=shown, example="yes", kind=bool, flag=True)
+    return setting(default, help_text, panel, parse_flag, "", shown, example="yes", kind=bool, flag=True)
 
 
-def value_of(name: str, declared: Setting, value: Any) -> Any:
-    """A value as its field keeps it, whichever way Python's callers write it: a text is read as on the command line.
+def value_of(name: str, declared: Setting, value: Any, origin: str | None = None) -> Any:
+    """Checks a value of a field, and parses it where it is text.
 
-    Raises:
-        SettingsError: it is of another kind, or cannot be read.
-    """
-    if value is None and declared.optional:
-        return None
-    if not declared.repeatable:
-        return _one_value(name, declared, value)
-    each = (value,) if isinstance(value, str) else value
-    if isinstance(each, bytes | Mapping) or not isinstance(each, Iterable):
-        raise _of_another_kind(name, declared, value, "a list")
-    return tuple(_one_value(name, declared, it) for it in each)
-
-
-def _one_value(name: str, declared: Setting, value: Any) -> Any:
-    if declared.kind is str and isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if isinstance(value, str):
-        try:
-            return declared.parse(value)
-        except ValueError as error:
-            raise cannot_work(name, str(error)) from None
-    if declared.kind is tuple and isinstance(value, list):
-        value = tuple(value)
-    # In Python a bool is an int, too.
-    if not isinstance(value, declared.kind) or isinstance(value, bool) is not declared.flag:
-        raise _of_another_kind(name, declared, value)
-    return value
-
-
-def _of_another_kind(name: str, declared: Setting, value: Any, wanted: str = "") -> SettingsError:
-    if declared.choices:
-        wanted = f"one of {', '.join(declared.choices)}"
-    elif declared.kind is Integral and not wanted:
-        wanted = "a whole number"
-    shown = "the value" if declared.secret else repr(value)
-    must = f"it must be {wanted}, such as" if wanted else "write it like"
-    return cannot_work(name, f"{shown} cannot work; {must} {declared.example}")
-
-
-def parse_flag(text: str) -> bool:
-    """Reads yes or no, in the usual words.
+    Args:
+        name: the field.
+        declared: its declaration.
+        value: the value, in any form that Python's callers may write.
+        origin: where it was chosen, for errors; none means the option.
 
     Raises:
-        ValueError: the text is neither.
-    """
-    if text.lower() in {"1", "true", "yes", "on"}:
-        return True
-    if text.lower() in {"0", "false", "no", "off"}:
-        return False
-    raise ValueError(f"{text!r} is neither yes nor no")
-
-
-def parse_text(text: str) -> str:
-    """Takes any text but none: an empty one is a variable of a script that was never set.
-
-    Raises:
-        ValueError: the text is empty, or holds a NUL, which no path and no argument can.
-    """
-    if not text:
-        raise ValueError("it is empty; leave it out for the default")
-    if "\0" in text:
-        raise ValueError(f"{text!r} holds a NUL")
-    return text
-
-
-def parse_count(text: str) -> int:
-    """Reads a whole number.
-
-    Raises:
-        ValueError: the text is none.
+        SettingsError: the value is invalid.
     """
     try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a whole number; write it like 16") from None
+        if value is None and declared.optional:
+            return None
+        if not declared.repeatable:
+            return _one_value(declared, value)
+        each = (value,) if isinstance(value, str) else value
+        if isinstance(each, bytes | Mapping) or not isinstance(each, Iterable):
+            raise _invalid(declared, value, f"expected a list, for example [{declared.example!r}]")
+        return tuple(_one_value(declared, tuple(it) if isinstance(it, list) else it) for it in each)
+    except ValueError as error:
+        raise SettingsError(f"{origin or option_name(name)}: {error}", field=name) from None
+
+
+def _one_value(declared: Setting, value: Any) -> Any:
+    read = os.fspath(value) if declared.kind is str and isinstance(value, os.PathLike) else value
+    try:
+        if isinstance(read, str):
+            read = declared.parse(read)
+        _check(declared, read)
+    except ValueError as error:
+        raise _invalid(declared, value, str(error)) from None
+    return read
+
+
+def _check(declared: Setting, value: Any) -> None:
+    wanted = None
+    # In Python a bool is an int, too.
+    if not isinstance(value, declared.kind) or isinstance(value, bool) is not declared.flag:
+        wanted = f"one of {', '.join(declared.choices)}" if declared.choices else _KINDS.get(declared.kind, "text")
+    elif declared.kind in (Integral, Real):
+        if value > declared.most:
+            wanted = f"at most {declared.most:,}"
+        # Written so that NaN is refused, too.
+        elif not (value >= 0 if declared.zero else value > 0):
+            wanted = "0 or more" if declared.zero else "a number above 0"
+    if wanted is not None:
+        raise ValueError(f"expected {wanted}, for example {declared.example}")
+    declared.check(value)
+
+
+def _invalid(declared: Setting, value: Any, why: str) -> ValueError:
+    return ValueError(f"invalid value: {why}" if declared.secret else f"invalid value {value!r}: {why}")

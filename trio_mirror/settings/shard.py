@@ -1,4 +1,4 @@
-"""One machine's part of a list: told from each name alone, so that the machines need not talk to each other."""
+"""One machine's part of a list: decided by each name alone, so that the machines need not talk to each other."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ class Shard:
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
             count = self.count if self.count > 0 else 4
-            raise ValueError(
-                f"there is no part {self.number} of {self.count}; the parts of {count} are 1/{count} to {count}/{count}"
-            )
+            raise ValueError(f"there is no part {self.number} of {self.count}, expected 1/{count} to {count}/{count}")
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"
@@ -40,14 +38,14 @@ class Shard:
 
 
 def parse_shard(text: str) -> Shard:
-    """Reads ``2/8``, or ``auto/8``: which of the 8 is told by the cluster's scheduler, in the environment.
+    """Reads ``2/8``, or ``auto/8``: which of the 8 comes from the cluster's scheduler, in the environment.
 
     Raises:
-        ValueError: the text is no such thing, there is no such part, or the environment does not tell.
+        ValueError: the text is not a shard, there is no such part, or the environment does not say which.
     """
     match = _SHARD.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no shard; write it like 2/8, or auto/8 under Kubernetes and Slurm")
+        raise ValueError("expected a shard, for example 2/8, or auto/8 under Kubernetes and Slurm")
     number, count = match.groups()
     return Shard(_number_from_environment() if number == "auto" else int(number), int(count))
 
@@ -59,9 +57,9 @@ def _number_from_environment() -> int:
     for variable, first in (("JOB_COMPLETION_INDEX", 0), ("SLURM_ARRAY_TASK_ID", 1)):
         if text := os.environ.get(variable):
             if not text.isdecimal() or int(text) < first:
-                raise ValueError(f"{variable} is {text!r}, which is no number from {first} on")
+                raise ValueError(f"{variable} is {text!r}, expected a number from {first} on")
             return int(text) - first + 1
     raise ValueError(
         "auto finds neither JOB_COMPLETION_INDEX (a Kubernetes Indexed Job) nor SLURM_ARRAY_TASK_ID "
-        "(sbatch --array=1-8) in the environment; write the number itself, like 2/8"
+        "(sbatch --array=1-8) in the environment, expected the number itself, for example 2/8"
     )

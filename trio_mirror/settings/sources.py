@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.names import hide_credentials
-from trio_mirror.settings import Settings, settings_table
-from trio_mirror.settings.fields import option_name, table_of
+from trio_mirror.settings.fields import option_name, table_of, value_of
 from trio_mirror.settings.options import Options
+from trio_mirror.settings.settings import Settings, settings_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,34 +32,36 @@ class Chosen(NamedTuple):
 
 
 def all_settings() -> dict[str, Setting]:
-    """What is told of everything that can be set, by its name: of `Options`, then of `Settings`."""
+    """The declarations of everything that can be set, by name: of `Options`, then of `Settings`."""
     return table_of(Options) | settings_table()
 
 
 def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | None = None) -> dict[str, Chosen]:
-    """Gathers what was chosen. What is not in the answer has its default.
+    """Gathers what was chosen. What is not in the returned dict has its default.
 
     Args:
-        options: values from the command line, read already.
+        options: values from the command line.
         environ: the environment.
         file: the configuration file; none means `CONFIG_FILE` if there is one.
 
     Raises:
-        SettingsError: the file cannot be read, or a value in it or in the environment; it names the place.
+        SettingsError: the file cannot be read, or a value is invalid; the message names its origin.
     """
-    chosen = {}
+    table, chosen = all_settings(), dict[str, Chosen]()
     if file is not None or os.path.exists(CONFIG_FILE):  # noqa: PTH110 (false, too, where nothing may be looked at)
         chosen = read_config(file or CONFIG_FILE)
     chosen |= {name: Chosen(value, variable_name(name)) for name, value in from_environment(environ).items()}
-    typed = {name: "SOURCE" if name == "source" else option_name(name) for name in options}
-    return chosen | {name: Chosen(value, typed[name]) for name, value in options.items()}
+    for name, value in options.items():
+        origin = "SOURCE" if name == "source" else option_name(name)
+        chosen[name] = Chosen(value_of(name, table[name], value, origin), origin)
+    return chosen
 
 
 def build(chosen: Mapping[str, Chosen]) -> tuple[Options, Settings]:
     """Makes the two objects of what was chosen.
 
     Raises:
-        SettingsError: a value that cannot work; it names where it was chosen.
+        SettingsError: values that do not go together; the message names where one was chosen.
     """
     try:
         return _made(Options, chosen), _made(Settings, chosen)
@@ -83,18 +85,13 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """Reads what ``TRIO_MIRROR_<FIELD>`` variables set; a repeatable one holds one value a line.
 
     Raises:
-        SettingsError: a value that cannot be read, its variable named.
+        SettingsError: an invalid value; the message names its variable.
     """
     values = {}
     for name, setting in all_settings().items():
         variable = variable_name(name)
         if text := environ.get(variable):
-            try:
-                values[name] = (
-                    tuple(map(setting.parse, text.splitlines())) if setting.repeatable else setting.parse(text)
-                )
-            except ValueError as error:
-                raise SettingsError(f"{variable}: {error}") from error
+            values[name] = value_of(name, setting, text.splitlines() if setting.repeatable else text, variable)
     return values
 
 
@@ -102,8 +99,8 @@ def read_config(file: str) -> dict[str, Chosen]:
     """Reads a configuration file: TOML, the names of the options as its keys.
 
     Raises:
-        SettingsError: the file cannot be read, an unknown key, or a value that cannot be read; the message
-            names the file, the line and the key.
+        SettingsError: the file cannot be read, an unknown key, or an invalid value; the message names the
+            file, the line and the key.
     """
     text = _text_of(file)
     parsed, table = _parse_toml(file, text), all_settings()
@@ -115,10 +112,7 @@ def read_config(file: str) -> dict[str, Chosen]:
             raise SettingsError(f"{origin}: {key}: there is no such setting{_nearest(name, table)}")
         if name in chosen:
             raise SettingsError(f"{origin}: {key}: it is set twice, before at {chosen[name].origin}")
-        try:
-            chosen[name] = Chosen(_from_toml(table[name], value), origin)
-        except ValueError as error:
-            raise SettingsError(f"{origin}: {key}: {error}") from error
+        chosen[name] = Chosen(value_of(name, table[name], _from_toml(value), f"{origin}: {key}"), origin)
     return chosen
 
 
@@ -138,19 +132,19 @@ def _parse_toml(file: str, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         lines = text.split("\n")
-        # Before Python 3.14 the place stands in the message alone.
+        # Before Python 3.14 only the message has the place.
         place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
         number = int(place[1]) if place and place[1] else len(lines)
         reason = str(error)[: place.start()] if place else str(error)
         if statement := re.match(r"\s*([\w-]+)\s*=", lines[number - 1]):
-            reason = f"{statement[1]}: {_told(reason, statement[1])}"
+            reason = f"{statement[1]}: {_explained(reason, statement[1])}"
         raise SettingsError(f"{file}:{number}: {reason}") from error
     except (RecursionError, ValueError) as error:
-        # Of values nested within values without end, and of numbers of more digits than Python reads.
+        # Of values nested too deeply, and of numbers of more digits than Python reads.
         raise SettingsError(f"{file}: the configuration cannot be read: {error}") from error
 
 
-def _told(reason: str, key: str) -> str:
+def _explained(reason: str, key: str) -> str:
     """What is wrong with a statement, in the parser's words unless it is set twice, and how to write it."""
     if reason == "Cannot overwrite a value":
         return "it is set twice"
@@ -160,7 +154,7 @@ def _told(reason: str, key: str) -> str:
 
 
 def _lines_of_keys(text: str) -> dict[str, int]:
-    """On which line each key stands, which tomllib does not tell: found by parsing more and more lines."""
+    """On which line each key stands, which tomllib does not say: found by parsing more and more lines."""
     import tomllib
 
     lines, found, begin = text.split("\n"), dict[str, int](), 0
@@ -182,23 +176,11 @@ def _nearest(name: str, table: Mapping[str, Setting]) -> str:
     return f"; did you mean {near[0].replace('_', '-')}?" if near else "; --show-config lists them"
 
 
-def _from_toml(setting: Setting, value: Any) -> Any:
-    if setting.repeatable:
-        each = value if isinstance(value, list) else [value]
-        return tuple(_from_toml_value(setting, it) for it in each)
-    return _from_toml_value(setting, value)
-
-
-def _from_toml_value(setting: Setting, value: Any) -> Any:
-    # In Python a bool is an int, too.
-    if isinstance(value, bool):
-        if setting.flag:
-            return value
-    elif isinstance(value, str | int | float) and "\0" not in (text := str(value)):
-        # A NUL is what no argument and no variable can hold.
-        return setting.parse(text)
-    shown = "the value" if setting.secret else f"{value!r}"
-    raise ValueError(f"{shown} cannot work here; write it like {to_toml(setting.example)}")
+def _from_toml(value: Any) -> Any:
+    """The value as `value_of` takes it: numbers as text, as in the environment."""
+    if isinstance(value, list):
+        return [_from_toml(it) for it in value]
+    return str(value) if type(value) in (int, float) else value
 
 
 def shown_config(chosen: Mapping[str, Chosen]) -> str:

@@ -1,4 +1,7 @@
-"""Sizes, times and rates, read and written the way people do: ``64MiB``, ``1m30s``, ``50/s``."""
+"""Sizes, times, rates and other values, read and written the way people do: ``64MiB``, ``1m30s``, ``50/s``.
+
+The ValueErrors of the parsers say what is expected, without the text: it may be a secret.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,17 @@ def parse_size(text: str) -> int:
     """Reads a number of bytes: ``65536``, ``64KiB`` (× 1024), ``64kB`` (× 1000), ``1.5G`` (× 1024³).
 
     Raises:
-        ValueError: the text is no size, or one that no memory and no disk has.
+        ValueError: the text is not a size, or exceeds any memory and disk.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is not a size; write it like 65536, 64KiB or 1.5GiB")
+        raise ValueError("expected a size, for example 65536, 64KiB or 1.5GiB")
     number, prefix, binary = match.groups()
     # "64K" without a unit means what it means to dd and ls: 1024.
     base = 1024 if binary or not text.strip().lower().endswith("b") else 1000
     size = float(number) * base ** " kmgt".index(prefix.lower() or " ")
     if size >= sys.maxsize:
-        raise ValueError(f"{text!r} is more bytes than a machine can count")
+        raise ValueError("more bytes than a machine can count")
     return int(size)
 
 
@@ -37,11 +40,11 @@ def parse_duration(text: str) -> float:
     """Reads a number of seconds: ``30``, ``0.5s``, ``1m30s``, ``1 min 30 s``, ``2h``.
 
     Raises:
-        ValueError: the text is no duration.
+        ValueError: the text is not a duration.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None or not any(match.groups()):
-        raise ValueError(f"{text!r} is not a duration; write it like 30, 90s or 1m30s")
+        raise ValueError("expected a duration, for example 30, 90s or 1m30s")
     hours, minutes, seconds = (float(group or 0) for group in match.groups())
     return 3600 * hours + 60 * minutes + seconds
 
@@ -50,11 +53,11 @@ def parse_rate(text: str) -> float:
     """Reads a number of events a second: ``50``, ``50/s``, ``300/min``.
 
     Raises:
-        ValueError: the text is no rate.
+        ValueError: the text is not a rate.
     """
     number, per = _split_rate(text)
     if not _NUMBER.fullmatch(number):
-        raise ValueError(f"{text!r} is not a rate; write it like 50/s or 300/min")
+        raise ValueError("expected a rate, for example 50/s or 300/min")
     return float(number) / per
 
 
@@ -62,13 +65,13 @@ def parse_byte_rate(text: str) -> float:
     """Reads a number of bytes a second: ``1024``, ``1KiB/s``.
 
     Raises:
-        ValueError: the text is no such rate.
+        ValueError: the text is not such a rate.
     """
     size, per = _split_rate(text)
     try:
         return parse_size(size) / per
     except ValueError:
-        raise ValueError(f"{text!r} is not a rate of bytes; write it like 1KiB/s") from None
+        raise ValueError("expected a rate of bytes, for example 1KiB/s") from None
 
 
 def _split_rate(text: str) -> tuple[str, int]:
@@ -77,6 +80,44 @@ def _split_rate(text: str) -> tuple[str, int]:
         return text, 1
     number, per = match.groups()
     return number, _PER[(per or "s").lower()]
+
+
+def parse_flag(text: str) -> bool:
+    """Reads yes or no, in the usual words.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("expected yes or no")
+
+
+def parse_text(text: str) -> str:
+    """Takes any text but an empty one, which is a variable of a script that was never set.
+
+    Raises:
+        ValueError: the text is empty, or holds a NUL, which no path and no argument can.
+    """
+    if not text:
+        raise ValueError("expected some text; leave the option out for its default")
+    if "\0" in text:
+        raise ValueError("expected text without a NUL")
+    return text
+
+
+def parse_count(text: str) -> int:
+    """Reads a whole number.
+
+    Raises:
+        ValueError: the text is not a whole number.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("expected a whole number, for example 16") from None
 
 
 def format_size(count: float) -> str:

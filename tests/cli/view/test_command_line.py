@@ -94,11 +94,11 @@ def test_a_run_that_cannot_begin_still_ends_its_events(tmp_path: Path) -> None:
 
 
 def test_the_sheet_shows_the_run(photos: Path, tmp_path: Path) -> None:
-    done = cli(photos, "--to", tmp_path / "out", "--sheet", tmp_path / "sheet.html", "--sheet-pictures", "2")
+    done = cli(photos, "--to", tmp_path / "out", "--sheet", tmp_path / "sheet.html")
 
     text = (tmp_path / "sheet.html").read_text()
     assert done.returncode == 3
-    assert text.count("<img ") == 4
+    assert text.count("<img ") == 6
     assert '<h2 id="failures">1 failed or unknown</h2>' in text
     assert (tmp_path / "sheet.html").stat().st_mode & 0o044, "readable as any new file"
 
@@ -191,13 +191,10 @@ def test_help_fits_a_screen_with_the_options_used_most() -> None:
 
 @pytest.mark.parametrize("columns", [50, 80, 200])
 @pytest.mark.parametrize("page", ["--help", "--help-all"])
-def test_the_panels_of_the_help_are_whole_at_any_width(page: str, columns: int) -> None:
+def test_the_help_fits_any_width(page: str, columns: int) -> None:
     lines = cli(page, COLUMNS=str(columns)).stdout.splitlines()
 
-    framed = [line for line in lines if line[:1] in {*"╭│╰"}]
-    assert {len(line) for line in framed} == {min(columns, 120)}
-    assert [line[0] for line in framed].count("╭") == [line[-1] for line in framed].count("╯") >= 1
-    assert all(line[-1] in "╮│╯" for line in framed)
+    assert "Common options:" in lines
     assert max(map(len, lines)) <= columns
 
 
@@ -208,21 +205,11 @@ def test_a_dry_run_escapes_names_for_people_only(photos: Path) -> None:
     assert "a\u202egnp.png\n" in cli(photos, "--dry-run").stdout
 
 
-def test_help_where_frames_cannot_be_encoded_is_drawn_in_ascii() -> None:
-    text = cli("--help", PYTHONIOENCODING="ascii", COLUMNS="80").stdout
+def test_help_is_the_same_plain_text_on_a_terminal() -> None:
+    plain = cli("--help", PYTHONIOENCODING="ascii", COLUMNS="80").stdout
 
-    assert text.isascii()
-    assert "+- Used most -" in text
-
-
-def test_help_has_colour_on_a_terminal_and_nowhere_else() -> None:
-    coloured = on_a_terminal("--help")
-    plain = cli("--help", COLUMNS="80").stdout
-
-    assert "\x1b[36m" in coloured
-    assert re.sub(r"\x1b\[\d*m", "", coloured) == plain
-    assert on_a_terminal("--help", NO_COLOR="1") == on_a_terminal("--help", TERM="dumb") == plain
-    assert "\x1b" not in on_a_terminal("--help-all", NO_COLOR="1")
+    assert plain.isascii()
+    assert on_a_terminal("--help") == on_a_terminal("--help", TERM="dumb") == plain
 
 
 @pytest.mark.parametrize("page", ["--version", "--help", "--help-all"])
@@ -247,7 +234,7 @@ def test_help_all_shows_every_option() -> None:
     wanted = {option_name(name) for name in all_settings()} - {"--source"}
     for option in wanted | {"--config", "--show-config", "--install-completion", "--version"}:
         assert re.search(rf"{option}\b", text), option
-    for words in ("Deadlines", "SOURCE", "--progress/--no-progress", "[64MiB]", "GIF"):
+    for words in ("Timeouts:", "SOURCE", "--progress / --no-progress", "[64MiB]", "GIF"):
         assert words in text
 
 
@@ -276,7 +263,7 @@ def test_the_shell_completes_options_and_values(words: str, offered: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--concurrency", "many"], ["--concurrency", "'many'", "like 16"]),
+        (["--concurrency", "many"], ["--concurrency", "'many'", "for example 16"]),
         (["--timeout", "soon"], ["--timeout", "'soon'", "1m30s"]),
         (["--rate", "0"], ["--rate", "0", "50/s"]),
         (["--lossless", "maybe"], ["--lossless", "'maybe'", "auto, always, never"]),

@@ -160,7 +160,7 @@ def test_a_page_stays_small_whatever_the_run(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "sheet.html"
-    sheet = Sheet(str(path), 60)
+    sheet = Sheet(str(path))
     report = Report(source="a", target="b")
 
     assert trio.run(sheet.write, report) is None
@@ -180,7 +180,7 @@ def test_a_page_that_could_not_be_written_is_refused_before_the_run(tmp_path: Pa
         (missing / "sheet.html", f"there is no folder {missing}"),
     ):
         with pytest.raises(SettingsError) as refused:
-            Sheet(str(path), 60)
+            Sheet(str(path))
         assert str(refused.value) == f"--sheet: {path} cannot be written: {why}"
 
 
@@ -188,11 +188,11 @@ def test_a_sheet_takes_the_place_of_no_device(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(SettingsError, match=r"--sheet: .*pipe cannot be written"):
-        Sheet(str(tmp_path / "pipe"), 60)
+        Sheet(str(tmp_path / "pipe"))
 
 
 async def test_the_timeline_follows_the_run(autojump_clock: object) -> None:
-    sheet, run = Sheet("sheet.html", 60), FakeRun()
+    sheet, run = Sheet("sheet.html"), FakeRun()
     with trio.move_on_after(10):
         await sheet.watch(run.as_run())
 

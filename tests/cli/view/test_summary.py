@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.view.fake_run import failed, mirrored
 from trio_mirror import Outcome, Report, Settings, Stage
-from trio_mirror.cli.view.command import continuing
+from trio_mirror.cli.view.next_step import next_step
 from trio_mirror.cli.view.summary import Summary
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_a_journal_the_same_command_retries_what_failed() -> None:
     report, _ = run(failed("a.png"))
 
-    assert continuing(report, Settings(journal="run.journal")) == (
+    assert next_step(report, Settings(journal="run.journal")) == (
         "to retry just those",
         "trio-mirror 'http://(hidden)@host/a b/' --auth … --header=… --retry-failed",
     )
@@ -111,7 +111,7 @@ def test_with_a_journal_the_same_command_retries_what_failed() -> None:
 def test_without_a_journal_a_few_failures_are_named() -> None:
     report, _ = run(failed("a [1].png"), failed("b.png"))
 
-    step = continuing(report, Settings())
+    step = next_step(report, Settings())
 
     assert step is not None
     assert shlex.split(step[1])[-2:] == ["--include=a [[]1].png", "--include=b.png"]
@@ -120,15 +120,15 @@ def test_without_a_journal_a_few_failures_are_named() -> None:
 def test_names_that_are_refused_are_not_tried_again() -> None:
     refused = failed("../a.png", stage=Stage.LIST)
 
-    assert continuing(run(refused)[0], Settings()) is None
-    step = continuing(run(refused, failed("b.png"))[0], Settings())
+    assert next_step(run(refused)[0], Settings()) is None
+    step = next_step(run(refused, failed("b.png"))[0], Settings())
     assert step is not None
     assert shlex.split(step[1])[-1:] == ["--include=b.png"]
     assert "../a.png" not in step[1]
 
 
 def test_names_that_cannot_be_pasted_need_a_journal() -> None:
-    step = continuing(run(failed("b\u202e.png"))[0], Settings())
+    step = next_step(run(failed("b\u202e.png"))[0], Settings())
 
     assert step is not None
     assert step[1].endswith("--journal=run.journal")
@@ -138,7 +138,7 @@ def test_names_that_cannot_be_pasted_need_a_journal() -> None:
 def test_many_failures_or_a_choice_of_names_need_a_journal(settings: Settings) -> None:
     report, _ = run(*[failed(f"{number}.png") for number in range(11)])
 
-    step = continuing(report, settings)
+    step = next_step(report, settings)
 
     assert step is not None
     assert step[1].endswith("--journal=run.journal")
@@ -147,8 +147,8 @@ def test_many_failures_or_a_choice_of_names_need_a_journal(settings: Settings) -
 def test_what_was_stopped_goes_on_with_a_journal() -> None:
     report, _ = run(mirrored(), stopped_by="signal")
 
-    assert continuing(report, Settings()) is None
-    step = continuing(report, Settings(journal="run.journal"))
+    assert next_step(report, Settings()) is None
+    step = next_step(report, Settings(journal="run.journal"))
     assert step is not None
     assert "--retry-failed" not in step[1]
 
@@ -156,4 +156,4 @@ def test_what_was_stopped_goes_on_with_a_journal() -> None:
 def test_when_all_is_done_there_is_nothing_to_do() -> None:
     report, _ = run(mirrored())
 
-    assert continuing(report, Settings(journal="run.journal")) is None
+    assert next_step(report, Settings(journal="run.journal")) is None

@@ -19,20 +19,22 @@ if TYPE_CHECKING:
     from trio_mirror.model import Report, Result
     from trio_mirror.pipeline.run import Run
 
+# Pairs of pictures on the page: as many as a browser opens at once.
+_MAX_PAIRS = 60
+
 
 class Sheet:
     """The contact sheet of one run.
 
     Args:
         path: the page to write.
-        pictures: how many pairs of pictures are on it at most.
 
     Raises:
-        SettingsError: nothing can be written there; told before the run rather than after hours of it.
+        SettingsError: nothing can be written there; raised before the run rather than after hours of it.
     """
 
-    def __init__(self, path: str, pictures: int) -> None:
-        self._sample = Sample(pictures)
+    def __init__(self, path: str) -> None:
+        self._sample = Sample(_MAX_PAIRS)
         self._timeline = Timeline()
         try:
             # A link to the page stays one.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import trio
 from rich.console import Console
 
-from trio_mirror.cli.view.command import continuing
 from trio_mirror.cli.view.events import report_event, result_event
 from trio_mirror.cli.view.lines import LineWriter
 from trio_mirror.cli.view.live import show_live
 from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
+from trio_mirror.cli.view.next_step import next_step
 from trio_mirror.cli.view.progress import Progress
 from trio_mirror.cli.view.summary import Summary
 from trio_mirror.model import Outcome
@@ -127,7 +127,7 @@ class Views:
             print(json.dumps(report.as_json(), indent=2))  # noqa: T201
         elif self._verbosity > -2:
             picked_by = [option_name(it) for it in _PICKS if getattr(settings, it)]
-            lines = self._summary.lines(report, continuing(report, settings), picked_by)
+            lines = self._summary.lines(report, next_step(report, settings), picked_by)
             if self._options.events == STDOUT:
                 _print_lines(lines, self._console)
             else:
@@ -178,4 +178,4 @@ def _open_sheet(options: Options) -> Sheet | None:
         return None
     from trio_mirror.cli.view.sheet import Sheet
 
-    return Sheet(options.sheet, options.sheet_pictures)
+    return Sheet(options.sheet)

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from trio_mirror.settings import Settings
 
 MAX_REDIRECTS = 5
+# Of one response.
+_MAX_HEADERS = 100
+_MAX_HEADER_BYTES = 64 * 1024
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 _T = TypeVar("_T")
@@ -230,14 +233,11 @@ class Client:
 
     def _fields(self, response: httpx.Response) -> Fields:
         raw = response.headers.raw
-        if len(raw) > self._settings.max_headers:
-            raise ExchangeError(
-                f"the answer has {len(raw)} headers, more than {self._settings.max_headers} (--max-headers)"
-            )
+        if len(raw) > _MAX_HEADERS:
+            raise ExchangeError(f"the response has {len(raw)} headers, more than {_MAX_HEADERS}")
         size = sum(len(name) + len(value) + 4 for name, value in raw)
-        if size > self._settings.max_header_bytes:
-            limit = format_size(self._settings.max_header_bytes)
-            raise ExchangeError(f"the answer's headers are over the limit of {limit} (--max-header-bytes)")
+        if size > _MAX_HEADER_BYTES:
+            raise ExchangeError(f"the response's headers are over the limit of {format_size(_MAX_HEADER_BYTES)}")
         return decoded_fields(raw)
 
     async def _in_time(self, attempt: Awaitable[_T]) -> _T:

@@ -21,7 +21,7 @@ _SECRETS = {option_name(name) for name, setting in all_settings().items() if set
 _MAX_NAMES = 10
 
 
-def continuing(report: Report, settings: Settings) -> tuple[str, str] | None:
+def next_step(report: Report, settings: Settings) -> tuple[str, str] | None:
     """What to do next, if there is anything left: a few words, and the command.
 
     Args:
