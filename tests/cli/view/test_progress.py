@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import io
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
 
 from tests.cli.view.fake_run import FakeRun, failed, mirrored
 from trio_mirror import ListError, Outcome, Stage
-from trio_mirror.cli.view.live import Region
 from trio_mirror.cli.view.progress import Progress
 
 if TYPE_CHECKING:
@@ -155,45 +152,3 @@ async def test_the_plain_line_tells_the_same() -> None:
     assert line.startswith("3 of 20 listed are done, 1 failed, ")
     assert "4.0 KiB in, 2.0 KiB out, 16 in flight" in line
     assert line.endswith("slowed to 4 in flight: the server answered 503")
-
-
-async def drawn(console: Console, progress: Progress) -> str:
-    with Region(console) as region:
-        region.draw(progress.lines(region.width))
-        console.print("above")
-        region.draw(progress.lines(region.width))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-async def test_what_is_printed_goes_above_and_all_is_wiped_at_the_end() -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
-
-    text = await drawn(console, Progress(FakeRun().as_run()))
-
-    # Four lines: drawn, left with the cursor on the first, and before what is printed they are erased.
-    assert text.count("\r\x1b[3A") == 3
-    assert "\r\x1b[Jabove\n" in text
-    assert text.startswith("\x1b[?25l")
-    assert text.endswith("\x1b[3A\r\x1b[J\x1b[?25h")
-    assert text.count("\x1b[?7l") == text.count("\x1b[?7h") == 3
-
-
-async def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    progress = Progress(FakeRun().as_run())
-    progress.add(failed("[red]x"))
-
-    text = await drawn(Console(file=io.StringIO(), force_terminal=True, width=80), progress)
-
-    assert "\x1b[3" not in text.replace("\x1b[3A", "").replace("\x1b[4A", "")
-    assert "[red]x" in text
-
-
-async def test_no_more_lines_than_the_terminal_is_high() -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=2)
-
-    text = await drawn(console, Progress(FakeRun().as_run()))
-
-    assert "\x1b[3A" not in text
-    assert "\r\x1b[1A" in text

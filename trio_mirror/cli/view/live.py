@@ -1,20 +1,19 @@
-"""Lines that are redrawn in place at the bottom of a terminal, while the log is printed above them."""
+"""The live display: lines redrawn in place at the bottom of a terminal, while the log is printed above them."""
 
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import trio
-from rich.console import RenderHook
+from rich.console import Group
 from rich.control import Control
-from rich.segment import ControlType, Segment
+from rich.live import Live
+from rich.segment import ControlType
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderResult
+    from rich.console import Console
     from rich.text import Text
 
     from trio_mirror.cli.view.progress import Progress
@@ -22,95 +21,43 @@ if TYPE_CHECKING:
 # Seconds between redraws. What is drawn costs about a millisecond.
 _REFRESH = 0.25
 
-# ECMA-48's erase functions (8.3.39 ED, 8.3.41 EL), and DEC's private modes for the cursor and for wrapping.
-_ERASE_BELOW = "\r\x1b[J"
-_ERASE_REST = "\x1b[K"
-_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-_WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"
-
 
 async def show_live(progress: Progress, console: Console) -> None:
-    """Draws how a run goes, four times a second until it is cancelled, and then wipes it.
+    """Draws how a run goes, four times a second and when the terminal is resized, until it is cancelled.
 
     Drawn by this task and not by a thread of rich's, so that no thread outlives the run.
     """
-    with Region(console) as region:
+    lines: list[Text] = []
+    with (
+        trio.open_signal_receiver(signal.SIGWINCH) as resizes,
+        Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False) as live,
+    ):
         while True:
             progress.tick()
-            region.draw(progress.lines(region.width, ascii_only=console.options.ascii_only))
-            await trio.sleep(_REFRESH)
+            width, height = console.size = _terminal_size(console)
+            _take_back(console, sum((line.cell_len - 1) // width for line in lines))
+            # One cell less than the terminal's width, where terminals differ in when they wrap; one line less than its
+            # height, which the cursor takes at the end.
+            lines = progress.lines(width - 1, ascii_only=console.options.ascii_only)[: height - 1]
+            live.update(Group(*lines), refresh=True)
+            with trio.move_on_after(_REFRESH):
+                await anext(resizes)
 
 
-class Region(RenderHook):
-    """Lines below everything else that a console prints.
+def _terminal_size(console: Console) -> tuple[int, int]:
+    # Rich looks at the standard streams: none of them need be the terminal that the console writes to.
+    try:
+        return os.get_terminal_size(console.file.fileno())
+    except OSError:
+        return console.size
 
-    Between two redraws the cursor rests at the beginning of the first of the lines, not below the last one:
-    that place stays right when the terminal is resized and the lines wrap differently.
+
+def _take_back(console: Console, rows: int) -> None:
+    """Erases the last rows of the display.
+
+    Where a terminal became narrower it wrapped the lines, and rich would erase as many rows as there were lines.
     """
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._lines: list[Text] = []
-        self._size = (0, 0)
-
-    def __enter__(self) -> Self:
-        self._console.push_render_hook(self)
-        self._console.control(_codes(_HIDE_CURSOR))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._console.pop_render_hook()
-        self._console.control(_codes(_ERASE_BELOW + _SHOW_CURSOR))
-
-    @property
-    def width(self) -> int:
-        """The width that lines may have now, in cells.
-
-        One less than the terminal's: at its last cell terminals differ in what they erase, and when they wrap.
-        """
-        return self._terminal_size()[0] - 1
-
-    def draw(self, lines: list[Text]) -> None:
-        """Draws lines in the place of the last ones; as many as the terminal is high."""
-        size = self._terminal_size()
-        # Writing over the old lines does not flicker as erasing them first would; after a resize they must go.
-        codes = _ERASE_BELOW if size != self._size else ""
-        self._size = size
-        self._lines = lines[: size[1]]
-        self._console.print(_codes(codes), end="", crop=False)
-
-    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """Puts what is printed above the lines; called by the console."""
-        if all(isinstance(it, Control) for it in renderables):
-            return [*renderables, self]
-        return [_codes(_ERASE_BELOW), *renderables, self]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # A character may be wider on the terminal than rich takes it to be: it may cut a line, never break it.
-        yield _segment(_WRAP_OFF)
-        for number, line in enumerate(self._lines):
-            if number:
-                yield Segment.line()
-            yield from line.render(console)
-            yield _segment(_ERASE_REST)
-        up = f"\x1b[{len(self._lines) - 1}A" if len(self._lines) > 1 else ""
-        yield _segment(f"{_WRAP_ON}\r{up}")
-
-    def _terminal_size(self) -> tuple[int, int]:
-        try:
-            return os.get_terminal_size(self._console.file.fileno())
-        except OSError:
-            return self._console.size
-
-
-def _codes(codes: str) -> Control:
-    control = Control()
-    control.segment = _segment(codes)
-    return control
-
-
-def _segment(codes: str) -> Segment:
-    # Rich writes a control segment as it is; which of its own codes it names does not matter.
-    return Segment(codes, None, [(ControlType.CARRIAGE_RETURN,)])
+    if rows:
+        console.control(
+            Control(ControlType.CARRIAGE_RETURN, *((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)) * rows)
+        )
