@@ -409,7 +409,7 @@ def test_pages_instead_of_pictures_get_a_hint(tmp_path: Path) -> None:
     done = cli(folder, "--to", tmp_path / "out")
 
     assert done.returncode == 3
-    assert "hint: the server answers with web pages" in done.stdout
+    assert "hint: the server sends web pages" in done.stdout
 
 
 def test_an_internal_error_is_named_and_not_the_groups_that_it_came_in(monkeypatch: pytest.MonkeyPatch) -> None:

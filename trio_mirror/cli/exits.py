@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What the command line says to the shell."""
+    """What the command line returns to the shell."""
 
     DONE = 0
     """Every picture is mirrored or skipped."""
     BUG = 1
-    """An error of ours."""
+    """An internal error."""
     USAGE = 2
-    """An option or a setting cannot work."""
+    """An option or a setting is invalid."""
     FAILED = 3
     """Some pictures failed."""
     TRANSIENT = 4

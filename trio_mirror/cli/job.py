@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import signal
 import sys
 import tempfile
 from contextlib import asynccontextmanager, nullcontext, suppress
@@ -18,6 +17,7 @@ from rich.console import Console
 
 from trio_mirror.api import open_names, open_run
 from trio_mirror.cli.exits import ExitCode, exit_code_of
+from trio_mirror.cli.stops import Stops
 from trio_mirror.cli.streams import own_stderr, quiet_libraries, stdout_written
 from trio_mirror.cli.view.views import Views
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
@@ -85,7 +85,7 @@ def _check_files(options: Options, settings: Settings) -> None:
 
 
 async def _run_job(options: Options, settings: Settings, views: Views, console: Console) -> ExitCode:
-    stops = _Stops()
+    stops = Stops()
     report: Report | None = None
     fatal: MirrorError | None = None
     async with trio.open_nursery() as nursery:
@@ -129,27 +129,6 @@ async def _follow(run: Run, views: Views) -> None:
         nursery.cancel_scope.cancel()
     if error is not None:
         raise error
-
-
-class _Stops:
-    """The two ways to stop: the first signal drains the run, the second cancels at once."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self.at_once = trio.CancelScope()
-        self.run: Run | None = None
-
-    async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Waits for signals, until it is cancelled."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for number in signals:
-                if self.signal is None and self.run is not None:
-                    _log.warning("stopping: %d in flight; once more stops at once", self.run.in_flight)
-                    self.run.drain("signal")
-                else:
-                    self.at_once.cancel()
-                self.signal = self.signal or number
 
 
 async def _print_names(source: str, settings: Settings) -> None:

@@ -22,14 +22,14 @@ _SIZE = re.compile("[1-9][0-9]{0,5}")
 
 
 def prepare_streams() -> None:
-    """Makes stdout and stderr such that anything can be printed, where they are closed or know few characters.
+    """Lets anything be printed on stdout and stderr, also where they are closed or their encoding is narrow.
 
-    What the environment says of the terminal's size is forgotten where it is none: rich would fail, or print nothing.
+    A terminal size in the environment that no terminal has is ignored: rich would fail, or print nothing.
     """
     for variable in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):
         if not _SIZE.fullmatch(os.environ.get(variable, "80")):
             del os.environ[variable]
-    # What is said to nobody is thrown away. Were descriptor 1 or 2 left free, a file that is opened would become it.
+    # Output without a reader is thrown away. Were descriptor 1 or 2 left free, a file that is opened would become it.
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open as long as the process)
@@ -44,7 +44,7 @@ def own_stderr() -> Iterator[TextIO]:
     """Gives stderr for our own lines, a descriptor of its own."""
     kept = os.dup(2)
     try:
-        raw = io.BufferedWriter(_Heedless(kept, "w", closefd=False))
+        raw = io.BufferedWriter(_Lossy(kept, "w", closefd=False))
         with io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace") as stderr:
             yield stderr
     finally:
@@ -55,8 +55,8 @@ def own_stderr() -> Iterator[TextIO]:
 def quiet_libraries() -> Iterator[None]:
     """Throws away what libraries write to stderr.
 
-    libtiff and libjpeg write straight to file descriptor 2 what they think of a damaged picture, in no form
-    that names it. The result of that picture says it better. What is to go there must be open before.
+    libtiff and libjpeg write their warnings about a damaged picture straight to file descriptor 2, without its
+    name. The result of that picture says it better. What shall still go there must be open before.
     """
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -69,8 +69,8 @@ def quiet_libraries() -> Iterator[None]:
         os.close(nowhere)
 
 
-class _Heedless(io.FileIO):
-    """A file whose lines are lost where it cannot take them: no run ends because nobody hears of it."""
+class _Lossy(io.FileIO):
+    """A file whose lines are lost where it cannot take them: no run ends because its log has no reader."""
 
     def write(self, data: ReadableBuffer) -> int:
         with suppress(OSError):

@@ -15,7 +15,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.settings.units import parse_count, parse_duration, parse_flag
+from trio_mirror.settings.units import parse_count, parse_duration, parse_flag, parse_size, parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +120,24 @@ def setting(
         **{"example": shown} | more,
     )
     return field(default=default, repr=not declared.secret, metadata={"setting": declared})
+
+
+def text(
+    help_text: str,
+    panel: Panel,
+    metavar: str,
+    example: str,
+    *,
+    default: tuple[str, ...] | None = None,
+    shown: str = "none",
+) -> Any:
+    """Declares a text that may be left out."""
+    return setting(default, help_text, panel, parse_text, metavar, shown, example=example)
+
+
+def size(default: int | None, help_text: str, panel: Panel, shown: str) -> Any:
+    """Declares a number of bytes."""
+    return setting(default, help_text, panel, parse_size, "SIZE", shown, example="64MiB", kind=Integral)
 
 
 def count(default: int | None, help_text: str, panel: Panel, **more: Any) -> Any:

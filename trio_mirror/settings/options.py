@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from trio_mirror.settings.fields import Panel, choice, flag, option_error, setting
-from trio_mirror.settings.units import parse_text
+from trio_mirror.settings.fields import Panel, choice, flag, option_error, text
 
 STDOUT = "-"
 """Stands for standard output in the place of a file's name."""
@@ -29,37 +28,21 @@ class Options:
         SettingsError: values that do not go together.
     """
 
-    source: str | None = setting(
-        None,
+    source: str | None = text(
         "URL, folder, or list of names (with --base): a file, - for stdin. Default: a built-in gallery.",
         Panel.COMMON,
-        parse_text,
         "SOURCE",
-        "a built-in gallery",
-        example="http://host/images/",
+        "http://host/images/",
+        shown="a built-in gallery",
     )
-    to: str | None = setting(
-        None, "Where mirrored pictures go.", Panel.COMMON, parse_text, "TARGET", "back to SOURCE", example="./mirrored"
-    )
+    to: str | None = text("Where mirrored pictures go.", Panel.COMMON, "TARGET", "./mirrored", shown="back to SOURCE")
     dry_run: bool = flag("Only print the names.", Panel.COMMON)
-    sheet: str | None = setting(
-        None, "Write a page of before and after.", Panel.COMMON, parse_text, "FILE", "none", example="sheet.html"
-    )
+    sheet: str | None = text("Write a page of before and after.", Panel.COMMON, "FILE", "sheet.html")
 
     progress: bool | None = flag("Show progress.", Panel.OUTPUT, default=None, shown="on")
     json: bool = flag("Print the report as JSON.", Panel.OUTPUT)
-    events: str | None = setting(
-        None,
-        "Write each result as a JSON line; - is stdout.",
-        Panel.OUTPUT,
-        parse_text,
-        "FILE",
-        "none",
-        example="events.jsonl",
-    )
-    log_file: str | None = setting(
-        None, "Append the log, each picture in it.", Panel.OUTPUT, parse_text, "FILE", "none", example="run.log"
-    )
+    events: str | None = text("Write each result as a JSON line; - is stdout.", Panel.OUTPUT, "FILE", "events.jsonl")
+    log_file: str | None = text("Append the log, each picture in it.", Panel.OUTPUT, "FILE", "run.log")
     log_format: LogFormat = choice(LogFormat.TEXT, "Format of the log's lines.", Panel.OUTPUT)
     debug: bool = flag("Show tracebacks.", Panel.OUTPUT)
 

@@ -14,9 +14,21 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from trio_mirror.model import Limits, Lossless
-from trio_mirror.settings.fields import Panel, choice, count, flag, option_error, seconds, setting, table_of, value_of
+from trio_mirror.settings.fields import (
+    Panel,
+    choice,
+    count,
+    flag,
+    option_error,
+    seconds,
+    setting,
+    size,
+    table_of,
+    text,
+    value_of,
+)
 from trio_mirror.settings.shard import Shard, parse_shard
-from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate, parse_size, parse_text
+from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,24 +120,16 @@ class Settings:
     """
 
     concurrency: int = count(16, "Pictures in flight at once.", Panel.COMMON, short="-c", most=65_536)
-    include: Sequence[str] = setting(
-        (), "Only names that match; repeatable.", Panel.COMMON, parse_text, "GLOB", "all", example="*.jpg"
+    include: Sequence[str] = text(
+        "Only names that match; repeatable.", Panel.COMMON, "GLOB", "*.jpg", default=(), shown="all"
     )
-    exclude: Sequence[str] = setting(
-        (), "Skip names that match; repeatable.", Panel.COMMON, parse_text, "GLOB", "none", example="*.gif"
-    )
-    journal: Parsed[str | None, os.PathLike[str]] = setting(
-        None, "Record results here, to resume later.", Panel.COMMON, parse_text, "FILE", "none", example="run.journal"
+    exclude: Sequence[str] = text("Skip names that match; repeatable.", Panel.COMMON, "GLOB", "*.gif", default=())
+    journal: Parsed[str | None, os.PathLike[str]] = text(
+        "Record results here, to resume later.", Panel.COMMON, "FILE", "run.journal"
     )
 
-    base: Parsed[str | None, os.PathLike[str]] = setting(
-        None,
-        "URL or folder of the names in a list.",
-        Panel.SELECTION,
-        parse_text,
-        "PLACE",
-        "none",
-        example="http://host/images/",
+    base: Parsed[str | None, os.PathLike[str]] = text(
+        "URL or folder of the names in a list.", Panel.SELECTION, "PLACE", "http://host/images/"
     )
     limit: int | None = count(None, "At most this many names.", Panel.SELECTION, shown="all")
     shard: Parsed[Shard | None, str] = setting(
@@ -181,18 +185,9 @@ class Settings:
         1024.0, "Slowest body, over 30 s.", Panel.LIMITS, parse_byte_rate, "RATE", "1KiB/s", kind=Real, zero=True
     )
     max_failures: int | None = count(None, "Stop after this many failed pictures.", Panel.LIMITS, shown="no limit")
-    max_bytes: Parsed[int, str] = setting(
-        64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, parse_size, "SIZE", "64MiB", kind=Integral
-    )
-    max_bytes_total: Parsed[int | None, str] = setting(
-        None,
-        "Stop after this many bytes downloaded.",
-        Panel.LIMITS,
-        parse_size,
-        "SIZE",
-        "no limit",
-        example="10GiB",
-        kind=Integral,
+    max_bytes: Parsed[int, str] = size(64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, "64MiB")
+    max_bytes_total: Parsed[int | None, str] = size(
+        None, "Stop after this many bytes downloaded.", Panel.LIMITS, "no limit"
     )
     max_frame_pixels: int = count(Limits().frame_pixels, "Pixels of one frame or page.", Panel.LIMITS)
     max_total_pixels: int = count(Limits().total_pixels, "Pixels of all frames of a picture.", Panel.LIMITS)
@@ -222,8 +217,8 @@ class Settings:
         check=_check_pair,
         secret=True,
     )
-    ca_file: Parsed[str | None, os.PathLike[str]] = setting(
-        None, "Certificates to trust, PEM.", Panel.SERVER, parse_text, "FILE", "the system's", example="ca.pem"
+    ca_file: Parsed[str | None, os.PathLike[str]] = text(
+        "Certificates to trust, PEM.", Panel.SERVER, "FILE", "ca.pem", shown="the system's"
     )
     insecure: bool = flag("Disable certificate verification.", Panel.SERVER)
     upload_as: Parsed[UploadAs, str] = choice(UploadAs.MULTIPART, "Form of an upload.", Panel.SERVER)

@@ -52,7 +52,7 @@ def test_a_share_is_all_only_of_all(exact: int, said: str) -> None:
     assert f"  {said}" in text
 
 
-def test_the_slowest_answers_are_named() -> None:
+def test_the_slowest_requests_are_named() -> None:
     results = [mirrored(f"{number}.png", seconds={Stage.FETCH: number / 10, Stage.FLIP: 99.0}) for number in range(50)]
     results.append(mirrored("slow.png", seconds={Stage.UPLOAD: 7.0}))
 
@@ -89,7 +89,7 @@ def test_a_target_that_refuses_all_uploads_brings_a_hint() -> None:
     answers = ["405 Method Not Allowed", "501 Unsupported method"]
     refused = [failed("a.png", f"the server answered {answer}", stage=Stage.UPLOAD) for answer in answers]
 
-    assert "hint: does this target take a POST?" in run(*refused)[1]
+    assert "hint: does the target accept POST?" in run(*refused)[1]
     assert "hint" not in run(*refused, mirrored())[1]
     assert "hint" not in run(*refused, failed("b.png"))[1]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Seconds between writes, and how many lines may wait before the run waits for them.
 _INTERVAL = 0.2
 _MANY = 10_000
-# Seconds that the last lines have to be taken.
+# Seconds in which the last lines must be written.
 _LAST = 10.0
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trio_mirror.cli.view.lines import LineWriter
 
 PROGRESS = 25
-"""The level of the lines that tell how a run goes: above each picture, below a warning."""
+"""The level of the progress lines: above each picture, below a warning."""
 
 RESULTS = "trio_mirror.results"
 """The logger of the pictures that ended."""

@@ -78,7 +78,7 @@ def _hash_of(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """A stranger's text: cut, without what steers a reader, and escaped."""
+    """Untrusted text: cut, without control characters, and escaped."""
     text = printable(text)
     return escape(text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…")
 
@@ -95,7 +95,7 @@ def _header(report: Report) -> Iterator[str]:
         ("mirrored exactly", f"{report.lossless:,}", "every pixel the original's"),
         ("bytes", format_size(report.bytes_in), f"in, {format_size(report.bytes_out)} out"),
         ("failed", f"{report.failed:,}", f"{report.transient:,} may work later" if report.transient else ""),
-        ("unknown", f"{report.unknown:,}", "sent, never answered"),
+        ("unknown", f"{report.unknown:,}", "sent, no response"),
         ("skipped", f"{report.skipped:,}", "nothing to do"),
         ("retries", f"{report.retries:,}", "requests repeated"),
     ]
@@ -140,8 +140,8 @@ def _pictures(report: Report, pairs: Sequence[Pair]) -> Iterator[str]:
         outcome, name = _outcome_of(pair), _shown(pair.name)
         yield f'<li class="item {outcome}"><figure><div class="pair">'
         yield _picture(pair.before, f"{name}, before") + _picture(pair.after, f"{name}, mirrored")
-        told = _told(pair.result, outcome)
-        yield f'</div><figcaption><bdi class="name">{name}</bdi>{told}</figcaption></figure></li>'
+        caption = _caption(pair.result, outcome)
+        yield f'</div><figcaption><bdi class="name">{name}</bdi>{caption}</figcaption></figure></li>'
     yield "</ul></section>"
 
 
@@ -152,7 +152,7 @@ def _picture(data: bytes | None, described: str) -> str:
     return f'<img alt="{described}" src="data:{MEDIA_TYPE};base64,{encoded}">'
 
 
-def _told(result: Result | None, outcome: Outcome) -> str:
+def _caption(result: Result | None, outcome: Outcome) -> str:
     text = f'<span class="outcome {outcome}">{outcome}</span>'
     if result is None:
         return f"{text}, cut off when the run was stopped"

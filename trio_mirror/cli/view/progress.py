@@ -24,7 +24,7 @@ _STYLES = {Stage.FETCH: "blue", Stage.FLIP: "magenta", Stage.UPLOAD: "green"}
 _SHOWN_FAILURES = 3
 # Over how many ticks rates are measured.
 _WINDOW = 60
-# Names between two looks at what else is to be done: well below a millisecond's worth.
+# Names counted between two checkpoints: well below a millisecond of work.
 _COUNTED_AT_ONCE = 200
 _MAX_BAR, _MIN_BAR = 60, 8
 

@@ -63,7 +63,7 @@ class Sheet:
             self._timeline.add(_point_of(run, trio.current_time() - started))
 
     async def write(self, report: Report) -> OutputError | None:
-        """Writes the page as a whole or not at all; what kept it from that is the answer."""
+        """Writes the page as a whole or not at all; returns what prevented it."""
         return await trio.to_thread.run_sync(self._write, report)
 
     def _write(self, report: Report) -> OutputError | None:
@@ -80,7 +80,7 @@ class Sheet:
 
 
 def _why_not_written(path: Path) -> str | None:
-    # The page takes the place of what is there, which is to be no device. Unlike pathlib, os.path does not raise
+    # The page replaces what is there, which must not be a device. Unlike pathlib, os.path does not raise
     # for a path that is too long.
     if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
         return "it is a folder or a device"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,7 +31,7 @@ _STYLES = {"mirrored": "green", "failed": "red", "unknown": "red"}
 
 
 class Summary:
-    """Gathers what the report does not hold, and tells of a run."""
+    """Gathers what the report does not hold, and describes a run."""
 
     def __init__(self) -> None:
         self._mirrored_bytes_in = 0
@@ -42,11 +43,11 @@ class Summary:
             self._mirrored_bytes_in += result.bytes_in
         for stage in (Stage.FETCH, Stage.UPLOAD):
             if taken := result.seconds.get(stage):
-                answer = (taken, result.name, stage)
+                request = (taken, result.name, stage)
                 if len(self._slowest) < _SLOWEST:
-                    heapq.heappush(self._slowest, answer)
-                elif answer > self._slowest[0]:
-                    heapq.heapreplace(self._slowest, answer)
+                    heapq.heappush(self._slowest, request)
+                elif request > self._slowest[0]:
+                    heapq.heapreplace(self._slowest, request)
 
     def lines(self, report: Report, next_step: tuple[str, str] | None, picked_by: Sequence[str] = ()) -> Iterator[Text]:
         """What to print, from the top.
@@ -78,7 +79,7 @@ class Summary:
         yield "bytes out", format_size(report.bytes_out), self._saved(report)
         if report.retries:
             yield "retries", f"{report.retries:,}", "requests repeated"
-        label = "slowest answers"
+        label = "slowest requests"
         for taken, name, stage in sorted(self._slowest, reverse=True):
             yield label, format_moment(taken), f"{stage} {printable(name)}"
             label = ""
@@ -101,7 +102,7 @@ def _outcomes(report: Report) -> Iterator[_Row]:
     if report.failed:
         yield "failed", f"{report.failed:,}", f"{report.transient:,} may work later" if report.transient else ""
     if report.unknown:
-        yield "unknown", f"{report.unknown:,}", "sent and never answered: the target may have them or not"
+        yield "unknown", f"{report.unknown:,}", "sent without a response: the target may have stored them or not"
     if report.listed > report.finished:
         yield "cut off", f"{report.listed - report.finished:,}", "in flight when the run was stopped"
 
@@ -126,15 +127,13 @@ def _what_is_left(report: Report) -> Iterator[str]:
             yield f"stopped by {option_name(setting)} before all was done"
     pages = groupby("HTML" in str(result.error) for result in report.failures)
     if any(is_page and len(list(run)) >= _PAGES_IN_A_ROW for is_page, run in pages):
-        yield "hint: the server answers with web pages; is this the gallery's URL, and does it want --auth or --header?"
+        yield "hint: the server sends web pages; is this the gallery's URL, and does it need --auth or --header?"
     if report.failures and not report.mirrored and all(map(_is_refused_upload, report.failures)):
-        yield "hint: does this target take a POST? It may want --auth, --header, --field or --upload-as raw"
+        yield "hint: does the target accept POST? It may need --auth, --header, --field or --upload-as raw"
 
 
 def _is_refused_upload(result: Result) -> bool:
-    return result.stage is Stage.UPLOAD and str(result.error).startswith(
-        ("the server answered 4", "the server answered 501")
-    )
+    return result.stage is Stage.UPLOAD and re.search(r"\b(4\d\d|501)\b", str(result.error)) is not None
 
 
 def _failures(report: Report) -> Iterator[Text]:

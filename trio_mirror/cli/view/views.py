@@ -107,7 +107,7 @@ class Views:
             await writer.room()
 
     async def end(self, report: Report | None) -> OutputError | None:
-        """Writes what is left; what could not be written is the answer."""
+        """Writes what is left; returns why something could not be written."""
         error = None
         if report is not None:
             if self._progress is not None and report.listed and self._shows_progress and not self._is_live:

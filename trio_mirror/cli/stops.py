@@ -1,0 +1,41 @@
+"""The two ways to stop a run by signals: drain it, or cancel it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from trio_mirror.pipeline.run import Run
+
+_log = logging.getLogger(__name__)
+
+
+class Stops:
+    """Watches for signals: the first one drains the run, the second one cancels it.
+
+    Attributes:
+        signal: the number of the first signal.
+        at_once: the scope that the second one cancels.
+        run: what the first one drains; without a run it cancels, too.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.at_once = trio.CancelScope()
+        self.run: Run | None = None
+
+    async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Waits for signals, until it is cancelled."""
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                if self.signal is None and self.run is not None:
+                    _log.warning("stopping: %d in flight; a second signal stops at once", self.run.in_flight)
+                    self.run.drain("signal")
+                else:
+                    self.at_once.cancel()
+                self.signal = self.signal or number
