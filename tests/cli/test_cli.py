@@ -280,6 +280,15 @@ def test_a_source_that_cannot_be_listed_exits_5_in_one_line(source: str, tmp_pat
     assert source in line
 
 
+def test_a_folder_that_is_not_there_is_an_error_and_is_not_created(tmp_path: Path) -> None:
+    done = cli(tmp_path / "typo")
+
+    assert (done.returncode, done.stdout) == (5, "")
+    [line] = done.stderr.splitlines()
+    assert str(tmp_path / "typo") in line
+    assert not (tmp_path / "typo").exists()
+
+
 def test_an_empty_list_exits_0(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
