@@ -14,11 +14,10 @@ import trio
 
 from tests.galleries.test_pool import CountingServer, serving
 from tests.helpers.pictures import draw, encode, png
-from trio_mirror.cli.exits import _ORDER, ExitCode
+from trio_mirror.cli.exits import ExitCode
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.flip.formats import FORMATS
-from trio_mirror.settings.fields import option_name
-from trio_mirror.settings.sources import all_settings
+from trio_mirror.settings import all_settings, option_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +109,7 @@ def test_the_exit_codes_are_all_told() -> None:
 
     assert told == set(ExitCode)
     assert order is not None
-    assert [int(code) for code in order[1].split(",")] == [code for code in _ORDER if code < 100]
+    assert [int(code) for code in order[1].split(",")] == [code for code in ExitCode if 0 < code < 100]
 
 
 def test_the_messages_are_those_of_the_code() -> None:

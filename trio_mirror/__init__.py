@@ -23,8 +23,7 @@ from trio_mirror.errors import (
 )
 from trio_mirror.flip import flip
 from trio_mirror.model import Flipped, Limits, Lossless, Outcome, Picture, Report, Result, Stage
-from trio_mirror.settings import RetryUploads, Settings, UploadAs
-from trio_mirror.settings.shard import Shard
+from trio_mirror.settings import RetryUploads, Settings, Shard, UploadAs
 
 if TYPE_CHECKING:
     from trio_mirror.api import mirror, open_mirror, run

@@ -15,13 +15,12 @@ from trio_mirror.cli.ending import end, run_command
 from trio_mirror.cli.exits import ExitCode
 from trio_mirror.cli.streams import stdout_written
 from trio_mirror.flip.formats import FORMATS
-from trio_mirror.settings.fields import Panel, option_name
-from trio_mirror.settings.sources import CONFIG_FILE, all_settings, build, choose, shown_config
+from trio_mirror.settings import CONFIG_FILE, Panel, all_settings, build, choose, option_name, shown_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trio_mirror.settings.fields import Setting
+    from trio_mirror.settings import Setting
 
 _ALL = "trio_mirror.all_options"
 _MORE_HELP = f"Each option can also be set as TRIO_MIRROR_<OPTION> in the environment, or in {CONFIG_FILE}."

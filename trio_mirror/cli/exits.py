@@ -21,48 +21,32 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What the command line returns to the shell."""
+    """What the command line returns to the shell. Where several apply, the first in this order counts."""
 
-    DONE = 0
-    """Every picture is mirrored or skipped."""
-    BUG = 1
-    """An internal error."""
-    USAGE = 2
-    """An option or a setting is invalid."""
-    FAILED = 3
-    """Some pictures failed."""
-    TRANSIENT = 4
-    """Some pictures failed, and all of them may work later: running again helps."""
-    LIST = 5
-    """The list could not be read, the cluster not be reached, or a worker process not be started."""
-    ACCESS = 6
-    """Authentication or TLS was refused for the whole run."""
-    STOPPED = 7
-    """Stopped by a limit: ``--deadline``, ``--max-failures``, ``--max-bytes-total``."""
-    UNKNOWN = 8
-    """Some uploads have an unknown outcome."""
-    DISK = 10
-    """The disk is full, or the journal, the events, the log, the sheet or standard output cannot be written."""
     INTERRUPTED = 130
     """Ended by SIGINT (128 + 2)."""
     TERMINATED = 143
     """Ended by SIGTERM (128 + 15)."""
-
-
-# Where several apply, the first of these counts. A SIGINT comes before a SIGTERM only for definiteness.
-_ORDER = (
-    ExitCode.INTERRUPTED,
-    ExitCode.TERMINATED,
-    ExitCode.BUG,
-    ExitCode.USAGE,
-    ExitCode.DISK,
-    ExitCode.ACCESS,
-    ExitCode.LIST,
-    ExitCode.STOPPED,
-    ExitCode.UNKNOWN,
-    ExitCode.TRANSIENT,
-    ExitCode.FAILED,
-)
+    BUG = 1
+    """An internal error."""
+    USAGE = 2
+    """An option or a setting is invalid."""
+    DISK = 10
+    """The disk is full, or the journal, the events, the log, the sheet or standard output cannot be written."""
+    ACCESS = 6
+    """Authentication or TLS was refused for the whole run."""
+    LIST = 5
+    """The list could not be read, the cluster not be reached, or a worker process not be started."""
+    STOPPED = 7
+    """Stopped by a limit: ``--deadline``, ``--max-failures``, ``--max-bytes-total``."""
+    UNKNOWN = 8
+    """Some uploads have an unknown outcome."""
+    TRANSIENT = 4
+    """Some pictures failed, and all of them may work later: running again helps."""
+    FAILED = 3
+    """Some pictures failed."""
+    DONE = 0
+    """Every picture is mirrored or skipped."""
 
 
 _LIMITS = {"deadline", "max_failures", "max_bytes_total"}
@@ -83,7 +67,7 @@ def exit_code_of(report: Report | None, error: MirrorError | None = None, signal
         apply.add(_of_error(error))
     if report is not None:
         apply |= _of_report(report)
-    return next((code for code in _ORDER if code in apply), ExitCode.DONE)
+    return next((code for code in ExitCode if code in apply), ExitCode.DONE)
 
 
 def _of_report(report: Report) -> set[ExitCode]:

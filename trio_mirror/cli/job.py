@@ -22,15 +22,14 @@ from trio_mirror.cli.streams import own_stderr, quiet_libraries, stdout_written
 from trio_mirror.cli.view.views import Views
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
 from trio_mirror.names import check_name, printable
-from trio_mirror.settings.options import STDOUT
+from trio_mirror.settings import STDOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from trio_mirror.model import Report
     from trio_mirror.pipeline.run import Run
-    from trio_mirror.settings import Settings
-    from trio_mirror.settings.options import Options
+    from trio_mirror.settings import Options, Settings
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from trio_mirror.cli.ending import run_command
 from trio_mirror.journal import COLUMNS, merge_journals, read_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
-from trio_mirror.settings.units import format_size
+from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -75,12 +75,18 @@ class Setting:
     """Whether None is a value."""
     short: str | None = None
     """A one-letter option."""
-    choices: tuple[str, ...] = ()
-    """All values, where they can be enumerated."""
     repeatable: bool = False
-    flag: bool = False
-    """Yes or no: ``--name`` and ``--no-name``."""
     secret: bool = False
+
+    @property
+    def flag(self) -> bool:
+        """Whether it is yes or no: ``--name`` and ``--no-name``."""
+        return self.kind is bool
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All values, where they can be enumerated."""
+        return tuple(self.kind) if issubclass(self.kind, StrEnum) else ()
 
 
 def table_of(declared: type) -> dict[str, Setting]:
@@ -161,13 +167,13 @@ def choice(default: StrEnum, help_text: str, panel: Panel) -> Any:
             raise ValueError(f"expected one of {', '.join(kind)}")
         return kind(text.lower())
 
-    return setting(default, help_text, panel, parse, "|".join(kind), choices=tuple(kind), kind=kind)
+    return setting(default, help_text, panel, parse, "|".join(kind), kind=kind)
 
 
 def flag(help_text: str, panel: Panel, *, default: bool | None = False, shown: str | None = None) -> Any:
     """Declares a yes or no."""
     shown = shown or ("on" if default else "off")
-    return setting(default, help_text, panel, parse_flag, "", shown, example="yes", kind=bool, flag=True)
+    return setting(default, help_text, panel, parse_flag, "", shown, example="yes", kind=bool)
 
 
 def value_of(name: str, declared: Setting, value: Any, origin: str | None = None) -> Any:

@@ -33,7 +33,7 @@ from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trio_mirror.settings.fields import Parsed, Setting
+    from trio_mirror.settings.fields import Parsed
 
 
 class UploadAs(StrEnum):
@@ -235,7 +235,7 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        for name, declared in settings_table().items():
+        for name, declared in table_of(Settings).items():
             object.__setattr__(self, name, value_of(name, declared, getattr(self, name)))
         if not self.success_status:
             raise option_error("success_status", "expected at least one status, for example 200")
@@ -256,8 +256,3 @@ class Settings:
     def limits(self) -> Limits:
         """What one picture may ask of the flip."""
         return Limits(frame_pixels=self.max_frame_pixels, total_pixels=self.max_total_pixels, frames=self.max_frames)
-
-
-def settings_table() -> dict[str, Setting]:
-    """The declarations of the fields of `Settings`, by name, in order."""
-    return table_of(Settings)

@@ -12,7 +12,7 @@ from trio_mirror.errors import SettingsError
 from trio_mirror.names import hide_credentials
 from trio_mirror.settings.fields import option_name, table_of, value_of
 from trio_mirror.settings.options import Options
-from trio_mirror.settings.settings import Settings, settings_table
+from trio_mirror.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Chosen(NamedTuple):
 
 def all_settings() -> dict[str, Setting]:
     """The declarations of everything that can be set, by name: of `Options`, then of `Settings`."""
-    return table_of(Options) | settings_table()
+    return table_of(Options) | table_of(Settings)
 
 
 def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | None = None) -> dict[str, Chosen]:

@@ -226,8 +226,7 @@ def test_a_page_of_help_imports_nothing_that_only_a_run_needs(page: str) -> None
 
 
 def test_help_all_shows_every_option() -> None:
-    from trio_mirror.settings.fields import option_name
-    from trio_mirror.settings.sources import all_settings
+    from trio_mirror.settings import all_settings, option_name
 
     text = cli("--help-all", COLUMNS="160").stdout
 

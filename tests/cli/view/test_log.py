@@ -11,7 +11,7 @@ from rich.console import Console
 
 from trio_mirror.cli.view.lines import LineWriter
 from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
-from trio_mirror.settings.options import LogFormat
+from trio_mirror.settings import LogFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

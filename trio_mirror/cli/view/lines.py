@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import trio
 
 from trio_mirror.errors import OutputError, SettingsError
-from trio_mirror.settings.options import STDOUT
+from trio_mirror.settings import STDOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from trio_mirror.cli.view.events import now
 from trio_mirror.names import printable
-from trio_mirror.settings.options import LogFormat
+from trio_mirror.settings import LogFormat
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.model import Stage
 from trio_mirror.names import hide_credentials
-from trio_mirror.settings.fields import option_name
-from trio_mirror.settings.sources import all_settings
+from trio_mirror.settings import all_settings, option_name
 
 if TYPE_CHECKING:
     from trio_mirror.model import Report

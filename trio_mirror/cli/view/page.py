@@ -14,7 +14,7 @@ from trio_mirror.cli.view.charts import chart, key, life, steps, strip
 from trio_mirror.cli.view.thumbnails import MEDIA_TYPE
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
-from trio_mirror.settings.units import format_duration, format_moment, format_size
+from trio_mirror.settings import format_duration, format_moment, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

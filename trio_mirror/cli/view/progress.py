@@ -12,7 +12,7 @@ from rich.text import Text
 from trio_mirror.errors import MirrorError
 from trio_mirror.model import Outcome, Stage
 from trio_mirror.names import printable
-from trio_mirror.settings.units import format_duration, format_size
+from trio_mirror.settings import format_duration, format_size
 
 if TYPE_CHECKING:
     from trio_mirror.model import Result
@@ -46,6 +46,7 @@ class Progress:
         self._fell_out: Counter[Stage] = Counter()
         self._started = trio.current_time()
         self._ticks: deque[tuple[float, dict[Stage, int], int]] = deque(maxlen=_WINDOW)
+        self.tick()
 
     def add(self, result: Result) -> None:
         """Takes a result as it comes."""
@@ -159,14 +160,11 @@ class Progress:
         return [f"{number:,} {word}" for word, number in counts.items() if number]
 
     def _rate(self, stage: Stage) -> float:
-        if len(self._ticks) < 2:
-            return 0.0
         (begin, before, _), (end, after, _) = self._ticks[0], self._ticks[-1]
         return (after[stage] - before[stage]) / max(end - begin, 0.001)
 
     def _seconds_left(self) -> float | None:
-        if self._expected is None or len(self._ticks) < 2:
-            return None
         (begin, _, before), (end, _, after) = self._ticks[0], self._ticks[-1]
-        rate = (after - before) / max(end - begin, 0.001)
-        return (self._expected - after) / rate if rate else None
+        if self._expected is None or after == before:
+            return None
+        return (self._expected - after) * (end - begin) / (after - before)

@@ -12,8 +12,7 @@ from rich.text import Text
 
 from trio_mirror.model import Outcome, Stage
 from trio_mirror.names import printable
-from trio_mirror.settings.fields import option_name
-from trio_mirror.settings.units import format_duration, format_moment, format_size
+from trio_mirror.settings import format_duration, format_moment, format_size, option_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

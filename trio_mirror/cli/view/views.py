@@ -19,8 +19,7 @@ from trio_mirror.cli.view.next_step import next_step
 from trio_mirror.cli.view.progress import Progress
 from trio_mirror.cli.view.summary import Summary
 from trio_mirror.model import Outcome
-from trio_mirror.settings.fields import option_name
-from trio_mirror.settings.options import STDOUT, LogFormat
+from trio_mirror.settings import STDOUT, LogFormat, option_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from trio_mirror.model import Report, Result
     from trio_mirror.pipeline.run import Run
     from trio_mirror.pipeline.transformer import Sampler
-    from trio_mirror.settings import Settings
-    from trio_mirror.settings.options import Options
+    from trio_mirror.settings import Options, Settings
 
 # Seconds between the lines of a progress that is not drawn in place.
 _INTERVAL = 10.0
