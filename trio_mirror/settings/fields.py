@@ -69,7 +69,7 @@ class Setting:
     """Whether a number may be 0; it is never below."""
     most: int = sys.maxsize
     """The upper bound of a number."""
-    check: Callable[[Any], object] = id
+    check: Callable[[Any], None] | None = None
     """Further checks of one value; raises ValueError."""
     optional: bool = False
     """Whether None is a value."""
@@ -225,7 +225,8 @@ def _check(declared: Setting, value: Any) -> None:
             wanted = "0 or more" if declared.zero else "a number above 0"
     if wanted is not None:
         raise ValueError(f"expected {wanted}, for example {declared.example}")
-    declared.check(value)
+    if declared.check is not None:
+        declared.check(value)
 
 
 def _invalid(declared: Setting, value: Any, why: str) -> ValueError:
