@@ -90,7 +90,7 @@ async def test_from_a_url_to_a_folder_and_from_a_folder_to_a_url(photos: Path, t
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["n" * 5_000], 2),
+        (["n" * 5_000], 5),
         (["photos", "--to", "circle"], 2),
         (["circle", "--to", "out"], 5),
         (["photos", "--to", "out", "--sheet", "n" * 5_000], 10),

@@ -160,6 +160,7 @@ def test_a_list_as_json_has_an_object_a_line(cli: Cli, path: Path) -> None:
         "etag": '"1"',
         "bytes_in": 2048,
         "bytes_out": 1024,
+        "sha256_in": None,
         "sha256": "0" * 64,
         "time": 60.0,
     }

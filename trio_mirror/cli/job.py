@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import stamina.instrumentation
 import trio
 from rich.console import Console
 
@@ -50,8 +49,6 @@ def run_job(options: Options, settings: Settings, verbosity: int) -> ExitCode:
         except SettingsError as error:
             _print_error(error, console)
             return exit_code_of(None, error)
-        # Its own hooks log each retry to loggers that are not ours; the results count them all.
-        stamina.instrumentation.set_on_retry_hooks(())
         # What was imported stays: looking for cycles in it costs each run a little, and the end of a short one a tenth.
         gc.freeze()
         code = ExitCode.INTERRUPTED

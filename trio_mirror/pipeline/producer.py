@@ -117,6 +117,7 @@ class Producer:
         """
         picked, taken, digest, failures = Picked(self._state.settings), 0, blake2b(), 0
         while True:
+            opened = None
             try:
                 async with AsyncExitStack() as stack:
                     opened = await self._state.attempts.make(
@@ -134,6 +135,8 @@ class Producer:
                             return
                     return
             except ListError as error:
+                if opened is None:
+                    raise
                 failures += 1
                 await self._state.attempts.wait_after(error, failures)
 
