@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 import trio
 
 from trio_mirror.errors import SettingsError
@@ -37,29 +38,34 @@ _CLOSING = 10.0
 
 
 @keywords_of(Settings)
-async def mirror(source: Place, target: Place | None = None, **choices: Any) -> Report:
+async def mirror(
+    source: Place, target: Place | None = None, *, transport: httpx.AsyncBaseTransport | None = None, **choices: Any
+) -> Report:
     """Mirrors every picture of a gallery, and gives the report.
 
     Args:
         source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
         target: a gallery like the source; none means back to the source.
-        choices: the fields of `Settings`, by keyword.
+        transport: carries the requests, in place of our own connections (`open_galleries`).
+        choices: the fields of `Settings`, by keyword; ``auth`` also as an `httpx.Auth`.
 
     Raises:
         SettingsError: a choice that cannot work, or a target that cannot store.
         GalleryError: the list of the source cannot be read, or the source refuses us.
     """
-    async with open_mirror(source, target, **choices) as results:
+    async with open_mirror(source, target, transport=transport, **choices) as results:
         async for _ in results:
             pass
         return results.report
 
 
 @keywords_of(Settings)
-def run(source: Place, target: Place | None = None, **choices: Any) -> Report:
+def run(
+    source: Place, target: Place | None = None, *, transport: httpx.AsyncBaseTransport | None = None, **choices: Any
+) -> Report:
     """Does what `mirror` does, for scripts that have no event loop; Ctrl-C is a plain KeyboardInterrupt."""
     try:
-        return trio.run(partial(mirror, source, target, **choices))
+        return trio.run(partial(mirror, source, target, transport=transport, **choices))
     except BaseExceptionGroup as group:
         _, rest = group.split(KeyboardInterrupt)
         if rest is not None:
@@ -69,28 +75,40 @@ def run(source: Place, target: Place | None = None, **choices: Any) -> Report:
 
 @keywords_of(Settings)
 @asynccontextmanager
-async def open_mirror(source: Place, target: Place | None = None, **choices: Any) -> AsyncIterator[Run]:
+async def open_mirror(
+    source: Place, target: Place | None = None, *, transport: httpx.AsyncBaseTransport | None = None, **choices: Any
+) -> AsyncIterator[Run]:
     """Opens a run: results as they finish. Leaving the block early cancels what is in flight.
 
     Args:
         source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
         target: a gallery like the source; none means back to the source.
-        choices: the fields of `Settings`, by keyword.
+        transport: carries the requests, in place of our own connections (`open_galleries`).
+        choices: the fields of `Settings`, by keyword; ``auth`` also as an `httpx.Auth`.
 
     Raises:
         SettingsError: a choice that cannot work, or a target that cannot store.
     """
-    async with open_run(source, target, Settings(**choices)) as opened:
+    auth = choices.pop("auth") if isinstance(choices.get("auth"), httpx.Auth) else None
+    async with open_run(source, target, Settings(**choices), transport=transport, auth=auth) as opened:
         yield opened
 
 
 @asynccontextmanager
 async def open_run(
-    source: Place, target: Place | None, settings: Settings, sampler: Sampler | None = None
+    source: Place,
+    target: Place | None,
+    settings: Settings,
+    sampler: Sampler | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    auth: httpx.Auth | None = None,
 ) -> AsyncIterator[Run]:
     """Does what `open_mirror` does, with the settings at hand; ``sampler`` is shown every flipped picture."""
+    if (transport is not None or auth is not None) and (settings.cluster is not None or settings.processes > 1):
+        raise SettingsError("a transport and an httpx.Auth stay in this process, and do not go with workers in others")
     async with (
-        open_galleries(source, target, settings) as (source_gallery, target_gallery),
+        open_galleries(source, target, settings, transport=transport, auth=auth) as (source_gallery, target_gallery),
         _open_journal(source_gallery, target_gallery, settings) as journal,
     ):
         _warn_of_unverified(settings, source_gallery, target_gallery)
@@ -155,9 +173,14 @@ async def _open_journal(source: Gallery, target: Gallery, settings: Settings) ->
 
 
 @asynccontextmanager
-async def open_names(source: Place, settings: Settings) -> AsyncIterator[AsyncIterator[str]]:
+async def open_names(
+    source: Place, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[AsyncIterator[str]]:
     """Opens the names that a run would take, those that it would refuse included."""
-    async with open_galleries(source, None, settings) as (gallery, _), open_picked(gallery, settings) as names:
+    async with (
+        open_galleries(source, None, settings, transport=transport) as (gallery, _),
+        open_picked(gallery, settings) as names,
+    ):
         _warn_of_unverified(settings, gallery)
         yield names
 

@@ -1,18 +1,22 @@
-"""Picture names, which come from a stranger: what a name may be, and how one is shown safely."""
+"""Picture names, which are untrusted input: what a name may be, and how one is shown safely."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from trio_mirror.errors import NameRefusedError
 
+if TYPE_CHECKING:
+    from typing import Self
+
 MAX_NAME_BYTES = 4096
 """The longest name accepted, in bytes of UTF-8 (Linux's PATH_MAX)."""
 
-# Servers and proxies decode once or twice; what is still encoded after this many rounds is no file name.
+# Servers and proxies decode once or twice; what is still encoded after this many rounds is not a file name.
 _MAX_DECODINGS = 4
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -42,31 +46,41 @@ _MEDIA_TYPES = {
 }
 
 
-def check_name(name: str) -> tuple[str, ...]:
-    """Splits a name into its path segments, having made sure that they lead to a place below the base.
+class PictureName(str):
+    """A name that was checked: its segments lead to a place below the base of any gallery.
 
     The name is taken as written, not percent-decoded. Yet it is refused if it would leave the base once
-    decoded, even repeatedly: what passes here is also sent to servers that decode it.
+    decoded, even repeatedly: it is also sent to servers that decode it.
+
+    Args:
+        name: the text; a `PictureName` is given back as it is.
 
     Raises:
-        NameRefusedError: the name leads elsewhere, or is no name; the message says why, without the name.
+        NameRefusedError: the name leads elsewhere, or cannot be one; the message says why, without the name.
     """
-    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
-        raise NameRefusedError(f"the name is longer than {MAX_NAME_BYTES:,} bytes")
-    _check_as_written(name)
-    decoded = name
-    for _ in range(_MAX_DECODINGS):
-        encoded, decoded = decoded, unquote(decoded)
-        if decoded == encoded:
-            return tuple(name.split("/"))
-        if decoded.count("/") > encoded.count("/"):
-            raise NameRefusedError("the name hides a slash by percent-encoding")
-        _check_as_written(decoded)
-    raise NameRefusedError("the name is percent-encoded over and over")
+
+    __slots__ = ()
+
+    def __new__(cls, name: str) -> Self:
+        """Checks a name that was not checked yet."""
+        if isinstance(name, cls):
+            return name
+        _check(name)
+        return super().__new__(cls, name)
+
+    @property
+    def segments(self) -> list[str]:
+        """What stands between the slashes."""
+        return self.split("/")
+
+
+def check_name(name: str) -> PictureName:
+    """Makes sure that a name leads to a place below the base; raises what `PictureName` does."""
+    return PictureName(name)
 
 
 def media_type_of(name: str) -> str:
-    """Tells the media type from a name's extension; ``application/octet-stream`` where it is not a picture's."""
+    """The media type for a name's extension; ``application/octet-stream`` where it is not a picture's."""
     return _MEDIA_TYPES.get(posixpath.splitext(name)[1].lower(), "application/octet-stream")
 
 
@@ -96,6 +110,21 @@ def printable(text: str) -> str:
     return "".join(_escaped(character) for character in text)
 
 
+def _check(name: str) -> None:
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        raise NameRefusedError(f"the name is longer than {MAX_NAME_BYTES:,} bytes")
+    _check_as_written(name)
+    decoded = name
+    for _ in range(_MAX_DECODINGS):
+        encoded, decoded = decoded, unquote(decoded)
+        if decoded == encoded:
+            return
+        if decoded.count("/") > encoded.count("/"):
+            raise NameRefusedError("the name hides a slash by percent-encoding")
+        _check_as_written(decoded)
+    raise NameRefusedError("the name is percent-encoded over and over")
+
+
 def _check_as_written(name: str) -> None:
     if not name:
         raise NameRefusedError("the name is empty")
@@ -104,7 +133,7 @@ def _check_as_written(name: str) -> None:
     if _SURROGATE.search(name):
         raise NameRefusedError("the name is not valid UTF-8")
     if is_url(name):
-        raise NameRefusedError("the name is a URL, and of no picture below the base")
+        raise NameRefusedError("the name is a URL that does not lead below the base")
     if "\\" in name:
         raise NameRefusedError("the name holds a backslash, which is a slash elsewhere")
     if name.startswith("/"):

@@ -352,7 +352,7 @@ async def test_a_server_that_closes_its_side_during_a_large_upload_is_not_sent_t
             await ends.server.send_eof()
 
         nursery.start_soon(close_side)
-        with pytest.raises(httpx.RemoteProtocolError, match="without an answer"), trio.fail_after(60):
+        with pytest.raises(httpx.RemoteProtocolError, match="without a response"), trio.fail_after(60):
             await ends.connection.exchange(httpx.Request("POST", URL, content=bytes(50_000_000)))
 
 

@@ -18,19 +18,18 @@ from hypothesis import strategies as st
 
 from tests.bench.nginx import free_port, wait_for
 from tests.helpers.pictures import is_mirrored, png
+from tests.helpers.server import Server
 from trio_mirror import ListError, Outcome, mirror, open_mirror
 from trio_mirror.galleries.http.index import index_parser
 from trio_mirror.galleries.links import name_below
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from trio.testing import MockClock
 
-    from tests.conftest import Handler
-
-    Install = Callable[[Handler], list[httpx.Request]]
+    from tests.helpers.server import Handler
 
 BASE = "http://gallery.example/images/"
 
@@ -94,15 +93,15 @@ def serving_index(
     return handle
 
 
-async def names_of(install: Install, body: Any, content_type: str | None = "text/html") -> list[str]:
-    install(serving_index(body, content_type))
-    async with open_mirror(BASE, retries=0, concurrency=1) as results:
+async def names_of(body: Any, content_type: str | None = "text/html") -> list[str]:
+    server = Server(serving_index(body, content_type))
+    async with open_mirror(BASE, retries=0, concurrency=1, transport=server) as results:
         return [result.name async for result in results]
 
 
-async def refused_of(install: Install, body: Any, content_type: str = "text/html") -> dict[str, str | None]:
-    install(serving_index(body, content_type))
-    async with open_mirror(BASE, retries=0) as results:
+async def refused_of(body: Any, content_type: str = "text/html") -> dict[str, str | None]:
+    server = Server(serving_index(body, content_type))
+    async with open_mirror(BASE, retries=0, transport=server) as results:
         return {result.name: result.error async for result in results if result.outcome is Outcome.FAILED}
 
 
@@ -118,22 +117,22 @@ async def refused_of(install: Install, body: Any, content_type: str = "text/html
 )
 @pytest.mark.parametrize("content_type", ["text/html", "Text/HTML;charset=ISO-8859-1", "application/xhtml+xml"])
 async def test_an_index_page_gives_the_files_that_are_directly_below(
-    answer_with: Install, page: str, names: list[str], content_type: str
+    page: str, names: list[str], content_type: str
 ) -> None:
-    assert await names_of(answer_with, page, content_type) == names
+    assert await names_of(page, content_type) == names
 
 
-async def test_the_pictures_of_an_index_are_fetched_where_its_links_lead(answer_with: Install) -> None:
-    requests = answer_with(serving_index(NGINX))
+async def test_the_pictures_of_an_index_are_fetched_where_its_links_lead() -> None:
+    server = Server(serving_index(NGINX))
 
-    report = await mirror(BASE, concurrency=1)
+    report = await mirror(BASE, concurrency=1, transport=server)
 
     assert report.mirrored == 3
-    fetched = [request.url.raw_path for request in requests if request.method == "GET"][1:]
+    fetched = [request.url.raw_path for request in server.requests if request.method == "GET"][1:]
     assert fetched == [b"/images/a%20b.png", b"/images/b%C3%A4ume%231.png", b"/images/100%25.png"]
 
 
-async def test_nginx_s_json_gives_its_files_as_they_are_written(answer_with: Install) -> None:
+async def test_nginx_s_json_gives_its_files_as_they_are_written() -> None:
     entries = [
         {"name": "sub", "type": "directory", "mtime": "Wed, 25 Nov 2026 12:00:00 GMT"},
         {"name": "a%20 b.png", "type": "file", "mtime": "Wed, 25 Nov 2026 12:00:00 GMT", "size": 137},
@@ -142,7 +141,7 @@ async def test_nginx_s_json_gives_its_files_as_they_are_written(answer_with: Ins
         {"name": "link", "type": "other"},
     ]
 
-    assert await names_of(answer_with, json.dumps(entries), "application/json") == ["a%20 b.png", "bäume.png"]
+    assert await names_of(json.dumps(entries), "application/json") == ["a%20 b.png", "bäume.png"]
 
 
 @pytest.mark.parametrize(
@@ -152,22 +151,22 @@ async def test_nginx_s_json_gives_its_files_as_they_are_written(answer_with: Ins
         *('[{"type": "file"}]', '[{"name": 1, "type": "file"}]', '[{"name": [], "type": "file"}]', "[" * 100_000),
     ],
 )
-async def test_json_of_another_shape_is_an_error_that_shows_the_right_one(answer_with: Install, text: str) -> None:
+async def test_json_of_another_shape_is_an_error_that_shows_the_right_one(text: str) -> None:
     with pytest.raises(ListError, match=r'in the form of nginx: \[\{"name"'):
-        await names_of(answer_with, text, "application/json")
+        await names_of(text, "application/json")
 
 
-async def test_names_of_an_index_go_through_the_name_rules(answer_with: Install) -> None:
+async def test_names_of_an_index_go_through_the_name_rules() -> None:
     page = (
         '<a href="%2e%2e">x</a><a href="..%2f..%2fetc%2fpasswd">x</a><a href="a%2fb.png">x</a><a href="%FF.png">x</a>'
     )
-    refused = await refused_of(answer_with, page + '<a href="%1b[2J.png">x</a><a href="a%5cb.png">x</a>')
+    refused = await refused_of(page + '<a href="%1b[2J.png">x</a><a href="a%5cb.png">x</a>')
 
     assert set(refused) == {"..", "..%2f..%2fetc%2fpasswd", "a%2fb.png", "\udcff.png", "\x1b[2J.png", "a\\b.png"}
     assert "hides a slash" in str(refused["a%2fb.png"])
 
     entries = [{"name": name, "type": "file"} for name in ("../x.png", "/etc/passwd", "http://evil.example/x", "")]
-    refused = await refused_of(answer_with, json.dumps(entries), "application/json")
+    refused = await refused_of(json.dumps(entries), "application/json")
 
     assert set(refused) == {"../x.png", "/etc/passwd", "http://evil.example/x", ""}
 
@@ -188,61 +187,59 @@ async def test_names_of_an_index_go_through_the_name_rules(answer_with: Install)
         *("?C=N;O=D", "x.png?size=1", "x.png#top", "sub/x.png", "sub/", "/images%2fx.png", "\\\\evil\\x.png"),
     ],
 )
-async def test_links_to_other_places_are_never_followed(answer_with: Install, href: str) -> None:
-    requests = answer_with(
-        serving_index(f'<a href="{href}">x</a><a name="y">y</a><a href>z</a><a href="ok.png">ok</a>')
-    )
+async def test_links_to_other_places_are_never_followed(href: str) -> None:
+    server = Server(serving_index(f'<a href="{href}">x</a><a name="y">y</a><a href>z</a><a href="ok.png">ok</a>'))
 
-    report = await mirror(BASE, retries=0)
+    report = await mirror(BASE, retries=0, transport=server)
 
     assert report.mirrored == 1
-    assert {str(request.url) for request in requests} == {BASE, BASE + "ok.png"}
+    assert {str(request.url) for request in server.requests} == {BASE, BASE + "ok.png"}
 
 
-async def test_links_within_a_drawing_are_none_of_the_page(answer_with: Install) -> None:
+async def test_links_within_a_drawing_are_none_of_the_page() -> None:
     page = '<svg><a xlink:href="x.png">x</a></svg><a href="ok.png">ok</a>'
 
-    assert await names_of(answer_with, page) == ["ok.png"]
+    assert await names_of(page) == ["ok.png"]
 
 
 async def test_a_page_that_takes_too_long_to_read_is_an_error(
-    answer_with: Install, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     the_test_is_over = threading.Event()
     monkeypatch.setattr(
         "trio_mirror.galleries.http.gallery.index_parser", lambda _: lambda *_: the_test_is_over.wait(60)
     )
-    answer_with(serving_index("<div>" * 1_000))
+    server = Server(serving_index("<div>" * 1_000))
 
     # The clock takes the thread that parses for idleness, and leaps.
     with pytest.raises(ListError, match=rf"{BASE} is an index page that took longer than 30 s \(--timeout\)"):
-        await mirror(BASE, retries=0)
+        await mirror(BASE, retries=0, transport=server)
     assert trio.current_time() == pytest.approx(30)
     the_test_is_over.set()
 
 
-async def test_a_page_that_is_no_index_is_an_error_and_not_an_empty_list(answer_with: Install) -> None:
+async def test_a_page_that_is_no_index_is_an_error_and_not_an_empty_list() -> None:
     login = "<html><head><title>Log in</title></head><body><a href='/'>Home</a><form></form></body></html>"
     with pytest.raises(ListError, match=f"{BASE} is an HTML page without a link"):
-        await names_of(answer_with, login)
+        await names_of(login)
 
 
-async def test_bytes_that_are_no_html_are_no_index(answer_with: Install) -> None:
-    with pytest.raises(ListError, match="no index"):
-        await names_of(answer_with, b"\xff\xfe\x00<" * 100)
+async def test_bytes_that_are_no_html_are_no_index() -> None:
+    with pytest.raises(ListError, match="not an index"):
+        await names_of(b"\xff\xfe\x00<" * 100)
 
 
-async def test_a_page_that_is_not_utf_8_keeps_its_links(answer_with: Install) -> None:
+async def test_a_page_that_is_not_utf_8_keeps_its_links() -> None:
     page = b"<title>Index of \xe9</title><a href='\xff.png'>x</a><a href='%C3%A9.png'>\xe9.png</a>"
 
-    assert await names_of(answer_with, page) == ["\ufffd.png", "é.png"]
+    assert await names_of(page) == ["\ufffd.png", "é.png"]
 
 
-async def test_an_index_without_content_type_is_read_as_lines(answer_with: Install) -> None:
-    assert await names_of(answer_with, b"a.png\nb.png\n", None) == ["a.png", "b.png"]
+async def test_an_index_without_content_type_is_read_as_lines() -> None:
+    assert await names_of(b"a.png\nb.png\n", None) == ["a.png", "b.png"]
 
 
-async def test_an_index_without_end_is_cut_off_at_a_limit(answer_with: Install) -> None:
+async def test_an_index_without_end_is_cut_off_at_a_limit() -> None:
     sent = 0
 
     async def page() -> AsyncIterator[bytes]:
@@ -252,7 +249,7 @@ async def test_an_index_without_end_is_cut_off_at_a_limit(answer_with: Install) 
             yield b"<a href=a.png>a</a>\n".ljust(2**20)
 
     with pytest.raises(ListError, match=rf"{BASE} is an index page over the limit of 64.0 MiB \(--max-bytes\)"):
-        await names_of(answer_with, page())
+        await names_of(page())
     assert sent == 65 * 2**20
 
 

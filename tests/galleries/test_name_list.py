@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -17,15 +17,11 @@ from tests.cli.test_cli import CLEAN, cli, command, files_below
 from tests.helpers import processes
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import png
+from tests.helpers.server import Server
 from tests.helpers.turns import Turns
 from trio_mirror import ListError, Outcome, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.galleries.name_list import ListGallery
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Handler
 
 BASE = "http://gallery.example/my%20images/"
 
@@ -74,12 +70,12 @@ async def test_a_long_list_leaves_others_their_turn(tmp_path: Path) -> None:
 
 
 async def test_urls_below_the_base_are_names_and_all_others_are_refused(
-    tmp_path: Path, answer_with: Callable[[Handler], list[httpx.Request]]
+    tmp_path: Path,
 ) -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=png())
 
-    requests = answer_with(handle)
+    server = Server(handle)
     refused = [
         *("http://evil.example/my%20images/a.png", "https://gallery.example/my%20images/a.png"),
         *("http://gallery.example:8080/my%20images/a.png", "http://gallery.example/a.png", BASE, "file:///etc/passwd"),
@@ -93,17 +89,17 @@ async def test_urls_below_the_base_are_names_and_all_others_are_refused(
     lines = [*good, *refused, "plain%20name.png", f"{BASE}x%2f..%2fy.png", "http://me:secret@evil.example/a.png"]
     (tmp_path / "urls.txt").write_text("\n".join(lines))
 
-    async with open_mirror(tmp_path / "urls.txt", base=BASE, retries=0, concurrency=1) as results:
+    async with open_mirror(tmp_path / "urls.txt", base=BASE, retries=0, concurrency=1, transport=server) as results:
         ended = {result.name: result async for result in results}
 
     failed = {name: result.error for name, result in ended.items() if result.outcome is Outcome.FAILED}
     assert set(ended) - set(failed) == {"a b.png", "sub/c.png", "d", "plain%20name.png"}
     assert set(failed) == {*refused, "x%2f..%2fy.png", "http://(hidden)@evil.example/a.png"}
-    assert failed["http://evil.example/my%20images/a.png"] == "the name is a URL, and of no picture below the base"
-    assert {str(it.url) for it in requests if it.method == "GET"} == {
+    assert failed["http://evil.example/my%20images/a.png"] == "the name is a URL that does not lead below the base"
+    assert {str(it.url) for it in server.requests if it.method == "GET"} == {
         *(BASE + path for path in ("a%20b.png", "sub/c.png", "d", "plain%2520name.png"))
     }
-    assert {str(it.url) for it in requests if it.method == "POST"} == {BASE}
+    assert {str(it.url) for it in server.requests if it.method == "POST"} == {BASE}
 
 
 async def test_with_a_folder_as_the_base_a_url_is_no_name(photos: Path, tmp_path: Path) -> None:
@@ -115,18 +111,18 @@ async def test_with_a_folder_as_the_base_a_url_is_no_name(photos: Path, tmp_path
 
 
 async def test_credentials_go_to_the_base(
-    tmp_path: Path, answer_with: Callable[[Handler], list[httpx.Request]]
+    tmp_path: Path,
 ) -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=png())
 
-    requests = answer_with(handle)
+    server = Server(handle)
     (tmp_path / "names.txt").write_text("a.png")
 
-    report = await mirror(tmp_path / "names.txt", base=BASE, auth=("me", "secret"))
+    report = await mirror(tmp_path / "names.txt", base=BASE, auth=("me", "secret"), transport=server)
 
     assert (report.source, report.target) == (BASE, BASE)
-    assert [("Authorization" in request.headers) for request in requests] == [True, True]
+    assert [("Authorization" in request.headers) for request in server.requests] == [True, True]
 
 
 @pytest.mark.parametrize("source", ["-", "names.txt"])

@@ -126,28 +126,59 @@ async def names_of(gallery: Gallery) -> list[str]:
         return [name async for name in names]
 
 
-@pytest.mark.slow
-async def test_a_long_list_streams_in_pages(s3: httpx.Client, bucket: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+def counted_requests(monkeypatch: pytest.MonkeyPatch, *, failing: int | None = None) -> list[str]:
+    """The requests that s3fs makes from now on; one of them fails, if so wished."""
     import s3fs
 
-    expected = [f"{index:05}.png" for index in range(5_000)]
-    put(s3, *(f"in/{name}" for name in expected), data=b"")
-    requests = []
+    requests: list[str] = []
     call = s3fs.S3FileSystem._call_s3
 
     async def counting(self: Any, method: str, *arguments: Any, **more: Any) -> Any:
         requests.append(method)
-        if len(requests) == 3:
+        if method == "list_objects_v2" and requests.count(method) == failing:
             raise ConnectionResetError
         return await call(self, method, *arguments, **more)
 
     monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counting)
+    return requests
+
+
+@pytest.mark.slow
+async def test_a_long_list_streams_in_pages(s3: httpx.Client, bucket: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [f"{index:05}.png" for index in range(5_000)]
+    put(s3, *(f"in/{name}" for name in expected), data=b"")
+    requests = counted_requests(monkeypatch)
     async with bucket.names() as names:
         assert await anext(names) == "00000.png"
         assert requests == ["list_objects_v2"]
         assert ["00000.png", *[name async for name in names]] == expected
-    # Five pages, one of them in a second attempt.
-    assert requests == ["list_objects_v2"] * 6
+    assert requests == ["list_objects_v2"] * 5
+
+
+async def test_a_list_that_breaks_off_says_that_it_may_be_opened_again(
+    s3: httpx.Client, bucket: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(s3, *(f"in/{index:04}.png" for index in range(1_001)), data=b"")
+    counted_requests(monkeypatch, failing=2)
+    async with bucket.names() as names:
+        for _ in range(1_000):
+            await anext(names)
+        with pytest.raises(ListError, match="cannot be listed: ConnectionResetError") as caught:
+            await anext(names)
+    assert caught.value.transient
+
+
+@pytest.mark.slow
+async def test_an_s3_list_that_breaks_off_is_read_again_from_its_first_page(
+    s3: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [f"{index:05}.png" for index in range(2_001)]
+    put(s3, *(f"in/{name}" for name in expected), data=b"")
+    requests = counted_requests(monkeypatch, failing=2)
+
+    async with open_mirror("s3://bucket/in/", "memory://out/", concurrency=1, retries=1) as results:
+        assert [result.name async for result in results] == expected
+    assert requests.count("list_objects_v2") == 2 + 3
 
 
 async def test_names_are_the_keys_below_the_prefix(s3: httpx.Client, bucket: Gallery) -> None:
@@ -395,7 +426,7 @@ async def test_a_driver_that_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, url: str, missing: str, install: str
 ) -> None:
     monkeypatch.setattr(
-        "trio_mirror.galleries.object_store.find_spec", lambda name: None if name == missing else object()
+        "trio_mirror.galleries.object_store.driver.find_spec", lambda name: None if name == missing else object()
     )
 
     with pytest.raises(SettingsError, match=install):

@@ -36,7 +36,7 @@ def names_in(folder: Path) -> list[str]:
     ],
 )
 async def test_a_url_that_lacks_a_part_is_no_folder(folder: Path, place: str, meant: str) -> None:
-    said = f"{place} is neither a URL nor a folder that is there; write {meant} or ./{place}"
+    said = f"{place} is neither a URL nor an existing folder; write {meant} or ./{place}"
     for places in ([place], ["photos", place]):
         with pytest.raises(SettingsError) as refused:
             await mirror(*places)
@@ -53,7 +53,7 @@ async def test_a_folder_may_have_a_name_like_a_host(folder: Path) -> None:
 
 async def test_an_empty_text_is_not_the_working_directory(folder: Path) -> None:
     for places in ([""], ["photos", ""]):
-        with pytest.raises(SettingsError, match="an empty text is no gallery"):
+        with pytest.raises(SettingsError, match="is empty: expected a URL"):
             await mirror(*places)
     assert names_in(folder) == ["photos"]
 
@@ -62,11 +62,11 @@ async def test_a_picture_is_no_list_of_names() -> None:
     with pytest.raises(SettingsError) as refused:
         await mirror("photos/a [1].png", "out")
 
-    assert str(refused.value).endswith("write its folder, as in trio-mirror photos --include 'a [[]1].png'")
+    assert str(refused.value).endswith("name its folder, as in trio-mirror photos --include 'a [[]1].png'")
 
 
 async def test_a_port_that_there_is_not_is_named() -> None:
-    with pytest.raises(SettingsError, match=r"http://.hidden.@host:80000/ names the port 80000; the last is 65535"):
+    with pytest.raises(SettingsError, match=r"http://.hidden.@host:80000/: port 80000 is above 65535"):
         await mirror("http://me:pw@host:80000/", "out")
 
 

@@ -143,7 +143,7 @@ async def test_a_proxy_that_is_no_url_is_told_without_its_password(monkeypatch: 
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setenv("no_proxy", "")
 
-    with pytest.raises(SettingsError, match="proxy for http:// is no URL") as caught:
+    with pytest.raises(SettingsError, match="proxy for http:// is not a valid URL") as caught:
         await mirror("http://gallery.invalid/images/")
     assert "hunter2" not in str(caught.value)
 

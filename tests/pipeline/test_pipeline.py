@@ -429,10 +429,10 @@ class _NoTarget:
     ("place", "reason"),
     [
         ("ftp://host/images/", "unknown scheme"),
-        ("http://", "no host"),
+        ("http://", "expected a host"),
         ("http://host/images/?page=2", "no query"),
-        ("", "no gallery"),
-        ("a\0b", "no place"),
+        ("", "is empty"),
+        ("a\0b", "invalid source|invalid target"),
         (b"folder", "neither a URL"),
         (None, "neither a URL"),
         (_NoTarget(), "no prepare and no store"),

@@ -5,25 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import trio
 import trio.testing
 
-from tests.conftest import Handler
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import png
+from tests.helpers.server import Server
 from trio_mirror import JournalError, Outcome, Picture, Report, StorageError, UnknownUploadError, mirror, open_mirror
 from trio_mirror.galleries.folder import DirectoryGallery
 from trio_mirror.journal import Journal, read_journal
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
 BASE = "http://gallery.example/images/"
-Install = Callable[[Handler], list[httpx.Request]]
 
 
 pytestmark = pytest.mark.usefixtures("instant_flip")
@@ -58,13 +59,11 @@ class Script:
     [*map(httpx.Response, [408, 425, 429, 500, 502, 503, 504]), httpx.ConnectError, httpx.ReadError],
     ids=str,
 )
-async def test_what_may_pass_is_tried_again(
-    answer_with: Install, autojump_clock: trio.testing.MockClock, trouble: Any
-) -> None:
+async def test_what_may_pass_is_tried_again(autojump_clock: trio.testing.MockClock, trouble: Any) -> None:
     script = Script("a.png\n", a=[trouble, trouble, httpx.Response(200, content=png())])
-    answer_with(script)
+    server = Server(script)
 
-    async with open_mirror(BASE) as results:
+    async with open_mirror(BASE, transport=server) as results:
         [result] = [result async for result in results]
 
     assert result.outcome is Outcome.MIRRORED
@@ -73,25 +72,21 @@ async def test_what_may_pass_is_tried_again(
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 501])
-async def test_what_will_not_pass_is_not_tried_again(
-    answer_with: Install, autojump_clock: trio.testing.MockClock, status: int
-) -> None:
+async def test_what_will_not_pass_is_not_tried_again(autojump_clock: trio.testing.MockClock, status: int) -> None:
     script = Script("a.png\n", a=[httpx.Response(status)])
-    answer_with(script)
+    server = Server(script)
 
-    report = await mirror(BASE)
+    report = await mirror(BASE, transport=server)
 
     assert len(script.times_of("a")) == 1
     assert (report.failed, report.transient) == (1, 0)
 
 
-async def test_attempts_end_and_the_last_reason_is_told(
-    answer_with: Install, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_attempts_end_and_the_last_reason_is_told(autojump_clock: trio.testing.MockClock) -> None:
     script = Script("a.png\n", a=[httpx.Response(500), httpx.Response(502, text="bad gateway")])
-    answer_with(script)
+    server = Server(script)
 
-    report = await mirror(BASE, retries=3)
+    report = await mirror(BASE, retries=3, transport=server)
 
     assert len(script.times_of("a")) == 4
     assert (report.failed, report.transient) == (1, 1)
@@ -99,20 +94,20 @@ async def test_attempts_end_and_the_last_reason_is_told(
     assert report.failures[0].attempts == 4
 
 
-async def test_a_retry_after_is_waited_for_by_all(answer_with: Install, autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_retry_after_is_waited_for_by_all(autojump_clock: trio.testing.MockClock) -> None:
     busy = httpx.Response(429, headers={"Retry-After": "60"})
     names = "".join(f"{letter}.png\n" for letter in "abcdefgh")
     script = Script(names, a=[busy, httpx.Response(200, content=png())])
-    answer_with(script)
+    server = Server(script)
 
-    report = await mirror(BASE, concurrency=1)
+    report = await mirror(BASE, concurrency=1, transport=server)
 
     assert report.mirrored == 8
     first, *others = [time for time, key in script.times if key != "POST"]
     assert min(others) >= first + 60
 
 
-async def test_a_body_cut_short_is_fetched_again(answer_with: Install, autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_body_cut_short_is_fetched_again(autojump_clock: trio.testing.MockClock) -> None:
     fetches = 0
 
     async def cut_short() -> AsyncIterator[bytes]:
@@ -128,36 +123,34 @@ async def test_a_body_cut_short_is_fetched_again(answer_with: Install, autojump_
         fetches += 1
         return httpx.Response(200, content=cut_short() if fetches == 1 else png())
 
-    answer_with(handle)
-    report = await mirror(BASE)
+    server = Server(handle)
+    report = await mirror(BASE, transport=server)
 
     assert (report.mirrored, fetches) == (1, 2)
 
 
 @pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
 async def test_a_body_that_is_not_what_its_digest_says_is_fetched_again(
-    answer_with: Install, autojump_clock: trio.testing.MockClock, field: str
+    autojump_clock: trio.testing.MockClock, field: str
 ) -> None:
     digest = base64.b64encode(hashlib.sha256(png()).digest()).decode()
     headers = {field: f"sha-256=:{digest}:"}
     damaged = httpx.Response(200, content=png()[:-1] + b"x", headers=headers)
     script = Script("a.png\n", a=[damaged, httpx.Response(200, content=png(), headers=headers)])
-    answer_with(script)
+    server = Server(script)
 
-    report = await mirror(BASE)
+    report = await mirror(BASE, transport=server)
 
     assert (report.mirrored, len(script.times_of("a"))) == (1, 2)
 
 
-async def test_every_attempt_of_an_upload_has_the_same_key(
-    answer_with: Install, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_every_attempt_of_an_upload_has_the_same_key(autojump_clock: trio.testing.MockClock) -> None:
     script = Script("a.png\nb.png\n", POST=[httpx.Response(500), httpx.Response(503), httpx.Response(200)])
-    requests = answer_with(script)
+    server = Server(script)
 
-    await mirror(BASE, concurrency=1)
+    await mirror(BASE, concurrency=1, transport=server)
 
-    keys = [request.headers["Idempotency-Key"] for request in requests if request.method == "POST"]
+    keys = [request.headers["Idempotency-Key"] for request in server.requests if request.method == "POST"]
     assert keys[0] == keys[1] == keys[2] != keys[3]
     assert keys[0].startswith('"')
 
@@ -209,7 +202,7 @@ async def test_a_target_that_loses_every_answer_is_slowed_down_where_nothing_may
 
 
 async def test_what_may_have_been_stored_stays_unknown_when_a_later_attempt_is_refused(
-    answer_with: Install, autojump_clock: trio.testing.MockClock
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
     posts = 0
 
@@ -222,23 +215,21 @@ async def test_what_may_have_been_stored_stays_unknown_when_a_later_attempt_is_r
             await trio.sleep_forever()
         return httpx.Response(409, text="it is there already")
 
-    answer_with(handle)
-    report = await mirror(BASE, timeout=5)
+    server = Server(handle)
+    report = await mirror(BASE, timeout=5, transport=server)
 
     assert (report.unknown, report.failed, posts) == (1, 0, 2)
 
 
-async def test_a_picture_has_a_deadline_over_all_its_attempts(
-    answer_with: Install, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_picture_has_a_deadline_over_all_its_attempts(autojump_clock: trio.testing.MockClock) -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
         if str(request.url) == BASE:
             return httpx.Response(200, text="a.png")
         await trio.sleep_forever()
         raise AssertionError
 
-    answer_with(handle)
-    report = await mirror(BASE, timeout=30, picture_timeout=100, retries=50)
+    server = Server(handle)
+    report = await mirror(BASE, timeout=30, picture_timeout=100, retries=50, transport=server)
 
     assert trio.current_time() == pytest.approx(100)
     assert "--picture-timeout" in str(report.failures[0].error)
@@ -306,9 +297,7 @@ async def test_a_picture_is_unknown_whose_upload_was_cut_off_with_tasks_of_its_o
     assert report.unknown == 1
 
 
-async def test_a_drip_ends_long_before_its_timeout(
-    answer_with: Install, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_drip_ends_long_before_its_timeout(autojump_clock: trio.testing.MockClock) -> None:
     async def drip() -> AsyncIterator[bytes]:
         while True:
             await trio.sleep(1)
@@ -319,8 +308,8 @@ async def test_a_drip_ends_long_before_its_timeout(
             return httpx.Response(200, text="a.png")
         return httpx.Response(200, content=drip())
 
-    answer_with(handle)
-    report = await mirror(BASE, timeout=3_600, min_rate=1_000, retries=0)
+    server = Server(handle)
+    report = await mirror(BASE, timeout=3_600, min_rate=1_000, retries=0, transport=server)
 
     assert trio.current_time() == pytest.approx(30)
     assert "--min-rate" in str(report.failures[0].error)
@@ -333,23 +322,23 @@ async def test_a_drip_ends_long_before_its_timeout(
         ([("X-Long", "x" * 100_000)], "over the limit of 64.0 KiB"),
     ],
 )
-async def test_headers_have_limits(answer_with: Install, headers: list[tuple[str, str]], limit: str) -> None:
+async def test_headers_have_limits(headers: list[tuple[str, str]], limit: str) -> None:
     async def handle(request: httpx.Request) -> httpx.Response:
         if str(request.url) == BASE:
             return httpx.Response(200, text="a.png")
         return httpx.Response(200, content=png(), headers=headers)
 
-    answer_with(handle)
-    report = await mirror(BASE)
+    server = Server(handle)
+    report = await mirror(BASE, transport=server)
 
     assert limit in str(report.failures[0].error)
 
 
-async def test_the_rate_holds_over_all_requests(answer_with: Install, autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_rate_holds_over_all_requests(autojump_clock: trio.testing.MockClock) -> None:
     script = Script("".join(f"{number}.png\n" for number in range(50)))
-    answer_with(script)
+    server = Server(script)
 
-    await mirror(BASE, rate=10.0)
+    await mirror(BASE, rate=10.0, transport=server)
 
     times = [time for time, _ in script.times]
     assert len(times) == 100

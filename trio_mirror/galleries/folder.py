@@ -15,8 +15,8 @@ import trio
 
 from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, StorageError, UploadError
 from trio_mirror.model import Picture
-from trio_mirror.names import check_name, media_type_of
-from trio_mirror.settings.units import format_size
+from trio_mirror.names import PictureName, media_type_of
+from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -43,7 +43,7 @@ class DirectoryGallery:
     def __init__(self, path: str | os.PathLike[str], *, max_bytes: int = 64 * 1024 * 1024) -> None:
         self.path = Path(path)
         self.max_bytes = max_bytes
-        # Reads that a dead disk keeps for ever are not to take the threads in which, say, the journal is written.
+        # Of its own: reads that a dead disk keeps for ever must not take the threads in which the journal is written.
         self._readers = trio.CapacityLimiter(_READERS)
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class DirectoryGallery:
         """Creates the folder, and those above it, where they are missing.
 
         Raises:
-            SettingsError: it is no folder, or cannot be created.
+            SettingsError: it is a file, or cannot be created.
         """
         try:
             await trio.to_thread.run_sync(lambda: self.path.mkdir(parents=True, exist_ok=True))
@@ -85,8 +85,7 @@ class DirectoryGallery:
             NameRefusedError: the name leads out of the folder.
             FetchError: there is no such file, or it cannot be read, or it is larger than ``max_bytes``.
         """
-        segments = check_name(name)
-        return await self._reading(partial(self._read, name, segments, known_etag))
+        return await self._reading(partial(self._read, PictureName(name), known_etag))
 
     async def store(self, picture: Picture) -> None:
         """Writes one picture, whole or not at all, replacing what has its name.
@@ -98,8 +97,7 @@ class DirectoryGallery:
             StorageError: the disk is full.
             UploadError: it cannot be written.
         """
-        segments = check_name(picture.name)
-        await trio.to_thread.run_sync(self._write, picture, segments)
+        await trio.to_thread.run_sync(self._write, PictureName(picture.name), picture.data)
 
     async def _reading(self, read: Callable[[], _T]) -> _T:
         return await trio.to_thread.run_sync(read, abandon_on_cancel=True, limiter=self._readers)
@@ -128,9 +126,9 @@ class DirectoryGallery:
             raise ListError(f"the folder {self.path / prefix} cannot be listed: {error.strerror}") from error
         return sorted(files), sorted(subfolders)
 
-    def _read(self, name: str, segments: tuple[str, ...], known_etag: str | None) -> Picture | None:
+    def _read(self, name: PictureName, known_etag: str | None) -> Picture | None:
         try:
-            base, *places = self._resolve(segments)
+            base, *places = self._resolve(name.segments)
             if not places:
                 raise FetchError("it is not a regular file")
             *folders, file_name = places
@@ -148,11 +146,12 @@ class DirectoryGallery:
             raise FetchError(f"it is over the limit of {format_size(self.max_bytes)} (--max-bytes)")
         return Picture(name=name, data=data, media_type=media_type_of(name), etag=etag)
 
-    def _write(self, picture: Picture, segments: tuple[str, ...]) -> None:
+    def _write(self, name: PictureName, data: bytes) -> None:
+        *above, file_name = name.segments
         try:
-            base, *folders = self._resolve(segments[:-1])
+            base, *folders = self._resolve(above)
             with _open_folder(base, folders, create=True) as folder:
-                _replace_file(folder, segments[-1], picture.data)
+                _replace_file(folder, file_name, data)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageError(
@@ -160,7 +159,7 @@ class DirectoryGallery:
                 ) from error
             raise UploadError(f"it cannot be written: {error.strerror}") from error
 
-    def _resolve(self, segments: tuple[str, ...]) -> tuple[str, ...]:
+    def _resolve(self, segments: list[str]) -> tuple[str, ...]:
         """The folder's real path, and the segments that lead from there to the place without any link."""
         base = os.path.realpath(self.path)
         place = os.path.realpath(Path(base, *segments))
@@ -173,7 +172,7 @@ def _may_be_file(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_file()
     except OSError:
-        # A link in a circle, say, or into a folder that is closed to us: to read it tells, and fails it alone.
+        # A link in a circle, say, or into a folder that is closed to us: reading it fails it alone.
         return True
 
 
@@ -202,7 +201,7 @@ def _open_file(folder: int, file_name: str, mode: Literal["rb", "xb"]) -> Binary
 
 
 def _read_at_most(most: int, file: BinaryIO, size: int) -> bytes:
-    """Reads to the end or so many bytes, whatever size the file had when it was opened: some tell of 0."""
+    """Reads to the end or so many bytes, whatever size the file had when it was opened: some say 0."""
     # Not at once: a read takes as much memory as it asks for, and the limit may be more than there is.
     data, piece = b"", max(size + 1, _PIECE)
     while len(data) < most and (more := file.read(min(piece, most - len(data)))):

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from trio_mirror.galleries.http.response import origin
+from trio_mirror.galleries.urls import origin
 
 # What makes a relative link more than a path below the base (RFC 3986, sections 4.2 and 5.2).
 _SPECIAL = re.compile("[?#:]")
@@ -22,7 +22,7 @@ def name_below(base: httpx.URL, link: str) -> str | None:
 
     Args:
         base: the URL of the gallery, which ends in a slash.
-        link: a URL, absolute or relative. With a query or a fragment it names no picture.
+        link: a URL, absolute or relative. With a query or a fragment it does not name a picture.
     """
     # Resolving takes a tenth of a millisecond, and nearly all links of an index of 100,000 pictures are plain.
     rest = link.removeprefix(str(base))
@@ -32,7 +32,7 @@ def name_below(base: httpx.URL, link: str) -> str | None:
     try:
         there = base.join(link)
     except (httpx.InvalidURL, ValueError):
-        # ValueError is of the standard library's urljoin, and of lone surrogates.
+        # ValueError comes from the standard library's urljoin, and from lone surrogates.
         return None
     if origin(there) != origin(base) or there.query or there.fragment:
         return None

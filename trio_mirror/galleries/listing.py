@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from trio_mirror.galleries.window import Window
+from trio_mirror.galleries.dedup_window import DedupWindow
 from trio_mirror.names import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 WINDOW = 65_536
-"""A repeat is noticed when it comes within this many names."""
+"""A repeat is noticed when it comes within this many distinct names."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -50,7 +50,7 @@ class ListingParser:
     def __init__(self) -> None:
         self._rest = b""
         self._at_start = True
-        self._recent = Window(WINDOW)
+        self._recent = DedupWindow(WINDOW)
 
     def feed(self, chunk: bytes) -> list[str]:
         """Gives the names whose lines end in this chunk, in order."""

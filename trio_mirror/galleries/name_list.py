@@ -19,7 +19,7 @@ from trio_mirror.names import hide_credentials, is_url
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
-    from trio_mirror.galleries import Gallery
+    from trio_mirror.galleries.gallery import Gallery
     from trio_mirror.model import Picture
 
 STDIN = "-"
@@ -119,6 +119,6 @@ async def _read(descriptor: int) -> bytes:
     try:
         await trio.lowlevel.wait_readable(descriptor)
     except PermissionError:
-        # What epoll refuses is a regular file, or a device like /dev/null: a read of it waits for nobody.
+        # What epoll refuses is a regular file, or a device like /dev/null: a read of it does not wait for a writer.
         return await trio.to_thread.run_sync(os.read, descriptor, _CHUNK)
     return os.read(descriptor, _CHUNK)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 import random
-import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
 import trio
@@ -24,26 +22,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
-TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Of HTTP answers that may be others later (RFC 9110, section 15; 425 is of RFC 8470, 429 of RFC 6585)."""
-OVERLOAD_STATUSES = frozenset({429, 503})
-"""Of HTTP answers that ask for less."""
-
 # Seconds.
 _FIRST_BACKOFF = 0.25
 _MAX_BACKOFF = 20.0
 _DOUBLINGS_TO_MAX = math.ceil(math.log2(_MAX_BACKOFF / _FIRST_BACKOFF))
-
-_TIME = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
-_HTTP_DATES = [
-    re.compile(pattern, re.ASCII)
-    for pattern in (
-        rf"[A-Z][a-z]{{2}}, (?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?P<year>\d{{4}}) {_TIME} GMT",
-        rf"[A-Z][a-z]{{5,8}}, (?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d\d) {_TIME} GMT",
-        rf"[A-Z][a-z]{{2}} (?P<month>[A-Z][a-z]{{2}}) (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",
-    )
-]
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def full_jitter(failures: int) -> float:
@@ -54,49 +36,6 @@ def full_jitter(failures: int) -> float:
     """
     longest = min(_MAX_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures - 1, _DOUBLINGS_TO_MAX))
     return random.uniform(0, longest)  # noqa: S311 (no secret depends on it)
-
-
-def parse_retry_after(value: str, now: datetime) -> float | None:
-    """Reads a ``Retry-After`` field (RFC 9110, section 10.2.3): seconds from now, or None for nonsense.
-
-    Args:
-        value: the field's value; a number of seconds, or an HTTP date. One in the past means 0 seconds.
-        now: an aware time; best what the answer's own ``Date`` says, as the server's clock may differ from ours.
-    """
-    value = value.strip(" \t")
-    if re.fullmatch("[0-9]+", value):
-        return float(value)
-    date = parse_http_date(value, now)
-    return None if date is None else max(0.0, (date - now).total_seconds())
-
-
-def parse_http_date(value: str, now: datetime) -> datetime | None:
-    """Reads an HTTP date in any of its three formats (RFC 9110, section 5.6.7), or None for nonsense.
-
-    Args:
-        value: the date.
-        now: an aware time, which tells the century of the format with a two-digit year.
-    """
-    for pattern in _HTTP_DATES:
-        if match := pattern.fullmatch(value):
-            break
-    else:
-        return None
-    year = int(match["year"])
-    if len(match["year"]) == 2:
-        # Of the years that end so, the one at most 50 years ahead.
-        year += now.year - now.year % 100
-        if year > now.year + 50:
-            year -= 100
-        elif year <= now.year - 50:
-            year += 100
-    try:
-        month = _MONTHS.index(match["month"]) + 1
-        # A leap second is 60, which datetime does not know.
-        second = min(int(match["second"]), 59)
-        return datetime(year, month, int(match["day"]), int(match["hour"]), int(match["minute"]), second, tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 class Attempts:

@@ -161,7 +161,7 @@ class Producer:
     def _look_up(self, item: Item) -> None:
         """Ends an item that has nothing to be done."""
         try:
-            check_name(item.name)
+            item.result.name = check_name(item.name)
         except NameRefusedError as error:
             item.fail(error)
             return

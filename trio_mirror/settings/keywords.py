@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+    import httpx
+
     _P = ParamSpec("_P")
     _Place = TypeVar("_Place")
     _Place_contra = TypeVar("_Place_contra", contravariant=True)
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
             self,
             source: _Place_contra,
             target: _Place_contra | None = None,
+            transport: httpx.AsyncBaseTransport | None = None,
             *positional: _P.args,
             **choices: _P.kwargs,
         ) -> _R_co: ...
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 def keywords_of(
     declared: Callable[_P, object],
 ) -> Callable[[Callable[Concatenate[_Place, _Place | None, ...], _R]], _Mirrors[_Place, _P, _R]]:
-    """Gives a function of a source, a target and ``**choices`` the keyword arguments of a class in their place."""
+    """Gives a function of places, a transport and ``**choices`` the keyword arguments of a class in their place."""
 
     def decorate(function: Any) -> Any:
         own = inspect.signature(function)

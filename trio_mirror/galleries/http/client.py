@@ -1,93 +1,80 @@
 """One HTTP exchange at a time: its deadline, its limits, and its redirects.
 
-Galleries know only the URLs of httpx. To them an exchange that fails is an `ExchangeError`, which they turn into the
-error of a picture or of the list.
+An exchange that fails raises an `ExchangeError`, which the gallery turns into the error of a picture or of the list.
 """
 
 from __future__ import annotations
 
-import ssl
 from base64 import b64encode
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import httpx
-import trio
 
 from trio_mirror import __version__
-from trio_mirror.errors import SettingsError
-from trio_mirror.galleries.http.coding import ACCEPTED, CodingError
+from trio_mirror.galleries.deadline import deadline
+from trio_mirror.galleries.http.auth import AuthTransport
+from trio_mirror.galleries.http.coding import ACCEPTED
 from trio_mirror.galleries.http.digest import digest_of
-from trio_mirror.galleries.http.errors import ExchangeError, translated
-from trio_mirror.galleries.http.min_rate import Pace
-from trio_mirror.galleries.http.pool import open_transport
-from trio_mirror.galleries.http.response import (
-    chunks_of,
-    decoded_fields,
-    encoded_fields,
-    read_first_line,
-    read_redirect,
-    read_refusal,
-    stream_of,
-)
-from trio_mirror.names import printable
-from trio_mirror.settings.units import format_size
+from trio_mirror.galleries.http.errors import ExchangeError, map_exceptions, too_large
+from trio_mirror.galleries.http.min_rate import MinRate
+from trio_mirror.galleries.http.response import Response
+from trio_mirror.galleries.http.transport import open_transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Collection, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping
 
-    from trio_mirror.galleries.http.response import Fields, RawField
+    from trio_mirror.galleries.http.response import Fields
     from trio_mirror.settings import Settings
 
 MAX_REDIRECTS = 5
-# Of one response.
-_MAX_HEADERS = 100
-_MAX_HEADER_BYTES = 64 * 1024
-_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
-_T = TypeVar("_T")
+Auth: TypeAlias = "tuple[str, str] | httpx.Auth | None"
+"""A user and a password, for HTTP Basic, or a scheme of httpx's."""
+
+RawField: TypeAlias = tuple[bytes, bytes]
+
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
 @asynccontextmanager
 async def open_client(
-    base: httpx.URL, settings: Settings, *, auth: tuple[str, str] | None, header: Collection[tuple[str, str]]
+    base: httpx.URL,
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport | None,
+    auth: Auth,
+    header: Collection[tuple[str, str]],
 ) -> AsyncIterator[Client]:
     """Opens a client for the origin of ``base``; leaving the block closes its connections.
 
+    Args:
+        base: the URL of the gallery.
+        settings: timeouts and limits.
+        transport: in place of our own connections; whoever gave it closes it.
+        auth: credentials for every request.
+        header: header fields for every request.
+
     Raises:
-        SettingsError: ``ca_file`` cannot be read.
+        SettingsError: ``ca_file`` cannot be read, or the environment does not fit.
     """
     headers = httpx.Headers(
         {"Host": base.netloc.decode("ascii"), "User-Agent": f"trio-mirror/{__version__}", "Accept": "*/*"}
     )
-    if auth is not None:
+    if isinstance(auth, tuple):
         # RFC 7617, section 2.
         headers["Authorization"] = f"Basic {b64encode(_as_typed(':'.join(auth))).decode()}"
     chosen = httpx.Headers([(name.encode("ascii"), _as_typed(value)) for name, value in header])
     kept = [field for field in headers.raw if field[0].decode("ascii") not in chosen]
-    async with open_transport(base, partial(_tls_context, settings)) as transport:
+    async with AsyncExitStack() as stack:
+        if transport is None:
+            # A scheme may ask for a token elsewhere.
+            opened = open_transport(base, settings, any_origin=isinstance(auth, httpx.Auth))
+            transport = await stack.enter_async_context(opened)
+        if isinstance(auth, httpx.Auth):
+            transport = AuthTransport(transport, auth, settings.max_bytes)
         yield Client(transport, base, settings, [*kept, *chosen.raw])
-
-
-def _as_typed(text: str) -> bytes:
-    """UTF-8, in which the bytes of an argument or a variable that are none go out as they came in (PEP 383)."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext:
-    if settings.insecure or settings.ca_file is None:
-        try:
-            return httpx.create_ssl_context(verify=not settings.insecure)
-        except OSError as error:
-            variables = "SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE"
-            raise SettingsError(f"TLS cannot be set up: {error}; look at the environment's {variables}") from error
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-        raise SettingsError(f"--ca-file: {printable(settings.ca_file)} cannot be used: {reason}") from error
 
 
 class Client:
@@ -109,173 +96,178 @@ class Client:
         self._headers_of_stream = httpx.Headers([*headers, (b"Accept-Encoding", ACCEPTED.encode())])
 
     async def get(self, path: str, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
-        """Reads a whole body in one attempt, cut off after the timeout, body included.
+        """Reads a whole body, cut off after the timeout, body included.
 
         Args:
             path: what follows the base URL, percent-encoded.
-            known_etag: an entity tag; None is the answer where the body still has it.
+            known_etag: an entity tag; None is the result where the body still has it.
 
         Raises:
-            ExchangeError: no whole answer in time, a status other than 200, a body cut short, too slow, over
-                ``max_bytes`` (counted after content decoding), or not what its digest says.
+            ExchangeError: no complete response in time, a status other than 200, a body cut short, too slow, over
+                ``max_bytes`` (counted after content decoding), or other than its digest.
         """
-        return await self._in_time(self._get(path, known_etag))
-
-    async def _get(self, path: str, known_etag: str | None) -> tuple[bytes, Fields] | None:
         headers = self._headers_of_get
         if known_etag is not None:
             # RFC 9110, section 13.1.2.
-            headers = httpx.Headers([*headers.raw, *encoded_fields({"If-None-Match": known_etag})])
-        response, fields = await self._answer(path, headers)
-        try:
-            if response.status_code == httpx.codes.NOT_MODIFIED:
-                return None
-            return await self._read(response, fields), fields
-        finally:
-            await stream_of(response).aclose()
+            headers = httpx.Headers([*headers.raw, *_encoded_fields({"If-None-Match": known_etag})])
+        with map_exceptions(), deadline(self._settings.timeout):
+            response = await self._exchange(self._get_request(f"{self._base}{path}", headers))
+            try:
+                if response.status == httpx.codes.NOT_MODIFIED and known_etag is not None:
+                    return None
+                if response.status != httpx.codes.OK:
+                    raise await response.refusal()
+                return await self._read(response), response.fields
+            finally:
+                await response.aclose()
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[tuple[Fields, AsyncIterator[bytes]]]:
-        """Opens a body of any length: gives the answer's headers, and the body in chunks.
+        """Opens a body of any length: gives the response's header fields, and the body in chunks.
 
         The timeout bounds each wait for a chunk, not the whole, since a reader may take its time.
 
         Raises:
-            ExchangeError: no answer or no next chunk in time, a status other than 200, a body cut short.
+            ExchangeError: no response or no next chunk in time, a status other than 200, a body cut short.
         """
         async with AsyncExitStack() as stack:
-            response, fields = await self._in_time(self._answer(path, self._headers_of_stream))
-            stack.push_async_callback(stream_of(response).aclose)
-            chunks = await stack.enter_async_context(chunks_of(response, fields))
-            yield fields, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
+            with map_exceptions(), deadline(self._settings.timeout):
+                response = await self._exchange(self._get_request(f"{self._base}{path}", self._headers_of_stream))
+                stack.push_async_callback(response.aclose)
+                if response.status != httpx.codes.OK:
+                    raise await response.refusal()
+                chunks = await stack.enter_async_context(response.chunks())
+            yield response.fields, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
     async def _each_in_time(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        pace = Pace(self._settings.min_rate)
-
-        async def next_chunk() -> bytes | None:
-            pace.resume()
-            chunk = await anext(chunks, None)
-            pace.saw(len(chunk or b""))
-            return chunk
-
-        while (chunk := await self._in_time(next_chunk())) is not None:
+        min_rate = MinRate(self._settings.min_rate)
+        while True:
+            min_rate.resume()
+            with map_exceptions(), deadline(self._settings.timeout):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            min_rate.count(chunk)
             yield chunk
 
     async def post(self, fields: Mapping[str, str] = _NO_FIELDS, **content: Any) -> None:
-        """Posts to the base URL in one attempt. A redirect is an answer like any other: it is not followed.
+        """Posts to the base URL. A redirect is a response like any other: it is not followed.
 
         Args:
-            fields: what to send beside the headers of every request.
+            fields: header fields beside those of every request.
             content: what `httpx.Request` takes: ``content``, ``files``, ``params``.
 
         Raises:
-            ExchangeError: a status not of ``success_status``, or no answer in time; its ``sent`` tells whether
+            ExchangeError: a status not of ``success_status``, or no response in time; its ``sent`` says whether
                 the body had left.
         """
-        request = httpx.Request("POST", self._base, headers=[*self._headers, *encoded_fields(fields)], **content)
-        body = request.stream = _Watched(cast("httpx.SyncByteStream", request.stream))
+        request = httpx.Request("POST", self._base, headers=[*self._headers, *_encoded_fields(fields)], **content)
+        body = request.stream = _Body(cast("httpx.SyncByteStream", request.stream))
         try:
-            response = await self._in_time(self._transport.handle_async_request(request))
+            with map_exceptions(), deadline(self._settings.timeout):
+                response = await self._exchange(request)
         except ExchangeError as error:
             error.sent = body.sent
             raise
         try:
-            status = response.status_code
-            if status not in self._settings.success_status:
-                refusal = await read_refusal(response)
-                if response.is_success:
-                    refusal = ExchangeError(f"{refusal}; where that means stored, --success-status {status} says so")
-                raise refusal
+            if response.status not in self._settings.success_status:
+                raise await self._upload_refusal(response)
             # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
-            await read_first_line(response, decoded_fields(response.headers.raw))
+            await response.read_start()
         finally:
-            await stream_of(response).aclose()
+            await response.aclose()
 
-    async def _answer(self, path: str, headers: httpx.Headers) -> tuple[httpx.Response, Fields]:
-        """One answer of status 200, or 304 where that was asked for, after redirects; whoever gets it closes it."""
-        url = httpx.URL(f"{self._base}{path}")
+    async def _exchange(self, request: httpx.Request) -> Response:
+        """Sends a request, and a GET also where redirects lead. Whoever gets the response closes it."""
         for _ in range(MAX_REDIRECTS + 1):
-            # With a stream of its own, httpx takes the headers as they are.
-            request = httpx.Request("GET", url, headers=headers, stream=_Watched(()))
-            response = await self._transport.handle_async_request(request)
+            response = Response(await self._transport.handle_async_request(request))
+            if request.method != "GET":
+                return response
             try:
-                fields = self._fields(response)
-                if response.status_code == 200 or (response.status_code == 304 and "If-None-Match" in headers):
-                    return response, fields
-                url = await read_redirect(url, response)
-            except BaseException:
-                await stream_of(response).aclose()
+                response.check_headers()
+                there = response.redirect(request.url)
+            except ExchangeError:
+                await response.aclose()
                 raise
-            await stream_of(response).aclose()
+            if there is None:
+                return response
+            await response.aclose()
+            request = self._get_request(there, request.headers)
         raise ExchangeError(f"more than {MAX_REDIRECTS} redirects")
 
-    async def _read(self, response: httpx.Response, fields: Fields) -> bytes:
+    @staticmethod
+    def _get_request(url: httpx.URL | str, headers: httpx.Headers) -> httpx.Request:
+        # With a stream of its own, httpx takes the headers as they are.
+        return httpx.Request("GET", url, headers=headers, stream=_Body(()))
+
+    @staticmethod
+    async def _upload_refusal(response: Response) -> ExchangeError:
+        refusal = await response.refusal()
+        if httpx.codes.is_success(response.status):
+            hint = f"where that means stored, --success-status {response.status} says so"
+            refusal.args = (f"{refusal}; {hint}",)
+        return refusal
+
+    async def _read(self, response: Response) -> bytes:
         """The whole body, decoded and checked."""
-        limit = self._settings.max_bytes
+        limit, fields = self._settings.max_bytes, response.fields
         if int(fields.get("content-length", 0)) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         digest = digest_of(fields)
-        pace = Pace(self._settings.min_rate)
+        min_rate = MinRate(self._settings.min_rate)
         parts: list[bytes] = []
         size = 0
-        async with chunks_of(response, fields) as chunks:
+        async with response.chunks() as chunks:
             async for chunk in chunks:
-                pace.saw(len(chunk))
+                min_rate.count(chunk)
                 parts.append(chunk)
                 size += len(chunk)
                 if size > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
                 if digest is not None:
                     digest.update(chunk)
         if digest is not None and not digest.matches():
             raise ExchangeError("the body is not what its digest says", transient=True)
         return b"".join(parts)
 
-    def _fields(self, response: httpx.Response) -> Fields:
-        raw = response.headers.raw
-        if len(raw) > _MAX_HEADERS:
-            raise ExchangeError(f"the response has {len(raw)} headers, more than {_MAX_HEADERS}")
-        size = sum(len(name) + len(value) + 4 for name, value in raw)
-        if size > _MAX_HEADER_BYTES:
-            raise ExchangeError(f"the response's headers are over the limit of {format_size(_MAX_HEADER_BYTES)}")
-        return decoded_fields(raw)
 
-    async def _in_time(self, attempt: Awaitable[_T]) -> _T:
-        """One cancel scope around one attempt; httpx's errors and the deadline's become ExchangeErrors."""
-        timeout = self._settings.timeout
-        try:
-            with trio.CancelScope(deadline=trio.current_time() + timeout):
-                return await attempt
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise translated(error) from error
-        except CodingError as error:
-            raise ExchangeError(str(error)) from error
-        raise ExchangeError(f"no whole answer within {timeout:g} s (--timeout)", transient=True, overload=True)
+class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
+    """A request body that knows when all of it was handed to the connection; other readers read it synchronously.
 
-
-class _Watched(httpx.AsyncByteStream):
-    """A request body that knows when all of it was handed to the connection.
-
-    It is its own iterator, and no asynchronous generator, for nobody would close that when the connection fails.
+    It is its own iterator: an asynchronous generator would stay open when the connection fails.
 
     Args:
         parts: of a body in memory.
     """
 
     def __init__(self, parts: Iterable[bytes]) -> None:
-        self._parts = iter(parts)
+        self._parts = parts
         self.sent = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        # Authentication may send it once more.
+        self._left = iter(self._parts)
+        self.sent = False
         return self
 
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._parts)
+
     async def __anext__(self) -> bytes:
-        for part in self._parts:
+        for part in self._left:
             return part
-        # Asked for only when the last part has left.
+        # Reached only when the last part has left.
         self.sent = True
         raise StopAsyncIteration
 
 
-def _too_large(max_bytes: int) -> ExchangeError:
-    return ExchangeError(f"the body is over the limit of {format_size(max_bytes)} (--max-bytes)")
+def _as_typed(text: str) -> bytes:
+    """UTF-8, in which the bytes of an argument or a variable that are none go out as they came in (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _encoded_fields(fields: Mapping[str, str]) -> list[RawField]:
+    # What came as a Response's fields goes back as it was. What cannot have come so, as from a journal that was
+    # edited, begins no other field.
+    encoded = {name.encode(): value.encode("iso-8859-1", "replace") for name, value in fields.items()}
+    return [(name, value.translate(None, b"\r\n\0")) for name, value in encoded.items()]

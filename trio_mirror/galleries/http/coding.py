@@ -9,6 +9,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+import httpx
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,10 +23,6 @@ _GZIP, _ZLIB, _BARE = 31, 15, -15
 _WBITS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
 
 
-class CodingError(Exception):
-    """A body is damaged within its content coding, or has one that nobody asked for."""
-
-
 class Decoder:
     """Undoes one content coding.
 
@@ -32,13 +30,13 @@ class Decoder:
         coding: the ``Content-Encoding``.
 
     Raises:
-        CodingError: it is none of the accepted ones.
+        httpx.DecodingError: it was not accepted.
     """
 
     def __init__(self, coding: str) -> None:
         coding = coding.strip().lower()
         if coding not in {"", "identity", *_WBITS}:
-            raise CodingError("the body comes in a content coding that was not asked for")
+            raise httpx.DecodingError("the body comes in a content coding that was not asked for")
         self._wbits = _WBITS.get(coding)
         self._zlib: zlib._Decompress | None = None
 
@@ -46,7 +44,7 @@ class Decoder:
         """Gives what a chunk of the body decodes to, in pieces of 64 KiB at most.
 
         Raises:
-            CodingError: it is damaged.
+            httpx.DecodingError: it is damaged.
         """
         if self._wbits is None:
             yield chunk
@@ -57,7 +55,7 @@ class Decoder:
             try:
                 yield from self._pieces(self._zlib, chunk)
             except zlib.error as error:
-                raise CodingError("the body's content coding is damaged") from error
+                raise httpx.DecodingError("the body's content coding is damaged") from error
             chunk = b""
             if self._zlib.eof:
                 # A gzip file may have several members, one after the other (RFC 1952, section 2.2).
@@ -67,10 +65,10 @@ class Decoder:
         """Makes sure that nothing is missing behind the last chunk.
 
         Raises:
-            CodingError: something is.
+            httpx.DecodingError: something is.
         """
         if self._zlib is not None:
-            raise CodingError("the body's content coding ends early")
+            raise httpx.DecodingError("the body's content coding ends early")
 
     def _wbits_of(self, chunk: bytes) -> int:
         assert self._wbits is not None

@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection over a socket: a request out, a response in, and again (RFC 9112).
 
 This is the hot path of a run on small pictures, where httpcore's connection costs several times as much. It
-stands on a plain non-blocking socket: a stream would try in vain to read before the answer can be there, and
+stands on a plain non-blocking socket: a stream would try in vain to read before the response can be there, and
 visit the scheduler after each write that went through at once.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _READ_BYTES = 64 * 1024
 _BODY_READ_BYTES = 256 * 1024
 # A request of this size is sent as one piece, since the copy costs less than to keep count of several. It fits the
-# socket's buffer, so that it does not wait for the server; while a larger one is sent, an early answer is heard.
+# socket's buffer, so that it does not wait for the server; while a larger one is sent, an early response is noticed.
 _WRITE_BYTES = 64 * 1024
 
 
@@ -48,27 +48,37 @@ class Connection:
 
         Raises:
             httpx.NetworkError: the connection broke.
-            httpx.RemoteProtocolError: what came is no response, or a doubtful one.
+            httpx.RemoteProtocolError: what came is not a response, or a doubtful one.
         """
         reader = ResponseReader()
+        response = None
+        # The error, should the server close before its response.
+        closed: httpx.TransportError = httpx.RemoteProtocolError("the server closed the connection without a response")
         try:
             try:
                 await self._send(request, reader)
             except httpx.WriteError as error:
-                # The server may have answered early, 413 for example, and closed.
-                reader.keep_alive = False
-                await self._read_head(reader, error)
-            else:
-                await self._read_head(reader, httpx.RemoteProtocolError("the server closed without an answer"))
-        except BaseException:
-            self.close()
-            raise
-        return httpx.Response(
-            reader.status,
-            headers=reader.headers,
-            stream=_Body(self, reader),
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reader.reason},
-        )
+                # The server may have responded early, 413 for example, and closed.
+                reader.keep_alive, closed = False, error
+            if reader.refused is not None:
+                raise reader.refused
+            while not reader.has_head:
+                if reader.ended:
+                    raise closed
+                try:
+                    await self.read_into(reader)
+                except httpx.ReadError as error:
+                    raise (closed if isinstance(closed, httpx.WriteError) else error) from error.__cause__
+            response = httpx.Response(
+                reader.status,
+                headers=reader.headers,
+                stream=_Body(self, reader),
+                extensions={"http_version": b"HTTP/1.1", "reason_phrase": reader.reason},
+            )
+            return response
+        finally:
+            if response is None:
+                self.close()
 
     @property
     def closed(self) -> bool:
@@ -76,7 +86,7 @@ class Connection:
         return self._socket.fileno() == -1
 
     def is_stale(self) -> bool:
-        """Whether the server closed an idle connection, or sent what nobody asked for."""
+        """Whether the server closed an idle connection, or sent something unasked."""
         try:
             self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -103,34 +113,33 @@ class Connection:
 
         Raises:
             httpx.ReadError: the connection broke.
-            httpx.RemoteProtocolError: what came is no response, or it ended early.
+            httpx.RemoteProtocolError: what came is not a response, or it ended early.
         """
-        data = await self._receive(_READ_BYTES if reader.length is None else _BODY_READ_BYTES)
+        size = _READ_BYTES if reader.length is None else _BODY_READ_BYTES
+        # While other tasks have their turn the response may come; where many are busy, there is nothing to wait for.
+        await trio.lowlevel.checkpoint()
+        while True:
+            try:
+                data = self._socket.recv(size)
+                break
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(self._socket)
+            except OSError as error:
+                raise httpx.ReadError(str(error)) from error
         reader.feed(data) if data else reader.end()
 
-    async def _read_head(self, reader: ResponseReader, closed: httpx.TransportError) -> None:
-        if reader.refused is not None:
-            raise reader.refused
-        while not reader.has_head:
-            try:
-                await self.read_into(reader)
-            except httpx.ReadError:
-                if isinstance(closed, httpx.WriteError):
-                    raise closed from None
-                raise
-            if reader.ended and not reader.has_head:
-                raise closed
-
     async def _send(self, request: httpx.Request, reader: ResponseReader) -> None:
-        parts = [_head_of(request)]
-        missing = int(request.headers.get("Content-Length", 0))
+        fields = request.headers.raw
+        parts = [_head_of(request, fields)]
+        # Looked up here, as httpx decodes all fields to find one.
+        missing = next((int(value) for name, value in fields if name.lower() == b"content-length"), 0)
         stream = aiter(cast("httpx.AsyncByteStream", request.stream))
         while missing > 0:
             parts.append(await anext(stream))
             missing -= len(parts[-1])
         if await self._write(parts, reader):
             # By being asked for what follows its last part, the stream learns that the whole request has left.
-            async for _ in stream:
+            while await anext(stream, None) is not None:
                 pass
 
     async def _write(self, parts: list[bytes], reader: ResponseReader) -> bool:
@@ -147,7 +156,7 @@ class Connection:
             return True
         left, broken = False, None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._hear_early_answer, reader, nursery.cancel_scope)
+            nursery.start_soon(self._watch_for_early_response, reader, nursery.cancel_scope)
             try:
                 await self._send_all(parts)
                 left = True
@@ -158,17 +167,6 @@ class Connection:
             # Raised here, so that it comes alone and not in a group.
             raise broken
         return left
-
-    async def _receive(self, size: int) -> bytes:
-        # While other tasks have their turn the answer may come; where many are busy, nothing else is to be waited for.
-        await trio.lowlevel.checkpoint()
-        while True:
-            try:
-                return self._socket.recv(size)
-            except BlockingIOError:
-                await trio.lowlevel.wait_readable(self._socket)
-            except OSError as error:
-                raise httpx.ReadError(str(error)) from error
 
     async def _send_all(self, parts: list[bytes]) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -187,8 +185,8 @@ class Connection:
             unsent[0] = unsent[0][sent:]
             await trio.lowlevel.wait_writable(self._socket)
 
-    async def _hear_early_answer(self, reader: ResponseReader, sending: trio.CancelScope) -> None:
-        """Stops a large upload that the server has answered already; one that it takes goes on to its end."""
+    async def _watch_for_early_response(self, reader: ResponseReader, sending: trio.CancelScope) -> None:
+        """Stops a large upload that has its response already; one that the server takes goes on to its end."""
         try:
             while not (reader.has_head or reader.ended):
                 await self.read_into(reader)
@@ -220,6 +218,7 @@ class _Body(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
+        # A checkpoint only where it reads: parts at hand came with one.
         while not self._parts:
             self._parts.extend(self._reader.take())
             if not self._parts:
@@ -229,12 +228,13 @@ class _Body(httpx.AsyncByteStream):
         return self._parts.popleft()
 
     async def aclose(self) -> None:
+        # No checkpoint: nothing is waited for.
         if not self._closed:
             self._closed = True
             self._connection.release(self._reader)
 
 
-def _head_of(request: httpx.Request) -> bytes:
+def _head_of(request: httpx.Request, fields: list[tuple[bytes, bytes]]) -> bytes:
     lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b\r\n" % field for field in request.headers.raw]
+    lines += [b"%b: %b\r\n" % field for field in fields]
     return b"".join([*lines, b"\r\n"])

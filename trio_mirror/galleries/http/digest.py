@@ -33,9 +33,9 @@ class BodyDigest:
 
 
 def digest_of(fields: Mapping[str, str]) -> BodyDigest | None:
-    """The digest that an answer's fields, by their names in lower case, promise of its body, if they do.
+    """The digest that a response's fields, by their names in lower case, promise of its body, if they do.
 
-    Both fields speak of the content before its content coding is undone (sections 2 and 3), so that a coded
+    Both fields are about the content before its content coding is undone (sections 2 and 3), so that a coded
     body, which we see decoded only, is not checked.
     """
     if fields.get("content-encoding", "identity") != "identity":

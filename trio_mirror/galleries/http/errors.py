@@ -1,67 +1,75 @@
-"""What an exchange can fail of: httpx's errors and the system's, in words that a user knows."""
+"""How an exchange can fail: httpx's errors and the system's, in words that a user knows."""
 
 from __future__ import annotations
 
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import httpx
 
-from trio_mirror.errors import MirrorError
+from trio_mirror.galleries.errors import RequestError
 from trio_mirror.names import printable
+from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What OpenSSL makes of an answer in plain HTTP, by its versions.
+# What OpenSSL makes of a response in plain HTTP, by its versions.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 
-_Error = TypeVar("_Error", bound=MirrorError)
 
-
-class ExchangeError(MirrorError):
+class ExchangeError(RequestError):
     """One HTTP exchange failed.
 
     Attributes:
-        sent: whether the whole request had left and no answer came, so that the server may have acted on it.
-        unauthorized: whether authentication refused us.
-        untrusted: whether TLS did, so that no request to this server can work.
+        status: the status of the response, where it is the failure.
+        sent: whether the whole request had left and no response came, so that the server may have acted on it.
+        untrusted: whether TLS refused us, so that no request to this server can work.
     """
 
-    def __init__(self, message: str, *, unauthorized: bool = False, untrusted: bool = False, **more: Any) -> None:
-        super().__init__(message, **more)
-        self.sent = False
-        self.unauthorized = unauthorized
-        self.untrusted = untrusted
+    status: int | None = None
+    sent = False
+    untrusted = False
 
-    def as_error(self, kind: type[_Error], message: str | None = None) -> _Error:
-        """The same failure, as the error of a picture or of the list."""
-        return kind(
-            str(self) if message is None else message,
-            transient=self.transient,
-            retry_after=self.retry_after,
-            overload=self.overload,
-        )
+
+def too_large(max_bytes: int) -> ExchangeError:
+    """The error of a body over ``max_bytes``."""
+    return ExchangeError(f"the body is over the limit of {format_size(max_bytes)} (--max-bytes)")
 
 
 class ProxiedConnectError(httpx.ConnectError):
     """No connection by way of a proxy."""
 
 
-def translated(error: Exception) -> ExchangeError:
-    """Puts one of httpx's exceptions in words that a user knows."""
+@contextmanager
+def map_exceptions() -> Iterator[None]:
+    """Turns what the block raises, of httpx or of a deadline, into an `ExchangeError`."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise ExchangeError(str(error), transient=True, overload=True) from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        raise _exchange_error(error) from error
+
+
+def _exchange_error(error: Exception) -> ExchangeError:
     if refusal := _tls_refusal(error):
-        return ExchangeError(f"TLS failed: {_why_no_tls(refusal)}", untrusted=True)
+        failure = ExchangeError(f"TLS failed: {_why_no_tls(refusal)}")
+        failure.untrusted = True
+        return failure
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return ExchangeError(_why_not_connected(error), transient=True, overload=True)
+    if isinstance(error, httpx.DecodingError):
+        return ExchangeError(str(error))
     if isinstance(error, httpx.RemoteProtocolError) and "body" in str(error):
         return ExchangeError("the body ended early", transient=True)
     detail = f": {printable(str(error))}" if str(error) else ""
+    passing = httpx.NetworkError | httpx.TimeoutException | httpx.RemoteProtocolError
     return ExchangeError(
-        f"the connection failed ({type(error).__name__}){detail}",
-        transient=isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError),
+        f"the connection failed ({type(error).__name__}){detail}", transient=isinstance(error, passing)
     )
 
 
@@ -82,7 +90,7 @@ def _why_no_tls(refusal: ssl.SSLError) -> str:
     if isinstance(refusal, ssl.SSLCertVerificationError):
         return f"{getattr(refusal, 'verify_message', '') or refusal}; --ca-file names certificates to trust"
     if refusal.reason in _NO_TLS:
-        return "what answers there speaks no TLS; is its URL http://?"
+        return "the server there speaks no TLS; is its URL http://?"
     return str(refusal)
 
 

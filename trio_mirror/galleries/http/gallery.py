@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -13,7 +13,6 @@ import trio
 from trio_mirror.errors import (
     AccessError,
     FetchError,
-    GalleryError,
     ListError,
     MirrorError,
     SettingsError,
@@ -25,37 +24,48 @@ from trio_mirror.galleries.http.errors import ExchangeError
 from trio_mirror.galleries.http.index import index_parser
 from trio_mirror.galleries.listing import each, names_of
 from trio_mirror.model import Picture
-from trio_mirror.names import check_name, printable
-from trio_mirror.settings import UploadAs
-from trio_mirror.settings.units import format_size
+from trio_mirror.names import PictureName, printable
+from trio_mirror.settings import UploadAs, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 
+    from trio_mirror.galleries.http.client import Auth
+    from trio_mirror.galleries.http.response import Fields
     from trio_mirror.settings import Settings
 
 _Error = TypeVar("_Error", bound=MirrorError)
 
 
 @asynccontextmanager
-async def open_http_gallery(url: httpx.URL, settings: Settings, *, trust: bool) -> AsyncIterator[HttpGallery]:
+async def open_http_gallery(
+    url: httpx.URL,
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    auth: Auth = None,
+    header: Collection[tuple[str, str]] = (),
+) -> AsyncIterator[HttpGallery]:
     """Opens the gallery at a base URL; leaving the block closes its connections.
 
     Args:
         url: the base; credentials in it are used, and never shown.
         settings: timeouts, limits, and the form of an upload.
-        trust: whether ``settings.auth`` and ``settings.header`` were given for this origin.
+        transport: in place of our own connections; whoever gave it closes it.
+        auth: credentials, where the URL has none.
+        header: header fields for every request.
 
     Raises:
         SettingsError: the URL has a query or a fragment.
     """
-    auth = (url.username, url.password) if url.userinfo else settings.auth if trust else None
     # As it was written: where a "%2F", "%3F" or "%25" is decoded, the path is another one.
     path = url.raw_path.partition(b"?")[0].removesuffix(b"/") + b"/"
     base = url.copy_with(userinfo=b"", raw_path=path, fragment=None)
     if url.query or url.fragment:
         raise SettingsError(f"the URL of a gallery has no query and no fragment; write {base} alone")
-    async with open_client(base, settings, auth=auth, header=settings.header if trust else ()) as client:
+    if url.userinfo:
+        auth = url.username, url.password
+    async with open_client(base, settings, transport=transport, auth=auth, header=header) as client:
         yield HttpGallery(client, str(base), settings)
 
 
@@ -74,53 +84,35 @@ class HttpGallery:
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
         """Opens the list: one name a line as it streams in, or the links of an index, which is read as a whole.
 
-        Repeats within the window of the lines, or anywhere in an index, are left out.
+        Repeats within the dedup window of the lines, or anywhere in an index, are left out.
 
         Raises:
-            ListError: no answer, a status other than 200, no list, cut short (lines again and again, or changed
-                meanwhile), or an index over ``max_bytes``.
+            ListError: no response, a status other than 200, not a list, or an index over ``max_bytes``; transient
+                where the list broke off and may be opened again.
             AccessError: 401, 403, or a certificate that is not trusted.
         """
-        try:
-            async with self._client.stream("") as (fields, chunks):
-                media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
-                if (parse_index := index_parser(media_type)) is not None:
-                    index = await self._whole(chunks)
-                    parsing = partial(parse_index, index, httpx.URL(self._url))
-                    found: list[str] | None = None
-                    # Where elements are nested without end, a parser's time grows with the square of their number.
-                    with trio.move_on_after(self._settings.timeout):
-                        found = await trio.to_thread.run_sync(parsing, abandon_on_cancel=True)
-                    if found is None:
-                        limit = f"{self._settings.timeout:g} s (--timeout)"
-                        raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
-                    names = each(found)
-                elif media_type.startswith("text/") and media_type != "text/xml":
-                    names = names_of(chunks)
-                else:
-                    forms = "one name a line as text/plain, or an index as text/html or application/json"
-                    raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
-                async with aclosing(names):
-                    yield names
-        except ExchangeError as error:
-            raise self._list_error(error) from error
+        async with AsyncExitStack() as stack:
+            with self._list_errors():
+                fields, chunks = await stack.enter_async_context(self._client.stream(""))
+            text = await stack.enter_async_context(aclosing(self._text_of(chunks)))
+            yield await stack.enter_async_context(aclosing(await self._names_in(fields, text)))
 
     async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
-        """Reads one picture in one attempt, or None if it still has the entity tag that is known of it.
+        """Reads one picture, or None if it still has the entity tag that is known of it.
 
         Raises:
-            FetchError: no answer in time, a status other than 200, cut short, or over a limit.
+            FetchError: no response in time, a status other than 200, cut short, or over a limit.
             AccessError: a certificate that is not trusted.
-            NameRefusedError: the name is no place below the base.
+            NameRefusedError: the name does not lead below the base.
         """
-        path = "/".join(quote(segment, safe="") for segment in check_name(name))
+        path = quote(PictureName(name))
         try:
-            answer = await self._client.get(path, known_etag)
+            found = await self._client.get(path, known_etag)
         except ExchangeError as error:
             raise self._error(error, FetchError) from error
-        if answer is None:
+        if found is None:
             return None
-        body, fields = answer
+        body, fields = found
         return Picture(
             name=name,
             data=body,
@@ -129,18 +121,19 @@ class HttpGallery:
         )
 
     async def prepare(self) -> None:
-        """Does nothing: whether a server stores is known when it answers."""
+        """Does nothing: whether a server stores is known from its first response."""
+        await trio.lowlevel.checkpoint()
 
     async def store(self, picture: Picture) -> None:
-        """Posts one picture from memory, with a Content-Length, in one attempt.
+        """Posts one picture from memory, with a Content-Length.
 
         Every attempt of the same bytes under the same name has the same ``Idempotency-Key``, so that a server
         that knows it stores them once.
 
         Raises:
-            UploadError: any answer but an accepted status, or no connection.
+            UploadError: any response but an accepted status, or no connection.
             AccessError: a certificate that is not trusted.
-            UnknownUploadError: it was sent, and no answer came in time.
+            UnknownUploadError: it was sent, and no response came in time.
         """
         try:
             await self._client.post(**self._upload(picture))
@@ -150,10 +143,30 @@ class HttpGallery:
                 raise error.as_error(UnknownUploadError, message) from error
             raise self._error(error, UploadError) from error
 
-    async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
+    async def _text_of(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        with self._list_errors():
+            async for chunk in chunks:
+                yield chunk
+
+    async def _names_in(self, fields: Fields, text: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+        media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
+        if (parse_index := index_parser(media_type)) is not None:
+            index = await self._whole(text)
+            # Where elements are nested without end, a parser's time grows with the square of their number.
+            with trio.move_on_after(self._settings.timeout):
+                parsing = partial(parse_index, index, httpx.URL(self._url))
+                return each(await trio.to_thread.run_sync(parsing, abandon_on_cancel=True))
+            limit = f"{self._settings.timeout:g} s (--timeout)"
+            raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
+        if media_type.startswith("text/") and media_type != "text/xml":
+            return names_of(text)
+        forms = "one name a line as text/plain, or an index as text/html or application/json"
+        raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
+
+    async def _whole(self, text: AsyncIterator[bytes]) -> bytes:
         """An index as a whole; it has the limit of a picture."""
         limit, index = self._settings.max_bytes, bytearray()
-        async for chunk in chunks:
+        async for chunk in text:
             index += chunk
             if len(index) > limit:
                 size = format_size(limit)
@@ -172,11 +185,15 @@ class HttpGallery:
         files = {self._settings.field: (picture.name, picture.data, picture.media_type)}
         return {"files": files, "fields": fields}
 
-    def _list_error(self, error: ExchangeError) -> GalleryError:
-        if error.unauthorized:
-            asked = "are the credentials right (--auth or --header), and is this folder to be listed?"
-            return AccessError(f"{self} refuses us: {error}; {asked}")
-        return self._error(error, ListError, f"the list {self} cannot be read: {error}")
+    @contextmanager
+    def _list_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except ExchangeError as error:
+            if error.status in {401, 403}:
+                hint = "check the credentials (--auth or --header), and that this folder may be listed"
+                raise AccessError(f"{self} refuses us: {error}; {hint}") from error
+            raise self._error(error, ListError, f"the list {self} cannot be read: {error}") from error
 
     def _error(self, error: ExchangeError, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
         if error.untrusted:

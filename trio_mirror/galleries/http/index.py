@@ -24,7 +24,7 @@ def index_parser(media_type: str) -> Callable[[bytes, httpx.URL], list[str]] | N
     """What reads an index of a media type; None for a media type that no index has.
 
     It is a function of the whole index and of its URL, and gives the names of the files right below that, each
-    once. It raises `ListError` for what is no index.
+    once. It raises `ListError` for anything else.
     """
     return _PARSERS.get(media_type)
 
@@ -39,15 +39,15 @@ def _parse_html(page: bytes, base: httpx.URL) -> list[str]:
 
     # Servers percent-encode what is not ASCII, so that the links are the same whatever the page's encoding.
     tree = LexborHTMLParser(page.decode("utf-8", "replace"))
-    # Of SVG's links, "xlink:href" matches as well, and is none of a page.
+    # Of SVG's links, "xlink:href" matches as well, and does not belong to a page.
     links = [(anchor.attributes.get("href") or "").strip() for anchor in tree.css("a[href]")]
     names = dict.fromkeys(name for link in links if (name := name_below(base, link)) is not None)
     files = [name for name in names if "/" not in name]
     folders = sum(name.find("/") == len(name) - 1 for name in names)
     title = tree.css_first("title")
     if not files and not folders and (title is None or not title.text().strip().lower().startswith(_TITLES)):
-        raise ListError(f"the list {base} is an HTML page without a link to a file in it, so no index of a folder")
-    _tell_of_folders(base, folders)
+        raise ListError(f"the list {base} is an HTML page without a link to a file in it, so not an index of a folder")
+    _log_folders(base, folders)
     return files
 
 
@@ -61,12 +61,12 @@ def _parse_json(text: bytes, base: httpx.URL) -> list[str]:
             raise TypeError  # noqa: TRY301 (the same as what the lines above raise)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         form = '[{"name": "a.jpg", "type": "file"}, …]'
-        raise ListError(f"the list {base} is JSON, but no index in the form of nginx: {form}") from error
-    _tell_of_folders(base, folders)
+        raise ListError(f"the list {base} is JSON, but not an index in the form of nginx: {form}") from error
+    _log_folders(base, folders)
     return list(files)
 
 
-def _tell_of_folders(base: httpx.URL, folders: int) -> None:
+def _log_folders(base: httpx.URL, folders: int) -> None:
     if folders:
         _log.info("%s: %d folders in it are left out; each is a gallery of its own", base, folders)
 

@@ -25,7 +25,7 @@ class ResponseReader:
         complete: whether the response is whole.
         ended: whether the server has closed its side.
         keep_alive: whether another exchange may follow on the connection.
-        refused: why what came while the request was being sent is no answer.
+        refused: why what came while the request was being sent is not a response.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class ResponseReader:
         """Takes in what came from the server.
 
         Raises:
-            httpx.RemoteProtocolError: it is no response, or a doubtful one.
+            httpx.RemoteProtocolError: it is not a response, or a doubtful one.
         """
         parts_before = len(self._parts)
         try:
@@ -58,7 +58,7 @@ class ResponseReader:
             raise httpx.RemoteProtocolError("the server switched to another protocol unasked") from None
         except httptools.HttpParserError as error:
             if not self.complete:
-                raise httpx.RemoteProtocolError(f"the answer is not HTTP as it should be: {error}") from None
+                raise httpx.RemoteProtocolError(f"the response is not HTTP as it should be: {error}") from None
             self._surplus = True
         if self._doubt is not None:
             raise httpx.RemoteProtocolError(self._doubt)
@@ -66,7 +66,7 @@ class ResponseReader:
         self.keep_alive = self.keep_alive and not self._surplus
         self._overhead = 0 if len(self._parts) > parts_before else self._overhead + len(data)
         if self._overhead > _OVERHEAD_BYTES and not self.complete:
-            raise httpx.RemoteProtocolError("the answer's headers, or what stands between its chunks, go on and on")
+            raise httpx.RemoteProtocolError("the response's headers, or what stands between its chunks, go on and on")
 
     def end(self) -> None:
         """Takes in that the server has closed its side.
@@ -88,7 +88,7 @@ class ResponseReader:
         return parts
 
     def on_message_begin(self) -> None:
-        """A message begins; behind a whole response nobody asked for it."""
+        """A message begins; behind a whole response it comes unasked."""
         self._surplus = self.complete
 
     def on_status(self, reason: bytes) -> None:
@@ -128,9 +128,9 @@ class ResponseReader:
 
     def _doubt_of_head(self) -> str | None:
         if self._parser.get_http_version() not in ("1.0", "1.1"):
-            return "the answer is of another version of HTTP than 1.0 or 1.1"
+            return "the response is of another version of HTTP than 1.0 or 1.1"
         fields = {name.lower(): value.strip().lower() for name, value in self.headers}
         self.length, self.coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
         if self.coding is not None and (self.coding != b"chunked" or self.length is not None):
-            return "the answer's framing is doubtful: a Transfer-Encoding other than chunked, or with a Content-Length"
+            return "doubtful framing of the response: a Transfer-Encoding other than chunked, or with a Content-Length"
         return None

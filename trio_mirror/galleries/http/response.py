@@ -1,4 +1,4 @@
-"""What an answer says: its header fields, its body, why it is a refusal, and where it leads."""
+"""The response of an exchange: its header fields, its body, why it is a refusal, and where it leads."""
 
 from __future__ import annotations
 
@@ -9,86 +9,142 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import httpx
 import trio
 
-from trio_mirror.galleries.http.coding import CodingError, Decoder
+from trio_mirror.galleries.http.coding import Decoder
 from trio_mirror.galleries.http.errors import ExchangeError
-from trio_mirror.galleries.http.pool import host_of
+from trio_mirror.galleries.http.retry_after import (
+    OVERLOAD_STATUSES,
+    TRANSIENT_STATUSES,
+    parse_http_date,
+    parse_retry_after,
+)
+from trio_mirror.galleries.urls import origin
 from trio_mirror.names import printable
-from trio_mirror.pipeline.attempts import OVERLOAD_STATUSES, TRANSIENT_STATUSES, parse_http_date, parse_retry_after
+from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-Origin: TypeAlias = tuple[str, str, int | None]
-"""Scheme, host and port (RFC 6454, section 4)."""
-
 Fields: TypeAlias = "Mapping[str, str]"
-"""The header fields of an answer, by their names in lower case; what came repeatedly is joined by commas.
+"""Header fields by their names in lower case; what came repeatedly is joined by commas.
 
 Values are text as ISO 8859-1, which loses nothing of what they are (RFC 9110, section 5.5).
 """
-RawField: TypeAlias = tuple[bytes, bytes]
 
+_MAX_HEADERS = 100
+_MAX_HEADER_BYTES = 64 * 1024
 _REDIRECTS = {301, 302, 303, 307, 308}
-# An answer's first line is for people; more than this of an error page is noise.
-_ANSWER_BYTES = 2_048
-_ANSWER_CHARACTERS = 200
+# The first line of a refusal is for people; more than this of an error page is noise.
+_REFUSAL_BYTES = 2_048
+_REFUSAL_CHARACTERS = 200
 # Seconds that reading it may take.
-_ANSWER_TIMEOUT = 2.0
+_REFUSAL_TIMEOUT = 2.0
 
 
-def stream_of(response: httpx.Response) -> httpx.AsyncByteStream:
-    """The body of an answer to an asynchronous request, as it comes."""
-    return cast("httpx.AsyncByteStream", response.stream)
+class Response:
+    """What a server responds. Whoever has it closes it.
+
+    Attributes:
+        status: the status code.
+        fields: the header fields.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self._raw = response.headers.raw
+        self.fields = _decoded(self._raw)
+        self._response = response
+        self._stream = cast("httpx.AsyncByteStream", response.stream)
+
+    async def aclose(self) -> None:
+        """Closes the body; its connection is kept if all of it was read. No checkpoint, as nothing is waited for."""
+        await self._stream.aclose()
+
+    def chunks(self) -> aclosing[AsyncGenerator[bytes, None]]:
+        """The decoded body; a generator is closed with the block, not whenever it is collected."""
+        coding = self.fields.get("content-encoding", "identity")
+        if coding == "identity":
+            return aclosing(cast("AsyncGenerator[bytes, None]", aiter(self._stream)))
+        return aclosing(self._decoded(Decoder(coding)))
+
+    async def _decoded(self, decoder: Decoder) -> AsyncGenerator[bytes, None]:
+        async for chunk in self._stream:
+            for piece in decoder.feed(chunk):
+                yield piece
+        decoder.end()
+
+    def check_headers(self) -> None:
+        """Checks the header fields against their limits.
+
+        Raises:
+            ExchangeError: there are too many, or they are too long.
+        """
+        if len(self._raw) > _MAX_HEADERS:
+            raise ExchangeError(f"the response has {len(self._raw)} headers, more than {_MAX_HEADERS}")
+        if sum(len(name) + len(value) + 4 for name, value in self._raw) > _MAX_HEADER_BYTES:
+            raise ExchangeError(f"the response's headers are over the limit of {format_size(_MAX_HEADER_BYTES)}")
+
+    async def read_start(self) -> bytes:
+        """Reads some of the body, for 2 s at most; a short one to its end, so that its connection is kept."""
+        body = bytearray()
+        with suppress(httpx.HTTPError), trio.move_on_after(_REFUSAL_TIMEOUT):
+            async with self.chunks() as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > _REFUSAL_BYTES:
+                        break
+        return bytes(body[:_REFUSAL_BYTES])
+
+    async def _first_line(self) -> str:
+        text = (await self.read_start()).decode("utf-8", "replace")
+        if self.fields.get("content-type", "").lower().startswith("text/html"):
+            text = _title_of(text)
+        lines = text.strip().splitlines() or [""]
+        return printable(lines[0][:_REFUSAL_CHARACTERS])
+
+    async def refusal(self) -> ExchangeError:
+        """Reads a response that is not a success, and gives it as an error."""
+        first_line = (await self._first_line()).removeprefix(f"{self.status} ")
+        refusal = f"the server answered {self.status} {printable(self._response.reason_phrase)}".strip()
+        # By the server's own clock, where it gives it: ours may differ.
+        now = datetime.now(UTC)
+        now = parse_http_date(self.fields.get("date", ""), now) or now
+        retry_after = self.fields.get("retry-after")
+        error = ExchangeError(
+            refusal if first_line in refusal else f"{refusal}: {first_line}",
+            transient=self.status in TRANSIENT_STATUSES,
+            retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
+            overload=self.status in OVERLOAD_STATUSES,
+        )
+        error.status = self.status
+        return error
+
+    def redirect(self, here: httpx.URL) -> httpx.URL | None:
+        """Where a redirect leads, on the same origin; None for a response that is not a redirect.
+
+        Raises:
+            ExchangeError: it leads to another origin.
+        """
+        if self.status not in _REDIRECTS or "location" not in self.fields:
+            return None
+        location = self._response.headers["Location"]
+        try:
+            there = here.join(location)
+        except httpx.InvalidURL as error:
+            shown = printable(location[:_REFUSAL_CHARACTERS])
+            raise ExchangeError(f"redirected to an invalid URL: {shown}") from error
+        if origin(there) != origin(here):
+            # Credentials and custom headers go to the origin they were given for, and nowhere else.
+            shown = printable(f"{there.scheme}://{there.netloc.decode('ascii')}")
+            raise ExchangeError(f"redirected to another origin, {shown}, which is not followed")
+        return there
 
 
-def encoded_fields(fields: Mapping[str, str]) -> list[RawField]:
-    """Puts header fields into bytes, for a request."""
-    # What came as decoded_fields gave it goes back as it was. What cannot have come so, as from a journal that was
-    # edited, begins no other field.
-    encoded = {name.encode(): value.encode("iso-8859-1", "replace") for name, value in fields.items()}
-    return [(name, value.translate(None, b"\r\n\0")) for name, value in encoded.items()]
-
-
-def decoded_fields(raw: list[RawField]) -> Fields:
-    """Reads the header fields of an answer."""
+def _decoded(raw: list[tuple[bytes, bytes]]) -> Fields:
     fields: dict[str, str] = {}
     for name, value in raw:
         key, text = name.lower().decode("iso-8859-1"), value.decode("iso-8859-1")
         fields[key] = f"{fields[key]}, {text}" if key in fields else text
     return fields
-
-
-def chunks_of(response: httpx.Response, fields: Fields) -> aclosing[AsyncGenerator[bytes, None]]:
-    """The decoded body; a generator is closed with the block, not whenever it is collected."""
-    coding = fields.get("content-encoding", "identity")
-    if coding == "identity":
-        return aclosing(cast("AsyncGenerator[bytes, None]", aiter(stream_of(response))))
-    return aclosing(_decoded(stream_of(response), coding))
-
-
-async def _decoded(stream: httpx.AsyncByteStream, coding: str) -> AsyncGenerator[bytes, None]:
-    decoder = Decoder(coding)
-    async for chunk in stream:
-        for piece in decoder.feed(chunk):
-            yield piece
-    decoder.end()
-
-
-async def read_first_line(response: httpx.Response, fields: Fields) -> str:
-    """Reads what an answer says, for people; a short body is read whole, so that its connection is kept."""
-    body = bytearray()
-    in_time = trio.CancelScope(deadline=trio.current_time() + _ANSWER_TIMEOUT)
-    with suppress(httpx.HTTPError, CodingError), in_time:
-        async with chunks_of(response, fields) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > _ANSWER_BYTES:
-                    break
-    text = body[:_ANSWER_BYTES].decode("utf-8", "replace")
-    if fields.get("content-type", "").lower().startswith("text/html"):
-        text = _title_of(text)
-    lines = text.strip().splitlines() or [""]
-    return printable(lines[0][:_ANSWER_CHARACTERS])
 
 
 def _title_of(page: str) -> str:
@@ -97,49 +153,3 @@ def _title_of(page: str) -> str:
 
     title = LexborHTMLParser(page).css_first("title")
     return "" if title is None else title.text()
-
-
-async def read_refusal(response: httpx.Response) -> ExchangeError:
-    """Reads an answer that is no success, and gives it as an error."""
-    status, fields = response.status_code, decoded_fields(response.headers.raw)
-    first_line = (await read_first_line(response, fields)).removeprefix(f"{status} ")
-    answer = f"the server answered {status} {printable(response.reason_phrase)}".strip()
-    # By the server's own clock, where it tells: ours may differ.
-    now = datetime.now(UTC)
-    now = parse_http_date(fields.get("date", ""), now) or now
-    retry_after = fields.get("retry-after")
-    return ExchangeError(
-        answer if first_line in answer else f"{answer}: {first_line}",
-        transient=status in TRANSIENT_STATUSES,
-        retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
-        overload=status in OVERLOAD_STATUSES,
-        unauthorized=status in {401, 403},
-    )
-
-
-async def read_redirect(here: httpx.URL, response: httpx.Response) -> httpx.URL:
-    """Where a redirect leads, on the same origin.
-
-    Raises:
-        ExchangeError: the answer is no redirect, or one that is not followed.
-    """
-    if response.status_code not in _REDIRECTS or "Location" not in response.headers:
-        raise await read_refusal(response)
-    location = response.headers["Location"]
-    try:
-        there = here.join(location)
-    except httpx.InvalidURL as error:
-        raise ExchangeError(f"redirected to what is no URL: {printable(location[:_ANSWER_CHARACTERS])}") from error
-    if origin(there) != origin(here):
-        # Credentials and custom headers go to the origin they were given for, and nowhere else.
-        raise ExchangeError(f"redirected to another origin, {printable(_origin_text(there))}, which is not followed")
-    return there
-
-
-def origin(url: httpx.URL) -> Origin:
-    """The origin of a URL, with its scheme's default port filled in."""
-    return url.scheme, host_of(url), url.port or {"http": 80, "https": 443}.get(url.scheme)
-
-
-def _origin_text(url: httpx.URL) -> str:
-    return f"{url.scheme}://{url.netloc.decode('ascii')}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from trio_mirror.pipeline.attempts import OVERLOAD_STATUSES, TRANSIENT_STATUSES
+from trio_mirror.errors import MirrorError
+from trio_mirror.galleries.errors import RequestError
+from trio_mirror.galleries.http.retry_after import OVERLOAD_STATUSES, TRANSIENT_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,27 +51,37 @@ _BROKEN_OFF = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """What an error of a driver means."""
+class StoreError(RequestError):
+    """One request to a store failed.
 
-    message: str
-    missing: bool
-    """There is no such bucket, object or file."""
-    refused: bool
-    """Credentials are missing, wrong, or not enough."""
-    full: bool
-    """There is no room left."""
-    reached: bool
-    """Whether the request may have reached the store."""
-    answered: bool
-    """Whether the store said so, or the connection ended before it could."""
-    transient: bool
-    overload: bool
+    Attributes:
+        missing: whether there is no such bucket, object or file.
+        refused: whether credentials are missing, wrong, or not enough.
+        full: whether there is no room left.
+        sent: whether the request may have reached the store and no response came.
+    """
+
+    def __init__(self, message: str, *, missing: bool, refused: bool, full: bool, sent: bool, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.missing = missing
+        self.refused = refused
+        self.full = full
+        self.sent = sent
 
 
-def fault_of(error: BaseException) -> Fault:
-    """Tells what an error of a driver means, from its class, its status, and those of its causes."""
+@contextmanager
+def map_exceptions() -> Iterator[None]:
+    """Turns what the block raises, of any driver or of a deadline, into a `StoreError`."""
+    try:
+        yield
+    except MirrorError:
+        raise
+    except Exception as error:
+        raise _store_error(error) from error
+
+
+def _store_error(error: Exception) -> StoreError:
+    """What an error means, from its class, its status, and those of its causes."""
     chain = list(_chain(error))
     names = {kind.__name__ for it in chain for kind in type(it).__mro__}
     status = next(filter(None, map(_status_of, chain)), None)
@@ -77,14 +89,13 @@ def fault_of(error: BaseException) -> Fault:
     archived = any("InvalidObjectState" in str(it) for it in chain)
     not_reached = bool(names & _NOT_REACHED)
     broken_off = status is None and (not_reached or bool(names & _BROKEN_OFF))
-    return Fault(
-        message=_message_of(error),
+    return StoreError(
+        _message_of(error),
         missing=status == 404 or "FileNotFoundError" in names,
         refused=not archived and (status in {401, 403} or bool(names & _REFUSED)),
         full=bool(names & _FULL)
         or any(isinstance(it, OSError) and it.errno in (errno.ENOSPC, errno.EDQUOT) for it in chain),
-        reached=not not_reached,
-        answered=not broken_off,
+        sent=broken_off and not not_reached,
         transient=broken_off or status in TRANSIENT_STATUSES,
         overload=not_reached or "TimeoutError" in names or status in OVERLOAD_STATUSES,
     )
@@ -97,7 +108,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status_of(error: BaseException) -> int | None:
-    """The status of the HTTP answer that an error tells of; every library has a place of its own for it."""
+    """The status of the HTTP response behind an error; every library has a place of its own for it."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore
         found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")

@@ -1,0 +1,56 @@
+"""The protocol of a gallery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from trio_mirror.model import Picture
+
+
+@runtime_checkable
+class Gallery(Protocol):
+    """What a run needs of a source or a target. ``str(gallery)`` is what people read, without credentials.
+
+    Its methods are called by several tasks at once. Each call is one attempt: the run repeats what failed with a
+    transient error. A gallery whose names can be read once only has an attribute ``can_be_listed_again``, which
+    is false.
+    """
+
+    def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """Opens the list: names as they stream in, which are untrusted input.
+
+        Raises:
+            ListError: the list cannot be read, at its opening or at any later step.
+            AccessError: authentication or TLS refuses us.
+        """
+
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        """Reads one picture, or gives None if it still has the entity tag that is known of it.
+
+        Raises:
+            FetchError: it cannot be read.
+            AccessError: TLS refuses us.
+            NameRefusedError: the name leads out of the gallery.
+        """
+
+    async def prepare(self) -> None:
+        """Makes the gallery ready to store, before the first picture.
+
+        Raises:
+            SettingsError: it cannot be a target.
+        """
+
+    async def store(self, picture: Picture) -> None:
+        """Stores one picture under its name.
+
+        Raises:
+            StorageError: there is no room for it, nor for any other.
+            AccessError: TLS refuses us.
+            UploadError: it was not stored.
+            UnknownUploadError: it was sent, and no response came.
+            NameRefusedError: the name leads out of the gallery.
+        """

@@ -1,0 +1,1 @@
+"""Galleries in object stores and on SFTP servers, by way of fsspec's drivers."""

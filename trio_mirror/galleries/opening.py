@@ -1,0 +1,91 @@
+"""Opens the galleries of a run."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from trio_mirror.galleries.gallery import Gallery
+from trio_mirror.galleries.name_list import ListGallery
+from trio_mirror.galleries.places import as_store, as_url, check_place, list_of, refuse_nested
+from trio_mirror.galleries.urls import origin
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    import httpx
+
+    from trio_mirror.galleries.places import Place
+    from trio_mirror.settings import Settings
+
+
+@asynccontextmanager
+async def open_galleries(
+    source: Place,
+    target: Place | None,
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    auth: httpx.Auth | None = None,
+) -> AsyncIterator[tuple[Gallery, Gallery]]:
+    """Opens the source and the target of a run; no target means back to the source.
+
+    ``transport``, ``auth``, ``settings.auth`` and ``settings.header`` belong to the first of the two that is a URL,
+    and go to the other only if it is of the same origin.
+
+    Args:
+        source: where the pictures are.
+        target: where the mirrored ones go.
+        settings: how.
+        transport: carries all requests, in place of our own connections: ``settings.ca_file``, ``settings.insecure``
+            and the environment's proxies are its own affair. It is closed with the block, as a client of httpx
+            closes the one that it was given.
+        auth: credentials in place of ``settings.auth``.
+
+    Raises:
+        SettingsError: a place that cannot be a gallery.
+    """
+    check_place("source", source)
+    if target is not None:
+        check_place("target", target)
+    if (names := list_of(source, settings.base)) is not None:
+        assert settings.base is not None
+        source = settings.base
+    if target is not None:
+        refuse_nested(source, target)
+    first = next((url for place in (source, target) if (url := as_url(place)) is not None), None)
+    access = {"transport": transport, "auth": auth or settings.auth, "header": settings.header}
+
+    def opened(place: Place) -> AbstractAsyncContextManager[Gallery]:
+        url = as_url(place)
+        trusted = url is not None and first is not None and origin(url) == origin(first)
+        return _open_gallery(place, settings, access if trusted else {})
+
+    async with AsyncExitStack() as stack:
+        if transport is not None:
+            await stack.enter_async_context(transport)
+        source_gallery = await stack.enter_async_context(opened(source))
+        if names is not None:
+            source_gallery = ListGallery(source_gallery, names)
+        yield source_gallery, source_gallery if target is None else await stack.enter_async_context(opened(target))
+
+
+@asynccontextmanager
+async def _open_gallery(place: Place, settings: Settings, access: Mapping[str, Any]) -> AsyncIterator[Gallery]:
+    if isinstance(place, Gallery):
+        yield place
+    elif (store := as_store(place)) is not None:
+        from trio_mirror.galleries.object_store.gallery import open_store
+
+        async with open_store(store, settings) as gallery:
+            yield gallery
+    elif (url := as_url(place)) is not None:
+        from trio_mirror.galleries.http.gallery import open_http_gallery
+
+        async with open_http_gallery(url, settings, **access) as gallery:
+            yield gallery
+    else:
+        from trio_mirror.galleries.folder import DirectoryGallery
+
+        yield DirectoryGallery(place, max_bytes=settings.max_bytes)
