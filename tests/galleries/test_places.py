@@ -37,9 +37,9 @@ def names_in(folder: Path) -> list[str]:
 )
 async def test_a_url_that_lacks_a_part_is_no_folder(folder: Path, place: str, meant: str) -> None:
     said = f"{place} is neither a URL nor an existing folder; write {meant} or ./{place}"
-    for places in ([place], ["photos", place]):
+    for source, target in ((place, None), ("photos", place)):
         with pytest.raises(SettingsError) as refused:
-            await mirror(*places)
+            await mirror(source, target)
         assert str(refused.value) == said
     assert names_in(folder) == ["photos"]
 
@@ -52,9 +52,9 @@ async def test_a_folder_may_have_a_name_like_a_host(folder: Path) -> None:
 
 
 async def test_an_empty_text_is_not_the_working_directory(folder: Path) -> None:
-    for places in ([""], ["photos", ""]):
+    for source, target in (("", None), ("photos", "")):
         with pytest.raises(SettingsError, match="is empty: expected a URL"):
-            await mirror(*places)
+            await mirror(source, target)
     assert names_in(folder) == ["photos"]
 
 
