@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import pytest
 from PIL import Image, ImageOps
 
 from tests.helpers.pictures import draw, encode
+from tests.helpers.processes import ENVIRONMENT
 from trio_mirror import FlipError, flip
 
 
@@ -64,3 +67,28 @@ def test_exact_or_nothing_may_be_asked_for_in_text() -> None:
         flip(data, lossless="always")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="sometimes"):
         flip(data, lossless="sometimes")  # type: ignore[arg-type]
+
+
+def test_threads_that_meet_their_first_pictures_together_all_flip_them() -> None:
+    script = """
+import threading
+from tests.helpers.pictures import draw, encode
+from tests.helpers.processes import ENVIRONMENT
+from trio_mirror import flip
+
+pictures = [encode(draw(16, 8), kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "GIF")] * 4
+start = threading.Barrier(len(pictures))
+flipped = []
+
+def mirror(data):
+    start.wait()
+    flipped.append(flip(data))
+
+threads = [threading.Thread(target=mirror, args=(data,)) for data in pictures]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert len(flipped) == len(pictures)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")

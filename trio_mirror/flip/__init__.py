@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from trio_mirror.errors import FlipError
 from trio_mirror.model import Limits, Lossless
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from trio_mirror.model import Flipped
 
 _LIMITS = Limits()
+_IMPORTS = Lock()
 # Container to the pattern of its first bytes.
 _SIGNATURES = {
     "jpeg": rb"\xff\xd8\xff",
@@ -57,7 +61,7 @@ def flip(
     if not isinstance(data, bytes):
         data = memoryview(data).tobytes()
     container = sniff(data)
-    module = import_module(f"trio_mirror.flip.{container}")
+    module = _module_of(container)
     how = {"lossless": lossless} if container in {"jpeg", "tiff"} else {}
     flipped = cast("Flipped", module.flip(data, limits=limits, **how))
     if lossless is Lossless.ALWAYS and not flipped.lossless:
@@ -81,6 +85,12 @@ def sniff(data: bytes) -> str:
     if data.startswith(_JPEG_2000):
         raise FlipError("JPEG 2000 is not mirrored: encoding it again would not keep it as it is")
     for container in _UNSIGNED:
-        if import_module(f"trio_mirror.flip.{container}").matches(data):
+        if _module_of(container).matches(data):
             return container
     raise FlipError("the body is not a picture of a known format")
+
+
+def _module_of(container: str) -> ModuleType:
+    # One thread at a time: Python hands out half of a package whose modules two threads import from different ends.
+    with _IMPORTS:
+        return import_module(f"trio_mirror.flip.{container}")
