@@ -112,8 +112,7 @@ async def open_run(
         _open_journal(source_gallery, target_gallery, settings) as journal,
     ):
         _warn_of_unverified(settings, source_gallery, target_gallery)
-        if target_gallery is not source_gallery:
-            await target_gallery.prepare()
+        await target_gallery.prepare()
         memory = None if journal is None else JournalMemory(journal)
         # Names of a list are handed out from here; whoever gets them needs only the place where they live.
         places = (settings.base or source, target)
@@ -174,11 +173,15 @@ async def _open_journal(source: Gallery, target: Gallery, settings: Settings) ->
 
 @asynccontextmanager
 async def open_names(
-    source: Place, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None
+    source: Place,
+    settings: Settings,
+    target: Place | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[AsyncIterator[str]]:
     """Opens the names that a run would take, those that it would refuse included."""
     async with (
-        open_galleries(source, None, settings, transport=transport) as (gallery, _),
+        open_galleries(source, target, settings, transport=transport) as (gallery, _),
         open_picked(gallery, settings) as names,
     ):
         _warn_of_unverified(settings, gallery)

@@ -67,6 +67,8 @@ class Picture:
     """Its media type, such as ``image/jpeg``, as its gallery tells it."""
     etag: str | None = None
     """Its entity tag (RFC 9110, section 8.8.3), where its gallery gives one."""
+    modified: float | None = None
+    """When it was last changed (RFC 9110, section 8.8.2), in seconds since the epoch, where its gallery says so."""
     upload_key: str | None = None
     """What all attempts to store it have in common, so that a target can tell a repetition."""
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
+import sys
 import tempfile
 import threading
+import unicodedata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
 
+import trio_mirror
+from tests.helpers.pictures import is_mirrored, png
 from tests.test_names import hostile_names
 from trio_mirror.errors import (
     FetchError,
@@ -24,13 +31,26 @@ from trio_mirror.errors import (
 from trio_mirror.galleries.folder import DirectoryGallery
 from trio_mirror.model import Picture
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def picture(name: str, data: bytes = b"data") -> Picture:
-    return Picture(name=name, data=data, media_type="image/png")
+# Of a temporary file.
+TEMPORARY = ".trio-mirror-0123456789abcdef"
+
+
+def picture(name: str, data: bytes = b"data", modified: float | None = None) -> Picture:
+    return Picture(name=name, data=data, media_type="image/png", modified=modified)
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what a thread does that nobody waits for."""
+    with trio.fail_after(30):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.01)
 
 
 async def names_of(gallery: DirectoryGallery) -> list[str]:
@@ -249,7 +269,28 @@ async def test_a_cancelled_store_leaves_all_of_the_picture_or_nothing(tmp_path: 
     for delay in (0, 0.0005, 0.002, 0.01):
         with trio.move_on_after(delay):
             await gallery.store(picture("a.png", data))
-        assert files_below(tmp_path) in ({}, {"a.png": data})
+        shown = {name: data for name, data in files_below(tmp_path).items() if not name.startswith(".")}
+        assert shown in ({}, {"a.png": data})
+    await until(lambda: files_below(tmp_path) in ({}, {"a.png": data}))
+
+
+async def test_a_write_on_a_dead_disk_does_not_hold_whoever_gives_it_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk_answers, replace = threading.Event(), os.replace
+
+    def replace_later(*args: Any, **places: Any) -> None:
+        disk_answers.wait(60)
+        replace(*args, **places)
+
+    monkeypatch.setattr(os, "replace", replace_later)
+    with trio.fail_after(30), trio.move_on_after(0.05):
+        await DirectoryGallery(tmp_path).store(picture("a.png"))
+    assert not disk_answers.is_set()
+    assert not (tmp_path / "a.png").exists()
+
+    disk_answers.set()
+    await until(lambda: files_below(tmp_path) == {"a.png": b"data"})
 
 
 async def test_prepare_refuses_what_is_no_folder(tmp_path: Path) -> None:
@@ -263,3 +304,241 @@ async def test_prepare_refuses_what_is_no_folder(tmp_path: Path) -> None:
 def test_a_person_reads_the_path() -> None:
     gallery = DirectoryGallery("some/folder")
     assert str(gallery) == "some/folder"
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize("target", [None, "same", "alias"])
+async def test_a_folder_in_place_mirrors_each_file_once_and_keeps_its_links(
+    tmp_path: Path, target: str | None, concurrency: int
+) -> None:
+    folder, original = tmp_path / "folder", png()
+    for name in ("a.png", "sub/b.png", "sub/c.png", ".hidden/d.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(original)
+    (folder / "cover.png").symlink_to("sub/b.png")
+    (folder / "first to hidden.png").symlink_to(".hidden/d.png")
+    (folder / "second to hidden.png").symlink_to(".hidden/d.png")
+    (folder / "z.png").hardlink_to(folder / "a.png")
+    (folder / "sub" / "y.png").hardlink_to(folder / "a.png")
+    (tmp_path / "alias").symlink_to("folder")
+
+    places = {None: None, "same": folder, "alias": tmp_path / "alias"}
+    report = await trio_mirror.mirror(folder, places[target], concurrency=concurrency)
+
+    assert (report.listed, report.mirrored) == (4, 4)
+    assert all(is_mirrored(original, data) for data in files_below(folder).values())
+    assert (folder / "cover.png").readlink() == Path("sub/b.png")
+    assert (folder / "second to hidden.png").readlink() == Path(".hidden/d.png")
+    assert (folder / "a.png").samefile(folder / "z.png")
+    assert (folder / "a.png").samefile(folder / "sub" / "y.png")
+
+
+async def test_another_target_gets_a_picture_for_each_name(tmp_path: Path) -> None:
+    folder, target, original = tmp_path / "folder", tmp_path / "target", png()
+    folder.mkdir()
+    target.mkdir()
+    (folder / "a.png").write_bytes(original)
+    (folder / "b.png").symlink_to("a.png")
+    (folder / "c.png").hardlink_to(folder / "a.png")
+    # Of the target, no name may lead to the picture of another.
+    (target / "a.png").symlink_to("b.png")
+
+    report = await trio_mirror.mirror(folder, target)
+
+    assert report.mirrored == 3
+    assert sorted(files_below(target)) == ["a.png", "b.png", "c.png"]
+    assert not any(path.is_symlink() for path in target.iterdir())
+    assert (folder / "a.png").read_bytes() == original
+
+
+async def test_a_hard_link_that_is_not_listed_keeps_the_original(tmp_path: Path) -> None:
+    folder, backup = tmp_path / "folder", tmp_path / "backup"
+    folder.mkdir()
+    backup.mkdir()
+    (folder / "a.png").write_bytes(png())
+    (backup / "a.png").hardlink_to(folder / "a.png")
+
+    assert (await trio_mirror.mirror(folder)).mirrored == 1
+    assert (backup / "a.png").read_bytes() == png()
+    assert is_mirrored(png(), (folder / "a.png").read_bytes())
+
+
+async def test_a_name_that_is_another_file_by_now_is_not_linked_again(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"old")
+    (tmp_path / "b.png").hardlink_to(tmp_path / "a.png")
+    gallery = DirectoryGallery(tmp_path, in_place=True)
+    assert await names_of(gallery) == ["a.png"]
+    (tmp_path / "b.png").unlink()
+    (tmp_path / "b.png").write_bytes(b"another's")
+    (tmp_path / "c.png").hardlink_to(tmp_path / "a.png")
+
+    await gallery.store(picture("a.png", b"new"))
+    assert files_below(tmp_path) == {"a.png": b"new", "b.png": b"another's", "c.png": b"old"}
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o4755])
+async def test_a_replaced_file_keeps_its_mode_owner_and_times(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(b"old")
+    if os.getuid() == 0:
+        os.chown(file, 1234, 1235)
+    file.chmod(mode)
+    os.utime(file, (1e9, 1.1e9))
+    before = file.stat()
+
+    await DirectoryGallery(tmp_path).store(picture("a.png", b"new", modified=1.2e9))
+    after = file.stat()
+    assert file.read_bytes() == b"new"
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert after.st_mtime_ns == before.st_mtime_ns
+
+
+async def test_a_group_that_cannot_be_kept_is_not_replaced_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    file = tmp_path / "a.png"
+    file.write_bytes(b"old")
+    file.chmod(0o4664)
+    monkeypatch.setattr(os, "chown", refuse)
+    await DirectoryGallery(tmp_path).store(picture("a.png", b"new"))
+    assert file.stat().st_mode & 0o7777 == 0o604
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Python has extended attributes on Linux only")
+async def test_a_replaced_file_keeps_its_extended_attributes(tmp_path: Path) -> None:
+    def acl(*entries: tuple[int, int, int]) -> bytes:
+        return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+    no_one = 0xFFFFFFFF
+    file, plain = tmp_path / "a.png", tmp_path / "b.png"
+    file.write_bytes(b"old")
+    plain.write_bytes(b"old")
+    plain.chmod(0o660)
+    # Of linux/posix_acl.h: the user, a named user, the group, the mask and the others.
+    granted = acl((1, 6, no_one), (2, 4, 1234), (4, 0, no_one), (16, 4, no_one), (32, 0, no_one))
+    try:
+        os.setxattr(file, "user.caption", b"A house")
+        os.setxattr(file, "system.posix_acl_access", granted)
+        os.setxattr(tmp_path, "system.posix_acl_default", granted)
+    except OSError:
+        pytest.skip("the file system has no ACLs")
+
+    gallery = DirectoryGallery(tmp_path)
+    await gallery.store(picture("a.png", b"new"))
+    await gallery.store(picture("b.png", b"new"))
+    assert os.getxattr(file, "user.caption") == b"A house"
+    assert os.getxattr(file, "system.posix_acl_access") == granted
+    assert os.listxattr(plain) == []
+    assert plain.stat().st_mode & 0o777 == 0o660
+
+
+async def test_a_new_file_has_the_time_of_its_source(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    (source / "a.png").write_bytes(png())
+    os.utime(source / "a.png", (1e9, 1e9))
+
+    await trio_mirror.mirror(source, target)
+    assert (target / "a.png").stat().st_mtime == 1e9
+
+
+async def test_times_are_not_kept_where_nobody_wants_them(tmp_path: Path) -> None:
+    (tmp_path / "old.png").write_bytes(b"old")
+    os.utime(tmp_path / "old.png", (1e9, 1e9))
+    gallery = DirectoryGallery(tmp_path, keep_times=False)
+    for name in ("old.png", "new.png"):
+        await gallery.store(picture(name, modified=1e9))
+        assert (tmp_path / name).stat().st_mtime > 1e9
+
+
+_KILLED = """
+import os, pathlib, signal, sys
+from trio_mirror.galleries.replacement import replace_file
+
+os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+replace_file(os.open(sys.argv[1], os.O_RDONLY), "a.png", b"data")
+"""
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+async def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, *, in_place: bool) -> None:
+    source = tmp_path / "source"
+    target = source if in_place else tmp_path / "target"
+    for folder in (source, target / "sub"):
+        folder.mkdir(parents=True, exist_ok=True)
+        await trio.run_process([sys.executable, "-c", _KILLED, str(folder)], check=False)
+    left = [path.name for path in (target / "sub").iterdir()]
+    assert len(left) == 1
+    assert left[0].startswith(".trio-mirror-")
+    (source / "b.png").write_bytes(png())
+
+    await trio_mirror.mirror(source, target)
+    assert [name for name in files_below(target) if ".trio-mirror" in name] == []
+
+
+async def test_no_other_file_is_swept(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (outside / TEMPORARY).touch()
+    (folder / "link").symlink_to(outside)
+    (folder / TEMPORARY.replace("0", "1")).symlink_to(outside / TEMPORARY)
+    (folder / ".trio-mirror-journal").touch()
+    with (folder / TEMPORARY).open("wb") as live:
+        fcntl.flock(live, fcntl.LOCK_EX)
+        await DirectoryGallery(folder).prepare()
+        kept = files_below(folder)
+    assert {TEMPORARY, ".trio-mirror-journal"} <= set(kept)
+    assert (folder / TEMPORARY.replace("0", "1")).is_symlink()
+    assert (outside / TEMPORARY).exists()
+
+    await DirectoryGallery(folder).prepare()
+    assert TEMPORARY not in files_below(folder)
+
+
+async def test_a_write_is_not_swept_by_a_run_that_begins_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def replace_after_sweep(*args: Any, **places: Any) -> None:
+        trio.from_thread.run(DirectoryGallery(tmp_path).prepare)
+        replace(*args, **places)
+
+    monkeypatch.setattr(os, "replace", replace_after_sweep)
+    await DirectoryGallery(tmp_path).store(picture("a.png"))
+    assert files_below(tmp_path) == {"a.png": b"data"}
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.png", "A.png"), ("\u00e9.png", "e\u0301.png")])
+async def test_of_names_that_are_one_to_the_file_system_the_second_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    def folded(call: Callable[..., Any]) -> Callable[..., Any]:
+        def fold(place: Any) -> Any:
+            if isinstance(place, int):
+                return place
+            folder, name = os.path.split(place)
+            return os.path.join(folder, unicodedata.normalize("NFC", name).lower())  # noqa: PTH118
+
+        def call_folded(*places: Any, **options: Any) -> Any:
+            paths = 2 if call is replace else 1
+            return call(*map(fold, places[:paths]), *places[paths:], **options)
+
+        return call_folded
+
+    replace = os.replace
+    for name in ("open", "stat", "lstat", "unlink", "replace"):
+        monkeypatch.setattr(os, name, folded(getattr(os, name)))
+
+    gallery = DirectoryGallery(tmp_path)
+    await gallery.store(picture(first, b"first"))
+    with pytest.raises(UploadError, match=f"name for that of {first}, which was stored before"):
+        await gallery.store(picture(second, b"second"))
+    # The same name may be stored again, and so may what an earlier run has stored.
+    await gallery.store(picture(first, b"again"))
+    await DirectoryGallery(tmp_path).store(picture(second, b"later"))
+    assert list(files_below(tmp_path).values()) == [b"later"]

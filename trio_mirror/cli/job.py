@@ -90,7 +90,7 @@ async def _run_job(options: Options, settings: Settings, views: Views, console: 
             async with _source_of(options, console) as source:
                 try:
                     if options.dry_run:
-                        await _print_names(source, settings)
+                        await _print_names(source, options.to, settings)
                     else:
                         async with open_run(source, options.to, settings, views.sampler) as run:
                             report, stops.run = run.report, run
@@ -127,8 +127,8 @@ async def _follow(run: Run, views: Views) -> None:
         raise error
 
 
-async def _print_names(source: str, settings: Settings) -> None:
-    async with open_names(source, settings) as names:
+async def _print_names(source: str, target: str | None, settings: Settings) -> None:
+    async with open_names(source, settings, target) as names:
         with stdout_written(reader_may_leave=True):
             async for name in names:
                 _print_name(name)

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
-import secrets
 import stat
+import threading
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import trio
 
 from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, StorageError, UploadError
+from trio_mirror.galleries.hard_links import find_hard_links
+from trio_mirror.galleries.replacement import confuses_names, replace_file, sweep
 from trio_mirror.model import Picture
-from trio_mirror.names import PictureName, media_type_of
+from trio_mirror.names import PictureName, media_type_of, printable
 from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
+_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 # As many threads as Trio has for all such calls together.
-_READERS = 40
+_THREADS = 40
 _PIECE = 65_536
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
@@ -33,18 +37,40 @@ class DirectoryGallery:
     """A gallery that is a folder and its subfolders.
 
     Nothing outside the folder is ever read or written. A symbolic link to a place inside it is followed; one
-    that leads out is refused. Every system call that touches the disk runs in a thread.
+    that leads out is refused. Every system call that touches the disk runs in a thread, which a cancellation
+    leaves to itself.
+
+    A folder that is mirrored in place lists each file once, however many names it has. A symbolic link to a file
+    that is listed is left out, and so are all hard links to a file but the first. Storing keeps them: a link stays
+    a link, and all names of a file that are listed stay names of one file. A hard link outside the folder, or
+    hidden in it, keeps the file as it was.
+
+    Where a file system takes two names for one (in upper and lower case, say), a picture is refused that would
+    replace one stored under the other name. Only there are the stored names remembered.
 
     Args:
         path: the folder.
         max_bytes: the size of the largest picture that is fetched.
+        in_place: the folder is the source and the target of a run.
+        keep_times: a replaced file keeps its times, and a new one has the time of its source.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = 64 * 1024 * 1024,
+        in_place: bool = False,
+        keep_times: bool = True,
+    ) -> None:
         self.path = Path(path)
         self.max_bytes = max_bytes
-        # Of its own: reads that a dead disk keeps for ever must not take the threads in which the journal is written.
-        self._readers = trio.CapacityLimiter(_READERS)
+        self._in_place = in_place
+        self._keep_times = keep_times
+        # Threads that a dead disk holds for ever must not be those in which, say, the journal is written.
+        self._threads = trio.CapacityLimiter(_THREADS)
+        self._lock = threading.Lock()
+        self._stored = dict[int, str]()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -53,13 +79,15 @@ class DirectoryGallery:
         return f"DirectoryGallery({str(self.path)!r})"
 
     async def prepare(self) -> None:
-        """Creates the folder, and those above it, where they are missing.
+        """Creates the folder and its parents unless it is mirrored in place; removes what killed runs have left in it.
 
         Raises:
             SettingsError: it is a file, or cannot be created.
         """
         try:
-            await trio.to_thread.run_sync(lambda: self.path.mkdir(parents=True, exist_ok=True))
+            if not self._in_place:
+                await self._in_thread(lambda: self.path.mkdir(parents=True, exist_ok=True))
+            await self._in_thread(partial(sweep, self.path))
         except FileExistsError as error:
             raise SettingsError(f"{self} is a file, not a folder") from error
         except OSError as error:
@@ -85,27 +113,31 @@ class DirectoryGallery:
             NameRefusedError: the name leads out of the folder.
             FetchError: there is no such file, or it cannot be read, or it is larger than ``max_bytes``.
         """
-        return await self._reading(partial(self._read, PictureName(name), known_etag))
+        return await self._in_thread(partial(self._read, PictureName(name), known_etag))
 
     async def store(self, picture: Picture) -> None:
         """Writes one picture, whole or not at all, replacing what has its name.
 
-        A cancellation that arrives during the write takes effect after it.
+        A replaced file keeps its mode, owner, group and extended attributes. Where it is cancelled, the picture may
+        still be stored.
 
         Raises:
             NameRefusedError: the name leads out of the folder.
             StorageError: the disk is full.
-            UploadError: it cannot be written.
+            UploadError: it cannot be written, or would replace a picture of another name.
         """
-        await trio.to_thread.run_sync(self._write, PictureName(picture.name), picture.data)
+        await self._in_thread(partial(self._write, picture, PictureName(picture.name)))
 
-    async def _reading(self, read: Callable[[], _T]) -> _T:
-        return await trio.to_thread.run_sync(read, abandon_on_cancel=True, limiter=self._readers)
+    async def _in_thread(self, call: Callable[[], _T]) -> _T:
+        return await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
 
     async def _walk(self) -> AsyncGenerator[str, None]:
         folders = [""]
+        first_names = dict[str, str]()
         while folders:
-            files, subfolders = await self._reading(partial(self._list_folder, folders.pop()))
+            files, subfolders = await self._in_thread(partial(self._list_folder, folders.pop()))
+            if self._in_place:
+                files = await self._in_thread(partial(self._once_each, files, first_names))
             for file in files:
                 yield file
             folders += reversed(subfolders)
@@ -126,13 +158,54 @@ class DirectoryGallery:
             raise ListError(f"the folder {self.path / prefix} cannot be listed: {error.strerror}") from error
         return sorted(files), sorted(subfolders)
 
+    def _once_each(self, names: list[str], first_names: dict[str, str]) -> list[str]:
+        """Leaves out the second names of files.
+
+        Args:
+            names: of one folder.
+            first_names: of the hidden files that links have led to so far, by their place.
+        """
+        kept = []
+        for name in names:
+            first = self._first_name(name, first_names)
+            if first == name:
+                kept.append(name)
+            else:
+                _log.info("%s is left out: it is the same file as %s", printable(name), printable(first))
+        return kept
+
+    def _first_name(self, name: str, first_names: dict[str, str]) -> str:
+        """The name under which a file is listed."""
+        try:
+            status = os.lstat(self.path / name)
+            if stat.S_ISLNK(status.st_mode):
+                _, *places = self._resolve(name.split("/"))
+                place = "/".join(places)
+                if not (self.path / place).is_file():
+                    return name
+                is_listed = not any(it.startswith(".") for it in places)
+                return place if is_listed else first_names.setdefault(place, name)
+            return self._hard_links_of(name)[0] if status.st_nlink > 1 else name
+        except (OSError, NameRefusedError):
+            # To fetch it says what is wrong with it.
+            return name
+
+    def _hard_links_of(self, name: str) -> list[str]:
+        """The sorted names of one file in the folder."""
+        with self._lock:
+            return self._hard_links.get(name, [name])
+
+    @cached_property
+    def _hard_links(self) -> dict[str, list[str]]:
+        return find_hard_links(os.path.realpath(self.path))
+
     def _read(self, name: PictureName, known_etag: str | None) -> Picture | None:
         try:
             base, *places = self._resolve(name.segments)
             if not places:
                 raise FetchError("it is not a regular file")
             *folders, file_name = places
-            with _open_folder(base, folders) as folder, _open_file(folder, file_name, "rb") as file:
+            with _open_folder(base, folders) as folder, _open_file(folder, file_name) as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise FetchError("it is not a regular file")
@@ -144,20 +217,68 @@ class DirectoryGallery:
             raise FetchError(f"it cannot be read: {error.strerror}") from error
         if len(data) > self.max_bytes:
             raise FetchError(f"it is over the limit of {format_size(self.max_bytes)} (--max-bytes)")
-        return Picture(name=name, data=data, media_type=media_type_of(name), etag=etag)
+        return Picture(
+            name=name, data=data, media_type=media_type_of(name), etag=etag, modified=status.st_mtime_ns / 1e9
+        )
 
-    def _write(self, name: PictureName, data: bytes) -> None:
-        *above, file_name = name.segments
+    def _write(self, picture: Picture, name: PictureName) -> None:
         try:
-            base, *folders = self._resolve(above)
-            with _open_folder(base, folders, create=True) as folder:
-                _replace_file(folder, file_name, data)
+            if self._in_place:
+                base, *folders, file_name = self._resolve(name.segments)
+            else:
+                # A link that has the picture's name is replaced: what it leads to may be another picture's place.
+                *above, file_name = name.segments
+                base, *folders = self._resolve(above)
+            with (
+                _open_folder(base, folders, create=True) as folder,
+                self._checked_name(folder, file_name, name),
+            ):
+                replace_file(
+                    folder,
+                    file_name,
+                    picture.data,
+                    modified=picture.modified,
+                    keep_times=self._keep_times,
+                    hard_links=_open_each(base, self._other_names(folder, file_name, "/".join([*folders, file_name]))),
+                )
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageError(
                     f"{self.path} is full: {error.strerror}; make room, and run the same again"
                 ) from error
             raise UploadError(f"it cannot be written: {error.strerror}") from error
+
+    @contextmanager
+    def _checked_name(self, folder: int, file_name: str, name: str) -> Iterator[None]:
+        """Makes sure that the block replaces no picture that was stored under another name."""
+        with self._lock:
+            confuses_names = self._confuses_names
+        if not confuses_names:
+            yield
+            return
+        # One at a time, so that of two such names one is the first.
+        with self._lock:
+            with suppress(FileNotFoundError):
+                first = self._stored.get(_status(folder, file_name).st_ino, name)
+                if first != name:
+                    raise UploadError(
+                        f"the file system takes its name for that of {printable(first)}, which was stored before"
+                    )
+            yield
+            self._stored[_status(folder, file_name).st_ino] = name
+
+    @cached_property
+    def _confuses_names(self) -> bool:
+        # The names of a folder that is mirrored in place are its own.
+        return not self._in_place and confuses_names(self.path)
+
+    def _other_names(self, folder: int, file_name: str, name: str) -> list[str]:
+        """The other names of a file that is mirrored in place."""
+        if self._in_place:
+            with suppress(FileNotFoundError):
+                if _status(folder, file_name).st_nlink > 1:
+                    return [it for it in self._hard_links_of(name) if it != name]
+        return []
 
     def _resolve(self, segments: list[str]) -> tuple[str, ...]:
         """The folder's real path, and the segments that lead from there to the place without any link."""
@@ -192,12 +313,24 @@ def _open_folder(base: str, segments: list[str], *, create: bool = False) -> Ite
         os.close(folder)
 
 
-def _open_file(folder: int, file_name: str, mode: Literal["rb", "xb"]) -> BinaryIO:
+def _open_each(base: str, names: list[str]) -> Iterator[tuple[int, str]]:
+    for name in names:
+        *folders, file_name = name.split("/")
+        # A folder that is gone has no name of it any more.
+        with suppress(OSError), _open_folder(base, folders) as folder:
+            yield folder, file_name
+
+
+def _status(folder: int, file_name: str) -> os.stat_result:
+    return os.stat(file_name, dir_fd=folder, follow_symlinks=False)
+
+
+def _open_file(folder: int, file_name: str) -> BinaryIO:
     def opener(path: str, flags: int) -> int:
         # O_NONBLOCK, as opening a named pipe would wait for its other end.
-        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=folder)
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
 
-    return open(file_name, mode, opener=opener)
+    return open(file_name, "rb", opener=opener)
 
 
 def _read_at_most(most: int, file: BinaryIO, size: int) -> bytes:
@@ -207,16 +340,3 @@ def _read_at_most(most: int, file: BinaryIO, size: int) -> bytes:
     while len(data) < most and (more := file.read(min(piece, most - len(data)))):
         data += more
     return data
-
-
-def _replace_file(folder: int, file_name: str, data: bytes) -> None:
-    # A leading dot keeps the temporary file out of lists.
-    temporary = f".trio-mirror-{secrets.token_hex(8)}"
-    file = _open_file(folder, temporary, "xb")
-    try:
-        with file:
-            file.write(data)
-        os.replace(temporary, file_name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.unlink(temporary, dir_fd=folder)
-        raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio_mirror.galleries.gallery import Gallery
 from trio_mirror.galleries.name_list import ListGallery
-from trio_mirror.galleries.places import as_store, as_url, check_place, list_of, refuse_nested
+from trio_mirror.galleries.places import as_store, as_url, check_place, is_same_folder, list_of, refuse_nested
 from trio_mirror.galleries.urls import origin
 
 if TYPE_CHECKING:
@@ -54,13 +54,15 @@ async def open_galleries(
         source = settings.base
     if target is not None:
         refuse_nested(source, target)
+        if is_same_folder(source, target):
+            target = None
     first = next((url for place in (source, target) if (url := as_url(place)) is not None), None)
     access = {"transport": transport, "auth": auth or settings.auth, "header": settings.header}
 
     def opened(place: Place) -> AbstractAsyncContextManager[Gallery]:
         url = as_url(place)
         trusted = url is not None and first is not None and origin(url) == origin(first)
-        return _open_gallery(place, settings, access if trusted else {})
+        return _open_gallery(place, settings, access if trusted else {}, in_place=target is None)
 
     async with AsyncExitStack() as stack:
         if transport is not None:
@@ -72,7 +74,9 @@ async def open_galleries(
 
 
 @asynccontextmanager
-async def _open_gallery(place: Place, settings: Settings, access: Mapping[str, Any]) -> AsyncIterator[Gallery]:
+async def _open_gallery(
+    place: Place, settings: Settings, access: Mapping[str, Any], *, in_place: bool
+) -> AsyncIterator[Gallery]:
     if isinstance(place, Gallery):
         yield place
     elif (store := as_store(place)) is not None:
@@ -88,4 +92,4 @@ async def _open_gallery(place: Place, settings: Settings, access: Mapping[str, A
     else:
         from trio_mirror.galleries.folder import DirectoryGallery
 
-        yield DirectoryGallery(place, max_bytes=settings.max_bytes)
+        yield DirectoryGallery(place, max_bytes=settings.max_bytes, in_place=in_place)

@@ -129,6 +129,14 @@ def _refuse_almost_url(place: str) -> None:
         raise SettingsError(printable(f"{place} is neither a URL nor an existing folder; write {url} or ./{place}"))
 
 
+def is_same_folder(source: Place, target: Place) -> bool:
+    """Whether both are one folder, by whatever path."""
+    if isinstance(source, Gallery) or isinstance(target, Gallery):
+        return False
+    # For what may not be looked at, os.path says that it is not there; pathlib raises.
+    return os.path.isdir(source) and os.path.isdir(target) and os.path.samefile(source, target)  # noqa: PTH112, PTH121
+
+
 def refuse_nested(source: Place, target: Place) -> None:
     """Refuses a target inside its source: it would be listed with it, and mirrored again.
 

@@ -65,7 +65,13 @@ class Transform:
         result.lossless, result.notes = mirrored.lossless, mirrored.notes
         # What is sent again after a resumed run has the same key, where a digest can tell that it is the same.
         key = sha256(f"{item.name}\0{result.sha256 or self._run_key}".encode("utf-8", "surrogatepass")).hexdigest()
-        item.picture = Picture(name=item.name, data=mirrored.data, media_type=mirrored.media_type, upload_key=key)
+        item.picture = Picture(
+            name=item.name,
+            data=mirrored.data,
+            media_type=mirrored.media_type,
+            modified=item.picture.modified,
+            upload_key=key,
+        )
 
     def _flip(self, picture: Picture, known: Result | None) -> tuple[Flipped, str | None, str | None] | None:
         """The flip, and the digests before and after it; None for a picture that we stored ourselves."""
