@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,10 @@ from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# What runs in place remember by themselves is not to lie among the user's own files; started processes inherit it.
+_STATE = tempfile.TemporaryDirectory(prefix="trio-mirror-tests-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
 
 # A busy machine is no failure: nothing here is judged by the time that it takes.
 settings.register_profile("untimed", deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,8 +15,10 @@ import httpx
 import trio
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.galleries import open_galleries
-from trio_mirror.journal import Journal, open_journal
+from trio_mirror.galleries import identity_of, open_galleries
+from trio_mirror.journal import Journal, automatic_journal, open_journal
+from trio_mirror.model import Outcome
+from trio_mirror.names import printable
 from trio_mirror.pipeline.producer import open_failed, open_picked
 from trio_mirror.pipeline.recorder import JournalMemory
 from trio_mirror.pipeline.run import Run
@@ -107,40 +110,59 @@ async def open_run(
     """Does what `open_mirror` does, with the settings at hand; ``sampler`` is shown every flipped picture."""
     if (transport is not None or auth is not None) and (settings.cluster is not None or settings.processes > 1):
         raise SettingsError("a transport and an httpx.Auth stay in this process, and do not go with workers in others")
-    async with (
-        open_galleries(source, target, settings, transport=transport, auth=auth) as (source_gallery, target_gallery),
-        _open_journal(source_gallery, target_gallery, settings) as journal,
-    ):
-        _warn_of_unverified(settings, source_gallery, target_gallery)
-        await target_gallery.prepare()
-        memory = None if journal is None else JournalMemory(journal)
-        # Names of a list are handed out from here; whoever gets them needs only the place where they live.
-        places = (settings.base or source, target)
-        async with _open_work(source_gallery, target_gallery, settings, memory, places, sampler) as (work, state):
-            if settings.retry_failed:
-                assert journal is not None
-                run = Run(partial(open_failed, journal), unthrottled(), work, state)
-            else:
-                can_count = getattr(source_gallery, "can_be_listed_again", True)
-                counting = partial(open_picked, source_gallery, settings) if can_count else None
-                run = Run(source_gallery.names, state.source_throttle, work, state, counting)
-            async with run.working():
-                yield run
+    opening = open_galleries(source, target, settings, transport=transport, auth=auth)
+    async with opening as (source_gallery, target_gallery):
+        place = identity_of(source_gallery)
+        in_place = target is None or (place is not None and place == identity_of(target_gallery))
+        is_folder = place is not None and _is_folder(place)
+        if target is None and is_folder:
+            _check_in_place(settings, source_gallery)
+        # A transport of the caller's may lead anywhere, whatever the URL. Nothing is begun beside what is not there.
+        is_known = place is not None and transport is None and (is_folder or not place.startswith("/"))
+        is_automatic = in_place and is_known and settings.journal is None and not settings.no_journal
+        path = automatic_journal(place) if is_automatic and place is not None else None
+        async with _open_journal(source_gallery, target_gallery, settings, path) as journal:
+            _warn_of_unverified(settings, source_gallery, target_gallery)
+            await target_gallery.prepare()
+            memory = None if journal is None else JournalMemory(journal)
+            # Names of a list are handed out from here; whoever gets them needs only the place where they live.
+            places = (settings.base or source, target)
+            galleries = (source_gallery, target_gallery)
+            async with _open_work(galleries, settings, memory, places, sampler, in_place=in_place) as (work, state):
+                run = _make_run(source_gallery, settings, journal, work, state)
+                run.report.journal = None if path is None else str(path)
+                async with run.working():
+                    yield run
+                if is_automatic and journal is not None and run.is_whole and _is_whole(journal):
+                    # The same command is a new run from now on.
+                    await trio.to_thread.run_sync(journal.remove)
+                    run.report.journal = None
+
+
+def _make_run(source: Gallery, settings: Settings, journal: Journal | None, work: Work, state: State) -> Run:
+    if settings.retry_failed:
+        assert journal is not None
+        return Run(partial(open_failed, journal), unthrottled(), work, state)
+    can_count = getattr(source, "can_be_listed_again", True)
+    counting = partial(open_picked, source, settings) if can_count else None
+    return Run(source.names, state.source_throttle, work, state, counting)
 
 
 @asynccontextmanager
 async def _open_work(
-    source: Gallery,
-    target: Gallery,
+    galleries: tuple[Gallery, Gallery],
     settings: Settings,
     memory: JournalMemory | None,
     places: tuple[Place, Place | None],
     sampler: Sampler | None,
+    *,
+    in_place: bool,
 ) -> AsyncIterator[tuple[Work, State]]:
     """Opens what is done to each picture: in this process, or by workers."""
+    source, target = galleries
     intents = memory is not None
     if settings.cluster is None and settings.processes == 1:
-        state = State(source, target, settings, memory, intents=intents)
+        state = State(source, target, settings, memory, in_place=in_place, intents=intents)
         yield Stages(source, target, state, sampler), state
         return
     if sampler is not None:
@@ -148,27 +170,51 @@ async def _open_work(
         raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {option}")
     from trio_mirror.distributed import GRACE, open_driver
 
-    # What a lost worker has sent must be known where it may not be sent again.
-    intents = intents or target is source or settings.retry_uploads is RetryUploads.NEVER
+    # What a lost worker has sent must be known where it may not be sent again, and where it would be flipped back.
+    intents = intents or in_place or settings.retry_uploads is RetryUploads.NEVER
     # The workers slow down by themselves.
-    state = State(source, target, replace(settings, adaptive=False), memory, intents=intents, grace=GRACE)
+    shared = replace(settings, adaptive=False)
+    state = State(source, target, shared, memory, in_place=in_place, intents=intents, grace=GRACE)
     async with open_driver(places, state) as driver:
         yield driver, state
 
 
+def _is_folder(place: str) -> bool:
+    return os.path.isdir(place)  # noqa: PTH112 (false, too, where nothing may be looked at)
+
+
+def _check_in_place(settings: Settings, source: Gallery) -> None:
+    """Refuses to replace the pictures of a folder where nobody asked for it."""
+    if not (settings.in_place or settings.journal is not None or settings.base is not None):
+        raise SettingsError(
+            f"the mirrored pictures would replace those of {printable(str(source))}; "
+            "add --to FOLDER to keep them, or --in-place to replace them"
+        )
+
+
 @asynccontextmanager
-async def _open_journal(source: Gallery, target: Gallery, settings: Settings) -> AsyncIterator[Journal | None]:
-    if settings.journal is None:
+async def _open_journal(
+    source: Gallery, target: Gallery, settings: Settings, automatic: Path | None
+) -> AsyncIterator[Journal | None]:
+    path = automatic if settings.journal is None else Path(settings.journal)
+    if path is None:
         yield None
         return
-    opening = partial(open_journal, Path(settings.journal), source=str(source), target=str(target))
-    journal = await trio.to_thread.run_sync(opening)
+    if automatic is not None:
+        await trio.to_thread.run_sync(partial(automatic.parent.mkdir, parents=True, exist_ok=True))
+    names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}
+    journal = await trio.to_thread.run_sync(partial(open_journal, path, **names))
     try:
         yield journal
     finally:
         # It moves the write-ahead log into the file. No cancellation keeps it from that; a dead disk does.
         with trio.move_on_after(_CLOSING, shield=True):
             await trio.to_thread.run_sync(journal.close, abandon_on_cancel=True)
+
+
+def _is_whole(journal: Journal) -> bool:
+    """Whether nothing that a journal remembers is left to be done."""
+    return next(journal.names((Outcome.FAILED, Outcome.UNKNOWN)), None) is None
 
 
 @asynccontextmanager

@@ -116,7 +116,7 @@ class Result:
     sha256_in: str | None = None
     """The SHA-256 in hexadecimal of what was fetched, where a journal is kept."""
     sha256: str | None = None
-    """The SHA-256 in hexadecimal of what was uploaded, where a journal is kept."""
+    """The SHA-256 in hexadecimal of what was uploaded, or of what the target made of it, where a journal is kept."""
     lossless: bool = False
     """Whether every pixel of the stored picture is exactly the mirrored original's."""
     notes: tuple[str, ...] = ()
@@ -127,6 +127,8 @@ class Result:
     """When each stage began, in seconds since the run did; ``list`` is when its name was taken."""
     time: float = 0.0
     """When it ended, in seconds since the epoch."""
+    run: str | None = None
+    """The id of the run that it belongs to, where a journal is kept."""
 
     @property
     def is_intent(self) -> bool:
@@ -158,6 +160,8 @@ class Report:
     """How long the run took, or has taken so far."""
     stopped_by: str | None = None
     """What ended the run before all was done: a setting's name, ``signal``, ``error`` or the caller's ``drain``."""
+    journal: str | None = None
+    """The journal that a run in place keeps by itself, as long as something is left to be done."""
     failures: list[Result] = field(default_factory=list)
     """The first `KEPT_FAILURES` results that failed or are unknown."""
 

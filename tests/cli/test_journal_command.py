@@ -162,6 +162,8 @@ def test_a_list_as_json_has_an_object_a_line(cli: Cli, path: Path) -> None:
         "bytes_out": 1024,
         "sha256_in": None,
         "sha256": "0" * 64,
+        "lossless": False,
+        "run": None,
         "time": 60.0,
     }
 

@@ -103,7 +103,7 @@ async def test_one_slice_after_the_other_keeps_to_the_rate(instant_flip: None, a
             await super().store(picture)
 
     gallery: Any = Timed()
-    job = Job(gallery, gallery, Settings(rate=0.5), intents=False)
+    job = Job(gallery, gallery, Settings(rate=0.5), in_place=False, intents=False)
     for name in "abc":
         todo = MemoryGallery([f"{name}.png"])
         async with open_worker(job, todo.names, Forgetful()) as (run, _):

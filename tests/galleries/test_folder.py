@@ -323,7 +323,7 @@ async def test_a_folder_in_place_mirrors_each_file_once_and_keeps_its_links(
     (tmp_path / "alias").symlink_to("folder")
 
     places = {None: None, "same": folder, "alias": tmp_path / "alias"}
-    report = await trio_mirror.mirror(folder, places[target], concurrency=concurrency)
+    report = await trio_mirror.mirror(folder, places[target], concurrency=concurrency, in_place=True)
 
     assert (report.listed, report.mirrored) == (4, 4)
     assert all(is_mirrored(original, data) for data in files_below(folder).values())
@@ -343,7 +343,7 @@ async def test_another_target_gets_a_picture_for_each_name(tmp_path: Path) -> No
     # Of the target, no name may lead to the picture of another.
     (target / "a.png").symlink_to("b.png")
 
-    report = await trio_mirror.mirror(folder, target)
+    report = await trio_mirror.mirror(folder, target, in_place=True)
 
     assert report.mirrored == 3
     assert sorted(files_below(target)) == ["a.png", "b.png", "c.png"]
@@ -358,7 +358,7 @@ async def test_a_hard_link_that_is_not_listed_keeps_the_original(tmp_path: Path)
     (folder / "a.png").write_bytes(png())
     (backup / "a.png").hardlink_to(folder / "a.png")
 
-    assert (await trio_mirror.mirror(folder)).mirrored == 1
+    assert (await trio_mirror.mirror(folder, in_place=True)).mirrored == 1
     assert (backup / "a.png").read_bytes() == png()
     assert is_mirrored(png(), (folder / "a.png").read_bytes())
 

@@ -182,6 +182,6 @@ class AtOnce:
 
 def driven(engine: AtOnce, source: MemoryGallery, settings: Settings, memory: Memory | None = None) -> Run:
     """A run whose workers are an engine in this process."""
-    state = State(source, MemoryGallery(), settings, memory, intents=False, grace=GRACE)
+    state = State(source, MemoryGallery(), settings, memory, in_place=False, intents=False, grace=GRACE)
     driver = Driver(engine, state, size=settings.slice, each_worker=2, gather=1.0)
     return Run(source.names, state.source_throttle, driver, state)

@@ -147,7 +147,7 @@ def test_any_sqlite_shell_shows_whole_rows(path: Path) -> None:
     shell.close()
 
     assert row == (
-        SOURCE, TARGET, "a", "failed", "fetch", "404 Not Found", 1, '"1"', 7, 0, "", "", "1970-01-01T00:00:01.250Z"
+        SOURCE, TARGET, "a", "failed", "fetch", "404 Not Found", 1, '"1"', 7, 0, "", "", 0, "1970-01-01T00:00:01.250Z"
     )  # fmt: skip
 
 
@@ -716,7 +716,8 @@ def test_a_journal_of_the_first_format_is_read_as_it_is_and_upgraded_by_the_next
         journal.record([mirrored("a.png")])
     first = sqlite3.connect(path)
     first.executescript(
-        "DROP VIEW results; ALTER TABLE pictures DROP COLUMN sha256_in; PRAGMA user_version = 1;"
+        "DROP VIEW results; ALTER TABLE pictures DROP COLUMN sha256_in;"
+        "ALTER TABLE pictures DROP COLUMN lossless; ALTER TABLE pictures DROP COLUMN run; PRAGMA user_version = 1;"
         "CREATE VIEW results AS SELECT name FROM pictures"
     )
     first.close()

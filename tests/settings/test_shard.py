@@ -226,6 +226,7 @@ def test_worker_processes_share_the_rate_of_their_shard() -> None:
     settings = Settings(rate=80.0, shard=Shard(1, 4), processes=2)
 
     shares: dict[str, Any] = {
+        "in_place": False,
         "intents": False,
         "workers": 2,
         "concurrency": 8,

@@ -51,7 +51,8 @@ def _option_of(name: str, setting: Setting) -> Any:
     default = "" if setting.shown in {"none", "off"} else f" [{setting.shown}]"
     shared: dict[str, Any] = {"help": f"{setting.help_text}{default}", "rich_help_panel": setting.panel}
     if setting.flag:
-        return Annotated[bool, typer.Option(f"{option}/--no-{option[2:]}", show_default=False, **shared)]
+        both = option if option.startswith("--no-") else f"{option}/--no-{option[2:]}"
+        return Annotated[bool, typer.Option(both, show_default=False, **shared)]
     names = [option, setting.short] if setting.short else [option]
     if setting.choices:
         shared["autocompletion"] = lambda: list(setting.choices)

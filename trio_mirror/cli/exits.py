@@ -25,6 +25,8 @@ class ExitCode(IntEnum):
 
     INTERRUPTED = 130
     """Ended by SIGINT (128 + 2)."""
+    HUNG_UP = 129
+    """Ended by SIGHUP (128 + 1): its terminal was closed."""
     TERMINATED = 143
     """Ended by SIGTERM (128 + 15)."""
     BUG = 1

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,9 @@ async def _run_job(options: Options, settings: Settings, views: Views, console: 
                     if options.dry_run:
                         await _print_names(source, options.to, settings)
                     else:
+                        if options.source is None:
+                            # The built-in gallery keeps its originals, and is another one each time.
+                            settings = replace(settings, no_journal=settings.journal is None)
                         async with open_run(source, options.to, settings, views.sampler) as run:
                             report, stops.run = run.report, run
                             await _follow(run, views)

@@ -30,7 +30,11 @@ class Stops:
 
     async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Waits for signals, until it is cancelled."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        watched = [signal.SIGINT, signal.SIGTERM]
+        # Under nohup it stays ignored.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            watched.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*watched) as signals:
             task_status.started()
             async for number in signals:
                 if self.signal is None and self.run is not None:

@@ -87,7 +87,7 @@ async def _run_hypercorn(app: Starlette, listener: socket.socket, shutdown: trio
         config.bind = [f"fd://{os.dup(listener.fileno())}"]
         try:
             await hypercorn.trio.serve(framework, config, shutdown_trigger=shutdown.wait)
-        except* trio.BusyResourceError:
+        except* (trio.BusyResourceError, trio.BrokenResourceError):
             # A client that sends on after the end of its last request can, as its connection is closed,
             # make Hypercorn send from two tasks at once, which ends all of it (seen with 0.18).
             _log.warning("the server starts anew after a broken connection")

@@ -43,6 +43,7 @@ async def open_driver(places: tuple[Place, Place | None], state: State) -> Async
         job = make_job(
             places,
             settings,
+            in_place=state.in_place,
             intents=state.intents,
             workers=1,
             concurrency=settings.concurrency,
@@ -58,6 +59,7 @@ async def open_driver(places: tuple[Place, Place | None], state: State) -> Async
     job = make_job(
         places,
         settings,
+        in_place=state.in_place,
         intents=state.intents,
         workers=processes,
         concurrency=-(-settings.concurrency // processes),

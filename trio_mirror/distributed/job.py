@@ -33,6 +33,8 @@ class Job:
     target: str | PathLike[str] | None
     settings: Settings
     """Without what is decided for the whole, such as its limits."""
+    in_place: bool
+    """Whether the target is where the pictures come from."""
     intents: bool
     """Whether each upload is remembered before it leaves."""
 
@@ -41,6 +43,7 @@ def make_job(
     places: tuple[Place, Place | None],
     settings: Settings,
     *,
+    in_place: bool,
     intents: bool,
     workers: int,
     concurrency: int,
@@ -52,6 +55,7 @@ def make_job(
     Args:
         places: the source and the target.
         settings: of the run.
+        in_place: whether the target is where the pictures come from.
         intents: whether each upload is remembered before it leaves.
         workers: how many share the rate until they get their orders.
         concurrency: pictures in flight for each worker.
@@ -82,7 +86,7 @@ def make_job(
         max_bytes_total=None,
         retry_failed=False,
     )
-    return Job(_absolute(source), None if target is None else _absolute(target), shares, intents)
+    return Job(_absolute(source), None if target is None else _absolute(target), shares, in_place, intents)
 
 
 def _absolute(place: str | PathLike[str]) -> str | PathLike[str]:
@@ -100,7 +104,7 @@ async def open_worker(job: Job, names: Opening, memory: Memory) -> AsyncIterator
         memory: what is known of each name; it takes intents and results to the driver.
     """
     async with open_galleries(job.source, job.target, job.settings) as (source, target):
-        state = State(source, target, job.settings, memory, intents=job.intents)
+        state = State(source, target, job.settings, memory, in_place=job.in_place, intents=job.intents)
         # The slice before this one has kept to the same rate up to its end.
         state.hold()
         run = Run(names, unthrottled(), Stages(source, target, state), state)

@@ -72,6 +72,11 @@ class DirectoryGallery:
         self._lock = threading.Lock()
         self._stored = dict[int, str]()
 
+    @property
+    def identity(self) -> str:
+        """The same for all ways to write the place."""
+        return os.path.realpath(self.path)
+
     def __str__(self) -> str:
         return str(self.path)
 

@@ -54,3 +54,12 @@ class Gallery(Protocol):
             UnknownUploadError: it was sent, and no response came.
             NameRefusedError: the name leads out of the gallery.
         """
+
+
+def identity_of(gallery: Gallery) -> str | None:
+    """What identifies a place, whichever way it was written: a URL, or the real path of a folder.
+
+    None for an object of the caller's, of which only the caller knows.
+    """
+    identity: str | None = getattr(gallery, "identity", None)
+    return identity

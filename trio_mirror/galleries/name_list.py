@@ -12,6 +12,7 @@ import httpx
 import trio
 
 from trio_mirror.errors import ListError
+from trio_mirror.galleries.gallery import identity_of
 from trio_mirror.galleries.links import name_below
 from trio_mirror.galleries.listing import names_of
 from trio_mirror.names import hide_credentials, is_url
@@ -44,6 +45,11 @@ class ListGallery:
         self._source = source
         place = str(base)
         self._url = httpx.URL(place.removesuffix("/") + "/") if is_url(place) else None
+
+    @property
+    def identity(self) -> str | None:
+        """The same for all ways to write the place."""
+        return identity_of(self._base)
 
     def __str__(self) -> str:
         return str(self._base)

@@ -3,9 +3,19 @@
 To open, record and close belong into a worker thread. `JournalReader.find` is quick enough for the event loop.
 """
 
+from trio_mirror.journal.automatic import automatic_journal
 from trio_mirror.journal.merge import merge_journals
 from trio_mirror.journal.reader import JournalReader, Summary, read_journal
 from trio_mirror.journal.rows import COLUMNS
 from trio_mirror.journal.writer import Journal, open_journal
 
-__all__ = ["COLUMNS", "Journal", "JournalReader", "Summary", "merge_journals", "open_journal", "read_journal"]
+__all__ = [
+    "COLUMNS",
+    "Journal",
+    "JournalReader",
+    "Summary",
+    "automatic_journal",
+    "merge_journals",
+    "open_journal",
+    "read_journal",
+]

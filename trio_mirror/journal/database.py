@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FORMAT = 2
-"""The version of the form below, kept in SQLite's ``user_version``. The first had no ``sha256_in``."""
+"""The version of the form below, kept in SQLite's ``user_version``. The first had fewer columns."""
 
 _MARK = int.from_bytes(b"TrMj", "big")
 """Our ``application_id`` (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -26,7 +26,7 @@ _CACHE = 256
 
 _VIEW = """CREATE VIEW results AS
     SELECT source, target, name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256_in, sha256,
-        strftime('%Y-%m-%dT%H:%M:%fZ', time, 'unixepoch') AS time
+        lossless, strftime('%Y-%m-%dT%H:%M:%fZ', time, 'unixepoch') AS time
     FROM pictures, meta"""
 # What a picture has none of (an error, an ETag, a digest) is '' and not NULL, so that rows compare as a whole.
 # Most pictures are mirrored, so that the index, which serves the retry of the others, stays small.
@@ -45,13 +45,17 @@ _SCHEMA = (
         bytes_out INTEGER NOT NULL,
         sha256 TEXT NOT NULL,
         time REAL NOT NULL,
-        sha256_in TEXT NOT NULL DEFAULT ''
+        sha256_in TEXT NOT NULL DEFAULT '',
+        lossless INTEGER NOT NULL DEFAULT 0,
+        run TEXT NOT NULL DEFAULT ''
     ) WITHOUT ROWID""",
     "CREATE INDEX not_mirrored ON pictures (name) WHERE outcome <> 'mirrored'",
     _VIEW,
 )
 _UPGRADE = (
     "ALTER TABLE pictures ADD COLUMN sha256_in TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pictures ADD COLUMN lossless INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE pictures ADD COLUMN run TEXT NOT NULL DEFAULT ''",
     "DROP VIEW results",
     _VIEW,
     f"PRAGMA user_version = {FORMAT}",

@@ -20,29 +20,52 @@ _PID_BYTES = 20
 def hold_lock(path: Path) -> Iterator[None]:
     """Holds the journal for this run alone, by an flock on the file ``<journal>-lock`` beside it.
 
-    The kernel ends the lock with the process, however that ends. The file stays: were it removed, a run that
-    has it open already and one that creates it anew would each hold a lock of their own. And it is a file of
-    its own, as closing any descriptor of the journal itself would drop the POSIX locks that SQLite holds on it.
+    The kernel ends the lock with the process, however that ends. It is a file of its own, as closing any descriptor
+    of the journal itself would drop the POSIX locks that SQLite holds on it.
 
     Raises:
         JournalError: another run holds it, or the file is something else.
         OSError: the file cannot be created or locked.
     """
-    # Through a link, or into a file of another kind, nothing is written.
-    descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    descriptor = _locked(path)
+    # Where a run that ended removed the file before it was locked, another run may hold a new one.
+    while not _is_in_place(descriptor, path):
+        os.close(descriptor)
+        descriptor = _locked(path)
     try:
-        if os.fstat(descriptor).st_size not in {0, _PID_BYTES}:
-            raise JournalError(f"{path}-lock is not the lock of a journal; move it away, or choose another journal")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, _PID_BYTES, 0).decode("ascii", "replace").strip()
-            raise JournalError(
-                f"the journal {path} is in use by another run (process {holder}); "
-                "wait for its end, or give this run a journal of its own"
-            ) from error
         # Of one length always, so that no reader finds the rest of a longer one.
         os.pwrite(descriptor, f"{os.getpid():<{_PID_BYTES - 1}}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    # Through a link, or into a file of another kind, nothing is written.
+    descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        _lock(descriptor, path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    if os.fstat(descriptor).st_size not in {0, _PID_BYTES}:
+        raise JournalError(f"{path}-lock is not the lock of a journal; move it away, or choose another journal")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, _PID_BYTES, 0).decode("ascii", "replace").strip()
+        raise JournalError(
+            f"the journal {path} is in use by another run (process {holder}); "
+            "wait for its end, or give this run a journal of its own"
+        ) from error
+
+
+def _is_in_place(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(f"{path}-lock"))
+    except FileNotFoundError:
+        return False

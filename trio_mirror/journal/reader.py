@@ -18,7 +18,7 @@ from trio_mirror.journal.database import (
     real_path,
     version_of,
 )
-from trio_mirror.journal.rows import COLUMNS, result_of
+from trio_mirror.journal.rows import COLUMNS, FIRST_FORMAT, result_of
 from trio_mirror.model import Outcome, Result
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class JournalReader:
         self.source, self.target = galleries
         self._reading = reading
         # The first format has no such column, and is read as it is.
-        columns = ", ".join(COLUMNS) if version_of(reading) > 1 else ", ".join(COLUMNS).replace("sha256_in", "''")
-        self._select = f"SELECT {columns} FROM pictures"  # noqa: S608 (the columns are our own)
+        missing = FIRST_FORMAT if version_of(reading) == 1 else {}
+        self._select = f"SELECT {', '.join(missing.get(it, it) for it in COLUMNS)} FROM pictures"  # noqa: S608 (the columns are our own)
         self._resources = resources
 
     def __enter__(self) -> Self:

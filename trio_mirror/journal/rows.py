@@ -18,9 +18,15 @@ COLUMNS = {
     "bytes_out": int,
     "sha256_in": str,
     "sha256": str,
+    "lossless": bool,
     "time": float,
+    "run": str,
 }
 """The fields of a `Result` that a journal keeps, and their types. What a picture has none of is an empty text."""
+
+
+FIRST_FORMAT = {"sha256_in": "''", "lossless": "0", "run": "''"}
+"""What stands for the columns that the first format did not have."""
 
 
 def row_of(result: Result) -> tuple[bytes | int | float, ...]:
@@ -38,9 +44,9 @@ def result_of(row: tuple[Any, ...]) -> Result:
     """
     values: dict[str, Any] = {}
     for (name, kind), value in zip(COLUMNS.items(), row, strict=True):
-        if not isinstance(value, bytes if kind is str else kind):
+        if not isinstance(value, bytes if kind is str else int if kind is bool else kind):
             raise TypeError(f"column {name} holds a {type(value).__name__}")
-        values[name] = (decode(value) or None) if isinstance(value, bytes) else value
+        values[name] = (decode(value) or None) if isinstance(value, bytes) else kind(value)
     values["outcome"], values["stage"] = Outcome(values["outcome"]), Stage(values["stage"])
     values["name"] = values["name"] or ""
     return Result(**values)

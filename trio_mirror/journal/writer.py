@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import JournalError
@@ -25,7 +26,6 @@ from trio_mirror.journal.rows import COLUMNS, row_of
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
-    from pathlib import Path
 
     from trio_mirror.model import Result
 
@@ -64,6 +64,13 @@ class Journal(JournalReader):
         """Closes the file, when what is being written has been. To close it again does nothing."""
         with self._turn:
             super().close()
+
+    def remove(self) -> None:
+        """Removes the files of the journal and closes it: there is nothing left to remember."""
+        # While the lock is held, so that no other run has begun to use them.
+        for suffix in ("", "-wal", "-shm", "-lock"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self.close()
 
     def record(self, results: Iterable[Result]) -> None:
         """Remembers the results of some pictures, all or none. Each replaces what was remembered of its picture.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
@@ -97,13 +96,14 @@ class Producer:
         self._names = names
         self._throttle = throttle
         self._state = state
-        self._began_at = time.time()
+        self._taken: set[bytes] = set()
 
     async def produce(self, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]) -> None:
         """Sends an item for each name: on to the work, or to its end where there is nothing to do."""
         with listed, ended, self._state.stop.listing:
             try:
                 await self._each_name(listed, ended)
+                self._state.list_ended = True
             except GalleryError as error:
                 self._state.stop.fail(error)
         if self._state.stop.listing.cancelled_caught:
@@ -150,13 +150,33 @@ class Producer:
         item.deadline = now + state.settings.picture_timeout
         item.result.began[Stage.LIST] = now - state.started
         try:
+            if self._is_repeat(name):
+                state.in_flight.give_back()
+                return
             self._look_up(item)
             await (ended if item.ended else listed).send(item)
         except trio.Cancelled:
-            state.in_flight.give_back()
+            state.recorder.cut_off(item)
             raise
         # Counted once it is on its way: a drain may have cut off the waits above.
         state.report.listed += 1
+
+    def _is_repeat(self, name: str) -> bool:
+        """Whether this run has taken a name before, however far apart: in place it would be flipped back.
+
+        Where results are remembered, that tells; else in place the hashes of all names do.
+        """
+        state = self._state
+        if state.memory is not None:
+            if state.recorder.is_open(name) or self._known(name).run == state.run_id:
+                return True
+            state.recorder.open(name)
+        elif state.in_place:
+            digest = blake2b(_identity(name), digest_size=8).digest()
+            if digest in self._taken:
+                return True
+            self._taken.add(digest)
+        return False
 
     def _look_up(self, item: Item) -> None:
         """Ends an item that has nothing to be done."""
@@ -165,15 +185,20 @@ class Producer:
         except NameRefusedError as error:
             item.fail(error)
             return
-        memory = self._state.memory
-        if memory is None or (known := memory.find(item.name)) is None:
-            return
-        if known.outcome is Outcome.MIRRORED:
-            # What this run has mirrored is not looked at twice. A time yet to come is of a clock that was wrong.
-            if not self._state.settings.update or self._began_at <= known.time <= time.time():
+        known = self._known(item.name)
+        match known.outcome:
+            case Outcome.MIRRORED if not self._state.settings.update:
                 item.end(Outcome.SKIPPED)
-                return
-            item.known = known
+            case Outcome.MIRRORED | Outcome.UNKNOWN:
+                # What is there now shows whether it has to be done.
+                item.known = known
+            case Outcome.FAILED if known.sha256 is not None:
+                item.known = known
+
+    def _known(self, name: str) -> Result:
+        """What is remembered of a picture; a result that failed is as good as none."""
+        memory = self._state.memory
+        return (memory and memory.find(name)) or Result(name=name, outcome=Outcome.FAILED)
 
 
 async def _skip(names: AsyncIterator[str], count: int, expected: bytes) -> None:
@@ -208,8 +233,9 @@ class Fetch:
         self._throttle = state.source_throttle
 
     async def __call__(self, item: Item) -> None:
-        """Reads the picture; with ``update``, only if it is not what the journal knows."""
-        known_etag = item.known.etag if item.known is not None else None
+        """Reads the picture; with ``update``, only if it is not what was mirrored."""
+        known = item.known
+        known_etag = known.etag if known is not None and known.outcome is Outcome.MIRRORED else None
         picture = await self._attempts.make(self._throttle, self._source.fetch, item.name, known_etag, item=item)
         if picture is None:
             item.end(Outcome.SKIPPED)

@@ -76,21 +76,38 @@ class Recorder:
         in_flight: gets a token back for each result.
         stop: told when the journal cannot be written, or a limit is reached.
         memory: remembers the results; None remembers nothing.
+        run: the id of the run, which its results get.
     """
 
     def __init__(
-        self, report: Report, settings: Settings, in_flight: InFlight, stop: Stop, memory: Memory | None
+        self,
+        report: Report,
+        settings: Settings,
+        in_flight: InFlight,
+        stop: Stop,
+        memory: Memory | None,
+        run: str | None = None,
     ) -> None:
         self._report = report
         self._settings = settings
         self._in_flight = in_flight
         self._stop = stop
         self._memory = memory
+        self._run = run
+        self._open: set[str] = set()
         self._started = trio.current_time()
         self._cut_off: deque[Item] = deque()
         self._unwritten: list[Result] = []
         self._written = trio.Event()
         self._some, self._now = trio.Event(), trio.Event()
+
+    def open(self, name: str) -> None:
+        """Takes a name whose result is to be remembered."""
+        self._open.add(name)
+
+    def is_open(self, name: str) -> bool:
+        """Whether this run has taken a name, and does not remember its result yet."""
+        return name in self._open
 
     async def intend(self, intents: list[Result]) -> None:
         """Remembers, before pictures leave for their target, what they were and what they will be.
@@ -100,6 +117,8 @@ class Recorder:
         """
         if self._memory is None:
             return
+        for intent in intents:
+            intent.run = self._run
         self._unwritten += intents
         self._some.set()
         self._now.set()
@@ -118,6 +137,7 @@ class Recorder:
         if settings.max_bytes_total is not None and report.bytes_in >= settings.max_bytes_total:
             self._stop.drain("max_bytes_total")
         if self._memory is not None:
+            result.run = self._run
             self._unwritten.append(result)
             self._some.set()
         self._in_flight.give_back()
@@ -130,6 +150,7 @@ class Recorder:
         if item.ended:
             self._cut_off.append(item)
         else:
+            self._open.discard(item.name)
             self._in_flight.give_back()
 
     def next_cut_off(self) -> Result | None:
@@ -172,6 +193,7 @@ class Recorder:
             self._stop.fail(error)
         else:
             del self._unwritten[: len(group)]
+            self._open.difference_update(result.name for result in group if not result.is_intent)
         if self._unwritten:
             self._some.set()
         written.set()

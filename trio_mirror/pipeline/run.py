@@ -96,6 +96,16 @@ class Run:
         """Why fewer than the concurrency may be in flight now."""
         return self._state.in_flight.slowed_by
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the list was taken to its end, and every picture of it is mirrored."""
+        report = self.report
+        return (
+            self._state.list_ended
+            and report.listed == report.finished
+            and not (report.failed or report.unknown or report.stopped_by)
+        )
+
     def drain(self, reason: str = "drain") -> None:
         """Takes no more names. What is in flight has ``drain`` seconds to end, then it is cancelled."""
         self._state.stop.drain(reason)

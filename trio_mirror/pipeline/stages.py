@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from trio_mirror.errors import GalleryError, PictureError
+from trio_mirror.errors import GalleryError, PictureError, UnknownUploadError
 from trio_mirror.model import Stage
 from trio_mirror.pipeline.item import Item
 from trio_mirror.pipeline.producer import Fetch
@@ -46,7 +46,7 @@ class Stages:
         self._threads = WorkerThreads(settings.flip_threads or available_cores(), settings.flip_timeout)
         self._fetch = Fetch(source, state)
         self._flip = Transform(self._threads, state, sampler)
-        self._upload = Upload(target, state)
+        self._upload = Upload(target, self._threads, state)
         self._state = state
 
     async def work(self, items: Receiver, ended: Sender) -> None:
@@ -89,6 +89,8 @@ class Stages:
                 await step(item)
                 self._state.passed[stage] += 1
         except PictureError as error:
+            # Of an earlier run's upload nothing may be known, too.
+            item.maybe_stored = item.maybe_stored or isinstance(error, UnknownUploadError)
             item.fail(error)
         except GalleryError as error:
             item.fail(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import trio
@@ -28,6 +29,7 @@ class State:
         target: where they go.
         settings: how.
         memory: what is remembered of pictures beyond the run; None for nothing.
+        in_place: whether the target is where the pictures come from.
         intents: whether each upload is remembered before it leaves, with the digests before and after the flip.
         limit: how many pictures may be in flight; none means the concurrency.
         grace: seconds beyond ``drain`` in which the last results of other machines come in.
@@ -36,6 +38,7 @@ class State:
         report: the sum of the results so far.
         passed: how many pictures have passed each stage.
         started: when the run began, by Trio's clock.
+        list_ended: whether the list was taken to its end.
     """
 
     def __init__(
@@ -45,19 +48,23 @@ class State:
         settings: Settings,
         memory: Memory | None,
         *,
+        in_place: bool,
         intents: bool,
         limit: int | None = None,
         grace: float = 0.0,
     ) -> None:
         self.settings = settings
         self.memory = memory
+        self.in_place = in_place
         self.intents = intents
+        self.run_id = token_hex(8)
         self.report = Report(source=str(source), target=str(target))
         self.passed: Counter[Stage] = Counter()
         self.started = trio.current_time()
+        self.list_ended = False
         self.in_flight = InFlight(limit or settings.concurrency)
         self.stop = Stop(self.report, settings, grace)
-        self.recorder = Recorder(self.report, settings, self.in_flight, self.stop, memory)
+        self.recorder = Recorder(self.report, settings, self.in_flight, self.stop, memory, self.run_id)
         self.attempts = Attempts(retries=settings.retries, retry_after_max=settings.retry_after_max)
         self.source_throttle = self._throttle()
         self.target_throttle = self.source_throttle if target is source else self._throttle()

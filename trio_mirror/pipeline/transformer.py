@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from secrets import token_hex
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import trio
 
-from trio_mirror.errors import FlipError
+from trio_mirror.errors import FlipError, UnknownUploadError
 from trio_mirror.flip import flip
-from trio_mirror.model import Outcome, Picture, Stage
+from trio_mirror.model import Outcome, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trio_mirror.model import Flipped, Result
+    from trio_mirror.model import Flipped, Picture, Result
     from trio_mirror.pipeline.item import Item
     from trio_mirror.pipeline.state import State
     from trio_mirror.pipeline.threads import WorkerThreads
@@ -40,7 +41,8 @@ class Transform:
     def __init__(self, threads: WorkerThreads, state: State, sampler: Sampler | None) -> None:
         self._threads = threads
         self._settings = state.settings
-        self._digests = state.intents
+        self._intents = state.intents
+        self._in_place = state.in_place
         self._sampler = sampler
         self._run_key = token_hex(16)
 
@@ -58,31 +60,60 @@ class Transform:
             item.result.began[Stage.FLIP] += work.waited
             item.result.seconds[Stage.FLIP] = work.seconds
         if flipped is None:
-            item.end(Outcome.SKIPPED)
+            self._take_over(item)
             return
         result = item.result
         mirrored, result.sha256_in, result.sha256 = flipped
         result.lossless, result.notes = mirrored.lossless, mirrored.notes
         # What is sent again after a resumed run has the same key, where a digest can tell that it is the same.
         key = sha256(f"{item.name}\0{result.sha256 or self._run_key}".encode("utf-8", "surrogatepass")).hexdigest()
-        item.picture = Picture(
-            name=item.name,
-            data=mirrored.data,
-            media_type=mirrored.media_type,
-            modified=item.picture.modified,
-            upload_key=key,
-        )
+        item.picture = replace(item.picture, data=mirrored.data, media_type=mirrored.media_type, upload_key=key)
 
     def _flip(self, picture: Picture, known: Result | None) -> tuple[Flipped, str | None, str | None] | None:
-        """The flip, and the digests before and after it; None for a picture that we stored ourselves."""
-        before = sha256(picture.data).hexdigest() if self._digests else None
-        if known is not None and known.sha256 == before:
-            # It changed because we stored it: mirroring it again would undo the work.
-            return None
+        """The flip, and the digests before and after it; None for a picture that we stored ourselves.
+
+        Raises:
+            UnknownUploadError: nothing tells whether it is the original or its mirror image.
+        """
+        before = sha256(picture.data).hexdigest() if self._intents else None
+        notes: tuple[str, ...] = ()
+        if known is not None:
+            if before == known.sha256:
+                # Mirroring it again would undo the work.
+                return None
+            if self._in_place and before != known.sha256_in:
+                notes = self._changed(known)
         flipped = flip(picture.data, limits=self._settings.limits, lossless=self._settings.lossless)
         if self._sampler is not None:
             self._sampler(picture.name, picture.data, flipped.data)
-        return flipped, before, sha256(flipped.data).hexdigest() if self._digests else None
+        after = sha256(flipped.data).hexdigest() if self._intents else None
+        return replace(flipped, notes=(*notes, *flipped.notes)), before, after
+
+    def _changed(self, known: Result) -> tuple[str, ...]:
+        """What to say of a picture that is neither what was read before nor what was sent."""
+        if known.sha256 is None:
+            raise UnknownUploadError(
+                "an earlier run may have stored it, and nothing tells; look at it, then use --update"
+            )
+        if not self._settings.update:
+            raise UnknownUploadError(
+                "it is neither the original nor what was sent: the server or somebody else has changed it; "
+                "look at it, --update mirrors it as it is now"
+            )
+        return ("It had been changed since it was mirrored.",)
+
+    def _take_over(self, item: Item) -> None:
+        """Ends an item whose picture was stored before."""
+        known, result = item.known, item.result
+        assert known is not None
+        assert item.picture is not None
+        result.sha256_in, result.sha256, result.lossless = known.sha256_in, known.sha256, known.lossless
+        if known.outcome is Outcome.MIRRORED:
+            item.end(Outcome.SKIPPED)
+            return
+        result.bytes_out = len(item.picture.data)
+        result.notes = ("It was stored before the last run was interrupted.",)
+        item.end(Outcome.MIRRORED)
 
 
 class _Timed(Generic[_T]):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import MirrorError, UnknownUploadError
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from trio_mirror.model import Picture
     from trio_mirror.pipeline.item import Item
     from trio_mirror.pipeline.state import State
+    from trio_mirror.pipeline.threads import WorkerThreads
+
+
+def _digest_of(data: bytes) -> str:
+    return sha256(data).hexdigest()
 
 
 class Upload:
@@ -21,15 +28,19 @@ class Upload:
 
     Args:
         target: where pictures go.
+        threads: where digests are taken.
         state: of the run.
     """
 
-    def __init__(self, target: Gallery, state: State) -> None:
+    def __init__(self, target: Gallery, threads: WorkerThreads, state: State) -> None:
+        self._threads = threads
         self._target = target
         self._retries_unanswered = state.settings.retry_uploads is RetryUploads.ALWAYS
         self._attempts = state.attempts
         self._throttle = state.target_throttle
         self._intend = state.recorder.intend if state.intents else None
+        self._looks_back = state.intents and state.in_place
+        self._keeps_bytes: dict[str, bool] = {}
 
     async def __call__(self, item: Item) -> None:
         """Stores the mirrored picture of an item."""
@@ -38,8 +49,30 @@ class Upload:
         if self._intend is not None:
             await self._intend([replace(item.result)])
         await self._attempts.make(self._throttle, self._store, item, picture, item=item)
+        if self._looks_back and not self._keeps_bytes.get(picture.media_type):
+            await self._look_back(item, picture)
         item.result.bytes_out = len(picture.data)
         item.end(Outcome.MIRRORED)
+
+    async def _look_back(self, item: Item, picture: Picture) -> None:
+        """Remembers what is stored now, where the target makes something else of what it is sent.
+
+        Some servers compress pictures anew, or strip them: our own change must not look like somebody else's. A target
+        that keeps the first pictures of a media type, or its originals, is trusted with the others.
+        """
+        result = item.result
+        try:
+            stored = await self._attempts.make(self._throttle, self._target.fetch, item.name, None)
+        except MirrorError:
+            result.sha256 = None
+            return
+        assert stored is not None
+        digest = result.sha256
+        if stored.data != picture.data:
+            digest = await self._threads.run(partial(_digest_of, stored.data))
+        self._keeps_bytes[picture.media_type] = digest in (result.sha256, result.sha256_in)
+        if not self._keeps_bytes[picture.media_type]:
+            result.sha256, result.etag = digest, stored.etag
 
     async def _store(self, item: Item, picture: Picture) -> None:
         before, item.maybe_stored = item.maybe_stored, True

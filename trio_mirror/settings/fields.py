@@ -15,7 +15,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.settings.units import parse_count, parse_duration, parse_flag, parse_size, parse_text
+from trio_mirror.settings.units import parse_count, parse_duration, parse_flag, parse_path, parse_size, parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +139,11 @@ def text(
 ) -> Any:
     """Declares a text that may be left out."""
     return setting(default, help_text, panel, parse_text, metavar, shown, example=example)
+
+
+def path(help_text: str, panel: Panel, metavar: str, example: str, *, shown: str = "none") -> Any:
+    """Declares a path, or a place that may be one, that may be left out."""
+    return setting(None, help_text, panel, parse_path, metavar, shown, example=example)
 
 
 def size(default: int | None, help_text: str, panel: Panel, shown: str) -> Any:

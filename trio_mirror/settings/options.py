@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from trio_mirror.settings.fields import Panel, choice, flag, option_error, text
+from trio_mirror.settings.fields import Panel, choice, flag, option_error, path
 
 STDOUT = "-"
 """Stands for standard output in the place of a file's name."""
@@ -28,21 +28,21 @@ class Options:
         SettingsError: values that do not go together.
     """
 
-    source: str | None = text(
+    source: str | None = path(
         "URL, folder, or list of names (with --base): a file, - for stdin. Default: a built-in gallery.",
         Panel.COMMON,
         "SOURCE",
         "http://host/images/",
         shown="a built-in gallery",
     )
-    to: str | None = text("Where mirrored pictures go.", Panel.COMMON, "TARGET", "./mirrored", shown="back to SOURCE")
+    to: str | None = path("Where mirrored pictures go.", Panel.COMMON, "TARGET", "./mirrored", shown="back to SOURCE")
     dry_run: bool = flag("Only print the names.", Panel.COMMON)
-    sheet: str | None = text("Write a page of before and after.", Panel.COMMON, "FILE", "sheet.html")
+    sheet: str | None = path("Write a page of before and after.", Panel.COMMON, "FILE", "sheet.html")
 
     progress: bool | None = flag("Show progress.", Panel.OUTPUT, default=None, shown="on")
     json: bool = flag("Print the report as JSON.", Panel.OUTPUT)
-    events: str | None = text("Write each result as a JSON line; - is stdout.", Panel.OUTPUT, "FILE", "events.jsonl")
-    log_file: str | None = text("Append the log, each picture in it.", Panel.OUTPUT, "FILE", "run.log")
+    events: str | None = path("Write each result as a JSON line; - is stdout.", Panel.OUTPUT, "FILE", "events.jsonl")
+    log_file: str | None = path("Append the log, each picture in it.", Panel.OUTPUT, "FILE", "run.log")
     log_format: LogFormat = choice(LogFormat.TEXT, "Format of the log's lines.", Panel.OUTPUT)
     debug: bool = flag("Show tracebacks.", Panel.OUTPUT)
 

@@ -20,6 +20,7 @@ from trio_mirror.settings.fields import (
     count,
     flag,
     option_error,
+    path,
     seconds,
     setting,
     size,
@@ -124,11 +125,12 @@ class Settings:
         "Only names that match; repeatable.", Panel.COMMON, "GLOB", "*.jpg", default=(), shown="all"
     )
     exclude: Sequence[str] = text("Skip names that match; repeatable.", Panel.COMMON, "GLOB", "*.gif", default=())
-    journal: Parsed[str | None, os.PathLike[str]] = text(
+    journal: Parsed[str | None, os.PathLike[str]] = path(
         "Record results here, to resume later.", Panel.COMMON, "FILE", "run.journal"
     )
+    in_place: bool = flag("Let mirrored pictures of a folder replace their originals.", Panel.COMMON)
 
-    base: Parsed[str | None, os.PathLike[str]] = text(
+    base: Parsed[str | None, os.PathLike[str]] = path(
         "URL or folder of the names in a list.", Panel.SELECTION, "PLACE", "http://host/images/"
     )
     limit: int | None = count(None, "At most this many names.", Panel.SELECTION, shown="all")
@@ -174,6 +176,7 @@ class Settings:
         RetryUploads.ALWAYS, "Repeat an upload that got no response.", Panel.RETRIES
     )
 
+    no_journal: bool = flag("In place, keep no journal of its own.", Panel.RESUMING)
     update: bool = flag("Mirror again what has changed since.", Panel.RESUMING)
     retry_failed: bool = flag("Only what failed or is unknown.", Panel.RESUMING)
 
@@ -217,7 +220,7 @@ class Settings:
         check=_check_pair,
         secret=True,
     )
-    ca_file: Parsed[str | None, os.PathLike[str]] = text(
+    ca_file: Parsed[str | None, os.PathLike[str]] = path(
         "Certificates to trust, PEM.", Panel.SERVER, "FILE", "ca.pem", shown="the system's"
     )
     insecure: bool = flag("Disable certificate verification.", Panel.SERVER)
@@ -246,6 +249,8 @@ class Settings:
         for name in ("update", "retry_failed"):
             if getattr(self, name) and not self.journal:
                 raise option_error(name, "it needs a journal, for example --journal run.journal")
+        if self.journal and self.no_journal:
+            raise option_error("no_journal", "it does not go with --journal")
 
     @property
     def rate_here(self) -> float | None:

@@ -5,6 +5,7 @@ The ValueErrors of the parsers say what is expected, without the text: it may be
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -106,6 +107,15 @@ def parse_text(text: str) -> str:
     if "\0" in text:
         raise ValueError("expected text without a NUL")
     return text
+
+
+def parse_path(text: str) -> str:
+    """Takes a path; ``~`` is the home folder also where no shell has seen it, as in a file.
+
+    Raises:
+        ValueError: see `parse_text`.
+    """
+    return os.path.expanduser(parse_text(text))  # noqa: PTH111 (it may be a URL)
 
 
 def parse_count(text: str) -> int:

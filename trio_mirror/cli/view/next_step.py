@@ -29,10 +29,12 @@ def next_step(report: Report, settings: Settings) -> tuple[str, str] | None:
     """
     failed = report.failed + report.unknown
     if report.stopped_by is not None:
-        return ("to go on", _same_command()) if settings.journal is not None else None
+        return ("to go on", _same_command()) if settings.journal or report.journal else None
     if not failed:
         return None
-    if settings.journal is not None:
+    if report.journal:
+        return "to go on", _same_command()
+    if settings.journal:
         more = [] if settings.retry_failed else ["--retry-failed"]
         return "to retry just those", _same_command(*more)
     # What the list may not name is refused again, however often it is tried.

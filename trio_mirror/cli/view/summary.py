@@ -124,6 +124,11 @@ def _what_is_left(report: Report) -> Iterator[str]:
             yield "stopped by the error above before all was done"
         case setting:
             yield f"stopped by {option_name(setting)} before all was done"
+    if report.journal is not None:
+        yield (
+            f"until all is mirrored, {printable(report.journal)} remembers what is: the same command goes on, "
+            "--no-journal starts anew"
+        )
     pages = groupby("HTML" in str(result.error) for result in report.failures)
     if any(is_page and len(list(run)) >= _PAGES_IN_A_ROW for is_page, run in pages):
         yield "hint: the server sends web pages; is this the gallery's URL, and does it need --auth or --header?"

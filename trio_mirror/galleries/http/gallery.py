@@ -77,6 +77,11 @@ class HttpGallery:
         self._url = url
         self._settings = settings
 
+    @property
+    def identity(self) -> str:
+        """The same for all ways to write the place."""
+        return self._url
+
     def __str__(self) -> str:
         return self._url
 

@@ -88,6 +88,11 @@ class FsspecGallery:
         self._settings = settings
         self._has_been_read = False
 
+    @property
+    def identity(self) -> str:
+        """The same for all ways to write the place."""
+        return self._url
+
     def __str__(self) -> str:
         return self._url
 

@@ -1,0 +1,199 @@
+"""A mirror flip undoes itself: that no picture is ever flipped back, whatever cuts a run off and however it goes on.
+
+The law, over a model of a place that is source and target, and of what is remembered: a picture is its original or its
+mirror image at any time, and once a run ends with nothing failed, all are mirror images.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from trio_mirror import Flipped, JournalError, Outcome, Picture, Result, Settings, UnknownUploadError, UploadError
+from trio_mirror.pipeline import transformer
+from trio_mirror.pipeline.run import Run
+from trio_mirror.pipeline.stages import Stages
+from trio_mirror.pipeline.state import State
+from trio_mirror.pipeline.threads import WorkerThreads
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+NAMES = [f"{number}.png" for number in range(6)]
+ORIGINALS = {name: f"<{name}".encode() for name in NAMES}
+
+
+@dataclass
+class World:
+    """What outlives a run: the pictures, and what is remembered. Each step of a run may be its last."""
+
+    pictures: dict[str, bytes] = field(default_factory=lambda: dict(ORIGINALS))
+    rows: dict[str, Result] = field(default_factory=dict)
+    steps_left: float = float("inf")
+    alters: bool = False
+    """Whether the server changes what it is sent."""
+
+    async def step(self) -> None:
+        """Counts one step; after the last one nothing has an effect any more, as after a kill -9."""
+        await trio.lowlevel.checkpoint()
+        self.steps_left -= 1
+        if self.steps_left <= 0:
+            await trio.sleep_forever()
+
+
+class Place:
+    """The gallery: source and target in one."""
+
+    def __init__(self, world: World, listed: list[str], chance: random.Random, lost: float) -> None:
+        self.world, self.listed, self.chance, self.lost = world, listed, chance, lost
+
+    def __str__(self) -> str:
+        return "place"
+
+    @asynccontextmanager
+    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+        async def each() -> AsyncGenerator[str, None]:
+            for name in self.listed:
+                await self.world.step()
+                yield name
+
+        async with aclosing(each()) as names:
+            yield names
+
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        await self.world.step()
+        return Picture(name=name, data=self.world.pictures[name], media_type="image/png")
+
+    async def prepare(self) -> None:
+        raise NotImplementedError
+
+    async def store(self, picture: Picture) -> None:
+        await self.world.step()
+        luck = self.chance.random()
+        if luck < self.lost / 2:
+            raise UnknownUploadError("lost on its way", transient=True)
+        # What a server changes of a picture is not its pixels.
+        self.world.pictures[picture.name] = picture.data.strip() + b" " * self.world.alters
+        await self.world.step()
+        if luck < self.lost:
+            raise UnknownUploadError("its answer was lost", transient=True)
+        if self.lost and luck > 0.97:
+            raise UploadError("stored, and yet refused")
+
+
+class Memory:
+    """A journal that takes each group whole or not at all."""
+
+    wait = 0.01
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def find(self, name: str) -> Result | None:
+        return self.world.rows.get(name)
+
+    async def write(self, results: list[Result]) -> None:
+        await self.world.step()
+        self.world.rows |= {it.name: replace(it) for it in results if it.outcome is not Outcome.SKIPPED}
+        await self.world.step()
+
+
+async def _at_once(_self: WorkerThreads, work: Callable[[], object]) -> object:
+    await trio.lowlevel.checkpoint()
+    return work()
+
+
+def _flip(data: bytes, **_: object) -> Flipped:
+    return Flipped(data.strip()[::-1], "image/png", lossless=True)
+
+
+class NothingIsUndone(RuleBasedStateMachine):
+    """Runs of any kind, each cut off at some step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.patches = pytest.MonkeyPatch()
+        self.patches.setattr(WorkerThreads, "run", _at_once)
+        self.patches.setattr(transformer, "flip", _flip)
+
+    def run(self, listed: list[str], chance: random.Random, lost: float, **options: Any) -> dict[str, Outcome]:
+        outcomes: dict[str, Outcome] = {}
+
+        async def play() -> None:
+            place = Place(self.world, listed, chance, lost)
+            state = State(
+                place,
+                place,
+                Settings(retries=1, journal="a journal", **options),
+                Memory(self.world),
+                in_place=True,
+                intents=True,
+            )
+            run = Run(place.names, state.source_throttle, Stages(place, place, state), state)
+            # A killed process does nothing more; here it waits for ever, and is cancelled.
+            with trio.move_on_after(3_600):
+                # What cannot be remembered any more ends a run.
+                with suppress(JournalError):
+                    async with run.working():
+                        async for result in run:
+                            # What an earlier run has mirrored may be skipped as often as it is listed.
+                            assert outcomes.get(result.name, Outcome.SKIPPED) is Outcome.SKIPPED
+                            outcomes[result.name] = result.outcome
+
+        trio.run(play, clock=trio.testing.MockClock(autojump_threshold=0))
+        self.world.steps_left = float("inf")
+        return outcomes
+
+    @rule(
+        listed=st.lists(st.sampled_from(NAMES), min_size=1, max_size=10),
+        seed=st.integers(0, 2**32),
+        lost=st.sampled_from([0.0, 0.3, 0.9]),
+        steps=st.integers(1, 80),
+        concurrency=st.integers(1, 4),
+        retry_uploads=st.sampled_from(["always", "never"]),
+        update=st.booleans(),
+        alters=st.booleans(),
+    )
+    def cut_off(
+        self,
+        listed: list[str],
+        seed: int,
+        lost: float,
+        steps: int,
+        concurrency: int,
+        retry_uploads: str,
+        update: bool,
+        alters: bool,
+    ) -> None:
+        # A server does not begin to change pictures between a killed run and the next one.
+        self.world.alters = alters if not self.world.rows else self.world.alters
+        self.world.steps_left = steps
+        how = {"concurrency": concurrency, "retry_uploads": retry_uploads, "update": update and not self.world.alters}
+        self.run(listed, random.Random(seed), lost, **how)
+
+    @invariant()
+    def every_picture_is_its_original_or_its_mirror_image(self) -> None:
+        for name, data in self.world.pictures.items():
+            assert data.strip() in (ORIGINALS[name], ORIGINALS[name][::-1])
+
+    def teardown(self) -> None:
+        outcomes = self.run(NAMES, random.Random(0), 0.0)
+        self.patches.undo()
+        for name in NAMES:
+            assert outcomes[name] in (Outcome.MIRRORED, Outcome.SKIPPED) or self.world.alters
+            if outcomes[name] is not Outcome.UNKNOWN:
+                assert self.world.pictures[name].strip() == ORIGINALS[name][::-1]
+
+
+NothingIsUndone.TestCase.settings = hypothesis_settings(max_examples=200, stateful_step_count=8, deadline=None)
+TestNothingIsUndone = NothingIsUndone.TestCase
