@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from PIL import Image
 
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
@@ -338,6 +339,33 @@ async def test_a_flip_error_becomes_a_failed_result(monkeypatch: pytest.MonkeyPa
     report = await mirror(MemoryGallery(["a.png"]))
 
     assert [failure.error for failure in report.failures] == ["it has no pixels"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("a digit"), MemoryError(), RecursionError("too deep"), Image.DecompressionBombError("too large")],
+)
+async def test_whatever_a_picture_raises_that_picture_fails_and_it_is_said_once(
+    error: Exception, instant_flip: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flip(data: bytes, **_: object) -> Flipped:
+        if data.startswith(b"bad"):
+            raise error
+        return Flipped(data[::-1], "image/png", lossless=True)
+
+    class Mixed(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+            if name == "日本.png":
+                name.encode("ascii")
+            return Picture(name=name, data=name.encode(), media_type="image/png")
+
+    monkeypatch.setattr("trio_mirror.pipeline.transformer.flip", flip)
+    report = await mirror(Mixed(["bad1.png", "good.png", "bad2.png", "日本.png"]))
+
+    assert (report.mirrored, report.failed, report.stopped_by) == (1, 3, None)
+    assert {type(error).__name__ in str(it.error) for it in report.failures if "bad" in it.name} == {True}
+    assert caplog.text.count("internal error, please report it") == 1
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_gallery_that_bounds_its_own_waits_fails_its_picture(instant_flip: None) -> None:

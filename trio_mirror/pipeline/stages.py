@@ -6,6 +6,7 @@ end closes, so the fetch tasks end, their ends close, and so on downstream by it
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from trio_mirror.galleries import Gallery
     from trio_mirror.pipeline.state import State
     from trio_mirror.pipeline.transformer import Sampler
+
+_log = logging.getLogger(__name__)
 
 Sender: TypeAlias = trio.MemorySendChannel[Item]
 Receiver: TypeAlias = trio.MemoryReceiveChannel[Item]
@@ -48,6 +51,7 @@ class Stages:
         self._flip = Transform(self._threads, state, sampler)
         self._upload = Upload(target, self._threads, state)
         self._state = state
+        self._has_reported = False
 
     async def work(self, items: Receiver, ended: Sender) -> None:
         """Takes items to their end."""
@@ -98,6 +102,9 @@ class Stages:
         except trio.TooSlowError:
             # Of a gallery that is not ours and bounds its own waits.
             item.fail(PictureError("its gallery gave up on it: it took too long", transient=True))
+        except Exception as error:  # noqa: BLE001 (whatever one picture raises, that picture fails)
+            item.fail(PictureError(f"internal error, {type(error).__name__}: {error}"))
+            self._report_fault(error)
         else:
             if life.cancelled_caught:
                 limit = f"{self._state.settings.picture_timeout:g} s in all (--picture-timeout)"
@@ -105,6 +112,13 @@ class Stages:
         finally:
             # The flip has noted it by itself.
             result.seconds.setdefault(stage, trio.current_time() - self._state.started - result.began[stage])
+
+    def _report_fault(self, error: Exception) -> None:
+        """Says once in a run that something is wrong with the program, and not with a picture."""
+        if not self._has_reported:
+            self._has_reported = True
+            shown = error if _log.isEnabledFor(logging.DEBUG) else None
+            _log.error("internal error, please report it: --debug shows its traceback", exc_info=shown)
 
 
 async def _hand_over(item: Item, leaving: Sender) -> None:

@@ -65,7 +65,7 @@ class Views:
         self._writers = [it for it in (self._events, log_file) if it is not None]
         log_to(
             console,
-            verbosity,
+            max(verbosity, 2) if options.debug else verbosity,
             log_format=options.log_format,
             file=log_file,
             failures=not self._is_live,
