@@ -2,7 +2,9 @@
 
 `trio.to_thread.run_sync` lends a thread for one call. Between two calls it waits until the event loop comes
 round to it, which for small pictures takes as long as a flip. Here it lends each thread for the whole run, and
-the jobs wait in a queue, so that a thread whose job has ended goes on with the next at once.
+the jobs wait in a queue, so that a thread whose job has ended goes on with the next at once. With one
+`run_sync` a flip, bounded by a `CapacityLimiter`, 3,000 JPEGs of 640×480 took 1.21 times as long and 1.14 times
+the CPU (two cores, nginx on loopback, whole processes side by side, medians of four pairs).
 """
 
 from __future__ import annotations
