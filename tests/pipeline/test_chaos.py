@@ -412,7 +412,7 @@ async def test_a_folder_on_a_full_disk(small_disk: Path) -> None:
 
 async def test_a_journal_on_a_full_disk(small_disk: Path) -> None:
     names, journal = names_of(300), small_disk / "journal"
-    (small_disk / "ballast").write_bytes(bytes(140 * 1024))
+    (small_disk / "ballast").write_bytes(bytes(100 * 1024))
     gallery = FaultyGallery(names)
     async with serve(gallery) as url:
         arguments = (url, "--json", "--journal", journal)

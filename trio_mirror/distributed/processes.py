@@ -131,6 +131,9 @@ class ProcessEngine:
                 return
             try:
                 ended = await self._talk(process, worker)
+            except OSError as error:
+                self._fail(f"{error.strerror}; lower --processes")
+                return
             finally:
                 process.kill()
                 # It was killed, and ends at once.
