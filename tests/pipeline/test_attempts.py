@@ -13,8 +13,8 @@ import trio.testing
 
 from trio_mirror.errors import FetchError, ListError, MirrorError
 from trio_mirror.galleries.http.retry_after import parse_retry_after
-from trio_mirror.pipeline.attempts import Attempts, full_jitter
-from trio_mirror.pipeline.throttle import Throttle
+from trio_mirror.pipeline.attempts import Attempts
+from trio_mirror.pipeline.throttle import Throttle, full_jitter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -259,7 +259,7 @@ def test_retries_print_nothing_where_no_logging_is_set_up() -> None:
 import trio
 from trio_mirror.errors import FetchError
 from trio_mirror.pipeline.attempts import Attempts
-from trio_mirror.pipeline.throttle import Throttle
+from trio_mirror.pipeline.throttle import Throttle, full_jitter
 
 errors = [FetchError("503", transient=True)]
 

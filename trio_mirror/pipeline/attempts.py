@@ -6,12 +6,12 @@ What an attempt is, and whether a failure is transient, is known to those who ra
 from __future__ import annotations
 
 import math
-import random
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
 import trio
 
 from trio_mirror.errors import MirrorError
+from trio_mirror.pipeline.throttle import full_jitter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
-
-# Seconds.
-_FIRST_BACKOFF = 0.25
-_MAX_BACKOFF = 20.0
-_DOUBLINGS_TO_MAX = math.ceil(math.log2(_MAX_BACKOFF / _FIRST_BACKOFF))
-
-
-def full_jitter(failures: int) -> float:
-    """Draws the seconds to wait after a failure: from 0 to 0.25 s, then 0.5 s, 1 s, and so on up to 20 s.
-
-    Args:
-        failures: how many in a row, 1 or more.
-    """
-    longest = min(_MAX_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures - 1, _DOUBLINGS_TO_MAX))
-    return random.uniform(0, longest)  # noqa: S311 (no secret depends on it)
 
 
 class Attempts:

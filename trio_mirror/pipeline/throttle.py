@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import TYPE_CHECKING
 
 import trio
 
 from trio_mirror.errors import UnknownUploadError
-from trio_mirror.pipeline.attempts import full_jitter
 
 if TYPE_CHECKING:
     from trio_mirror.errors import MirrorError
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 # How many failures in a row, over all pictures and none of them a sign of overload, make a gallery count as down.
 # Where one request in ten fails, so many come in a row once in ten thousand million requests.
 _DOWN_AFTER = 10
+# Seconds.
+_FIRST_BACKOFF = 0.25
+_MAX_BACKOFF = 20.0
+_DOUBLINGS_TO_MAX = math.ceil(math.log2(_MAX_BACKOFF / _FIRST_BACKOFF))
+
+
+def full_jitter(failures: int) -> float:
+    """Draws the seconds to wait after a failure: from 0 to 0.25 s, then 0.5 s, 1 s, and so on up to 20 s.
+
+    Args:
+        failures: how many in a row, 1 or more.
+    """
+    longest = min(_MAX_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures - 1, _DOUBLINGS_TO_MAX))
+    return random.uniform(0, longest)  # noqa: S311 (no secret depends on it)
 
 
 class Throttle:
