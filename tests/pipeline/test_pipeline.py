@@ -198,6 +198,20 @@ async def test_an_error_of_the_block_comes_out_as_it_is(error: BaseException) ->
             raise error
 
 
+async def test_every_counted_result_is_given_by_the_iteration_or_late(
+    autojump_clock: trio.testing.MockClock, instant_flip: None
+) -> None:
+    gallery = MemoryGallery([f"{number}.png" for number in range(100)])
+    gallery.store_seconds = 5
+
+    async with open_mirror(gallery, concurrency=10) as results:
+        given = [await anext(results) for _ in range(10)]
+        await trio.sleep(2)
+
+    assert [it.outcome for it in results.late] == [Outcome.UNKNOWN] * 10
+    assert len(given) + len(results.late) == results.report.finished == 20
+
+
 async def test_an_error_of_the_block_is_not_lost_where_a_task_fails_as_it_is_cancelled() -> None:
     async def fail_late() -> None:
         try:

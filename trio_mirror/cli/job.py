@@ -102,6 +102,8 @@ async def _run_job(options: Options, settings: Settings, views: Views, console: 
                 # Caught inside the nurseries, so that it comes alone and not in a group.
                 except MirrorError as error:
                     fatal = error
+        for result in stops.run.late if stops.run is not None else ():
+            await views.add(result)
         unwritten = await views.end(report)
         nursery.cancel_scope.cancel()
     for fault in filter(None, (fatal, unwritten)):

@@ -77,6 +77,9 @@ class Recorder:
         stop: told when the journal cannot be written, or a limit is reached.
         memory: remembers the results; None remembers nothing.
         run: the id of the run, which its results get.
+
+    Attributes:
+        late: results that were recorded when nobody took them any more.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Recorder:
         self._in_flight = in_flight
         self._stop = stop
         self._memory = memory
+        self.late: list[Result] = []
         self._run = run
         self._open: set[str] = set()
         self._started = trio.current_time()
@@ -174,8 +178,8 @@ class Recorder:
 
     async def flush(self) -> None:
         """Writes all that is left. No cancellation keeps it from that, and a dead disk does not hold it for ever."""
-        while self.next_cut_off() is not None:
-            pass
+        while (result := self.next_cut_off()) is not None:
+            self.late.append(result)
         with trio.move_on_after(_LAST, shield=True) as time_limit:
             await self._write()
         if time_limit.cancelled_caught:

@@ -51,6 +51,7 @@ class Run:
     Attributes:
         report: the sum of the results so far.
         passed: how many pictures have passed each stage.
+        late: the results of what was cut off as the block was left, which the iteration could not give.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Run:
         self.counting = counting
         self.report = state.report
         self.passed = state.passed
+        self.late = state.recorder.late
         self._producer = Producer(names, throttle, state)
         self._work = work
         self._state = state
