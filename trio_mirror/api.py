@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 # Seconds in which a journal is closed.
-_CLOSING = 10.0
+_CLOSING = 2.0
 
 
 @keywords_of(Settings)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 # How many results may wait to be written.
 _MANY = 1_000
-# Seconds that the last results have to be written, whatever cancels them.
-_LAST = 10.0
+# Seconds that the last results have to be written, whatever cancels them: at the end of a run, and where its block is
+# left, as by a second Ctrl-C.
+_AT_END, _AT_EXIT = 10.0, 2.0
 
 
 class Memory(Protocol):
@@ -102,6 +103,7 @@ class Recorder:
         self._started = trio.current_time()
         self._cut_off: deque[Item] = deque()
         self._unwritten: list[Result] = []
+        self._turn = trio.Lock()
         self._written = trio.Event()
         self._some, self._now = trio.Event(), trio.Event()
 
@@ -176,17 +178,22 @@ class Recorder:
             self._now.set()
             await self._written.wait()
 
-    async def flush(self) -> None:
+    async def flush(self, *, at_exit: bool = False) -> None:
         """Writes all that is left. No cancellation keeps it from that, and a dead disk does not hold it for ever."""
+        seconds = _AT_EXIT if at_exit else _AT_END
         while (result := self.next_cut_off()) is not None:
             self.late.append(result)
-        with trio.move_on_after(_LAST, shield=True) as time_limit:
+        with trio.move_on_after(seconds, shield=True) as time_limit:
             await self._write()
         if time_limit.cancelled_caught:
-            self._stop.fail(JournalError(f"the journal took nothing for {_LAST:g} s"))
+            self._stop.fail(JournalError(f"the journal took nothing for {seconds:g} s"))
 
     async def _write(self) -> None:
         """Writes one group; what could not be written stays, for the end of the run to try once more."""
+        async with self._turn:
+            await self._write_group()
+
+    async def _write_group(self) -> None:
         if self._memory is None or not self._unwritten:
             return
         group, written = list(self._unwritten), self._written

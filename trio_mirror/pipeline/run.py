@@ -123,7 +123,7 @@ class Run:
                     yield
                     nursery.cancel_scope.cancel()
         finally:
-            await self._state.recorder.flush()
+            await self._state.recorder.flush(at_exit=True)
 
     async def _join(self) -> None:
         """Joins producer and work; the channel of ended items closes when both have ended."""
