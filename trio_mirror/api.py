@@ -16,7 +16,8 @@ import trio
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import identity_of, open_galleries
-from trio_mirror.journal import Journal, automatic_journal, open_journal
+from trio_mirror.galleries.name_list import STDIN
+from trio_mirror.journal import Journal, automatic_journal, journal_files, open_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
 from trio_mirror.pipeline.producer import open_failed, open_picked
@@ -28,7 +29,7 @@ from trio_mirror.pipeline.throttle import unthrottled
 from trio_mirror.settings import RetryUploads, Settings, keywords_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from trio_mirror.galleries import Gallery, Place
     from trio_mirror.model import Report
@@ -106,11 +107,24 @@ async def open_run(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     auth: httpx.Auth | None = None,
+    own_files: Collection[str] = (),
 ) -> AsyncIterator[Run]:
-    """Does what `open_mirror` does, with the settings at hand; ``sampler`` is shown every flipped picture."""
+    """Does what `open_mirror` does, with the settings at hand.
+
+    Args:
+        source: as there.
+        target: as there.
+        settings: how.
+        sampler: is shown every flipped picture.
+        transport: as there.
+        auth: in place of ``settings.auth``.
+        own_files: what else the run reads and writes beside its journal: no name leads to it in a folder.
+    """
     if (transport is not None or auth is not None) and (settings.cluster is not None or settings.processes > 1):
         raise SettingsError("a transport and an httpx.Auth stay in this process, and do not go with workers in others")
-    opening = open_galleries(source, target, settings, transport=transport, auth=auth)
+    # The galleries read it with the first picture: which journal it is, is known only by then.
+    own: list[str | os.PathLike[str]] = [*own_files]
+    opening = open_galleries(source, target, settings, transport=transport, auth=auth, own_files=own)
     async with opening as (source_gallery, target_gallery):
         place = identity_of(source_gallery)
         in_place = target is None or (place is not None and place == identity_of(target_gallery))
@@ -121,6 +135,7 @@ async def open_run(
         is_known = place is not None and transport is None and (is_folder or not place.startswith("/"))
         is_automatic = in_place and is_known and settings.journal is None and not settings.no_journal
         path = automatic_journal(place) if is_automatic and place is not None else None
+        own += _own_files(source, settings, path)
         async with _open_journal(source_gallery, target_gallery, settings, path) as journal:
             _warn_of_unverified(settings, source_gallery, target_gallery)
             await target_gallery.prepare()
@@ -128,7 +143,8 @@ async def open_run(
             # Names of a list are handed out from here; whoever gets them needs only the place where they live.
             places = (settings.base or source, target)
             galleries = (source_gallery, target_gallery)
-            async with _open_work(galleries, settings, memory, places, sampler, in_place=in_place) as (work, state):
+            opening_work = _open_work(galleries, settings, memory, places, sampler, in_place=in_place, own_files=own)
+            async with opening_work as (work, state):
                 run = _make_run(source_gallery, settings, journal, work, state)
                 run.report.journal = None if path is None else str(path)
                 async with run.working():
@@ -157,6 +173,7 @@ async def _open_work(
     sampler: Sampler | None,
     *,
     in_place: bool,
+    own_files: Collection[str | os.PathLike[str]],
 ) -> AsyncIterator[tuple[Work, State]]:
     """Opens what is done to each picture: in this process, or by workers."""
     source, target = galleries
@@ -175,8 +192,16 @@ async def _open_work(
     # The workers slow down by themselves.
     shared = replace(settings, adaptive=False)
     state = State(source, target, shared, memory, in_place=in_place, intents=intents, grace=GRACE)
-    async with open_driver(places, state) as driver:
+    async with open_driver(places, state, own_files) as driver:
         yield driver, state
+
+
+def _own_files(source: Place, settings: Settings, automatic: Path | None) -> list[str | os.PathLike[str]]:
+    journal = automatic if settings.journal is None else Path(settings.journal)
+    files: list[str | os.PathLike[str]] = [] if journal is None else [*journal_files(journal)]
+    if settings.base is not None and isinstance(source, str | os.PathLike) and source != STDIN:
+        files.append(source)
+    return files
 
 
 def _is_folder(place: str) -> bool:

@@ -179,7 +179,7 @@ def mirror_gallery(
     from trio_mirror.cli.job import run_job
 
     try:
-        code = run_job(options, settings, verbose - quiet)
+        code = run_job(options, settings, verbose - quiet, config or CONFIG_FILE)
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except Exception as error:

@@ -25,7 +25,7 @@ from trio_mirror.names import check_name, printable
 from trio_mirror.settings import STDOUT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from trio_mirror.model import Report
     from trio_mirror.pipeline.run import Run
@@ -34,14 +34,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def run_job(options: Options, settings: Settings, verbosity: int) -> ExitCode:
+def run_job(options: Options, settings: Settings, verbosity: int, config: str) -> ExitCode:
     """Does what the command line was asked for; results go to stdout, everything else to stderr.
 
     Args:
         options: what is done with the run.
         settings: how the run is done.
         verbosity: below 0 prints less, above 0 more.
+        config: the configuration file, there or not.
     """
+    own_files = [it for it in (options.events, options.log_file, options.sheet, config) if it not in (None, STDOUT)]
     with own_stderr() as stderr:
         console = Console(file=stderr, highlight=False, markup=False, emoji=False)
         try:
@@ -55,7 +57,7 @@ def run_job(options: Options, settings: Settings, verbosity: int) -> ExitCode:
         code = ExitCode.INTERRUPTED
         try:
             with nullcontext() if options.debug else quiet_libraries():
-                code = trio.run(_run_job, options, settings, views, console)
+                code = trio.run(_run_job, options, settings, views, console, own_files)
         except* KeyboardInterrupt:
             # It came before the first or after the last moment at which signals are watched.
             pass
@@ -81,7 +83,9 @@ def _check_files(options: Options, settings: Settings) -> None:
                 raise SettingsError(f"{other}: {path} is also the file of {role}, expected two different files")
 
 
-async def _run_job(options: Options, settings: Settings, views: Views, console: Console) -> ExitCode:
+async def _run_job(
+    options: Options, settings: Settings, views: Views, console: Console, own_files: Collection[str]
+) -> ExitCode:
     stops = Stops()
     report: Report | None = None
     fatal: MirrorError | None = None
@@ -96,7 +100,8 @@ async def _run_job(options: Options, settings: Settings, views: Views, console: 
                         if options.source is None:
                             # The built-in gallery keeps its originals, and is another one each time.
                             settings = replace(settings, no_journal=settings.journal is None)
-                        async with open_run(source, options.to, settings, views.sampler) as run:
+                        opening = open_run(source, options.to, settings, views.sampler, own_files=own_files)
+                        async with opening as run:
                             report, stops.run = run.report, run
                             await _follow(run, views)
                 # Caught inside the nurseries, so that it comes alone and not in a group.

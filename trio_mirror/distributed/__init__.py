@@ -14,7 +14,8 @@ from trio_mirror.distributed.job import make_job
 from trio_mirror.settings import available_cores
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
+    from os import PathLike
 
     from trio_mirror.galleries import Place
     from trio_mirror.pipeline.state import State
@@ -24,12 +25,15 @@ GRACE = 10.0
 
 
 @asynccontextmanager
-async def open_driver(places: tuple[Place, Place | None], state: State) -> AsyncIterator[Driver]:
+async def open_driver(
+    places: tuple[Place, Place | None], state: State, own_files: Collection[str | PathLike[str]] = ()
+) -> AsyncIterator[Driver]:
     """Opens the workers of a run, and what hands its pictures to them.
 
     Args:
         places: the source and the target.
         state: of the run.
+        own_files: of the run; no name leads to them.
 
     Raises:
         SettingsError: the source or the target is an object, which stays in its process; or Ray is not installed.
@@ -49,6 +53,7 @@ async def open_driver(places: tuple[Place, Place | None], state: State) -> Async
             concurrency=settings.concurrency,
             flip_threads=settings.flip_threads or 1,
             option="--cluster",
+            own_files=own_files,
         )
         async with open_ray(settings.cluster, job) as ray_engine:
             yield Driver(ray_engine, state, size=settings.slice, each_worker=2, gather=1.0)
@@ -65,6 +70,7 @@ async def open_driver(places: tuple[Place, Place | None], state: State) -> Async
         concurrency=-(-settings.concurrency // processes),
         flip_threads=settings.flip_threads or -(-available_cores() // processes),
         option="--processes",
+        own_files=own_files,
     )
     async with open_processes(processes, job) as engine:
         each_worker = slices_in_flight(job.settings.concurrency)

@@ -16,7 +16,7 @@ from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import unthrottled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection, Sequence
     from os import PathLike
 
     from trio_mirror.galleries import Place
@@ -37,6 +37,8 @@ class Job:
     """Whether the target is where the pictures come from."""
     intents: bool
     """Whether each upload is remembered before it leaves."""
+    own_files: Sequence[Path] = ()
+    """Of the run; no name leads to them."""
 
 
 def make_job(
@@ -49,6 +51,7 @@ def make_job(
     concurrency: int,
     flip_threads: int,
     option: str,
+    own_files: Collection[str | PathLike[str]] = (),
 ) -> Job:
     """Makes the job of each worker.
 
@@ -61,6 +64,7 @@ def make_job(
         concurrency: pictures in flight for each worker.
         flip_threads: threads that flip for each worker.
         option: the option that asked for workers, for the error.
+        own_files: of the run; no name leads to them.
 
     Raises:
         SettingsError: the source or the target is an object, which stays in its process.
@@ -86,7 +90,8 @@ def make_job(
         max_bytes_total=None,
         retry_failed=False,
     )
-    return Job(_absolute(source), None if target is None else _absolute(target), shares, in_place, intents)
+    from_to = _absolute(source), None if target is None else _absolute(target)
+    return Job(*from_to, shares, in_place, intents, [Path(it).absolute() for it in own_files])
 
 
 def _absolute(place: str | PathLike[str]) -> str | PathLike[str]:
@@ -103,7 +108,8 @@ async def open_worker(job: Job, names: Opening, memory: Memory) -> AsyncIterator
         names: opens the names.
         memory: what is known of each name; it takes intents and results to the driver.
     """
-    async with open_galleries(job.source, job.target, job.settings) as (source, target):
+    opening = open_galleries(job.source, job.target, job.settings, own_files=job.own_files)
+    async with opening as (source, target):
         state = State(source, target, job.settings, memory, in_place=job.in_place, intents=job.intents)
         # The slice before this one has kept to the same rate up to its end.
         state.hold()

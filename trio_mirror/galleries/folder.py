@@ -7,8 +7,10 @@ import logging
 import os
 import stat
 import threading
+import unicodedata
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import cached_property, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -22,7 +24,7 @@ from trio_mirror.names import PictureName, media_type_of, printable
 from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -37,7 +39,8 @@ class DirectoryGallery:
     """A gallery that is a folder and its subfolders.
 
     Nothing outside the folder is ever read or written. A symbolic link to a place inside it is followed; one
-    that leads out is refused. Every system call that touches the disk runs in a thread, which a cancellation
+    that leads out is refused. So are hidden names, which the folder's own list leaves out, and the run's own files,
+    by whatever links a name leads there. Every system call that touches the disk runs in a thread, which a cancellation
     leaves to itself.
 
     A folder that is mirrored in place lists each file once, however many names it has. A symbolic link to a file
@@ -53,6 +56,7 @@ class DirectoryGallery:
         max_bytes: the size of the largest picture that is fetched.
         in_place: the folder is the source and the target of a run.
         keep_times: a replaced file keeps its times, and a new one has the time of its source.
+        own_files: of the run, such as its journal; read when the first picture comes.
     """
 
     def __init__(
@@ -62,11 +66,13 @@ class DirectoryGallery:
         max_bytes: int = 64 * 1024 * 1024,
         in_place: bool = False,
         keep_times: bool = True,
+        own_files: Collection[str | os.PathLike[str]] = (),
     ) -> None:
         self.path = Path(path)
         self.max_bytes = max_bytes
         self._in_place = in_place
         self._keep_times = keep_times
+        self._own_files = own_files
         # Threads that a dead disk holds for ever must not be those in which, say, the journal is written.
         self._threads = trio.CapacityLimiter(_THREADS)
         self._lock = threading.Lock()
@@ -115,7 +121,7 @@ class DirectoryGallery:
         """Reads one picture, unless it has the entity tag that is known, which is made of the file's time and size.
 
         Raises:
-            NameRefusedError: the name leads out of the folder.
+            NameRefusedError: the name leads out of the folder, is hidden, or leads to a file of the run.
             FetchError: there is no such file, or it cannot be read, or it is larger than ``max_bytes``.
         """
         return await self._in_thread(partial(self._read, PictureName(name), known_etag))
@@ -127,7 +133,7 @@ class DirectoryGallery:
         still be stored.
 
         Raises:
-            NameRefusedError: the name leads out of the folder.
+            NameRefusedError: the name leads out of the folder, is hidden, or leads to a file of the run.
             StorageError: the disk is full.
             UploadError: it cannot be written, or would replace a picture of another name.
         """
@@ -206,9 +212,10 @@ class DirectoryGallery:
 
     def _read(self, name: PictureName, known_etag: str | None) -> Picture | None:
         try:
-            base, *places = self._resolve(name.segments)
+            base, *places = self._resolve(_visible(name))
             if not places:
                 raise FetchError("it is not a regular file")
+            self._refuse_own(places)
             *folders, file_name = places
             with _open_folder(base, folders) as folder, _open_file(folder, file_name) as file:
                 status = os.fstat(file.fileno())
@@ -229,11 +236,12 @@ class DirectoryGallery:
     def _write(self, picture: Picture, name: PictureName) -> None:
         try:
             if self._in_place:
-                base, *folders, file_name = self._resolve(name.segments)
+                base, *folders, file_name = self._resolve(_visible(name))
             else:
                 # A link that has the picture's name is replaced: what it leads to may be another picture's place.
-                *above, file_name = name.segments
+                *above, file_name = _visible(name)
                 base, *folders = self._resolve(above)
+            self._refuse_own([*folders, file_name])
             with (
                 _open_folder(base, folders, create=True) as folder,
                 self._checked_name(folder, file_name, name),
@@ -285,6 +293,20 @@ class DirectoryGallery:
                     return [it for it in self._hard_links_of(name) if it != name]
         return []
 
+    def _refuse_own(self, places: list[str]) -> None:
+        own = self._own_places
+        # Nor may a folder take the name of a file that is still to be written.
+        if own and not own.isdisjoint(accumulate(map(_folded, places), "{}/{}".format)):
+            raise NameRefusedError("it is a file of this run")
+
+    @cached_property
+    def _own_places(self) -> frozenset[str]:
+        """Where the run's own files lie in the folder: what they are, and what they are called."""
+        base, places = Path(os.path.realpath(self.path)), set[Path]()
+        for file in map(Path, self._own_files):
+            places |= {Path(os.path.realpath(file)), Path(os.path.realpath(file.parent), file.name)}
+        return frozenset(_folded(str(it.relative_to(base))) for it in places if it.is_relative_to(base))
+
     def _resolve(self, segments: list[str]) -> tuple[str, ...]:
         """The folder's real path, and the segments that lead from there to the place without any link."""
         base = os.path.realpath(self.path)
@@ -292,6 +314,18 @@ class DirectoryGallery:
         if not Path(place).is_relative_to(base):
             raise NameRefusedError("the name leads out of the folder through a symbolic link")
         return base, *Path(place).relative_to(base).parts
+
+
+def _visible(name: PictureName) -> list[str]:
+    segments = name.segments
+    if any(it.startswith(".") for it in segments):
+        raise NameRefusedError("the name is hidden, and a folder leaves hidden files out")
+    return segments
+
+
+def _folded(name: str) -> str:
+    """The same for all names that some file system takes for one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:

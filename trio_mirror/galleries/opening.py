@@ -11,8 +11,9 @@ from trio_mirror.galleries.places import as_store, as_url, check_place, is_same_
 from trio_mirror.galleries.urls import origin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
+    from os import PathLike
 
     import httpx
 
@@ -28,6 +29,7 @@ async def open_galleries(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     auth: httpx.Auth | None = None,
+    own_files: Collection[str | PathLike[str]] = (),
 ) -> AsyncIterator[tuple[Gallery, Gallery]]:
     """Opens the source and the target of a run; no target means back to the source.
 
@@ -42,6 +44,7 @@ async def open_galleries(
             and the environment's proxies are its own affair. It is closed with the block, as a client of httpx
             closes the one that it was given.
         auth: credentials in place of ``settings.auth``.
+        own_files: of the run; no name leads to them.
 
     Raises:
         SettingsError: a place that cannot be a gallery.
@@ -62,7 +65,8 @@ async def open_galleries(
     def opened(place: Place) -> AbstractAsyncContextManager[Gallery]:
         url = as_url(place)
         trusted = url is not None and first is not None and origin(url) == origin(first)
-        return _open_gallery(place, settings, access if trusted else {}, in_place=target is None)
+        folder = {"in_place": target is None, "own_files": own_files}
+        return _open_gallery(place, settings, access if trusted else {}, folder)
 
     async with AsyncExitStack() as stack:
         if transport is not None:
@@ -75,7 +79,7 @@ async def open_galleries(
 
 @asynccontextmanager
 async def _open_gallery(
-    place: Place, settings: Settings, access: Mapping[str, Any], *, in_place: bool
+    place: Place, settings: Settings, access: Mapping[str, Any], folder: Mapping[str, Any]
 ) -> AsyncIterator[Gallery]:
     if isinstance(place, Gallery):
         yield place
@@ -92,4 +96,4 @@ async def _open_gallery(
     else:
         from trio_mirror.galleries.folder import DirectoryGallery
 
-        yield DirectoryGallery(place, max_bytes=settings.max_bytes, in_place=in_place)
+        yield DirectoryGallery(place, max_bytes=settings.max_bytes, keep_times=settings.times, **folder)

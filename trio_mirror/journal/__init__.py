@@ -7,7 +7,7 @@ from trio_mirror.journal.automatic import automatic_journal
 from trio_mirror.journal.merge import merge_journals
 from trio_mirror.journal.reader import JournalReader, Summary, read_journal
 from trio_mirror.journal.rows import COLUMNS
-from trio_mirror.journal.writer import Journal, open_journal
+from trio_mirror.journal.writer import Journal, journal_files, open_journal
 
 __all__ = [
     "COLUMNS",
@@ -15,6 +15,7 @@ __all__ = [
     "JournalReader",
     "Summary",
     "automatic_journal",
+    "journal_files",
     "merge_journals",
     "open_journal",
     "read_journal",

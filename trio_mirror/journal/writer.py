@@ -68,8 +68,8 @@ class Journal(JournalReader):
     def remove(self) -> None:
         """Removes the files of the journal and closes it: there is nothing left to remember."""
         # While the lock is held, so that no other run has begun to use them.
-        for suffix in ("", "-wal", "-shm", "-lock"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        for file in journal_files(self.path):
+            file.unlink(missing_ok=True)
         self.close()
 
     def record(self, results: Iterable[Result]) -> None:
@@ -105,6 +105,12 @@ class Journal(JournalReader):
         # SQLite goes on writing a file to which no name leads any more.
         if not (self.path.exists() and os.path.samestat(self.path.stat(), self._file)):
             raise JournalError(f"the journal {self.path} was moved, removed or replaced during the run")
+
+
+def journal_files(path: Path) -> list[Path]:
+    """All files that a journal consists of, at one time or another."""
+    real = os.path.realpath(path)
+    return [path, *(Path(f"{real}{suffix}") for suffix in ("", "-wal", "-shm", "-journal", "-lock"))]
 
 
 def open_journal(path: Path, *, source: str, target: str) -> Journal:

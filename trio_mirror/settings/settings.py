@@ -148,6 +148,7 @@ class Settings:
     lossless: Parsed[Lossless, str] = choice(
         Lossless.AUTO, "Exact where the format allows it; exact or failed; always re-encoded.", Panel.OUTPUT
     )
+    times: bool = flag("Keep the times of replaced files.", Panel.OUTPUT, default=True)
 
     flip_threads: int | None = count(
         None, "Threads that flip.", Panel.PARALLEL, shown="the cores", example="2", most=1_024
