@@ -66,6 +66,26 @@ def test_the_built_in_gallery_is_mirrored_over_http(tmp_path: Path) -> None:
     assert str(folder / "mirrored") in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "proxy", "processes"),
+    [("HTTP_PROXY", "http://127.0.0.1:9", "2"), ("ALL_PROXY", "socks5h://127.0.0.1:9", "1")],
+)
+def test_the_built_in_gallery_needs_no_proxy(tmp_path: Path, variable: str, proxy: str, processes: str) -> None:
+    environment = {variable: proxy, "NO_PROXY": "elsewhere.example", "TMPDIR": str(tmp_path)}
+    done = cli("--json", "--limit", "2", "--processes", processes, "--retries", "0", **environment)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["mirrored"] == 2
+
+
+def test_other_targets_of_the_built_in_gallery_keep_their_proxy(tmp_path: Path) -> None:
+    environment = {"HTTP_PROXY": "http://127.0.0.1:9", "TMPDIR": str(tmp_path)}
+    done = cli("--to", "http://127.0.0.2:9/", "--limit", "1", "--retries", "0", "--json", **environment)
+
+    assert done.returncode == 4
+    assert "proxy" in done.stderr
+
+
 def test_from_folder_to_folder_with_a_summary(photos: Path, tmp_path: Path) -> None:
     done = cli(photos, "--to", tmp_path / "out")
 
@@ -363,6 +383,35 @@ async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
     assert b"stopping" in err
     assert 0 < report["mirrored"] == report["listed"] == len(stored) < 2_000
     assert all(decode(path.read_bytes()) for path in stored)
+
+
+async def test_a_lost_terminal_drains_too_and_exits_129_unless_nohup_keeps_it_away(tmp_path: Path) -> None:
+    originals = tmp_path / "images"
+    originals.mkdir()
+    for index in range(1_000):
+        (originals / f"{index:04}.png").write_bytes(png())
+
+    async def hung_up(name: str, *before: str) -> tuple[int, int]:
+        target = tmp_path / name
+        arguments = command(originals, "--to", target, "--json", "--rate", "2000/s")
+        process = await trio.lowlevel.open_process(
+            [*before, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=CLEAN
+        )
+        assert process.stdout is not None
+        with trio.fail_after(60):
+            while not (target.exists() and any(target.iterdir())):  # noqa: ASYNC110 (another process makes them)
+                await trio.sleep(0.01)
+            process.send_signal(signal.SIGHUP)
+            out = b"".join([part async for part in process.stdout])
+            code = await process.wait()
+        report = json.loads(out)
+        assert report["mirrored"] == report["listed"] == len(files_below(target))
+        return code, report["mirrored"]
+
+    code, mirrored = await hung_up("drained")
+    assert code == 129
+    assert 0 < mirrored < 1_000
+    assert await hung_up("ignored", "nohup") == (0, 1_000)
 
 
 @pytest.mark.parametrize("moment", ["typer.Typer.__call__", "trio_mirror.cli.job.Views", "trio.open_signal_receiver"])

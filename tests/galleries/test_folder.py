@@ -333,6 +333,60 @@ async def test_a_folder_in_place_mirrors_each_file_once_and_keeps_its_links(
     assert (folder / "a.png").samefile(folder / "sub" / "y.png")
 
 
+LINKED = ["sub/b.png", "cover.png", "alias/b.png", "a.png", "sub/y.png", "z.png", "1 to hidden.png", "2 to hidden.png"]
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Path:
+    """A folder of three files, which have eight names."""
+    folder = tmp_path / "folder"
+    for name in ("a.png", "sub/b.png", ".hidden/d.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(png())
+    (folder / "cover.png").symlink_to("sub/b.png")
+    (folder / "alias").symlink_to("sub")
+    (folder / "z.png").hardlink_to(folder / "a.png")
+    (folder / "sub" / "y.png").hardlink_to(folder / "a.png")
+    (folder / "1 to hidden.png").symlink_to(".hidden/d.png")
+    (folder / "2 to hidden.png").symlink_to(".hidden/d.png")
+    return folder
+
+
+@pytest.mark.parametrize("choices", [{}, {"no_journal": True}, {"processes": 2}])
+@pytest.mark.parametrize("in_order", [LINKED, LINKED[::-1]])
+async def test_a_list_that_names_a_file_and_its_links_mirrors_it_once(
+    linked: Path, tmp_path: Path, in_order: list[str], choices: dict[str, Any]
+) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(in_order))
+
+    report = await trio_mirror.mirror(tmp_path / "names.txt", base=linked, in_place=True, **choices)
+
+    assert (report.listed, report.mirrored) == (3, 3)
+    assert all(is_mirrored(png(), data) for data in files_below(linked).values())
+    assert (linked / "cover.png").is_symlink()
+    assert (linked / "a.png").samefile(linked / "z.png")
+
+
+async def test_an_interrupted_list_goes_on_under_the_other_names_of_its_files(linked: Path, tmp_path: Path) -> None:
+    journal, names = tmp_path / "run.journal", tmp_path / "names.txt"
+    for name in LINKED[:-1]:
+        names.write_text(name)
+        await trio_mirror.mirror(names, base=linked, journal=journal)
+
+    assert all(is_mirrored(png(), data) for data in files_below(linked).values())
+
+
+async def test_names_of_a_list_that_lead_nowhere_fail_as_they_are(linked: Path, tmp_path: Path) -> None:
+    (linked / "out.png").symlink_to(tmp_path / "names.txt")
+    (linked / "self").symlink_to(".")
+    (linked / "circle.png").symlink_to("circle.png")
+    names = ["../a.png", "out.png", "self", "circle.png", "missing.png", "a%2Fb.png"]
+    (tmp_path / "names.txt").write_text("\n".join(names))
+
+    async with trio_mirror.open_mirror(tmp_path / "names.txt", base=linked, in_place=True) as results:
+        assert sorted([it.name async for it in results if it.error]) == sorted(names)
+
+
 async def test_another_target_gets_a_picture_for_each_name(tmp_path: Path) -> None:
     folder, target, original = tmp_path / "folder", tmp_path / "target", png()
     folder.mkdir()

@@ -69,6 +69,31 @@ def posted_picture(request: httpx.Request) -> bytes:
     return headers_and_data.split(b"\r\n\r\n", 1)[1].removesuffix(b"\r\n")
 
 
+@pytest.mark.parametrize(
+    ("fields", "modified"),
+    [
+        ({"Last-Modified": "Sun, 09 Sep 2001 01:46:40 GMT"}, 1e9),
+        ({"Last-Modified": "Sun Sep  9 01:46:40 2001"}, 1e9),
+        ({"Last-Modified": "yesterday"}, None),
+        ({"Last-Modified": "Mon, 01 Jan 1900 00:00:00 GMT"}, -2208988800),
+        ({}, None),
+    ],
+)
+async def test_a_new_file_has_the_time_of_its_picture(
+    tmp_path: Path, fields: dict[str, str], modified: float | None
+) -> None:
+    server = Server(gallery(picture=lambda _: httpx.Response(200, content=png(), headers=fields)))
+
+    report = await mirror(BASE, tmp_path, transport=server)
+    untimed = await mirror(BASE, tmp_path / "untimed", transport=server, times=False)
+
+    assert (report.mirrored, untimed.mirrored) == (1, 1)
+    now = (tmp_path / "untimed" / "a.png").stat().st_mtime
+    time = (tmp_path / "a.png").stat().st_mtime
+    # Not every file system keeps times before 1901.
+    assert time == modified or (abs(time - now) < 60 if modified is None else time < modified + 2e9)
+
+
 async def test_the_protocol() -> None:
     server = Server(gallery("dir/b c#?.png\n"))
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from io import BytesIO
+from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from tests.cli.test_cli import cli
-from tests.galleries.test_folder import fetched, picture
+from tests.galleries.test_folder import fetched, files_below, picture
 from tests.helpers.pictures import png
-from trio_mirror import NameRefusedError, Outcome, open_mirror
+from trio_mirror import NameRefusedError, Outcome, mirror, open_mirror
 from trio_mirror.galleries.folder import DirectoryGallery
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIDES = ("", "-wal", "-shm", "-journal", "-lock")
 OWN = [*(f"run.journal{it}" for it in SIDES), "events", "sheet.html", "log", "trio-mirror.toml", "names.txt"]
@@ -22,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     """Pictures under the names of a run's own files, and a list of them all."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    for name in ("a.png", *OWN):
+    for name in ("a.png", "SHEET.html", *OWN):
         (folder / name).write_bytes(png())
     return folder
 
@@ -44,10 +49,11 @@ def test_the_files_of_a_run_are_never_replaced(
 
         assert done.returncode == 3, done.stderr
         own = [it for it in OWN if it != "sheet.html"] if processes == "2" else [*OWN, "SHEET.html"]
-        assert sorted(it.name for it in target.iterdir() if it.read_bytes() == png()) == []
-        results = {it["name"]: it for it in map(json.loads, (target / "events").read_text().splitlines())}
-        for name in own:
-            assert (results[name]["outcome"], results[name]["error"]) == ("failed", "it is a file of this run"), name
+        pictures = {it.name for it in target.iterdir() if it.is_file() and it.read_bytes().startswith(b"\x89PNG")}
+        assert pictures == {"a.png"} | ({"sheet.html", "SHEET.html"} if processes == "2" else set())
+        events = map(json.loads, (target / "events").read_text().splitlines())
+        errors = {it["name"]: it["error"] for it in events if "name" in it}
+        assert {name for name, error in errors.items() if error == "it is a file of this run"} >= set(own)
     assert (target / "names.txt").read_text().startswith("a.png\n")
     assert not (target / "trio-mirror.toml").exists()
 
@@ -87,10 +93,23 @@ async def test_an_automatic_journal_is_never_a_picture(tmp_path: Path, monkeypat
 async def test_a_folder_below_the_name_of_an_own_file_is_refused(tmp_path: Path) -> None:
     gallery = DirectoryGallery(tmp_path, own_files=[tmp_path / "sheet.html"])
 
-    with pytest.raises(NameRefusedError, match="^it is a file of this run$"):
+    with pytest.raises(NameRefusedError, match="it is a file of this run"):
         await gallery.store(picture("sheet.html/a.png"))
     await gallery.store(picture("sheet.html.png"))
-    assert [it.name for it in tmp_path.iterdir()] == ["sheet.html.png"]
+    assert list(files_below(tmp_path)) == ["sheet.html.png"]
+
+
+async def test_a_picture_that_is_its_own_mirror_image_is_not_stored_because_it_was_meant_to_be(tmp_path: Path) -> None:
+    source, target, data = tmp_path / "source", tmp_path / "target", BytesIO()
+    (target / "a.png").mkdir(parents=True)
+    source.mkdir()
+    Image.new("RGB", (8, 8)).save(data, "PNG")
+    (source / "a.png").write_bytes(data.getvalue())
+
+    refused = await mirror(source, target, journal=tmp_path / "run.journal")
+    again = await mirror(source, target, journal=tmp_path / "run.journal")
+
+    assert (refused.failed, again.failed) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import logging
 import os
 import sys
 import tempfile
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import trio
 from rich.console import Console
@@ -25,7 +27,7 @@ from trio_mirror.names import check_name, printable
 from trio_mirror.settings import STDOUT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Collection, Iterator
 
     from trio_mirror.model import Report
     from trio_mirror.pipeline.run import Run
@@ -170,7 +172,23 @@ async def _source_of(options: Options, console: Console) -> AsyncIterator[str]:
     await trio.to_thread.run_sync(draw_samples, originals)
     console.print(f"built-in gallery: originals in {originals}, mirrored pictures in {mirrored}", soft_wrap=True)
     async with serve_gallery(originals, mirrored) as url:
-        yield url
+        with _without_proxy(urlsplit(url).hostname):
+            yield url
+
+
+@contextmanager
+def _without_proxy(host: str | None) -> Iterator[None]:
+    """Goes straight to a host, whatever proxy the environment names; so do worker processes that are started."""
+    # Lower case comes first, in Python and in curl.
+    before, bypassed = os.environ.get("no_proxy"), getproxies().get("no", "")
+    os.environ["no_proxy"] = bypassed if bypassed == "*" else f"{bypassed},{host}"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["no_proxy"]
+        else:
+            os.environ["no_proxy"] = before
 
 
 def _print_error(error: MirrorError, console: Console) -> None:

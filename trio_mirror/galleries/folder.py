@@ -77,6 +77,7 @@ class DirectoryGallery:
         self._threads = trio.CapacityLimiter(_THREADS)
         self._lock = threading.Lock()
         self._stored = dict[int, str]()
+        self._links_to_hidden = dict[str, str]()
 
     @property
     def identity(self) -> str:
@@ -117,6 +118,17 @@ class DirectoryGallery:
         async with aclosing(self._walk()) as names:
             yield names
 
+    async def first_name(self, name: str) -> str:
+        """The one name, of all that lead to a file by links, under which a folder in place mirrors it.
+
+        Any list may name a file and links to it. With one name for all of them, each file is mirrored once, whatever
+        remembers names.
+        """
+        first = await self._in_thread(partial(self._first_name_of_any, name))
+        if first != name:
+            _log.info("%s is the same file as %s, and is mirrored as that", printable(name), printable(first))
+        return first
+
     async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
         """Reads one picture, unless it has the entity tag that is known, which is made of the file's time and size.
 
@@ -144,11 +156,10 @@ class DirectoryGallery:
 
     async def _walk(self) -> AsyncGenerator[str, None]:
         folders = [""]
-        first_names = dict[str, str]()
         while folders:
             files, subfolders = await self._in_thread(partial(self._list_folder, folders.pop()))
             if self._in_place:
-                files = await self._in_thread(partial(self._once_each, files, first_names))
+                files = await self._in_thread(partial(self._once_each, files))
             for file in files:
                 yield file
             folders += reversed(subfolders)
@@ -169,23 +180,27 @@ class DirectoryGallery:
             raise ListError(f"the folder {self.path / prefix} cannot be listed: {error.strerror}") from error
         return sorted(files), sorted(subfolders)
 
-    def _once_each(self, names: list[str], first_names: dict[str, str]) -> list[str]:
-        """Leaves out the second names of files.
-
-        Args:
-            names: of one folder.
-            first_names: of the hidden files that links have led to so far, by their place.
-        """
+    def _once_each(self, names: list[str]) -> list[str]:
+        """Leaves out the second names of the files of one folder."""
         kept = []
         for name in names:
-            first = self._first_name(name, first_names)
+            first = self._first_name(name)
             if first == name:
                 kept.append(name)
             else:
                 _log.info("%s is left out: it is the same file as %s", printable(name), printable(first))
         return kept
 
-    def _first_name(self, name: str, first_names: dict[str, str]) -> str:
+    def _first_name_of_any(self, name: str) -> str:
+        try:
+            _, *places = self._resolve(PictureName(name).segments)
+        except (OSError, NameRefusedError):
+            return name
+        # Our own list does not lead through links to folders; another one may.
+        is_listed = places and not any(it.startswith(".") for it in places)
+        return self._first_name("/".join(places) if is_listed else name)
+
+    def _first_name(self, name: str) -> str:
         """The name under which a file is listed."""
         try:
             status = os.lstat(self.path / name)
@@ -195,7 +210,7 @@ class DirectoryGallery:
                 if not (self.path / place).is_file():
                     return name
                 is_listed = not any(it.startswith(".") for it in places)
-                return place if is_listed else first_names.setdefault(place, name)
+                return place if is_listed else self._links_to_hidden.setdefault(place, name)
             return self._hard_links_of(name)[0] if status.st_nlink > 1 else name
         except (OSError, NameRefusedError):
             # To fetch it says what is wrong with it.

@@ -18,7 +18,7 @@ from trio_mirror.galleries.listing import names_of
 from trio_mirror.names import hide_credentials, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 
     from trio_mirror.galleries.gallery import Gallery
     from trio_mirror.model import Picture
@@ -38,11 +38,18 @@ class ListGallery:
     Args:
         base: where the pictures are. To people, and to the journal, it is the gallery.
         source: a file, or `STDIN`.
+        first_name: gives the one name for all names of the same picture, where there may be several.
     """
 
-    def __init__(self, base: Gallery, source: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        base: Gallery,
+        source: str | os.PathLike[str],
+        first_name: Callable[[str], Awaitable[str]] | None = None,
+    ) -> None:
         self._base = base
         self._source = source
+        self._first_name = first_name
         place = str(base)
         self._url = httpx.URL(place.removesuffix("/") + "/") if is_url(place) else None
 
@@ -104,7 +111,8 @@ class ListGallery:
     async def _each(self, descriptor: int) -> AsyncGenerator[str, None]:
         async with aclosing(self._chunks(descriptor)) as chunks, aclosing(names_of(chunks)) as lines:
             async for line in lines:
-                yield self._name(line)
+                name = self._name(line)
+                yield name if self._first_name is None else await self._first_name(name)
 
     async def _chunks(self, descriptor: int) -> AsyncGenerator[bytes, None]:
         chunk = b"-"

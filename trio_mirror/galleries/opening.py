@@ -73,7 +73,8 @@ async def open_galleries(
             await stack.enter_async_context(transport)
         source_gallery = await stack.enter_async_context(opened(source))
         if names is not None:
-            source_gallery = ListGallery(source_gallery, names)
+            first_name = getattr(source_gallery, "first_name", None) if target is None else None
+            source_gallery = ListGallery(source_gallery, names, first_name)
         yield source_gallery, source_gallery if target is None else await stack.enter_async_context(opened(target))
 
 

@@ -78,7 +78,7 @@ class Transform:
         before = sha256(picture.data).hexdigest() if self._intents else None
         notes: tuple[str, ...] = ()
         if known is not None:
-            # Mirroring it again would undo the work. A picture that is its own mirror image shows nothing of its target.
+            # Mirroring it again would undo the work. Elsewhere, its own mirror image shows nothing of the target.
             if before == known.sha256 and (self._in_place or before != known.sha256_in):
                 return None
             if self._in_place and before != known.sha256_in:

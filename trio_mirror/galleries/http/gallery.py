@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from trio_mirror.errors import (
 from trio_mirror.galleries.http.client import Client, open_client
 from trio_mirror.galleries.http.errors import ExchangeError
 from trio_mirror.galleries.http.index import index_parser
+from trio_mirror.galleries.http.retry_after import parse_http_date
 from trio_mirror.galleries.listing import each, names_of
 from trio_mirror.model import Picture
 from trio_mirror.names import PictureName, printable
@@ -123,6 +125,7 @@ class HttpGallery:
             data=body,
             media_type=fields.get("content-type", "application/octet-stream"),
             etag=fields.get("etag"),
+            modified=_modified(fields),
         )
 
     async def prepare(self) -> None:
@@ -204,3 +207,9 @@ class HttpGallery:
         if error.untrusted:
             return AccessError(f"{self} cannot be used: {error}")
         return error.as_error(kind, message)
+
+
+def _modified(fields: Fields) -> float | None:
+    """What a response says in ``Last-Modified`` (RFC 9110, section 8.8.2), in seconds since the epoch."""
+    date = parse_http_date(fields.get("last-modified", ""), datetime.now(UTC))
+    return None if date is None else date.timestamp()
