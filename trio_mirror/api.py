@@ -26,7 +26,7 @@ from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.stages import Stages
 from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import unthrottled
-from trio_mirror.settings import RetryUploads, Settings, keywords_of
+from trio_mirror.settings import RetryUploads, Settings, keywords_of, option_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -135,6 +135,8 @@ async def open_run(
         is_known = place is not None and transport is None and (is_folder or not place.startswith("/"))
         is_automatic = in_place and is_known and settings.journal is None and not settings.no_journal
         path = automatic_journal(place) if is_automatic and place is not None else None
+        if settings.update and settings.journal is None and path is None:
+            raise option_error("update", "it needs a journal, for example --journal run.journal")
         own += _own_files(source, settings, path)
         async with _open_journal(source_gallery, target_gallery, settings, path) as journal:
             _warn_of_unverified(settings, source_gallery, target_gallery)

@@ -14,7 +14,7 @@ import pytest
 import trio
 from typer.testing import CliRunner
 
-from tests.helpers.pictures import decode, is_mirrored, png
+from tests.helpers.pictures import decode, draw, encode, is_mirrored, png
 from trio_mirror.cli.command import app
 from trio_mirror.demo.server import serve_gallery
 
@@ -445,6 +445,23 @@ def test_a_journal_goes_on_where_it_was_and_says_how(photos: Path, tmp_path: Pat
     assert "secret" not in first.stdout + first.stderr
     report = json.loads(again.stdout)
     assert (report["skipped"], report["mirrored"], report["failed"]) == (3, 0, 1)
+
+
+def test_in_place_update_needs_no_journal_that_has_a_name(photos: Path, tmp_path: Path) -> None:
+    (photos / "broken.png").write_bytes(b"broken")
+    assert cli(photos, "--in-place").returncode == 3
+    new = encode(draw(40, 30), "PNG")
+    (photos / "a.png").write_bytes(new)
+
+    done = cli(photos, "--in-place", "--update", "--json")
+
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["mirrored"], report["skipped"]) == (3, 1, 2)
+    assert is_mirrored(new, (photos / "a.png").read_bytes())
+    assert is_mirrored(png(), (photos / "b.png").read_bytes())
+    for elsewhere in (["--to", tmp_path / "out"], ["--no-journal"]):
+        refused = cli(photos, "--in-place", "--update", *elsewhere)
+        assert (refused.returncode, refused.stderr[:15]) == (2, "error: --update")
 
 
 def test_a_journal_that_is_none_exits_10_in_one_line(photos: Path, tmp_path: Path) -> None:

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from trio_mirror.settings import Setting
 
 _ALL = "trio_mirror.all_options"
-_MORE_HELP = f"Each option can also be set as TRIO_MIRROR_<OPTION> in the environment, or in {CONFIG_FILE}."
+_MORE_HELP = (
+    "Without --to, each picture is replaced, and until all are mirrored, a rerun goes on and flips none back. "
+    "Where nothing tells what is stored, a picture ends as unknown, and --update mirrors it as it is. "
+    f"Each option is also TRIO_MIRROR_<OPTION>, or a line of {CONFIG_FILE}."
+)
 
 # Without markup, help and errors need no rich, whose import takes longer than all the rest of ``--help``.
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -158,7 +162,7 @@ def mirror_gallery(
     ] = False,
     **given: Any,
 ) -> None:
-    """Mirror every picture of a gallery left to right: list, download, flip, upload.
+    """Mirror every picture of a gallery left to right.
 
     Example: trio-mirror http://host/images/ --to ./mirrored
     """

@@ -128,7 +128,7 @@ class Settings:
     journal: Parsed[str | None, os.PathLike[str]] = path(
         "Record results here, to resume later.", Panel.COMMON, "FILE", "run.journal"
     )
-    in_place: bool = flag("Let mirrored pictures of a folder replace their originals.", Panel.COMMON)
+    in_place: bool = flag("Let a folder's pictures be replaced.", Panel.COMMON)
 
     base: Parsed[str | None, os.PathLike[str]] = path(
         "URL or folder of the names in a list.", Panel.SELECTION, "PLACE", "http://host/images/"
@@ -247,11 +247,13 @@ class Settings:
             raise option_error(
                 "cluster", "it does not go with --processes: each core of the cluster is a worker already"
             )
-        for name in ("update", "retry_failed"):
-            if getattr(self, name) and not self.journal:
-                raise option_error(name, "it needs a journal, for example --journal run.journal")
         if self.journal and self.no_journal:
             raise option_error("no_journal", "it does not go with --journal")
+        for name in ("update", "retry_failed"):
+            # In place a journal is kept unasked. It does not outlive a run that does all that failed before.
+            unasked = name == "update" and self.in_place and not self.no_journal
+            if getattr(self, name) and not (self.journal or unasked):
+                raise option_error(name, "it needs a journal, for example --journal run.journal")
 
     @property
     def rate_here(self) -> float | None:
