@@ -253,7 +253,8 @@ class Settings:
             # In place a journal is kept unasked. It does not outlive a run that does all that failed before.
             unasked = name == "update" and self.in_place and not self.no_journal
             if getattr(self, name) and not (self.journal or unasked):
-                raise option_error(name, "it needs a journal, for example --journal run.journal")
+                hint = ", or the one that is kept with --in-place" if name == "update" else ""
+                raise option_error(name, f"it needs a journal, for example --journal run.journal{hint}")
 
     @property
     def rate_here(self) -> float | None:
