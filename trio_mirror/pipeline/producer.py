@@ -106,6 +106,9 @@ class Producer:
                 self._state.list_ended = True
             except GalleryError as error:
                 self._state.stop.fail(error)
+            except trio.BrokenResourceError:
+                # The work has failed, and says why: this task is about to be cancelled.
+                await trio.lowlevel.checkpoint()
         if self._state.stop.listing.cancelled_caught:
             self._state.stop.because("deadline")
 
@@ -155,7 +158,7 @@ class Producer:
                 return
             self._look_up(item)
             await (ended if item.ended else listed).send(item)
-        except trio.Cancelled:
+        except (trio.Cancelled, trio.BrokenResourceError):
             state.recorder.cut_off(item)
             raise
         # Counted once it is on its way: a drain may have cut off the waits above.

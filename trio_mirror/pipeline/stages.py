@@ -78,6 +78,9 @@ class Stages:
                 try:
                     await self._take(step, item)
                     await _hand_over(item, ended if item.ended else leaving)
+                except trio.BrokenResourceError:
+                    # The next stage has failed, and says why: this task is about to be cancelled.
+                    self._state.recorder.cut_off(item)
                 except BaseException:
                     # Cancelled, which comes in a group where a gallery had a nursery open.
                     self._state.recorder.cut_off(item)

@@ -9,6 +9,7 @@ the CPU (two cores, nginx on loopback, whole processes side by side, medians of 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+# Seconds until a thread is asked for again that could not be started.
+_ANOTHER_TRY = 10.0
 
 
 class _State(Enum):
@@ -137,8 +141,16 @@ class WorkerThreads:
             self._next()
 
     async def _lend(self) -> None:
+        """Lends one thread; where the system has none left, what there are do the work, and it is tried again."""
         token = trio.lowlevel.current_trio_token()
-        await trio.to_thread.run_sync(self._work, token, abandon_on_cancel=True, limiter=self._lent)
+        while True:
+            try:
+                await trio.to_thread.run_sync(self._work, token, abandon_on_cancel=True, limiter=self._lent)
+            except RuntimeError as error:
+                _log.warning("flips in fewer threads: %s", error)
+                await trio.sleep(_ANOTHER_TRY)
+            else:
+                return
 
     def _work(self, token: trio.lowlevel.TrioToken) -> None:
         """What a thread does: one job after the other, until it is sent home or given up."""
