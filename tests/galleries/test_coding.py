@@ -37,6 +37,10 @@ CODINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", gzip.compress),
     "capitals": (" GZip ", gzip.compress),
     "old name": ("x-gzip", gzip.compress),
+    "no coding": ("UTF-8", bytes),
+    "the framing of an upload": ("aws-chunked", bytes),
+    "no coding beside one": ("aws-chunked, gzip", gzip.compress),
+    "identity beside one": ("gzip, identity", gzip.compress),
     "deflate": ("deflate", zlib.compress),
     "deflate without its wrapper": ("deflate", bare_deflate),
 }
@@ -65,7 +69,7 @@ def test_no_piece_is_large_however_much_a_chunk_decodes_to() -> None:
     assert max(sizes) <= 65_536
 
 
-@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "gzip, identity", "nonsense"])
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "gzip, br", "UTF-8, br"])
 def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
     with pytest.raises(httpx.DecodingError, match="not asked for"):
         Decoder(coding)

@@ -21,23 +21,26 @@ _PIECE = 65_536
 # zlib's wbits: a window of 32 KiB in a gzip header, in a zlib header, in none.
 _GZIP, _ZLIB, _BARE = 31, 15, -15
 _WBITS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
+# The other names in IANA's registry of content codings. Any other text, such as "UTF-8" or "none", names no coding.
+_OTHERS = {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"}
 
 
 class Decoder:
     """Undoes one content coding.
 
     Args:
-        coding: the ``Content-Encoding``.
+        coding: the ``Content-Encoding``; what names no coding leaves the body as it is.
 
     Raises:
-        httpx.DecodingError: it was not accepted.
+        httpx.DecodingError: it is a coding that was not accepted, or more than one.
     """
 
     def __init__(self, coding: str) -> None:
-        coding = coding.strip().lower()
-        if coding not in {"", "identity", *_WBITS}:
+        named = [it.strip() for it in coding.lower().split(",")]
+        codings = [it for it in named if it in _WBITS or it in _OTHERS]
+        if len(codings) > 1 or not _OTHERS.isdisjoint(codings):
             raise httpx.DecodingError("the body comes in a content coding that was not asked for")
-        self._wbits = _WBITS.get(coding)
+        self._wbits = _WBITS[codings[0]] if codings else None
         self._zlib: zlib._Decompress | None = None
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
