@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 import trio
 
 from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, StorageError, UploadError
+from trio_mirror.galleries.disk_names import from_disk, to_disk
 from trio_mirror.galleries.hard_links import find_hard_links
 from trio_mirror.galleries.replacement import confuses_names, replace_file, sweep
 from trio_mirror.model import Picture
@@ -161,7 +162,7 @@ class DirectoryGallery:
             if self._in_place:
                 files = await self._in_thread(partial(self._once_each, files))
             for file in files:
-                yield file
+                yield from_disk(file)
             folders += reversed(subfolders)
 
     def _list_folder(self, prefix: str) -> tuple[list[str], list[str]]:
@@ -188,17 +189,19 @@ class DirectoryGallery:
             if first == name:
                 kept.append(name)
             else:
-                _log.info("%s is left out: it is the same file as %s", printable(name), printable(first))
+                names_of_it = printable(from_disk(name)), printable(from_disk(first))
+                _log.info("%s is left out: it is the same file as %s", *names_of_it)
         return kept
 
     def _first_name_of_any(self, name: str) -> str:
         try:
-            _, *places = self._resolve(PictureName(name).segments)
+            path = to_disk(PictureName(name))
+            _, *places = self._resolve(path.split("/"))
         except (OSError, NameRefusedError):
             return name
         # Our own list does not lead through links to folders; another one may.
         is_listed = places and not any(it.startswith(".") for it in places)
-        return self._first_name("/".join(places) if is_listed else name)
+        return from_disk(self._first_name("/".join(places) if is_listed else path))
 
     def _first_name(self, name: str) -> str:
         """The name under which a file is listed."""
@@ -332,7 +335,7 @@ class DirectoryGallery:
 
 
 def _visible(name: PictureName) -> list[str]:
-    segments = name.segments
+    segments = to_disk(name).split("/")
     if any(it.startswith(".") for it in segments):
         raise NameRefusedError("the name is hidden, and a folder leaves hidden files out")
     return segments

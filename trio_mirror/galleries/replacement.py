@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trio_mirror.galleries.disk_names import from_disk, to_disk
 from trio_mirror.names import printable
 
 if TYPE_CHECKING:
@@ -84,13 +85,14 @@ def sweep(path: str | os.PathLike[str]) -> None:
 
 def confuses_names(path: Path) -> bool:
     """Whether a folder takes two names for one: in upper and lower case, or composed and decomposed."""
-    probe = path / f"{_temporary_name()}é"
+    probe = path / to_disk(f"{_temporary_name()}é")
     try:
         probe.touch(exist_ok=False)
     except OSError:
         return False
     try:
-        return any(map(os.path.lexists, (path / probe.name.upper(), path / unicodedata.normalize("NFD", probe.name))))
+        name = from_disk(probe.name)
+        return any(os.path.lexists(path / to_disk(it)) for it in (name.upper(), unicodedata.normalize("NFD", name)))
     finally:
         probe.unlink(missing_ok=True)
 
@@ -183,7 +185,7 @@ def _relink(old: os.stat_result, folder: int, file_name: str, other_folder: int,
     except OSError as error:
         _log.warning(
             "%s: it was the same file as %s and now is one of its own, not mirrored: %s",
-            printable(other),
-            printable(file_name),
+            printable(from_disk(other)),
+            printable(from_disk(file_name)),
             error.strerror,
         )
