@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import trio
 
+from trio_mirror.errors import ListError
 from trio_mirror.galleries.dedup_window import DedupWindow
+from trio_mirror.galleries.list_decoder import ListDecoder
 from trio_mirror.names import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
@@ -15,21 +18,34 @@ if TYPE_CHECKING:
 WINDOW = 65_536
 """A repeat is noticed when it comes within this many distinct names."""
 
-_BOM = b"\xef\xbb\xbf"
-
-
 # The event loop stands still while so much is taken apart, which is thousands of names at most.
 _PIECE_BYTES = 16 * 1024
+# A list is in another encoding where its first lines, so many or all of fewer, are not UTF-8.
+_SAMPLE_LINES = 100
+# UTF-16 of four ASCII letters; a list between NULs would have four names of one letter.
+_UTF_16_LE = re.compile(rb"([^\0]\0){4}")
 
 
-async def names_of(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
-    """The names of a list whose text streams in; other tasks have their turn however much of it comes at once."""
-    parser = ListingParser()
+async def names_of(chunks: AsyncIterator[bytes], place: object) -> AsyncGenerator[str, None]:
+    """The names of a list whose text streams in; other tasks have their turn however much of it comes at once.
+
+    Args:
+        chunks: the list, as it was read.
+        place: what it is called in errors.
+
+    Raises:
+        ListError: it is damaged, or in a form that is not known.
+    """
+    decoder, parser = ListDecoder(place), ListingParser(place)
     async for chunk in chunks:
-        for at in range(0, len(chunk), _PIECE_BYTES):
-            await trio.lowlevel.checkpoint()
-            for name in parser.feed(chunk[at : at + _PIECE_BYTES]):
-                yield name
+        for text in decoder.feed(chunk):
+            for at in range(0, len(text), _PIECE_BYTES):
+                await trio.lowlevel.checkpoint()
+                for name in parser.feed(text[at : at + _PIECE_BYTES]):
+                    yield name
+    for text in decoder.end():
+        for name in parser.feed(text):
+            yield name
     for name in parser.end():
         yield name
 
@@ -41,33 +57,80 @@ async def each(names: Iterable[str]) -> AsyncGenerator[str, None]:
 
 
 class ListingParser:
-    """Turns chunks of bytes into names: UTF-8 lines, where a BOM, CRLF, blank lines and repeats are normal.
+    """Turns chunks of text into names: UTF-8 lines, where CRLF, blank lines and repeats are normal.
+
+    NULs separate the names instead of line breaks where one comes first, as `find -print0` writes them.
 
     What cannot be a name comes out as it is, for the name rules to refuse: a line that is not UTF-8 with
     lone surrogates in it, a line that is too long cut to one byte over the limit.
+
+    Args:
+        place: what the list is called in errors.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, place: object) -> None:
+        self._place = place
         self._rest = b""
-        self._at_start = True
+        self._separator: bytes | None = None
         self._recent = DedupWindow(WINDOW)
+        self._held: list[str] | None = []
 
     def feed(self, chunk: bytes) -> list[str]:
-        """Gives the names whose lines end in this chunk, in order."""
-        *lines, rest = (self._rest + chunk).split(b"\n")
+        """Gives the names whose lines end in this chunk, in order.
+
+        Raises:
+            ListError: the list is not in UTF-8.
+        """
+        text = self._rest + chunk
+        if self._separator is None:
+            self._separator = self._find_separator(text)
+        *lines, rest = [text] if self._separator is None else text.split(self._separator)
         # Of a line that is too long already only its being too long matters.
         self._rest = rest[: MAX_NAME_BYTES + 2]
         return [name for line in lines for name in self._line(line)]
 
     def end(self) -> list[str]:
-        """Gives the name of a last line without a line break, if there is one."""
-        return self._line(self._rest)
+        """Gives the names that are left: of a last line without a line break, say.
+
+        Raises:
+            ListError: the list is not in UTF-8.
+        """
+        # A list that is too short to show what separates its names has them between NULs, or one only.
+        names = [name for line in self._rest.split(self._separator or b"\0") for name in self._line(line)]
+        if self._held and len(self._held) > 1:
+            raise self._error("in UTF-8: not one of its lines is")
+        return [*(self._held or ()), *names]
+
+    def _find_separator(self, text: bytes) -> bytes | None:
+        found = re.search(b"[\n\0]", text)
+        if found is None or (found[0] == b"\0" and len(text) < 8):
+            return None
+        if found[0] == b"\0" and (found.start() == 0 or _UTF_16_LE.match(text)):
+            raise self._error("in UTF-8, but in UTF-16 without a byte order mark")
+        return found[0]
 
     def _line(self, line: bytes) -> list[str]:
-        if self._at_start:
-            line = line.removeprefix(_BOM)
-            self._at_start = False
         line = line.removesuffix(b"\r")[: MAX_NAME_BYTES + 1]
         if not line.strip() or not self._recent.add(line):
             return []
-        return [line.decode("utf-8", "surrogateescape")]
+        name = line.decode("utf-8", "surrogateescape")
+        if self._held is None:
+            return [name]
+        if len(line) <= MAX_NAME_BYTES and not name.isascii() and not _is_utf_8(line):
+            self._held.append(name)
+            if len(self._held) == _SAMPLE_LINES:
+                raise self._error(f"in UTF-8: not one of its first {_SAMPLE_LINES} lines is")
+            return []
+        held, self._held = self._held, None
+        return [*held, name]
+
+    def _error(self, found: str) -> ListError:
+        return ListError(f"the list {self._place} is not {found}; convert it to UTF-8, for example by iconv")
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -50,6 +50,7 @@ class ListGallery:
         self._base = base
         self._source = source
         self._first_name = first_name
+        self._place = "on standard input" if source == STDIN else source
         place = str(base)
         self._url = httpx.URL(place.removesuffix("/") + "/") if is_url(place) else None
 
@@ -105,11 +106,10 @@ class ListGallery:
         try:
             yield
         except OSError as error:
-            place = "on standard input" if self._source == STDIN else self._source
-            raise ListError(f"the list {place} cannot be read: {error.strerror}") from error
+            raise ListError(f"the list {self._place} cannot be read: {error.strerror}") from error
 
     async def _each(self, descriptor: int) -> AsyncGenerator[str, None]:
-        async with aclosing(self._chunks(descriptor)) as chunks, aclosing(names_of(chunks)) as lines:
+        async with aclosing(self._chunks(descriptor)) as chunks, aclosing(names_of(chunks, self._place)) as lines:
             async for line in lines:
                 name = self._name(line)
                 yield name if self._first_name is None else await self._first_name(name)

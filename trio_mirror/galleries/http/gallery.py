@@ -167,7 +167,7 @@ class HttpGallery:
             limit = f"{self._settings.timeout:g} s (--timeout)"
             raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
         if media_type.startswith("text/") and media_type != "text/xml":
-            return names_of(text)
+            return names_of(text, self)
         forms = "one name a line as text/plain, or an index as text/html or application/json"
         raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
 
