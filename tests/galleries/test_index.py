@@ -20,8 +20,11 @@ from tests.bench.nginx import free_port, wait_for
 from tests.helpers.pictures import is_mirrored, png
 from tests.helpers.server import Server
 from trio_mirror import ListError, Outcome, mirror, open_mirror
+from trio_mirror.galleries.http.crawl import MAX_DEPTH
+from trio_mirror.galleries.http.gallery import open_http_gallery
 from trio_mirror.galleries.http.index import index_parser
 from trio_mirror.galleries.links import name_below
+from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -295,10 +298,193 @@ def test_any_bytes_are_an_index_or_an_error_in_words(media_type: str, page: byte
     parse = index_parser(media_type)
     assert parse is not None
     try:
-        names = parse(page, httpx.URL(BASE))
+        index = parse(page, httpx.URL(BASE))
     except ListError:
         return
-    assert len(names) == len(set(names))
+    for names in (index.files, index.folders, index.elsewhere):
+        assert len(names) == len(set(names))
+
+
+def index_of(*links: str, head: str = "") -> str:
+    anchors = "".join(f'<a href="{link}">x</a>' for link in links)
+    return f"<html><head><title>Index of /</title>{head}</head><body>{anchors}</body></html>"
+
+
+class Site(Server):
+    """A server of pages and lists by their paths, of redirects (a path of another), and of a picture everywhere else.
+
+    Attributes:
+        paths: of the requests so far, each with its method.
+    """
+
+    def __init__(self, pages: dict[str, str | httpx.Response]) -> None:
+        async def handle(request: httpx.Request) -> httpx.Response:
+            page = pages.get(request.url.path)
+            if isinstance(page, httpx.Response):
+                return page
+            if page is None:
+                is_picture = request.url.path.endswith(".png") or request.method == "POST"
+                return httpx.Response(200 if is_picture else 404, content=png())
+            if page.startswith("/"):
+                return httpx.Response(301, headers={"Location": page})
+            return httpx.Response(200, content=page.encode(), headers={"Content-Type": "text/html"})
+
+        super().__init__(handle)
+
+    @property
+    def paths(self) -> list[str]:
+        return [f"{request.method} {request.url.path}" for request in self.requests]
+
+
+async def listed_by(site: Site, **choices: Any) -> list[str]:
+    async with open_mirror(BASE, retries=0, concurrency=1, transport=site, **choices) as results:
+        return [result.name async for result in results]
+
+
+@pytest.mark.parametrize(
+    "links", [["/photos/", "/photos/2024/a.png"], ["../", "a.png"], ["http://gallery.example/photos/2024/a.png"]]
+)
+async def test_an_index_behind_a_redirect_has_its_pictures_where_it_came_from(links: list[str]) -> None:
+    site = Site({"/images/": "/photos/2024/?all#top", "/photos/2024/": index_of(*links)})
+
+    report = await mirror(BASE, retries=0, transport=site)
+
+    assert (report.source, report.target, report.mirrored) == (BASE, BASE, 1)
+    assert site.paths[2:] == ["GET /photos/2024/a.png", "POST /photos/2024/"]
+
+
+async def test_a_list_of_names_behind_a_redirect_has_its_pictures_beside_it() -> None:
+    names = httpx.Response(200, content=b"a.png", headers={"Content-Type": "text/plain"})
+    site = Site({"/images/": "/photos/names.txt", "/photos/names.txt": names})
+
+    assert await listed_by(site) == ["a.png"]
+    assert site.paths[2:] == ["GET /photos/a.png", "POST /photos/"]
+
+
+@pytest.mark.parametrize(
+    ("href", "link", "names", "folder"),
+    [
+        ("/photos/2024/", "a.png", ["a.png"], "/photos/2024/"),
+        ("/photos/index.html", "a.png", ["a.png"], "/photos/"),
+        ("/", "images/a.png", ["a.png"], "/images/"),
+        ("http://gallery.example/", "/images/a.png", ["a.png"], "/images/"),
+        ("javascript:alert(1)", "a.png", ["a.png"], "/images/"),
+        ("http://a:b/", "a.png", ["a.png"], "/images/"),
+    ],
+)
+async def test_links_are_resolved_against_the_base_that_a_page_names(
+    href: str, link: str, names: list[str], folder: str
+) -> None:
+    site = Site({"/images/": index_of(link, head=f'<base href="{href}">')})
+
+    assert await listed_by(site) == names
+    assert site.paths[1:] == [f"GET {folder}a.png", f"POST {folder}"]
+
+
+async def test_a_page_whose_base_is_on_another_host_has_none_of_its_links() -> None:
+    site = Site({"/images/": index_of("a.png", head='<base href="http://evil.example/images/">')})
+
+    with pytest.raises(ListError, match=r"links that lead elsewhere \(1, such as a\.png\)"):
+        await listed_by(site)
+    assert site.paths == ["GET /images/"]
+
+
+@pytest.mark.parametrize(
+    ("page", "left_out"),
+    [
+        (
+            index_of("../", "?C=N;O=D", *(f"https://me:secret@cdn.example/images/{n}.png" for n in range(5))),
+            "links that lead elsewhere (5, such as https://(hidden)@cdn.example/images/0.png)",
+        ),
+        (index_of("/", "/static/a.png"), "links that lead elsewhere (1, such as /static/a.png)"),
+        (index_of("a.png?size=1"), "links that lead elsewhere (1, such as a.png?size=1)"),
+        (index_of("../", "2023/", "2024/"), "sub-folders (2; --recursive follows them)"),
+        (
+            index_of("2023/", "//cdn.example/a.png"),
+            "links that lead elsewhere (1, such as //cdn.example/a.png) and sub-folders (1; --recursive follows them)",
+        ),
+    ],
+)
+async def test_an_index_of_which_everything_was_left_out_is_an_error_that_says_what(page: str, left_out: str) -> None:
+    with pytest.raises(ListError) as caught:
+        await listed_by(Site({"/images/": page}))
+    assert str(caught.value) == f"the list {BASE}: left out are {left_out}; nothing else is in it"
+
+
+async def test_what_was_left_out_beside_pictures_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    site = Site({"/images/": index_of("a.png", "2023/", "mailto:me@cdn.example", "/")})
+
+    async with open_mirror(BASE, retries=0, transport=site) as run:
+        assert run.counting is not None
+        async with run.counting() as names:
+            assert [name async for name in names] == ["a.png"]
+        assert [result.name async for result in run] == ["a.png"]
+
+    [record] = [it for it in caplog.records if it.levelname == "WARNING"]
+    assert record.getMessage() == f"the list {BASE}: left out are sub-folders (1; --recursive follows them)"
+
+
+async def test_an_index_without_entries_is_an_empty_list() -> None:
+    assert await listed_by(Site({"/images/": EMPTY})) == []
+    assert await listed_by(Site({"/images/": index_of("2023/"), "/images/2023/": EMPTY}), recursive=True) == []
+
+
+async def test_sub_folders_are_followed_with_recursive() -> None:
+    site = Site(
+        {
+            "/images/": index_of("../", "b%20c/", "a.png", "d/"),
+            "/images/b c/": index_of("../", "/images/", "x.png", "deep/", "./deep/"),
+            "/images/b c/deep/": index_of("../", "%C3%A9.png", "/elsewhere/", "../../d/"),
+            "/images/d/": httpx.Response(200, json=[{"name": "y.png", "type": "file"}]),
+        }
+    )
+
+    assert await listed_by(site, recursive=True) == ["a.png", "b c/x.png", "b c/deep/é.png", "d/y.png"]
+    assert "GET /images/b c/deep/é.png" in site.paths
+    pages = [path for path in site.paths if path.startswith("GET") and path.endswith("/")]
+    assert pages == ["GET /images/", "GET /images/b c/", "GET /images/b c/deep/", "GET /images/d/"]
+
+
+async def test_recursive_leaves_neither_the_base_nor_reads_a_page_twice(caplog: pytest.LogCaptureFixture) -> None:
+    site = Site(
+        {
+            "/images/": "/photos/",
+            "/photos/": index_of("a.png", "out/", "in/", "other/", "%2e%2e%2f/", "..%2f/"),
+            "/photos/out/": "/private/",
+            "/private/": index_of("secret.png"),
+            "/photos/in/": "/photos/other/",
+            "/photos/other/": index_of("b.png"),
+        }
+    )
+
+    names = await listed_by(site, recursive=True)
+
+    assert names == ["a.png", "other/b.png", "%2e%2e%2f", "..%2f"]
+    assert "GET /private/secret.png" not in site.paths
+    assert "sub-folders (1; deeper than 16, or out of it)" in caplog.text
+
+
+async def test_folders_within_each_other_end_at_a_depth(caplog: pytest.LogCaptureFixture) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        page = index_of("loop/", *(["a.png"] if request.url.path == "/images/" else []))
+        return httpx.Response(200, content=page, headers={"Content-Type": "text/html"})
+
+    server = Server(handle)
+    settings = Settings(recursive=True)
+    opened = open_http_gallery(httpx.URL(BASE), settings, transport=server)
+    async with opened as gallery, gallery.names() as names:
+        assert [name async for name in names] == ["a.png"]
+
+    assert len(server.requests) == 1 + MAX_DEPTH
+    assert "sub-folders (1; deeper than 16, or out of it)" in caplog.text
+
+
+@pytest.mark.parametrize("page", [httpx.Response(500), "<html>welcome</html>", httpx.Response(200, content=b"a.png")])
+async def test_a_sub_folder_that_cannot_be_read_is_an_error_that_names_it(page: str | httpx.Response) -> None:
+    site = Site({"/images/": index_of("a.png", "sub/"), "/images/sub/": page})
+
+    with pytest.raises(ListError, match=f"{BASE}sub/"):
+        await listed_by(site, recursive=True)
 
 
 _NGINX_CONFIGURATION = """

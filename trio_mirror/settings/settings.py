@@ -133,6 +133,7 @@ class Settings:
     base: Parsed[str | None, os.PathLike[str]] = path(
         "URL or folder of the names in a list.", Panel.SELECTION, "PLACE", "http://host/images/"
     )
+    recursive: bool = flag("Follow the sub-folders of an HTTP index.", Panel.SELECTION)
     limit: int | None = count(None, "At most this many names.", Panel.SELECTION, shown="all")
     shard: Parsed[Shard | None, str] = setting(
         None,

@@ -74,7 +74,7 @@ async def open_client(
             transport = await stack.enter_async_context(opened)
         if isinstance(auth, httpx.Auth):
             transport = AuthTransport(transport, auth, settings.max_bytes)
-        yield Client(transport, base, settings, [*kept, *chosen.raw])
+        yield Client(transport, settings, [*kept, *chosen.raw])
 
 
 class Client:
@@ -84,22 +84,19 @@ class Client:
     timeouts of each read alone, which a body that drips beats for ever) is not wanted here, and costs time.
     """
 
-    def __init__(
-        self, transport: httpx.AsyncBaseTransport, base: httpx.URL, settings: Settings, headers: list[RawField]
-    ) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, settings: Settings, headers: list[RawField]) -> None:
         self._transport = transport
-        self._base = base
         self._settings = settings
         self._headers = headers
         # A picture is compressed already: a content coding around it would only cost time.
         self._headers_of_get = httpx.Headers([*headers, (b"Accept-Encoding", b"identity")])
         self._headers_of_stream = httpx.Headers([*headers, (b"Accept-Encoding", ACCEPTED.encode())])
 
-    async def get(self, path: str, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
+    async def get(self, url: str, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
         """Reads a whole body, cut off after the timeout, body included.
 
         Args:
-            path: what follows the base URL, percent-encoded.
+            url: of the body.
             known_etag: an entity tag; None is the result where the body still has it.
 
         Raises:
@@ -111,7 +108,7 @@ class Client:
             # RFC 9110, section 13.1.2.
             headers = httpx.Headers([*headers.raw, *_encoded_fields({"If-None-Match": known_etag})])
         with map_exceptions(), deadline(self._settings.timeout):
-            response = await self._exchange(self._get_request(f"{self._base}{path}", headers))
+            response = await self._exchange(self._get_request(url, headers))
             try:
                 if response.status == httpx.codes.NOT_MODIFIED and known_etag is not None:
                     return None
@@ -122,8 +119,8 @@ class Client:
                 await response.aclose()
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[tuple[Fields, AsyncIterator[bytes]]]:
-        """Opens a body of any length: gives the response's header fields, and the body in chunks.
+    async def stream(self, url: str) -> AsyncIterator[tuple[httpx.URL, Fields, AsyncIterator[bytes]]]:
+        """Opens a body of any length: gives the URL that it came from, the header fields, and the body in chunks.
 
         The timeout bounds each wait for a chunk, not the whole, since a reader may take its time.
 
@@ -132,12 +129,12 @@ class Client:
         """
         async with AsyncExitStack() as stack:
             with map_exceptions(), deadline(self._settings.timeout):
-                response = await self._exchange(self._get_request(f"{self._base}{path}", self._headers_of_stream))
+                response = await self._exchange(self._get_request(url, self._headers_of_stream))
                 stack.push_async_callback(response.aclose)
                 if response.status != httpx.codes.OK:
                     raise await response.refusal()
                 chunks = await stack.enter_async_context(response.chunks())
-            yield response.fields, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
+            yield response.url, response.fields, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
 
     async def _each_in_time(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         min_rate = MinRate(self._settings.min_rate)
@@ -150,10 +147,11 @@ class Client:
             min_rate.count(chunk)
             yield chunk
 
-    async def post(self, fields: Mapping[str, str] = _NO_FIELDS, **content: Any) -> None:
-        """Posts to the base URL. A redirect is a response like any other: it is not followed.
+    async def post(self, url: str, fields: Mapping[str, str] = _NO_FIELDS, **content: Any) -> None:
+        """Posts to a URL. A redirect is a response like any other: it is not followed.
 
         Args:
+            url: where to.
             fields: header fields beside those of every request.
             content: what `httpx.Request` takes: ``content``, ``files``, ``params``.
 
@@ -161,7 +159,7 @@ class Client:
             ExchangeError: a status not of ``success_status``, or no response in time; its ``sent`` says whether
                 the body had left.
         """
-        request = httpx.Request("POST", self._base, headers=[*self._headers, *_encoded_fields(fields)], **content)
+        request = httpx.Request("POST", url, headers=[*self._headers, *_encoded_fields(fields)], **content)
         body = request.stream = _Body(cast("httpx.SyncByteStream", request.stream))
         try:
             with map_exceptions(), deadline(self._settings.timeout):
@@ -181,6 +179,7 @@ class Client:
         """Sends a request, and a GET also where redirects lead. Whoever gets the response closes it."""
         for _ in range(MAX_REDIRECTS + 1):
             response = Response(await self._transport.handle_async_request(request))
+            response.url = request.url
             if request.method != "GET":
                 return response
             try:

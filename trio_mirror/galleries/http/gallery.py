@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-import httpx
 import trio
 
 from trio_mirror.errors import (
@@ -21,10 +21,12 @@ from trio_mirror.errors import (
     UploadError,
 )
 from trio_mirror.galleries.http.client import Client, open_client
+from trio_mirror.galleries.http.crawl import Crawl
 from trio_mirror.galleries.http.errors import ExchangeError
 from trio_mirror.galleries.http.index import index_parser
 from trio_mirror.galleries.http.retry_after import parse_http_date
-from trio_mirror.galleries.listing import each, names_of
+from trio_mirror.galleries.links import folder_of
+from trio_mirror.galleries.listing import names_of
 from trio_mirror.model import Picture
 from trio_mirror.names import PictureName, printable
 from trio_mirror.settings import UploadAs, format_size
@@ -32,10 +34,13 @@ from trio_mirror.settings import UploadAs, format_size
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 
+    import httpx
+
     from trio_mirror.galleries.http.client import Auth
-    from trio_mirror.galleries.http.response import Fields
+    from trio_mirror.galleries.http.index import Index
     from trio_mirror.settings import Settings
 
+_log = logging.getLogger(__name__)
 _Error = TypeVar("_Error", bound=MirrorError)
 
 
@@ -72,12 +77,14 @@ async def open_http_gallery(
 
 
 class HttpGallery:
-    """Speaks the protocol of the README below one base URL."""
+    """Speaks the protocol of the README below one base URL: the one that was written, or where its list came from."""
 
     def __init__(self, client: Client, url: str, settings: Settings) -> None:
         self._client = client
         self._url = url
+        self._base = url
         self._settings = settings
+        self._left_out: str | None = None
 
     @property
     def identity(self) -> str:
@@ -89,20 +96,27 @@ class HttpGallery:
 
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
-        """Opens the list: one name a line as it streams in, or the links of an index, which is read as a whole.
+        """Opens the list: one name a line as it streams in, or the files of an index, which is read as a whole.
 
-        Repeats within the dedup window of the lines, or anywhere in an index, are left out.
+        Where the list was redirected, its pictures are where it came from, and so are uploads in place. Repeats
+        within the dedup window of the lines, or anywhere in an index, are left out.
 
         Raises:
-            ListError: no response, a status other than 200, not a list, or an index over ``max_bytes``; transient
-                where the list broke off and may be opened again.
+            ListError: no response, a status other than 200, not a list, an index over ``max_bytes``, or one of which
+                everything was left out; transient where the list broke off and may be opened again.
             AccessError: 401, 403, or a certificate that is not trusted.
         """
         async with AsyncExitStack() as stack:
-            with self._list_errors():
-                fields, chunks = await stack.enter_async_context(self._client.stream(""))
-            text = await stack.enter_async_context(aclosing(self._text_of(chunks)))
-            yield await stack.enter_async_context(aclosing(await self._names_in(fields, text)))
+            url, media_type, text = await stack.enter_async_context(self._open(self._url))
+            if media_type.startswith("text/") and index_parser(media_type) is None and media_type != "text/xml":
+                self._base = str(folder_of(url))
+                names = names_of(text, self)
+            else:
+                index = await self._index(url, media_type, text)
+                await stack.aclose()
+                self._base = str(index.base)
+                names = self._crawl(index)
+            yield await stack.enter_async_context(aclosing(names))
 
     async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
         """Reads one picture, or None if it still has the entity tag that is known of it.
@@ -114,7 +128,7 @@ class HttpGallery:
         """
         path = quote(PictureName(name))
         try:
-            found = await self._client.get(path, known_etag)
+            found = await self._client.get(f"{self._base}{path}", known_etag)
         except ExchangeError as error:
             raise self._error(error, FetchError) from error
         if found is None:
@@ -144,41 +158,61 @@ class HttpGallery:
             UnknownUploadError: it was sent, and no response came in time.
         """
         try:
-            await self._client.post(**self._upload(picture))
+            await self._client.post(self._base, **self._upload(picture))
         except ExchangeError as error:
             if error.sent:
                 message = f"it was sent, but {error}: the server may have it or not"
                 raise error.as_error(UnknownUploadError, message) from error
             raise self._error(error, UploadError) from error
 
-    async def _text_of(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        with self._list_errors():
+    @asynccontextmanager
+    async def _open(self, url: str) -> AsyncIterator[tuple[httpx.URL, str, AsyncIterator[bytes]]]:
+        """Opens a list, or one page of it: where it came from, its media type, and its text."""
+        async with AsyncExitStack() as stack:
+            with self._list_errors(url):
+                there, fields, chunks = await stack.enter_async_context(self._client.stream(url))
+            media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
+            yield there, media_type, await stack.enter_async_context(aclosing(self._text_of(url, chunks)))
+
+    async def _text_of(self, url: str, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        with self._list_errors(url):
             async for chunk in chunks:
                 yield chunk
 
-    async def _names_in(self, fields: Fields, text: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
-        media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
-        if (parse_index := index_parser(media_type)) is not None:
-            index = await self._whole(text)
-            # Where elements are nested without end, a parser's time grows with the square of their number.
-            with trio.move_on_after(self._settings.timeout):
-                parsing = partial(parse_index, index, httpx.URL(self._url))
-                return each(await trio.to_thread.run_sync(parsing, abandon_on_cancel=True))
-            limit = f"{self._settings.timeout:g} s (--timeout)"
-            raise ListError(f"the list {self} is an index page that took longer than {limit} to read")
-        if media_type.startswith("text/") and media_type != "text/xml":
-            return names_of(text, self)
-        forms = "one name a line as text/plain, or an index as text/html or application/json"
-        raise ListError(f"the list {self} is {printable(media_type)}, not {forms}")
+    async def _crawl(self, index: Index) -> AsyncGenerator[str, None]:
+        crawl = Crawl(self._read_index, recursive=self._settings.recursive, place=self)
+        async with aclosing(crawl.names(index)) as names:
+            async for name in names:
+                yield name
+        # Once, though the list may be opened again.
+        if crawl.left_out is not None and crawl.left_out != self._left_out:
+            self._left_out = crawl.left_out
+            _log.warning("%s", crawl.left_out)
 
-    async def _whole(self, text: AsyncIterator[bytes]) -> bytes:
+    async def _read_index(self, url: str) -> Index:
+        async with self._open(url) as page:
+            return await self._index(*page)
+
+    async def _index(self, url: httpx.URL, media_type: str, text: AsyncIterator[bytes]) -> Index:
+        parse = index_parser(media_type)
+        if parse is None:
+            forms = "one name a line as text/plain, or an index as text/html or application/json"
+            raise ListError(f"the list {url} is {printable(media_type)}, not {forms}")
+        index = await self._whole(url, text)
+        # Where elements are nested without end, a parser's time grows with the square of their number.
+        with trio.move_on_after(self._settings.timeout):
+            return await trio.to_thread.run_sync(partial(parse, index, url), abandon_on_cancel=True)
+        limit = f"{self._settings.timeout:g} s (--timeout)"
+        raise ListError(f"the list {url} is an index page that took longer than {limit} to read")
+
+    async def _whole(self, url: httpx.URL, text: AsyncIterator[bytes]) -> bytes:
         """An index as a whole; it has the limit of a picture."""
         limit, index = self._settings.max_bytes, bytearray()
         async for chunk in text:
             index += chunk
             if len(index) > limit:
                 size = format_size(limit)
-                raise ListError(f"the list {self} is an index page over the limit of {size} (--max-bytes)")
+                raise ListError(f"the list {url} is an index page over the limit of {size} (--max-bytes)")
         return bytes(index)
 
     def _upload(self, picture: Picture) -> dict[str, Any]:
@@ -194,14 +228,14 @@ class HttpGallery:
         return {"files": files, "fields": fields}
 
     @contextmanager
-    def _list_errors(self) -> Iterator[None]:
+    def _list_errors(self, url: str) -> Iterator[None]:
         try:
             yield
         except ExchangeError as error:
             if error.status in {401, 403}:
                 hint = "check the credentials (--auth or --header), and that this folder may be listed"
-                raise AccessError(f"{self} refuses us: {error}; {hint}") from error
-            raise self._error(error, ListError, f"the list {self} cannot be read: {error}") from error
+                raise AccessError(f"{url} refuses us: {error}; {hint}") from error
+            raise self._error(error, ListError, f"the list {url} cannot be read: {error}") from error
 
     def _error(self, error: ExchangeError, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
         if error.untrusted:

@@ -46,7 +46,10 @@ class Response:
     Attributes:
         status: the status code.
         fields: the header fields.
+        url: what was asked for, redirects followed.
     """
+
+    url: httpx.URL
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code

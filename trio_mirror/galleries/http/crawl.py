@@ -1,0 +1,92 @@
+"""The names of an index, and of the indexes of its sub-folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from trio_mirror.errors import ListError, NameRefusedError
+from trio_mirror.galleries.links import name_below
+from trio_mirror.names import PictureName, hide_credentials, printable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from trio_mirror.galleries.http.index import Index
+
+MAX_DEPTH = 16
+"""Sub-folders within each other that are followed: a link on the server's disk may lead back up for ever."""
+
+
+class Crawl:
+    """Goes through an index: its files, then with ``recursive`` those of its sub-folders, each page once.
+
+    Names are below the first index; what leads out of it is left out.
+
+    Args:
+        read: reads the index at a URL.
+        recursive: whether sub-folders are followed.
+        place: what the list is called in errors.
+    """
+
+    def __init__(self, read: Callable[[str], Awaitable[Index]], *, recursive: bool, place: object) -> None:
+        self._read = read
+        self._recursive = recursive
+        self._place = place
+        self._folders_left = 0
+        self._links_left = 0
+        self._example = ""
+
+    @property
+    def left_out(self) -> str | None:
+        """What was left out so far, and how much of it."""
+        left = []
+        if self._links_left:
+            left.append(f"links that lead elsewhere ({self._links_left:,}, such as {self._example})")
+        if self._folders_left:
+            why = f"deeper than {MAX_DEPTH}, or out of it" if self._recursive else "--recursive follows them"
+            left.append(f"sub-folders ({self._folders_left:,}; {why})")
+        return f"the list {self._place}: left out are {' and '.join(left)}" if left else None
+
+    async def names(self, root: Index) -> AsyncGenerator[str, None]:
+        """The names, as page by page is read.
+
+        Raises:
+            ListError: a page cannot be read, or everything was left out.
+        """
+        index, prefix = root, ""
+        folders, seen, is_empty = list[str](), set[str](), True
+        while True:
+            if prefix not in seen:
+                seen.add(prefix)
+                for file in index.files:
+                    is_empty = False
+                    yield f"{prefix}{file}"
+                folders += (f"{prefix}{folder}" for folder in reversed(index.folders))
+                self._leave(index.elsewhere)
+            if not folders:
+                break
+            folder = folders.pop()
+            if not self._recursive or folder.count("/") > MAX_DEPTH:
+                self._folders_left += 1
+                continue
+            try:
+                path = quote(PictureName(folder.removesuffix("/")))
+            except NameRefusedError:
+                # It is a result that failed.
+                is_empty = False
+                yield folder.removesuffix("/")
+                continue
+            index = await self._read(f"{root.base}{path}/")
+            below = name_below(root.base, str(index.base))
+            if below is None:
+                self._folders_left += 1
+            else:
+                prefix = below
+        if is_empty and self.left_out is not None:
+            raise ListError(f"{self.left_out}; nothing else is in it")
+
+    def _leave(self, links: list[str]) -> None:
+        if links and not self._links_left:
+            self._example = printable(hide_credentials(links[0][:200]))
+        self._links_left += len(links)
