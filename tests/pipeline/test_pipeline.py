@@ -57,7 +57,8 @@ async def test_names_that_are_passed_over_leave_others_their_turn() -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(turns.take)
-        await mirror(MemoryGallery(names()), exclude=("*.png",))
+        with pytest.raises(ListError):
+            await mirror(MemoryGallery(names()), exclude=("*.png",))
         nursery.cancel_scope.cancel()
 
     assert max(names_by_turn.values()) <= 1_000
@@ -67,6 +68,22 @@ async def test_an_empty_list_is_a_run_with_nothing_in_it() -> None:
     report = await mirror(MemoryGallery())
 
     assert (report.listed, report.finished) == (0, 0)
+
+
+@pytest.mark.parametrize("filters", [{"include": ["*.jpg"]}, {"exclude": ["*.png"]}])
+async def test_filters_that_match_no_name_of_a_list_are_an_error(filters: dict[str, Any]) -> None:
+    with pytest.raises(ListError, match=r"none of the list's names \(3\) match --include and --exclude"):
+        await mirror(MemoryGallery(["a.png", "b.png", "c.png"]), **filters)
+
+    assert (await mirror(MemoryGallery(), **filters)).listed == 0
+
+
+async def test_a_shard_or_a_limit_that_leaves_no_name_is_nothing_to_do() -> None:
+    names = ["a.png", "b.jpg"]
+    taken = [(await mirror(MemoryGallery(names), include=["*.jpg"], shard=f"{k}/2")).listed for k in (1, 2)]
+
+    assert sorted(taken) == [0, 1]
+    assert (await mirror(MemoryGallery(names), include=["*.jpg"], limit=1)).listed == 1
 
 
 async def test_failures_stay_with_their_picture() -> None:

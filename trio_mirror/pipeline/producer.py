@@ -35,6 +35,8 @@ class Picked:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._seen = 0
+        self._matched = 0
         self._taken = 0
 
     @property
@@ -51,14 +53,25 @@ class Picked:
         settings = self._settings
         if not isinstance(name, str):
             raise ListError(f"the list gives {name!r}, and a name is a text")
+        self._seen += 1
         if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
             return False
         if any(fnmatchcase(name, pattern) for pattern in settings.exclude):
             return False
+        self._matched += 1
         if settings.shard is not None and not settings.shard.holds(name):
             return False
         self._taken += 1
         return True
+
+    def end(self) -> None:
+        """Ends the list.
+
+        Raises:
+            ListError: it had names, and the filters left none of them.
+        """
+        if self._seen and not self._matched:
+            raise ListError(f"none of the list's names ({self._seen:,}) match --include and --exclude")
 
 
 @asynccontextmanager
@@ -81,6 +94,7 @@ async def _picked(names: AsyncIterator[str], picked: Picked) -> AsyncGenerator[s
             yield name
         if picked.is_full:
             return
+    picked.end()
 
 
 class Producer:
@@ -136,6 +150,7 @@ class Producer:
                         digest.update(_identity(name))
                         if picked.is_full:
                             return
+                    picked.end()
                     return
             except ListError as error:
                 if opened is None:
