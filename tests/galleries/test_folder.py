@@ -58,6 +58,20 @@ async def names_of(gallery: DirectoryGallery) -> list[str]:
         return [name async for name in names]
 
 
+async def test_a_folder_of_hidden_pictures_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> None:
+    for name in (".DS_Store", ".gitkeep", TEMPORARY, "sub/.hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert await names_of(DirectoryGallery(tmp_path)) == []
+
+    (tmp_path / "sub" / ".a.png").write_bytes(png())
+    with pytest.raises(ListError, match=r"left out are hidden pictures \(1\)"):
+        await names_of(DirectoryGallery(tmp_path))
+
+    (tmp_path / "b.png").write_bytes(png())
+    assert await names_of(DirectoryGallery(tmp_path)) == ["b.png"]
+
+
 async def test_reads_that_a_dead_disk_keeps_take_no_threads_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from trio_mirror.galleries.disk_names import from_disk, to_disk
 from trio_mirror.galleries.hard_links import find_hard_links
 from trio_mirror.galleries.replacement import confuses_names, replace_file, sweep
 from trio_mirror.model import Picture
-from trio_mirror.names import PictureName, media_type_of, printable
+from trio_mirror.names import PictureName, is_picture_name, media_type_of, printable
 from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class DirectoryGallery:
         descended into. Names are given as the disk has them, so that some may be refused by :meth:`fetch`.
 
         Raises:
-            ListError: the folder, or one of its subfolders, cannot be read; from the iteration.
+            ListError: the folder, or one of its subfolders, cannot be read, or all pictures in them are hidden; from
+                the iteration.
         """
         async with aclosing(self._walk()) as names:
             yield names
@@ -157,21 +158,27 @@ class DirectoryGallery:
 
     async def _walk(self) -> AsyncGenerator[str, None]:
         folders = [""]
+        hidden, is_empty = 0, True
         while folders:
-            files, subfolders = await self._in_thread(partial(self._list_folder, folders.pop()))
+            files, subfolders, left_out = await self._in_thread(partial(self._list_folder, folders.pop()))
+            hidden += left_out
             if self._in_place:
                 files = await self._in_thread(partial(self._once_each, files))
             for file in files:
+                is_empty = False
                 yield from_disk(file)
             folders += reversed(subfolders)
+        if is_empty and hidden:
+            raise ListError(f"the folder {self}: left out are hidden pictures ({hidden:,}); nothing else is in it")
 
-    def _list_folder(self, prefix: str) -> tuple[list[str], list[str]]:
-        """The sorted names of a folder's files, and the sorted prefixes (``sub/``) of its subfolders."""
-        files, subfolders = [], []
+    def _list_folder(self, prefix: str) -> tuple[list[str], list[str], int]:
+        """A folder's sorted files, the sorted prefixes (``sub/``) of its subfolders, how many pictures are hidden."""
+        files, subfolders, hidden = [], [], 0
         try:
             with os.scandir(self.path / prefix) as entries:
                 for entry in entries:
                     if entry.name.startswith("."):
+                        hidden += is_picture_name(entry.name)
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         subfolders.append(f"{prefix}{entry.name}/")
@@ -179,7 +186,7 @@ class DirectoryGallery:
                         files.append(f"{prefix}{entry.name}")
         except OSError as error:
             raise ListError(f"the folder {self.path / prefix} cannot be listed: {error.strerror}") from error
-        return sorted(files), sorted(subfolders)
+        return sorted(files), sorted(subfolders), hidden
 
     def _once_each(self, names: list[str]) -> list[str]:
         """Leaves out the second names of the files of one folder."""
