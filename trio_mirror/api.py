@@ -15,7 +15,7 @@ import httpx
 import trio
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.galleries import identity_of, open_galleries
+from trio_mirror.galleries import RedirectedGallery, identity_of, open_galleries
 from trio_mirror.galleries.name_list import STDIN
 from trio_mirror.journal import Journal, automatic_journal, journal_files, open_journal
 from trio_mirror.model import Outcome
@@ -160,7 +160,7 @@ async def open_run(
 def _make_run(source: Gallery, settings: Settings, journal: Journal | None, work: Work, state: State) -> Run:
     if settings.retry_failed:
         assert journal is not None
-        return Run(partial(open_failed, journal), unthrottled(), work, state)
+        return Run(partial(open_failed, journal, source), unthrottled(), work, state)
     can_count = getattr(source, "can_be_listed_again", True)
     counting = partial(open_picked, source, settings) if can_count else None
     return Run(source.names, state.source_throttle, work, state, counting)
@@ -194,6 +194,10 @@ async def _open_work(
     # The workers slow down by themselves.
     shared = replace(settings, adaptive=False)
     state = State(source, target, shared, memory, in_place=in_place, intents=intents, grace=GRACE)
+    if isinstance(source, RedirectedGallery):
+        base = httpx.URL(await state.attempts.make(state.source_throttle, source.locate))
+        # Its credentials stay.
+        places = str(httpx.URL(str(places[0])).copy_with(raw_path=base.raw_path)), places[1]
     async with open_driver(places, state, own_files) as driver:
         yield driver, state
 

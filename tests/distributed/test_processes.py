@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +52,50 @@ def test_two_processes_do_what_one_does(photos: Path, tmp_path: Path) -> None:
     assert (two.bytes_in, two.bytes_out, two.lossless) == (one.bytes_in, one.bytes_out, one.lossless)
     assert {it.name for it in two.failures} == {it.name for it in one.failures}
     assert all(is_mirrored(png(), path.read_bytes()) for path in (tmp_path / "two").iterdir())
+
+
+class _Redirecting(BaseHTTPRequestHandler):
+    """A gallery whose list is redirected, for whoever has the credentials."""
+
+    def do_GET(self) -> None:
+        if self.headers["Authorization"] is None:
+            self._respond(401)
+        elif self.path == "/images/":
+            self._respond(301, Location="/photos/2024/")
+        elif self.path == "/photos/2024/":
+            self._respond(200, b"<title>Index of</title><a href=a.png>a</a><a href=b.png>b</a>", **_HTML)
+        else:
+            self._respond(200 if self.path.startswith("/photos/2024/") else 404, png())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._respond(200 if self.path == "/photos/2024/" else 404)
+
+    def _respond(self, status: int, body: bytes = b"", **fields: str) -> None:
+        self.send_response(status)
+        for name, value in fields.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+_HTML = {"Content_Type": "text/html"}
+
+
+def test_workers_find_the_pictures_of_a_list_that_was_redirected() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Redirecting) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            report = run(f"http://me:secret@127.0.0.1:{server.server_port}/images/", processes=2, no_journal=True)
+        finally:
+            server.shutdown()
+
+    assert (report.listed, report.mirrored) == (2, 2)
+    assert report.source == f"http://127.0.0.1:{server.server_port}/images/"
 
 
 async def test_there_is_one_journal_and_it_resumes(photos: Path, tmp_path: Path) -> None:

@@ -361,6 +361,18 @@ async def test_a_list_of_names_behind_a_redirect_has_its_pictures_beside_it() ->
     assert site.paths[2:] == ["GET /photos/a.png", "POST /photos/"]
 
 
+async def test_what_failed_is_fetched_again_from_where_the_list_came_from(tmp_path: Path) -> None:
+    pages: dict[str, str | httpx.Response] = {"/images/": "/photos/", "/photos/": index_of("a.png")}
+    choices: dict[str, Any] = {"retries": 0, "journal": str(tmp_path / "journal")}
+
+    first = await mirror(BASE, transport=Site(pages | {"/photos/a.png": httpx.Response(404)}), **choices)
+    site = Site(pages)
+    again = await mirror(BASE, transport=site, retry_failed=True, **choices)
+
+    assert (first.failed, again.mirrored) == (1, 1)
+    assert site.paths[2:4] == ["GET /photos/a.png", "POST /photos/"]
+
+
 @pytest.mark.parametrize(
     ("href", "link", "names", "folder"),
     [

@@ -172,7 +172,7 @@ class DirectoryGallery:
             raise ListError(f"the folder {self}: left out are hidden pictures ({hidden:,}); nothing else is in it")
 
     def _list_folder(self, prefix: str) -> tuple[list[str], list[str], int]:
-        """A folder's sorted files, the sorted prefixes (``sub/``) of its subfolders, how many pictures are hidden."""
+        """A folder's files and the prefixes (``sub/``) of its subfolders, both sorted; how many pictures are hidden."""
         files, subfolders, hidden = [], [], 0
         try:
             with os.scandir(self.path / prefix) as entries:

@@ -56,6 +56,19 @@ class Gallery(Protocol):
         """
 
 
+@runtime_checkable
+class RedirectedGallery(Protocol):
+    """A gallery whose pictures are where its list comes from, which a redirect may show."""
+
+    async def locate(self) -> str:
+        """Finds out, and gives, where its pictures are, for a run that does not read its list.
+
+        Raises:
+            ListError: the list cannot be read.
+            AccessError: authentication or TLS refuses us.
+        """
+
+
 def identity_of(gallery: Gallery) -> str | None:
     """What identifies a place, whichever way it was written: a URL, or the real path of a folder.
 

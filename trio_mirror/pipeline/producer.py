@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from trio_mirror.errors import GalleryError, ListError, NameRefusedError
+from trio_mirror.galleries import RedirectedGallery
 from trio_mirror.galleries.listing import each
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.names import check_name
@@ -82,8 +83,10 @@ async def open_picked(gallery: Gallery, settings: Settings) -> AsyncIterator[Asy
 
 
 @asynccontextmanager
-async def open_failed(journal: Journal) -> AsyncIterator[AsyncIterator[str]]:
+async def open_failed(journal: Journal, source: Gallery) -> AsyncIterator[AsyncIterator[str]]:
     """Opens the names of a journal that failed or are unknown."""
+    if isinstance(source, RedirectedGallery):
+        await source.locate()
     async with aclosing(each(journal.names((Outcome.FAILED, Outcome.UNKNOWN)))) as names:
         yield names
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries.http.client import Auth
     from trio_mirror.galleries.http.index import Index
+    from trio_mirror.galleries.http.response import Fields
     from trio_mirror.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -117,6 +118,16 @@ class HttpGallery:
                 self._base = str(index.base)
                 names = self._crawl(index)
             yield await stack.enter_async_context(aclosing(names))
+
+    async def locate(self) -> str:
+        """Finds out, and gives, where its pictures are, for a run that does not read its list.
+
+        Raises:
+            ListError: as `names` does.
+            AccessError: as `names` does.
+        """
+        async with self.names():
+            return self._base
 
     async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
         """Reads one picture, or None if it still has the entity tag that is known of it.
