@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
+from trio_mirror.distributed.dispatcher import MAX_LOSSES, Ended, Lost, Orders, Told
 from trio_mirror.distributed.frames import Frames
 from trio_mirror.errors import ClusterError
 from trio_mirror.pipeline.nurseries import open_nursery_beside
@@ -123,6 +123,7 @@ class ProcessEngine:
 
     async def employ(self, worker: _Worker) -> None:
         """Keeps one worker at work: where its process is lost, another one takes its place."""
+        killed_early = 0
         while True:
             try:
                 process = await trio.to_thread.run_sync(_start_process)
@@ -141,7 +142,8 @@ class ProcessEngine:
                     await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
             if ended:
                 return
-            if not worker.is_ready:
+            killed_early = 0 if worker.is_ready else killed_early + 1
+            if killed_early and (process.returncode >= 0 or killed_early == MAX_LOSSES):
                 self._fail(f"it ended with exit code {process.returncode} before its work began")
                 return
             self._tell(*(Lost(attempt, "its worker process died, out of memory or killed") for attempt in worker.left))
