@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -169,7 +168,7 @@ async def test_a_process_that_dies_costs_nothing_but_what_it_sent_where_that_may
         # This upload has come and gets no answer, so that one of the two has something under way.
         while lost not in gallery.stored:  # noqa: ASYNC110 (what serves has no event for it)
             await trio.sleep(0.01)
-        for worker in workers_of(os.getpid()):
+        for worker in processes.workers_of(os.getpid()):
             os.kill(worker, signal.SIGKILL)
 
     async with (
@@ -189,7 +188,7 @@ async def test_a_process_that_dies_costs_nothing_but_what_it_sent_where_that_may
 async def test_ctrl_c_while_the_processes_start_makes_nothing_unknown(photos: Path, tmp_path: Path) -> None:
     process = processes.start(photos, "--to", tmp_path / "out", "--processes", "2", "--json", own_group=True)
     with trio.fail_after(60):
-        while len(workers_of(process.pid)) < 2:  # noqa: ASYNC110 (as above)
+        while len(processes.workers_of(process.pid)) < 2:  # noqa: ASYNC110 (as above)
             await trio.sleep(0.001)
         # Long enough for Python to come up in them, and too short for their work to begin.
         await trio.sleep(0.02)
@@ -201,16 +200,6 @@ async def test_ctrl_c_while_the_processes_start_makes_nothing_unknown(photos: Pa
     # What no worker had begun is left as if it had never been listed.
     assert report["listed"] == report["mirrored"] + report["failed"]
     assert report["mirrored"] == len(list((tmp_path / "out").iterdir()))
-
-
-def workers_of(process: int) -> list[int]:
-    found = []
-    # Linux lists them by the thread that started them.
-    for thread in Path(f"/proc/{process}/task").iterdir():
-        with suppress(FileNotFoundError):
-            children = map(int, (thread / "children").read_text().split())
-            found += [it for it in children if b"process_worker" in Path(f"/proc/{it}/cmdline").read_bytes()]
-    return found
 
 
 def test_a_script_needs_no_guard_around_its_call(photos: Path, tmp_path: Path) -> None:
@@ -260,13 +249,13 @@ async def test_as_many_processes_work_as_are_asked_for_and_end_with_the_run() ->
             while sum(method == "POST" for method, _ in gallery.attempts) < 2:  # noqa: ASYNC110 (as above)
                 await trio.sleep(0.01)
 
-    assert not workers_of(os.getpid())
+    assert not processes.workers_of(os.getpid())
 
 
 async def test_processes_that_have_nothing_to_do_end_with_the_run(photos: Path, tmp_path: Path) -> None:
     await mirror(photos, tmp_path / "out", processes=2)
 
-    assert not workers_of(os.getpid())
+    assert not processes.workers_of(os.getpid())
 
 
 async def test_an_object_cannot_go_to_another_process() -> None:

@@ -88,15 +88,23 @@ class FaultyGallery:
         plan: what goes wrong.
         delay: seconds that it thinks about each request.
         elsewhere: the URL of another origin, for redirects.
+        in_place: an upload replaces its picture.
     """
 
     def __init__(
-        self, names: Iterable[str] = (), plan: Plan | None = None, *, delay: float = 0.0, elsewhere: str = ""
+        self,
+        names: Iterable[str] = (),
+        plan: Plan | None = None,
+        *,
+        delay: float = 0.0,
+        elsewhere: str = "",
+        in_place: bool = False,
     ) -> None:
         self.names = names
         self.plan = plan or Plan()
         self.delay = delay
         self.elsewhere = elsewhere
+        self.in_place = in_place
         self.stored: dict[str, Stored] = {}
         self.attempts: Counter[tuple[str, str]] = Counter()
         self.answers: Counter[int] = Counter()
@@ -105,6 +113,10 @@ class FaultyGallery:
         self.connections = 0
         self.open_connections = 0
         self._storm_until = 0.0
+
+    def current(self, name: str) -> bytes:
+        """What it gives for a name."""
+        return self.stored[name].data if self.in_place and name in self.stored else picture(name)
 
     async def handle(self, stream: trio.abc.Stream) -> None:
         """Serves the requests of one connection, until either side ends it."""
@@ -139,7 +151,7 @@ class FaultyGallery:
         await connection.end()
 
     async def _give(self, connection: Connection, name: str) -> None:
-        body = picture(name)
+        body = self.current(name)
         match fault := self._fault("GET", name):
             case Fault.RESET_BEFORE:
                 connection.reset()

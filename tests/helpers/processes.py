@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 STOPWATCH = ROOT / "tests/bench/stopwatch.py"
@@ -37,16 +38,29 @@ def module(name: str, *arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", name, *map(str, arguments)]
 
 
-def start(*arguments: str | Path, own_group: bool = False) -> subprocess.Popen[str]:
+def start(
+    *arguments: str | Path, own_group: bool = False, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Starts the command line; in a process group of its own, it and all that it starts can be sent one signal."""
     return subprocess.Popen(
         module("trio_mirror", *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | dict(environment or {}),
         start_new_session=own_group,
     )
+
+
+def workers_of(process: int) -> list[int]:
+    """The worker processes that a process has started."""
+    found = []
+    # Linux lists them by the thread that started them.
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        with suppress(FileNotFoundError):
+            children = map(int, (thread / "children").read_text().split())
+            found += [it for it in children if b"process_worker" in Path(f"/proc/{it}/cmdline").read_bytes()]
+    return found
 
 
 async def ended(process: subprocess.Popen[str]) -> Ended:
