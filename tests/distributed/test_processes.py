@@ -23,15 +23,15 @@ from tests.helpers.faults import Fault, Plan
 from tests.helpers.faulty_server import FaultyGallery, names_of, serve
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
-from trio_mirror import Outcome, Picture, Settings, SettingsError, mirror, open_mirror, run
+from trio_mirror import Outcome, Picture, Result, Settings, SettingsError, mirror, open_mirror, run
 from trio_mirror.demo.server import serve_gallery
+from trio_mirror.distributed.dispatcher import Ended, Orders, Told
 from trio_mirror.distributed.job import Job, open_worker
+from trio_mirror.distributed.processes import ProcessEngine
 from trio_mirror.journal import read_journal
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
-
-    from trio_mirror.model import Result
 
 
 @pytest.fixture
@@ -183,6 +183,38 @@ async def test_a_process_that_dies_costs_nothing_but_what_it_sent_where_that_may
     assert len(outcomes) == results.report.listed == 100
     assert results.report.mirrored > 0
     assert results.report.failed == 0
+
+
+async def test_what_a_worker_tells_again_at_its_end_counts_once() -> None:
+    engine = ProcessEngine(1, Job("a", "b", Settings(), in_place=False, intents=True))
+    result = Result(name="a.png", outcome=Outcome.MIRRORED)
+    [worker] = engine.slots
+    worker.left[0] = {"a.png"}
+
+    engine._take({0: [result]}, worker)
+    engine._take({0: [result]}, worker)
+
+    assert await engine.news(Orders(None)) == [Told(0, [result]), Ended(0)]
+
+
+async def test_what_a_worker_tells_is_confirmed_once_it_was_taken() -> None:
+    """An upload leaves when its intent is confirmed, and must be remembered by then."""
+    engine = ProcessEngine(2, Job("a", "b", Settings(), in_place=True, intents=True))
+    first, second = engine.slots
+    first.left[0], second.left[1] = {"a.png"}, {"b.png"}
+
+    engine._take({0: [Result(name="a.png")]}, first)
+    await engine.news(Orders(None))
+    # While the intent of the first is written.
+    engine._take({1: [Result(name="b.png")]}, second)
+    await engine.news(Orders(None))
+    confirmed = [[message for message in _sent(it) if message == ("confirmed",)] for it in (first, second)]
+
+    assert confirmed == [[("confirmed",)], []]
+
+
+def _sent(worker: Any) -> list[Any]:
+    return [worker.to_send.receive_nowait() for _ in range(worker.to_send.statistics().current_buffer_used)]
 
 
 async def test_ctrl_c_while_the_processes_start_makes_nothing_unknown(photos: Path, tmp_path: Path) -> None:

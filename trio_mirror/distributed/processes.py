@@ -13,7 +13,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
@@ -51,6 +51,9 @@ async def open_processes(count: int, job: Job) -> AsyncIterator[ProcessEngine]:
         nursery.cancel_scope.cancel()
 
 
+_Outbox: TypeAlias = "trio.MemorySendChannel[Any]"
+
+
 class _Worker:
     """One of the workers, whichever process it is now."""
 
@@ -85,7 +88,9 @@ class ProcessEngine:
         self._job = job
         self._orders: Orders | None = None
         self._happened: list[Told | Ended | Lost] = []
-        self._unconfirmed: list[_Worker] = []
+        # Where to confirm what happened, and what the last call of `news` gave.
+        self._to_confirm: list[_Outbox] = []
+        self._given: list[_Outbox] = []
         self._error: ClusterError | None = None
         self._news = trio.Event()
 
@@ -106,9 +111,9 @@ class ProcessEngine:
         Raises:
             ClusterError: a worker cannot be started.
         """
-        for worker in self._unconfirmed:
-            worker.outbox.send_nowait(("confirmed",))
-        self._unconfirmed.clear()
+        for outbox in self._given:
+            outbox.send_nowait(("confirmed",))
+        self._given.clear()
         if orders != self._orders:
             self._orders = orders
             for worker in self.slots:
@@ -119,6 +124,8 @@ class ProcessEngine:
         if self._error is not None:
             raise self._error
         happened, self._happened = self._happened, []
+        # What is told from now on is not taken yet when the next call begins.
+        self._given, self._to_confirm = self._to_confirm, []
         return happened
 
     async def employ(self, worker: _Worker) -> None:
@@ -194,13 +201,17 @@ class ProcessEngine:
 
     def _take(self, told: dict[int, list[Any]], worker: _Worker) -> None:
         for attempt, results in told.items():
+            left = worker.left.get(attempt)
+            if left is None:
+                # A run that ends writes once more what it was about to write.
+                continue
             self._tell(Told(attempt, results))
-            left = worker.left[attempt]
             left.difference_update(result.name for result in results if not result.is_intent)
             if not left:
                 del worker.left[attempt]
                 self._tell(Ended(attempt))
-        self._unconfirmed.append(worker)
+        # Of this very process: the next one has told nothing.
+        self._to_confirm.append(worker.outbox)
 
     def _tell(self, *events: Told | Ended | Lost) -> None:
         self._happened += events
