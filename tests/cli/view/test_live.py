@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import trio
@@ -70,6 +71,35 @@ async def test_what_is_printed_goes_above_and_all_is_erased_at_the_end(
     text = terminal.getvalue()
     assert text.startswith("\x1b[?25l")
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+async def test_a_stopped_process_leaves_the_terminal_to_the_shell_and_goes_on_below(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    terminal = Terminal()
+    console = Console(file=terminal, force_terminal=True, width=80, height=24)
+    left: list[list[str]] = []
+
+    def stop(*_: object) -> None:
+        text = terminal.getvalue()
+        assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "the cursor is shown"
+        left.append(list(filter(None, terminal.rows)))
+        terminal.write("the shell\n")
+
+    default = signal.signal(signal.SIGTSTP, stop)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(show_live, Progress(FakeRun().as_run()), console)
+            await trio.sleep(1)
+            signal.raise_signal(signal.SIGTSTP)
+            await trio.sleep(1)
+            assert left == [[]]
+            assert [row.split()[0] for row in terminal.rows[:5]] == ["the", "fetch", "flip", "upload", "16"]
+            nursery.cancel_scope.cancel()
+    finally:
+        signal.signal(signal.SIGTSTP, default)
+
+    assert list(filter(None, terminal.rows)) == ["the shell"]
 
 
 async def test_a_terminal_that_becomes_narrower_or_wider_keeps_the_lines_above(

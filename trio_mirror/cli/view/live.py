@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.segment import ControlType
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from rich.console import Console
     from rich.text import Text
 
@@ -25,23 +27,35 @@ _REFRESH = 0.25
 async def show_live(progress: Progress, console: Console) -> None:
     """Draws how a run goes, four times a second and when the terminal is resized, until it is cancelled.
 
-    Drawn by this task and not by a thread of rich's, so that no thread outlives the run.
+    Drawn by this task and not by a thread of rich's, so that no thread outlives the run. While the process is stopped
+    (Ctrl-Z), the terminal is the shell's: nothing is drawn there, and the cursor is shown.
     """
+    while True:
+        with (
+            trio.open_signal_receiver(signal.SIGWINCH, signal.SIGTSTP) as signals,
+            Live(
+                console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+            ) as live,
+        ):
+            await _draw(progress, console, live, signals)
+        # With its default action again.
+        signal.raise_signal(signal.SIGTSTP)
+
+
+async def _draw(progress: Progress, console: Console, live: Live, signals: AsyncIterator[int]) -> None:
+    """Draws until the process is to be stopped."""
     lines: list[Text] = []
-    with (
-        trio.open_signal_receiver(signal.SIGWINCH) as resizes,
-        Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False) as live,
-    ):
-        while True:
-            progress.tick()
-            width, height = console.size = _terminal_size(console)
-            _take_back(console, sum((line.cell_len - 1) // width for line in lines))
-            # One cell less than the terminal's width, where terminals differ in when they wrap; one line less than its
-            # height, which the cursor takes at the end.
-            lines = progress.lines(width - 1, ascii_only=console.options.ascii_only)[: height - 1]
-            live.update(Group(*lines), refresh=True)
-            with trio.move_on_after(_REFRESH):
-                await anext(resizes)
+    arrived = 0
+    while arrived != signal.SIGTSTP:
+        progress.tick()
+        width, height = console.size = _terminal_size(console)
+        _take_back(console, sum((line.cell_len - 1) // width for line in lines))
+        # One cell less than the terminal's width, where terminals differ in when they wrap; one line less than its
+        # height, which the cursor takes at the end.
+        lines = progress.lines(width - 1, ascii_only=console.options.ascii_only)[: height - 1]
+        live.update(Group(*lines), refresh=True)
+        with trio.move_on_after(_REFRESH):
+            arrived = await anext(signals)
 
 
 def _terminal_size(console: Console) -> tuple[int, int]:
