@@ -95,7 +95,7 @@ class Driver:
         """Takes what workers have told: intents are remembered before their upload goes on."""
         intents = [result for result in results if result.is_intent]
         if intents:
-            await self._state.recorder.intend(intents)
+            await self._state.recorder.intend(intents, gather=0.0)
         items = [Item(result, ended=True) for result in results if not result.is_intent]
         while items:
             result = items[-1].result

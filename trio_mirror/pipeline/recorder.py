@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # How many results may wait to be written.
 _MANY = 1_000
+# Seconds that an intent waits for others while more pictures are on their way: one write costs as much as many rows.
+_GATHER = 0.01
 # Seconds that the last results have to be written, whatever cancels them: at the end of a run, and where its block is
 # left, as by a second Ctrl-C.
 _AT_END, _AT_EXIT = 10.0, 2.0
@@ -105,7 +107,8 @@ class Recorder:
         self._unwritten: list[Result] = []
         self._turn = trio.Lock()
         self._written = trio.Event()
-        self._some, self._now = trio.Event(), trio.Event()
+        self._some, self._gathering = trio.Event(), trio.CancelScope()
+        self._intending = 0
 
     def open(self, name: str) -> None:
         """Takes a name whose result is to be remembered."""
@@ -115,8 +118,12 @@ class Recorder:
         """Whether this run has taken a name, and does not remember its result yet."""
         return name in self._open
 
-    async def intend(self, intents: list[Result]) -> None:
+    async def intend(self, intents: list[Result], *, gather: float = _GATHER) -> None:
         """Remembers, before pictures leave for their target, what they were and what they will be.
+
+        Args:
+            intents: their results so far.
+            gather: seconds that they may wait for others; none where no others can come.
 
         Raises:
             JournalError: it cannot be remembered, so that they may not leave.
@@ -126,9 +133,12 @@ class Recorder:
         for intent in intents:
             intent.run = self._run
         self._unwritten += intents
-        self._some.set()
-        self._now.set()
-        await self._written.wait()
+        self._intending += len(intents)
+        self._write_within(gather if self._intending < self._in_flight.count else 0.0)
+        try:
+            await self._written.wait()
+        finally:
+            self._intending -= len(intents)
         if isinstance(self._stop.error, JournalError):
             raise self._stop.error
 
@@ -145,7 +155,7 @@ class Recorder:
         if self._memory is not None:
             result.run = self._run
             self._unwritten.append(result)
-            self._some.set()
+            self._write_within(self._memory.wait)
         self._in_flight.give_back()
         return result
 
@@ -165,17 +175,16 @@ class Recorder:
 
     async def keep(self) -> None:
         """Writes what comes, until it is cancelled."""
-        wait = 0.0 if self._memory is None else self._memory.wait
         while True:
             await self._some.wait()
-            with trio.move_on_after(wait):
-                await self._now.wait()
+            with self._gathering:
+                await trio.sleep_forever()
             await self._write()
 
     async def room(self) -> None:
         """Waits while very many results are still to be written."""
         if len(self._unwritten) >= _MANY:
-            self._now.set()
+            self._write_within(0.0)
             await self._written.wait()
 
     async def flush(self, *, at_exit: bool = False) -> None:
@@ -188,23 +197,22 @@ class Recorder:
         if time_limit.cancelled_caught:
             self._stop.fail(JournalError(f"the journal took nothing for {seconds:g} s"))
 
+    def _write_within(self, seconds: float) -> None:
+        """Has the next group written in so many seconds, if it is not sooner."""
+        self._gathering.deadline = min(self._gathering.deadline, trio.current_time() + seconds)
+        self._some.set()
+
     async def _write(self) -> None:
         """Writes one group; what could not be written stays, for the end of the run to try once more."""
         async with self._turn:
-            await self._write_group()
-
-    async def _write_group(self) -> None:
-        if self._memory is None or not self._unwritten:
-            return
-        group, written = list(self._unwritten), self._written
-        self._written, self._some, self._now = trio.Event(), trio.Event(), trio.Event()
-        try:
-            await self._memory.write(group)
-        except JournalError as error:
-            self._stop.fail(error)
-        else:
-            del self._unwritten[: len(group)]
-            self._open.difference_update(result.name for result in group if not result.is_intent)
-        if self._unwritten:
-            self._some.set()
-        written.set()
+            group, written = list(self._unwritten), self._written
+            self._written, self._some, self._gathering = trio.Event(), trio.Event(), trio.CancelScope()
+            try:
+                if self._memory is not None and group:
+                    await self._memory.write(group)
+            except JournalError as error:
+                self._stop.fail(error)
+            else:
+                del self._unwritten[: len(group)]
+                self._open.difference_update(result.name for result in group if not result.is_intent)
+            written.set()
