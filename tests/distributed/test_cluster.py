@@ -94,6 +94,24 @@ async def test_a_node_that_is_lost_loses_no_picture(tmp_path: Path) -> None:
     assert (counts[Outcome.MIRRORED], counts[Outcome.FAILED]) == (1_980, 20)
 
 
+@pytest.mark.slow
+@with_ray
+async def test_in_place_a_node_that_is_lost_flips_no_picture_back(photos: Path) -> None:
+    names = list[str]()
+    with two_nodes() as (cluster, second):
+        async with open_mirror(photos, in_place=True, cluster=cluster.address, slice=50, no_journal=True) as results:
+            async for result in results:
+                names.append(result.name)
+                if len(names) == 60:
+                    cluster.remove_node(second, allow_graceful=False)
+                    cluster.add_node(num_cpus=1)
+
+    assert len(names) == len(set(names)) == results.report.listed == 400
+    assert (results.report.mirrored, results.report.failed) == (396, 4)
+    good = [photos / f"{number:04}.png" for number in range(400) if number % 100]
+    assert all(is_mirrored(png(), path.read_bytes()) for path in good)
+
+
 def ray_here(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the command line with Ray on this machine."""
     return subprocess.run(
