@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.lowlevel
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal import Journal, open_journal
@@ -143,3 +144,40 @@ async def test_a_journal_that_takes_no_intent_lets_no_upload_leave_and_ends_the_
     memory.room = True
     await recorder.flush()
     assert memory.rows == ("a.png", "b.png")
+
+
+@pytest.mark.parametrize(("in_flight", "groups"), [(3, [2]), (2, [2]), (1, [1, 1])])
+async def test_intents_are_written_together_while_more_pictures_are_on_their_way(
+    autojump_clock: MockClock, in_flight: int, groups: list[int]
+) -> None:
+    written: list[tuple[float, int]] = []
+
+    class Watched:
+        wait = 0.1
+
+        def find(self, name: str) -> Result | None:
+            raise NotImplementedError
+
+        async def write(self, results: list[Result]) -> None:
+            await trio.lowlevel.checkpoint()
+            written.append((trio.current_time() - began, len(results)))
+
+    report, settings = Report(source="a", target="b"), Settings()
+    pictures = InFlight(16)
+    for _ in range(in_flight):
+        await pictures.take()
+    recorder = Recorder(report, settings, pictures, Stop(report, settings), Watched())
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.keep)
+        if in_flight > 1:
+            nursery.start_soon(recorder.intend, [intent("a.png")])
+            await trio.sleep(0.001)
+        else:
+            await recorder.intend([intent("a.png")])
+        await recorder.intend([intent("b.png")])
+        nursery.cancel_scope.cancel()
+
+    assert [count for _, count in written] == groups
+    # Where all that are on their way wait, nothing else can come.
+    assert written[-1][0] == pytest.approx(0.01 if in_flight == 3 else 0.001 * (in_flight - 1))
