@@ -303,7 +303,8 @@ def test_a_source_that_cannot_be_listed_exits_5_in_one_line(source: str, tmp_pat
 def test_a_folder_that_is_not_there_is_an_error_and_is_not_created(tmp_path: Path) -> None:
     done = cli(tmp_path / "typo")
 
-    assert (done.returncode, done.stdout) == (5, "")
+    assert done.returncode == 5
+    assert done.stdout.splitlines()[1:] == ["stopped before any picture was listed"]
     [line] = done.stderr.splitlines()
     assert str(tmp_path / "typo") in line
     assert not (tmp_path / "typo").exists()

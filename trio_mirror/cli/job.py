@@ -115,7 +115,7 @@ async def _run_job(
         nursery.cancel_scope.cancel()
     for fault in filter(None, (fatal, unwritten)):
         _print_error(fault, console)
-    if report is not None and (report.listed or fatal is None):
+    if report is not None:
         try:
             with stdout_written():
                 views.print_report(report, settings)

@@ -56,6 +56,10 @@ class Summary:
             next_step: what to do next in a few words, and the command that does it.
             picked_by: the options that may have left pictures out.
         """
+        if not report.listed and report.stopped_by is not None:
+            yield Text(f"{printable(report.source)} → {printable(report.target)}", "bold")
+            yield Text("stopped before any picture was listed")
+            return
         if not report.listed:
             or_left_out = f", or {' and '.join(picked_by)} left none" if picked_by else ""
             yield Text(f"{printable(report.source)}: nothing to do, no pictures were listed{or_left_out}.")
