@@ -176,3 +176,11 @@ def test_a_damaged_jpeg_behind_the_picture_is_left_as_it_was() -> None:
     flipped = flip(encoded(drawn(64, 48)) + broken)
     assert flipped.data.endswith(broken)
     assert "left as it was" in flipped.notes[0]
+
+
+def test_a_length_of_thousands_of_digits_is_left_as_it_is() -> None:
+    digits = b"9" * 5_000
+    gain_map = encoded(drawn(33, 17, "L"))
+    xmp = Segment(APP1, XMP.replace(b"%d", digits))
+    flipped = flip(several(with_segments(encoded(drawn(64, 48)), xmp), gain_map))
+    assert digits in flipped.data

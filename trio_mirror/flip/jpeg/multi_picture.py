@@ -26,7 +26,8 @@ _UNDEFINED = 7
 _SIZE_LIMIT = 0xFFFFFFFF
 # The XMP of Ultra HDR: the gain map's own version, and GContainer's lengths as attributes or elements.
 _GAIN_MAP = b"hdrgm:Version"
-_ITEM_LENGTH = re.compile(rb"""(Item:Length(?:\s*=\s*["']|>\s*))([0-9]+)""")
+# A number longer than any file is none, and Python refuses to read one of thousands of digits.
+_ITEM_LENGTH = re.compile(rb"""(Item:Length(?:\s*=\s*["']|>\s*))([0-9]{1,20})(?![0-9])""")
 
 
 @dataclass(frozen=True, slots=True)
