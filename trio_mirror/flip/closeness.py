@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from PIL import ImageChops
 
+from trio_mirror.flip.pillow import crop
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,4 +34,4 @@ def _strips(raster: Image.Image) -> Iterator[Image.Image]:
         yield raster
         return
     for top in range(0, raster.height, rows):
-        yield raster.crop((0, top, raster.width, min(top + rows, raster.height)))
+        yield crop(raster, (0, top, raster.width, min(top + rows, raster.height)))

@@ -34,7 +34,6 @@ _PILLOW_ERRORS = (
     RuntimeError,
     MemoryError,
     struct.error,
-    Image.DecompressionBombError,
 )
 
 
@@ -48,15 +47,22 @@ def map_pillow_errors(what: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         # Its own message names an object in memory.
         raise FlipError(f"{what} cannot be read: it is damaged, or of a kind that Pillow does not know") from error
+    except Image.DecompressionBombError as error:
+        raise FlipError(f"{what} cannot be read: it is larger than Pillow decodes") from error
     except _PILLOW_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise FlipError(f"{what} cannot be read: {reason}") from error
 
 
-def open_image(data: bytes, image_format: str, limits: Limits) -> Image.Image:
+def open_image(data: bytes, image_format: str, limits: Limits | None = None) -> Image.Image:
     """Opens encoded bytes as one named format (Pillow's name of it), no other, under the limits of a frame.
 
     Nothing is decoded yet. Call inside ``with map_pillow_errors(...)``, and decode inside it too.
+
+    Args:
+        data: the file.
+        image_format: Pillow's name of it.
+        limits: what the picture may cost; None where its size was checked before.
 
     Raises:
         FlipError: the size in the header is over ``limits.frame_pixels``.
@@ -69,5 +75,17 @@ def open_image(data: bytes, image_format: str, limits: Limits) -> Image.Image:
     if not accepted or isinstance(accepted, str):
         raise UnidentifiedImageError(accepted or "its first bytes are others")
     image = factory(io.BytesIO(data), "")
-    check_size(image.width, image.height, limits)
+    if limits:
+        check_size(image.width, image.height, limits)
     return image
+
+
+def crop(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """A part of an image: left, top, right, bottom, in pixels.
+
+    Not by ``Image.crop``, which raises over ``Image.MAX_IMAGE_PIXELS``, and that may be less than our limits.
+    """
+    left, top, right, bottom = box
+    part = Image.new(image.mode, (right - left, bottom - top))
+    part.paste(image, (-left, -top))
+    return part

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from PIL import Image
 
+from trio_mirror.flip.pillow import crop
+
+_BAND = 1 << 22  # bytes that are worked on at once
 _LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
 # How Pillow names pixels smaller than a byte that are packed from the high bits down: mode, raw mode.
 _PACKED = {1: ("1", "1"), 2: ("P", "P;2"), 4: ("P", "P;4")}
@@ -35,7 +38,7 @@ def reverse_rows(raster: bytes, width: int, height: int, bits: int, *, stride: i
         return mirrored + raster[used:] if used < len(raster) else mirrored
     # The padding is cut off and laid around the reversed rows again, all rows at once: as an image of bytes.
     whole = Image.frombytes("L", (stride, height), raster[: stride * height].ljust(stride * height, b"\0"))
-    pixels = whole.crop((0, 0, size, height)).tobytes()
+    pixels = crop(whole, (0, 0, size, height)).tobytes()
     reversed_pixels = _reverse(pixels, width, height, bits)
     whole.paste(Image.frombytes("L", (size, height), reversed_pixels), (0, 0))
     return whole.tobytes()[: len(raster)] + raster[stride * height :]
@@ -48,6 +51,16 @@ def reverse_row_order(raster: bytes, stride: int) -> bytes:
 
 
 def _reverse(pixels: bytes, width: int, height: int, bits: int) -> bytes:
+    """Reverses rows without padding bytes, some of them at a time: Pillow's copies of them take memory too."""
+    size = row_bytes(width, bits)
+    step = max(1, _BAND // size)
+    if height <= step:
+        return _reverse_band(pixels, width, height, bits)
+    bands = ((top, min(step, height - top)) for top in range(0, height, step))
+    return b"".join(_reverse_band(pixels[top * size : (top + rows) * size], width, rows, bits) for top, rows in bands)
+
+
+def _reverse_band(pixels: bytes, width: int, height: int, bits: int) -> bytes:
     if bits in _PACKED:
         return _reverse_packed(pixels, width, height, bits)
     if bits % 8:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import itertools
 import struct
+from bisect import bisect_left
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 # Section 11.2.1: the samples of a pixel and the bits of a sample that each colour type may have.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# Pixels; libpng's own limit (PNG_USER_WIDTH_MAX). A row is worked on as a whole.
+_LONGEST_SIDE = 1_000_000
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 
 
@@ -44,6 +48,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     chunks, tail = read_chunks(data)
     shape = _read_header(chunks)
     check_size(shape.width, shape.height, limits)
+    if max(shape.width, shape.height) > _LONGEST_SIDE:
+        raise FlipError(f"the PNG is longer than {_LONGEST_SIDE:,} pixels on a side, which viewers do not open")
     frames = find_frames(chunks, shape.width, shape.height)
     check_frames([(frame.width, frame.height) for frame in frames], limits)
     rows = flips_rows(read_orientation(chunks, tail))
@@ -62,12 +68,17 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     restarts = [] if shape.interlaced else idot.read_restarts(chunks, shape.height)
     for frame in frames:
         own_shape = replace(shape, width=frame.width, height=frame.height)
-        own_restarts = [restart for restart in restarts if restart.chunk in frame.chunks]
+        own_restarts = restarts[_first_from(restarts, frame.chunks[0]) : _first_from(restarts, frame.chunks[-1] + 1)]
         for index, mirrored in _mirrored_chunks(chunks, frame, own_shape, own_restarts, rows=rows):
             stored[index] = mirrored
     if restarts:
         idot.repoint(chunks, stored, restarts)
     return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True, notes=notes)
+
+
+def _first_from(restarts: list[idot.Restart], chunk: int) -> int:
+    """The place of the first restart that lies in this chunk of the file or a later one."""
+    return bisect_left(restarts, chunk, key=attrgetter("chunk"))
 
 
 def _read_header(chunks: list[Chunk]) -> Shape:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops
 
-from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.pillow import crop, map_pillow_errors
 
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
 
@@ -28,14 +28,14 @@ class Band:
 
     def last_row(self) -> list[Image.Image]:
         """The lowest row of each lane: what the filters of the next band refer to."""
-        return [lane.crop((0, lane.height - 1, lane.width, lane.height)) for lane in self.lanes]
+        return [crop(lane, (0, lane.height - 1, lane.width, lane.height)) for lane in self.lanes]
 
-    def standing_alone(self) -> Band:
-        """The same rows, under filters that do not refer to a row above the first."""
-        first = self.filters.crop((0, 0, 1, 1)).point([min(value, _SUB) for value in range(256)])
-        filters = self.filters.copy()
-        filters.paste(first, (0, 0))
-        return Band(filters, self.lanes)
+    def standing_alone(self, starts: list[int]) -> Band:
+        """The same rows, of which those at ``starts`` have filters that do not refer to the row above."""
+        filters = bytearray(self.filters.tobytes())
+        for row in starts:
+            filters[row] = min(filters[row], _SUB)
+        return Band(Image.frombytes("L", self.filters.size, bytes(filters)), self.lanes)
 
 
 def unfilter(scanlines: bytes, rows: int, lanes: int, above: list[Image.Image]) -> Band:
@@ -52,8 +52,8 @@ def unfilter(scanlines: bytes, rows: int, lanes: int, above: list[Image.Image]) 
     """
     stride = len(scanlines) // rows
     picture = Image.frombytes("L", (stride, rows), scanlines)
-    filters = picture.crop((0, 0, 1, rows))
-    filtered = picture.crop((1, 0, stride, rows)).tobytes()
+    filters = crop(picture, (0, 0, 1, rows))
+    filtered = crop(picture, (1, 0, stride, rows)).tobytes()
     return Band(filters, [_unfilter_lane(filtered[i::lanes], filters, above[i : i + 1]) for i in range(lanes)])
 
 
@@ -69,7 +69,7 @@ def _unfilter_lane(filtered: bytes, filters: Image.Image, above: list[Image.Imag
     lane = Image.new("L", (width, 1 + rows))
     with map_pillow_errors("the PNG's raster"):
         lane.frombytes(zlib.compress(coded.tobytes(), 0), "zip", "L", 0)
-    return lane.crop((0, 1, width, 1 + rows))
+    return crop(lane, (0, 1, width, 1 + rows))
 
 
 def refilter(band: Band, above: list[Image.Image]) -> bytes:
@@ -92,9 +92,9 @@ def _refilter_lane(lane: Image.Image, filters: Image.Image, above: list[Image.Im
     for row in above:
         context.paste(row, (1, 0))
     context.paste(lane, (1, 1))
-    left = context.crop((0, 1, width, 1 + rows))
-    up = context.crop((1, 0, 1 + width, rows))
-    corner = context.crop((0, 0, width, rows))
+    left = crop(context, (0, 1, width, 1 + rows))
+    up = crop(context, (1, 0, 1 + width, rows))
+    corner = crop(context, (0, 0, width, rows))
     filtered = lane.copy()
     for kind in set(filters.tobytes()) - {_NONE}:
         difference = ImageChops.subtract_modulo(lane, _prediction(kind, left, up, corner))

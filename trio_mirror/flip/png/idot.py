@@ -64,10 +64,10 @@ def repoint(chunks: list[Chunk], stored: list[bytes | memoryview], restarts: lis
         restarts: not empty.
     """
     index = next(position for position, chunk in enumerate(chunks) if chunk.kind == b"iDOT")
+    distances = list(itertools.accumulate((len(piece) for piece in stored[index:]), initial=0))
     body = bytearray(chunks[index].body)
     for band, restart in enumerate(restarts, start=1):
-        distance = sum(map(len, stored[index : restart.chunk]))
-        struct.pack_into(">I", body, 12 + 12 * band, distance)
+        struct.pack_into(">I", body, 12 + 12 * band, distances[restart.chunk - index])
     stored[index] = pack_chunk(b"iDOT", bytes(body))
 
 

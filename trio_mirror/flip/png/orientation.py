@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from trio_mirror.flip import exif
-from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.png.chunks import RASTER_KINDS, SIGNATURE, pack_chunk
 
 if TYPE_CHECKING:
@@ -57,6 +54,6 @@ def _read_info(chunks: list[Chunk], tail: memoryview) -> dict[Any, Any]:
         elif chunk.kind not in _ANIMATION_KINDS:
             parts.append(chunk.stored)
     with map_pillow_errors("the PNG"):
-        image = Image.open(io.BytesIO(b"".join([*parts, tail])), formats=["PNG"])
+        image = open_image(b"".join([*parts, tail]), "PNG")
         image.load()
     return image.info

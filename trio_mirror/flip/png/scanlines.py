@@ -8,24 +8,37 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.png.filters import Band, refilter, unfilter
+from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_CUT_SHORT = "the PNG's raster is cut short: rows are missing"
 _BAND = 1 << 20  # bytes that are worked on at once
 _INPUT = 1 << 16  # compressed bytes that zlib is handed at once
 _LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
 _TOP_BOTTOM = Image.Transpose.FLIP_TOP_BOTTOM
 
 # PNG, third edition, section 8: the first column and row of each Adam7 pass, and its steps.
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_Pass: TypeAlias = tuple[int, int, int, int]
+_ADAM7: tuple[_Pass, ...] = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+_MOST_FROM_ONE_BYTE = 1032  # deflate: 258 bytes for two bits
 _MOST_FOR_LEVEL_9 = 2 << 20  # bytes of a raster: on some rasters level 9 of zlib is 25 times slower than 6
 
 
@@ -68,38 +81,43 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
     Raises:
         FlipError: the stream is damaged or too short.
     """
+    size = shape.stride(shape.width) * shape.height
+    if size > _MOST_FROM_ONE_BYTE * (sum(map(len, stream)) + 1):
+        raise FlipError(_CUT_SHORT)
     scanlines = _Scanlines(stream)
-    compressor = zlib.compressobj(_level(stream, shape), memLevel=9)
+    compressor = zlib.compressobj(_level(stream, size), memLevel=9)
     segments = [bytearray()]
-    for picture in _mirrored_pictures(scanlines, shape, restarts, rows=rows):
+    for picture in _mirrored_pictures(scanlines, shape, rows=rows):
         above: list[Image.Image] = []
-        row = 0
+        top = 0
         for band in picture:
-            if row in restarts:
-                segments[-1] += compressor.flush(zlib.Z_FULL_FLUSH)
-                segments.append(bytearray())
-            mirrored = band.standing_alone() if row in restarts else band
-            segments[-1] += compressor.compress(refilter(mirrored, above))
+            bottom = top + band.filters.height
+            starts = [row - top for row in restarts[bisect_left(restarts, top) : bisect_left(restarts, bottom)]]
+            filtered = refilter(band.standing_alone(starts) if starts else band, above)
+            stride = len(filtered) // band.filters.height
+            for number, (start, end) in enumerate(itertools.pairwise([0, *starts, band.filters.height])):
+                if number:
+                    segments[-1] += compressor.flush(zlib.Z_FULL_FLUSH)
+                    segments.append(bytearray())
+                segments[-1] += compressor.compress(filtered[start * stride : end * stride])
             above = band.last_row()
-            row += band.filters.height
+            top = bottom
     segments[-1] += compressor.flush()
     return [bytes(segment) for segment in segments]
 
 
-def _mirrored_pictures(
-    scanlines: _Scanlines, shape: Shape, restarts: list[int], *, rows: bool
-) -> Iterable[Iterable[Band]]:
+def _mirrored_pictures(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterable[Iterable[Band]]:
     """What the filters take for pictures of their own: the raster, or each pass of an interlaced one."""
     if shape.interlaced:
-        return ([band] for band in _mirrored_passes(scanlines, shape, rows=rows))
-    return [_mirrored_bands(scanlines, shape, restarts, rows=rows)]
+        return _mirrored_passes(scanlines, shape, rows=rows)
+    return [_mirrored_bands(scanlines, shape, rows=rows)]
 
 
-def _level(stream: list[memoryview], shape: Shape) -> int:
+def _level(stream: list[memoryview], size: int) -> int:
     """The zlib level: 9 where the stream's header states the highest (RFC 1950, section 2.2), else 6."""
     header = b"".join(part[:2] for part in stream[:2])
     utmost = header[1:2] >= b"\xc0"
-    return 9 if utmost and shape.stride(shape.width) * shape.height <= _MOST_FOR_LEVEL_9 else 6
+    return 9 if utmost and size <= _MOST_FOR_LEVEL_9 else 6
 
 
 class _Scanlines:
@@ -130,78 +148,97 @@ class _Scanlines:
             if self._zlib.eof or (exhausted and not inflated):
                 break
         if len(data) < size:
-            raise FlipError("the PNG's raster is cut short: rows are missing")
+            raise FlipError(_CUT_SHORT)
         return bytes(data)
 
 
-def _mirrored_bands(scanlines: _Scanlines, shape: Shape, restarts: list[int], *, rows: bool) -> Iterator[Band]:
+def _mirrored_bands(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterator[Band]:
     """A raster without interlace, a band at a time; to reverse the rows, all of it is held."""
     if rows:
-        for band in reversed(list(_bands(scanlines, shape, [shape.height - row for row in restarts]))):
+        for band in reversed(list(_bands(scanlines, shape))):
             lanes = [lane.transpose(_TOP_BOTTOM) for lane in band.lanes]
             yield Band(band.filters.transpose(_TOP_BOTTOM), lanes)
     else:
-        for band in _bands(scanlines, shape, restarts):
+        for band in _bands(scanlines, shape):
             samples = [_unpack(lane, shape.width, shape).transpose(_LEFT_RIGHT) for lane in band.lanes]
             yield Band(band.filters, [_pack(lane, shape) for lane in samples])
 
 
-def _bands(scanlines: _Scanlines, shape: Shape, restarts: list[int]) -> Iterator[Band]:
-    """The raster as it is, in bands of a workable size that end at the restarts."""
+def _bands(scanlines: _Scanlines, shape: Shape) -> Iterator[Band]:
+    """The raster as it is, in bands of a workable size."""
     stride = shape.stride(shape.width)
-    tops = {*range(0, shape.height, max(1, _BAND // stride)), *restarts}
     above: list[Image.Image] = []
-    for top, bottom in itertools.pairwise(sorted({*tops, shape.height})):
-        band = unfilter(scanlines.read((bottom - top) * stride), bottom - top, shape.lanes, above)
+    for _, height in _band_rows(shape):
+        band = unfilter(scanlines.read(height * stride), height, shape.lanes, above)
         yield band
         above = band.last_row()
 
 
-def _mirrored_passes(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterator[Band]:
+def _band_rows(shape: Shape) -> Iterator[tuple[int, int]]:
+    """The first row of each band, and how many it has."""
+    step = max(1, _BAND // shape.stride(shape.width))
+    return ((top, min(step, shape.height - top)) for top in range(0, shape.height, step))
+
+
+def _mirrored_passes(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterator[Iterator[Band]]:
     """The passes of a mirrored Adam7 raster: pixels change their pass, so all are put together first."""
-    whole = (shape.width, shape.height)
     passes = [part for part in _ADAM7 if part[0] < shape.width and part[1] < shape.height]
-    bands = []
-    for part in passes:
-        width, height = _pass_size(part, shape)
-        bands.append(unfilter(scanlines.read(height * shape.stride(width)), height, shape.lanes, []))
-    # Not before the stream has shown that it holds as many pixels as the header says.
     planes = [bytearray(shape.width * shape.height) for _ in range(shape.lanes)]
-    for part, band in zip(passes, bands, strict=True):
+    filters = [_put_together(scanlines, part, shape, planes) for part in passes]
+    mirrored: list[bytes] = []
+    while planes:
+        plane = bytes(planes.pop(0))
+        whole = reverse_row_order(plane, shape.width) if rows else reverse_rows(plane, shape.width, shape.height, 8)
+        mirrored.append(whole)
+    return (_taken_apart(mirrored, part, shape, kinds) for part, kinds in zip(passes, filters, strict=True))
+
+
+def _put_together(scanlines: _Scanlines, part: _Pass, shape: Shape, planes: list[bytearray]) -> bytes:
+    """Lays the samples of a pass into whole planes; returns the filter type of each of its rows."""
+    own = _shape_of(part, shape)
+    filters = bytearray()
+    for band in _bands(scanlines, own):
+        lines = list(_pass_lines(part, shape, len(filters), band.filters.height))
         for plane, lane in zip(planes, band.lanes, strict=True):
-            samples = _unpack(lane, _pass_size(part, shape)[0], shape).tobytes()
-            for in_whole, in_pass in _pass_lines(part, shape):
+            samples = _unpack(lane, own.width, shape).tobytes()
+            for in_whole, in_pass in lines:
                 plane[in_whole] = samples[in_pass]
-    method = _TOP_BOTTOM if rows else _LEFT_RIGHT
-    mirrored = [Image.frombytes("L", whole, bytes(plane)).transpose(method).tobytes() for plane in planes]
-    for part, band in zip(passes, bands, strict=True):
-        yield Band(band.filters, [_pack(_pass_of(plane, part, shape), shape) for plane in mirrored])
+        filters += band.filters.tobytes()
+    return bytes(filters)
 
 
-def _pass_of(plane: bytes, part: tuple[int, int, int, int], shape: Shape) -> Image.Image:
-    size = _pass_size(part, shape)
-    samples = bytearray(size[0] * size[1])
-    for in_whole, in_pass in _pass_lines(part, shape):
-        samples[in_pass] = plane[in_whole]
-    return Image.frombytes("L", size, bytes(samples))
+def _taken_apart(planes: list[bytes], part: _Pass, shape: Shape, filters: bytes) -> Iterator[Band]:
+    """The inverse of :func:`_put_together`."""
+    own = _shape_of(part, shape)
+    for top, height in _band_rows(own):
+        lines = list(_pass_lines(part, shape, top, height))
+        lanes = []
+        for plane in planes:
+            samples = bytearray(own.width * height)
+            for in_whole, in_pass in lines:
+                samples[in_pass] = plane[in_whole]
+            lanes.append(_pack(Image.frombytes("L", (own.width, height), bytes(samples)), shape))
+        yield Band(Image.frombytes("L", (1, height), filters[top : top + height]), lanes)
 
 
-def _pass_size(part: tuple[int, int, int, int], shape: Shape) -> tuple[int, int]:
+def _shape_of(part: _Pass, shape: Shape) -> Shape:
     left, top, right, down = part
-    return -((left - shape.width) // right), -((top - shape.height) // down)
+    return replace(shape, width=-((left - shape.width) // right), height=-((top - shape.height) // down))
 
 
-def _pass_lines(part: tuple[int, int, int, int], shape: Shape) -> Iterator[tuple[slice, slice]]:
-    """Where each line of a pass lies in a whole plane and in the pass's own; lines run the longer way."""
+def _pass_lines(part: _Pass, shape: Shape, row: int, rows: int) -> Iterator[tuple[slice, slice]]:
+    """Where each line of a band of a pass lies in a whole plane and in the band; lines run the longer way."""
     left, top, right, down = part
-    width, height = _pass_size(part, shape)
-    if width >= height:
-        for y in range(height):
-            start = (top + y * down) * shape.width
+    width = _shape_of(part, shape).width
+    first, step = (top + row * down) * shape.width, down * shape.width
+    if width >= rows:
+        for y in range(rows):
+            start = first + y * step
             yield slice(start + left, start + shape.width, right), slice(y * width, (y + 1) * width)
     else:
         for x in range(width):
-            yield slice(top * shape.width + left + x * right, None, down * shape.width), slice(x, None, width)
+            start = first + left + x * right
+            yield slice(start, start + rows * step, step), slice(x, None, width)
 
 
 def _unpack(lane: Image.Image, width: int, shape: Shape) -> Image.Image:

@@ -6,15 +6,12 @@ changes with it. The compression, the depth and the layout stay as they are.
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_total
-from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
 from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
@@ -77,7 +74,7 @@ def _check_readable(data: bytes) -> None:
         FlipError: some page is of a kind that Pillow does not know.
     """
     try:
-        with map_pillow_errors("the TIFF"), Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
+        with map_pillow_errors("the TIFF"), open_image(data, "TIFF") as picture:
             for page in range(getattr(picture, "n_frames", 1)):
                 picture.seek(page)
     except FlipError as error:

@@ -16,7 +16,7 @@ from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.jpeg.segments import DHT, EOI, FRAMES, SOI, SOS, Segment, coded_part, huffman_tables, parse, walk
 from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
 from trio_mirror.flip.jpeg.validate import check_data
-from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
 from trio_mirror.flip.tiff.libtiff import decode_strip
 
@@ -128,7 +128,7 @@ class Jpeg:
     @cached_property
     def _layers(self) -> list[tuple[int, int, list[int]]]:
         """Of each component: its sampling factors across and down, and its quantization table."""
-        with map_pillow_errors(_WHAT), Image.open(io.BytesIO(self._whole(self.sample)), formats=["JPEG"]) as header:
+        with map_pillow_errors(_WHAT), open_image(self._whole(self.sample), "JPEG") as header:
             layers: list[tuple[int, int, int, int]] = getattr(header, "layer", [])
             tables: dict[int, list[int]] = getattr(header, "quantization", {})
             if not layers:  # Pillow lets a frame header pass that ends before its components

@@ -13,7 +13,7 @@ from trio_mirror.flip.exif import displayed_orientation, flips_rows
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 from trio_mirror.flip.jpeg.mirror_image import mirror_thumbnail
 from trio_mirror.flip.limits import check_count, check_size, check_total
-from trio_mirror.flip.pillow import map_pillow_errors, open_image
+from trio_mirror.flip.pillow import crop, map_pillow_errors, open_image
 from trio_mirror.flip.webp.animation import Frame, mirror_frames, read_frame
 from trio_mirror.flip.webp.coded_image import ALPHA_FLAG, read_coded, replace_coded
 from trio_mirror.flip.webp.mirror_image import mirror
@@ -135,7 +135,7 @@ def _view(chunks: list[Chunk], method: Image.Transpose, limits: Limits) -> Calla
     def shown(number: int, part: Rectangle) -> Image.Image:
         with map_pillow_errors("the WebP"):
             image.seek(number)
-            return image.crop(part.mirrored(*image.size, method)).transpose(method)
+            return crop(image, part.mirrored(*image.size, method)).transpose(method)
 
     return shown
 

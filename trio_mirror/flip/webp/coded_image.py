@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from dataclasses import dataclass
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.webp.riff import Chunk, Container
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGE_CODES = {b"VP8 ", b"VP8L"}
 ALPHA_FLAG = 0x10  # of the VP8X chunk (RFC 9649, 2.7)
@@ -67,7 +68,7 @@ class Coded:
             canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
             chunks = [Chunk(b"VP8X", bytes([ALPHA_FLAG, 0, 0, 0]) + canvas), self.alpha, self.image]
         with map_pillow_errors("the WebP"):
-            image = Image.open(io.BytesIO(Container(chunks).to_bytes()), formats=["WEBP"])
+            image = open_image(Container(chunks).to_bytes(), "WEBP")
             image.load()
         return image
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops
 
+from trio_mirror.flip.pillow import crop
+
 _LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
 
 # ITU-R BT.601, as WebP uses it (RFC 6386, section 9.2): luma from 16 to 235, colour 224 steps wide around 128.
@@ -70,12 +72,12 @@ class Planes:
     def _spread(self, plane: Image.Image) -> Image.Image:
         # A pixel takes three quarters of the nearest sample and one of the next, in libwebp and in this filter.
         doubled = plane.resize((2 * plane.width, 2 * plane.height), Image.Resampling.BILINEAR)
-        return doubled.crop((0, 0, *self.luma.size))
+        return crop(doubled, (0, 0, *self.luma.size))
 
 
 def _moved(plane: Image.Image, method: Image.Transpose) -> Image.Image:
     """The plane with each sample half way to the next one."""
     following = plane.copy()
     step = (1, 0) if method is _LEFT_RIGHT else (0, 1)
-    following.paste(plane.crop((*step, *plane.size)), (0, 0))
+    following.paste(crop(plane, (*step, *plane.size)), (0, 0))
     return ImageChops.add(plane, following, 2)
