@@ -6,17 +6,23 @@ import functools
 import io
 import random
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from tests.flip.steps import is_linear
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import avif
-from trio_mirror.flip.avif.isobmff import Box, boxes
+from trio_mirror.flip.avif.isobmff import Box, Edits, boxes
 from trio_mirror.flip.avif.orientation import Orientation, read_orientation
+from trio_mirror.flip.avif.properties import Properties
 from trio_mirror.model import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"iprp", b"ipco"}
@@ -451,3 +457,32 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(
     except FlipError:
         return
     assert opened(once).tobytes() == opened(damaged).tobytes()
+
+
+def test_the_cost_of_moving_offsets_grows_with_the_file_and_no_faster() -> None:
+    def moves(pieces: int) -> Callable[[], object]:
+        edits = Edits(bytes(8 + pieces))
+        whole = Box(b"free", 0, 8, 8 + pieces)
+        for at in range(pieces):
+            edits.splice(whole, 8 + at, 8 + at, b"12345678")
+        return lambda: [edits.moved(at) for at in range(pieces)]
+
+    assert is_linear(moves, 500)
+    assert moves(3)() == [0, 0, 0]
+    edits = Edits(bytes(64))
+    edits.splice(Box(b"free", 0, 8, 64), 20, 24, b"12345678")
+    edits.splice(Box(b"free", 0, 8, 64), 10, 12, b"")
+    assert [edits.moved(at) for at in (11, 12, 23, 24)] == [0, -2, -2, 2]
+
+
+def test_the_cost_of_properties_grows_with_the_file_and_no_faster() -> None:
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(body), kind) + body
+
+    def mirror(pieces: int) -> Callable[[], object]:
+        tables = b"".join(box(b"ipma", struct.pack(">IIHB", 0, 1, item, 0)) for item in range(pieces))
+        data = box(b"meta", bytes(4) + box(b"iprp", box(b"ipco", b"") + tables))
+        meta = Box(b"meta", 0, 8, len(data))
+        return lambda: Properties(data, meta).mirror(set(range(pieces)), Edits(data))
+
+    assert is_linear(mirror, 100)

@@ -7,7 +7,10 @@ points behind it. ``Edits`` holds changes by their places in the original file, 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
@@ -108,7 +111,14 @@ class Edits:
 
     def moved(self, position: int) -> int:
         """How far the byte at ``position`` moves; call after the last splice."""
-        return sum(len(new) - (end - start) for start, end, new in self._splices if end <= position)
+        ends, moves = self._moves
+        return moves[bisect_right(ends, position)]
+
+    @cached_property
+    def _moves(self) -> tuple[list[int], list[int]]:
+        """Where the spliced bytes end, in order, and how far bytes move: before the first end, from it on, ..."""
+        growths = sorted((end, len(new) - (end - start)) for start, end, new in self._splices)
+        return [end for end, _ in growths], list(accumulate((growth for _, growth in growths), initial=0))
 
     def apply(self) -> bytes:
         """The changed file."""

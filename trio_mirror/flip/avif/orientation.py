@@ -39,7 +39,7 @@ class Orientation(NamedTuple):
         return rotation if self.axis is None else [*rotation, _property(b"imir", self.axis)]
 
 
-def read_orientation(properties: Iterable[tuple[bytes, bytes]]) -> Orientation:
+def read_orientation(properties: Iterable[tuple[bytes, bytes | memoryview]]) -> Orientation:
     """Reads the orientation from properties in the order in which they are applied.
 
     Args:

@@ -33,14 +33,13 @@ class Properties:
         self._boxes = list(ipco.children(data))
         self._numbers = {data[box.start : box.end]: number for number, box in enumerate(self._boxes, 1)}
         self._added: list[bytes] = []
+        self._view = memoryview(data)
         self._tables = [(box, _read_associations(data, box)) for box in iprp.children(data) if box.kind == b"ipma"]
+        self._first = {item: each for _, table in reversed(self._tables) for item, each in table.items()}
 
-    def of(self, item: int) -> list[tuple[bytes, bytes]]:
+    def of(self, item: int) -> list[tuple[bytes, bytes | memoryview]]:
         """The properties of an item, each a box's kind and body, in the order in which they are applied."""
-        for _, table in self._tables:
-            if item in table:
-                return [self._property(association.number) for association in table[item]]
-        return []
+        return [self._property(association.number) for association in self._first.get(item, ())]
 
     def mirror(self, items: set[int], edits: Edits) -> None:
         """Notes the edits that show these items mirrored.
@@ -48,8 +47,7 @@ class Properties:
         Raises:
             FlipError: an item has no properties at all, or orientations that viewers do not agree on.
         """
-        missing = items.difference(*(table for _, table in self._tables))
-        if missing:
+        if items - self._first.keys():
             raise FlipError(f"{DAMAGED}: an image of the AVIF has no properties")
         for box, table in self._tables:
             changed = {
@@ -75,13 +73,13 @@ class Properties:
         # Essential: a viewer that cannot turn the image must not show it (ISO/IEC 23000-22, 7.3.9).
         return kept + [Association(self._number(box), essential=True) for box in orientation.property_boxes()]
 
-    def _property(self, number: int) -> tuple[bytes, bytes]:
+    def _property(self, number: int) -> tuple[bytes, bytes | memoryview]:
         if number == 0:
             return b"", b""  # no property (9.3.3)
         if number > len(self._boxes):
             raise FlipError(f"{DAMAGED}: an image of the AVIF refers to a property that is not there")
         box = self._boxes[number - 1]
-        return box.kind, self._data[box.body : box.end]
+        return box.kind, self._view[box.body : box.end]
 
     def _number(self, wanted: bytes) -> int:
         if wanted not in self._numbers:

@@ -6,6 +6,7 @@ libavif writes and reads a turned sequence (its ``write.c`` and ``read.c``).
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
@@ -28,14 +29,15 @@ def check_frames(data: bytes, moov: Box, limits: Limits) -> None:
     Raises:
         FlipError: over a limit, or damaged.
     """
-    for table, entry in _picture_tracks(data, moov):
+    for table, entries in _picture_tracks(data, moov):
         sizes = _inside(data, table, b"stsz")
         frames = Reader(data, sizes.body + 8, sizes.end).number(4)
-        size = Reader(data, entry.body + 24, entry.end)
-        width, height = size.number(2), size.number(2)
-        check_size(width, height, limits)
         check_count(frames, limits)
-        check_total(frames * width * height, limits)
+        for entry in entries:
+            size = Reader(data, entry.body + 24, entry.end)
+            width, height = size.number(2), size.number(2)
+            check_size(width, height, limits)
+            check_total(frames * width * height, limits)
 
 
 def mirror_tracks(data: bytes, moov: Box, edits: Edits) -> None:
@@ -44,7 +46,7 @@ def mirror_tracks(data: bytes, moov: Box, edits: Edits) -> None:
     Raises:
         FlipError: a track is damaged, or not AV1.
     """
-    for _, entry in _picture_tracks(data, moov):
+    for entry in chain.from_iterable(entries for _, entries in _picture_tracks(data, moov)):
         if entry.kind != b"av01":
             raise FlipError(f"the AVIF holds a track of the kind {entry.kind.decode('latin-1')!r}, not AV1")
         properties = list(entry.children(data, skip=_SAMPLE_ENTRY_FIELDS))
@@ -62,13 +64,13 @@ def sample_tables(data: bytes, moov: Box) -> Iterator[Box]:
             yield _inside(data, track, b"mdia", b"minf", b"stbl")
 
 
-def _picture_tracks(data: bytes, moov: Box) -> Iterator[tuple[Box, Box]]:
+def _picture_tracks(data: bytes, moov: Box) -> Iterator[tuple[Box, Iterator[Box]]]:
+    """The ``stbl`` box of each picture track, and its sample entries."""
     for table in sample_tables(data, moov):
         media = table.parent and table.parent.parent
-        if media and data[_inside(data, media, b"hdlr").body + 8 :][:4] in _PICTURES:
-            description = _inside(data, table, b"stsd")
-            for entry in description.children(data, skip=8):
-                yield table, entry
+        handler = _inside(data, media, b"hdlr").body + 8 if media else 0
+        if data[handler : handler + 4] in _PICTURES:
+            yield table, _inside(data, table, b"stsd").children(data, skip=8)
 
 
 def _inside(data: bytes, box: Box, *path: bytes) -> Box:
