@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import lzma
 import math
 import random
 import struct
 import zlib
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 import trio_mirror
 from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, pack, rows_of, segments, write
+from tests.flip.steps import is_linear
 from tests.helpers.pictures import draw, encode
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.rows import reverse_rows
@@ -24,7 +26,11 @@ from trio_mirror.flip.tiff import flip
 from trio_mirror.flip.tiff.codecs import thunderscan
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.predictor import Predictor
+from trio_mirror.flip.tiff.space import Space, Span
 from trio_mirror.model import Limits, Lossless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def flipped(data: bytes) -> bytes:
@@ -733,3 +739,44 @@ def test_any_byte_changed_or_cut_gives_a_picture_or_a_flip_error(image: Drawn, o
     except FlipError:
         return
     assert result.data.startswith((b"II", b"MM"))
+
+
+def test_the_cost_of_room_for_strips_grows_with_their_number_and_no_faster() -> None:
+    def place(pieces: int) -> Callable[[], object]:
+        slots = [Span(4 * at, 4 * at + 3) for at in range(pieces)]
+        space = Space(bytearray(4 * pieces), [], slots)
+        # The last strip has no room in any gap, and each of the others has it behind all that are full.
+        return lambda: space.place(slots, [*[bytes(3)] * (pieces - 1), bytes(4)])
+
+    assert is_linear(place, 500)
+
+
+def test_strips_take_the_first_room_that_is_large_enough() -> None:
+    out = bytearray(40)
+    slots = [Span(8, 10), Span(12, 18), Span(20, 24), Span(30, 34)]
+    space = Space(out, [], slots)
+    pieces = [b"aaa", b"bb", b"cccc", b"ddddd"]
+    assert space.place(slots, pieces) == [12, 8, 20, 40]
+    assert bytes(out) == bytes(8) + b"bb" + bytes(2) + b"aaa" + bytes(5) + b"cccc" + bytes(16) + b"ddddd"
+
+
+def test_pages_that_share_one_long_list_of_strips_are_refused() -> None:
+    offsets, count = 8, 2_000
+    pages = b""
+    first = offsets + 4 * count
+    for page in range(40):
+        following = first + (page + 1) * 42 if page < 39 else 0
+        entries = [(256, 4, 1, 1), (257, 4, 1, 1), (273, 4, count, offsets)]
+        pages += struct.pack("<H", 3) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        pages += struct.pack("<I", following)
+    with pytest.raises(FlipError, match="share their bytes"):
+        flipped(b"II*\0" + struct.pack("<I", first) + bytes(4 * count) + pages)
+
+
+def test_a_raster_that_its_bytes_cannot_hold_is_refused() -> None:
+    blank = lzma.compress(bytes(80_000_000))
+    entries = [(256, 4, 1, 8_000), (257, 4, 1, 10_000), (258, 3, 1, 8), (259, 3, 1, 34925), (262, 3, 1, 1)]
+    entries += [(273, 4, 1, 8), (278, 4, 1, 10_000), (279, 4, 1, len(blank))]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    with pytest.raises(FlipError, match="cannot hold the 80,000,000 bytes"):
+        flipped(b"II*\0" + struct.pack("<I", 8 + len(blank)) + blank + directory + bytes(4))

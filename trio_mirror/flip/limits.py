@@ -11,6 +11,20 @@ if TYPE_CHECKING:
 
     from trio_mirror.model import Limits
 
+# Of codes in which a few bytes can stand for any raster: what is allowed without question, and then deflate's ratio.
+_SMALL_RASTER = 1 << 26
+_MOST_FROM_ONE_BYTE = 1032
+
+
+def check_density(raster: int, stored: int) -> None:
+    """Refuses a large raster (bytes) that is stored in fewer bytes than a picture of its size takes.
+
+    Raises:
+        FlipError: naming both sizes.
+    """
+    if raster > max(_SMALL_RASTER, _MOST_FROM_ONE_BYTE * stored):
+        raise FlipError(f"the picture's {stored:,} bytes cannot hold the {raster:,} bytes of pixels that it states")
+
 
 def check_frames(sizes: Sequence[tuple[int, int]], limits: Limits) -> None:
     """Refuses too many frames, and frames (width and height, pixels) that are too large alone or together.

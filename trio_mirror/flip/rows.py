@@ -67,7 +67,10 @@ def _reverse_band(pixels: bytes, width: int, height: int, bits: int) -> bytes:
         size = row_bytes(width, bits)
         return b"".join(_reverse_digits(pixels[at : at + size], width, bits) for at in range(0, len(pixels), size))
     size = bits // 8
-    mirrored = Image.frombytes("L", (width * size, height), pixels).transpose(_LEFT_RIGHT).tobytes()
+    if height == 1:
+        mirrored = pixels[::-1]
+    else:
+        mirrored = Image.frombytes("L", (width * size, height), pixels).transpose(_LEFT_RIGHT).tobytes()
     if size == 1:
         return mirrored
     # Now each pixel has its own bytes in reverse order too.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trio_mirror.flip.tiff.ifd import Ifd, Structure
 
 _JPEG_TABLES = 347
+_MOST_TABLES = 4096  # bytes: four for quantization and eight for Huffman codes take 2,700
 _NAMES = {
     JPEG: "JPEG (7)",
     32766: "NeXT (32766)",
@@ -89,6 +90,8 @@ def _exact(structure: Structure, image: Ifd, layout: Layout) -> Codec:
 def _jpeg(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Jpeg:
     ycbcr = layout.photometric == YCBCR and layout.samples == 3
     tables = structure.octets(image, _JPEG_TABLES)
+    if len(tables) > _MOST_TABLES:
+        raise FlipError("the TIFF is damaged: its JPEG tables are longer than all that a JPEG can have")
     codec = Jpeg(tables, layout.segment_width, layout.samples, ycbcr, sample)
     across, down = codec.factors
     split = layout.height % down if layout.rows_first else layout.width % across

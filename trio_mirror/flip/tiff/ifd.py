@@ -17,6 +17,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _LONG, _LONG8 = 4, 16
 _SUB_IFDS = 330
+_XMP = 700  # the tags below it describe the image
 _PRIVATE_IFDS = (34665, 34853, 40965)  # Exif, GPS and Interoperability
 _MAX_ENTRIES = 1024
 
@@ -81,6 +82,8 @@ class Structure:
         self._offset = "Q" if self.big else "I"
         self._inline = 8 if self.big else 4
         self._entry_size = 20 if self.big else 12
+        # What directories and their lists of numbers may take. Some writers let pages share short lists.
+        self._unread = 2 * len(data)
 
     def images(self, most: int) -> list[Ifd]:
         """All images of the file: the chain of pages, and behind each page the images of its SubIFDs.
@@ -107,12 +110,11 @@ class Structure:
     def occupied(self, images: list[Ifd]) -> list[Span]:
         """The bytes of the file that the header, the directories and their values take."""
         spans = [Span(0, 16 if self.big else 8)]
+        private = set()
         for image in images:
             spans += image.spans
-            for tag in _PRIVATE_IFDS:
-                if tag in image.entries:
-                    spans += self._private_spans(self.number(image, tag, 0))
-        return spans
+            private |= {self.number(image, tag, 0) for tag in _PRIVATE_IFDS if tag in image.entries}
+        return spans + [span for at in private for span in self._private_spans(at)]
 
     def numbers(self, ifd: Ifd, tag: int) -> tuple[int, ...]:
         """The values of a tag that counts or points.
@@ -205,6 +207,10 @@ class Structure:
             entry = self._entry(entry_at)
             if entry is not None:
                 entries.setdefault(tag, entry)
+        lists = (entry for tag, entry in entries.items() if tag < _XMP and entry.whole_numbers)
+        self._unread -= stop - at + sum(entry.stop - entry.start for entry in lists)
+        if self._unread < 0:
+            raise FlipError("the TIFF is damaged: its directories share their bytes")
         return Ifd(at, stop + self._inline, entries, following)
 
     def _entry(self, at: int) -> Entry | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import pairwise
+
+_KEPT = 64  # spans that one image leaves to the next
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -26,7 +29,7 @@ class Space:
     def __init__(self, out: bytearray, occupied: list[Span], raster: list[Span]) -> None:
         self._out = out
         self._own = set(raster) - _overlapping([*occupied, *raster])
-        self._free: list[Span] = []
+        self._left: list[Span] = []
 
     def place(self, slots: list[Span], pieces: list[bytes]) -> list[int]:
         """Writes one image's new strips or tiles and returns where each now stands.
@@ -42,27 +45,71 @@ class Space:
             for slot, piece in zip(slots, pieces, strict=True):
                 self._write(slot, piece)
             return [slot.start for slot in slots]
-        self._free = _merged([*self._free, *(slot for slot in slots if slot in self._own)])
-        for span in self._free:
+        free = _Free(_merged([*self._left, *(slot for slot in slots if slot in self._own)]))
+        for span in free.spans:
             self._write(span, b"")
-        return [self._allot(piece) for piece in pieces]
+        starts = [self._allot(piece, free) for piece in pieces]
+        self._left = nlargest(_KEPT, free.spans, key=lambda span: span.stop - span.start)
+        return starts
 
     def _write(self, span: Span, piece: bytes) -> None:
         self._out[span.start : span.stop] = piece.ljust(span.stop - span.start, b"\0")
 
-    def _allot(self, piece: bytes) -> int:
-        for index, span in enumerate(self._free):
-            if len(piece) <= span.stop - span.start:
-                self._out[span.start : span.start + len(piece)] = piece
-                self._free[index] = Span(span.start + len(piece), span.stop)
-                return span.start
-        if self._free and self._free[-1].stop == len(self._out):
-            start = self._free.pop().start
+    def _allot(self, piece: bytes, free: _Free) -> int:
+        start = free.take(len(piece))
+        if start is not None:
+            self._out[start : start + len(piece)] = piece
+            return start
+        if free.spans and free.spans[-1].stop == len(self._out):
+            start = free.take_last()
         else:
             self._out += bytes(len(self._out) % 2)  # TIFF 6.0 section 2 wants word boundaries
             start = len(self._out)
         self._out[start:] = piece
         return start
+
+
+class _Free:
+    """Free spans in order, each piece put into the first that has room for it.
+
+    A binary tree over them holds the most room below each node, so that none is looked at in vain.
+    """
+
+    def __init__(self, spans: list[Span]) -> None:
+        self.spans = spans
+        self._leaves = 1 << len(spans).bit_length()
+        self._room = [0] * 2 * self._leaves
+        for index, span in enumerate(spans):
+            self._room[self._leaves + index] = span.stop - span.start
+        for node in range(self._leaves - 1, 0, -1):
+            self._room[node] = max(self._room[2 * node : 2 * node + 2])
+
+    def take(self, size: int) -> int | None:
+        """Where ``size`` bytes, at least 1, have room; none where no span has so much."""
+        if self._room[1] < size:
+            return None
+        node = 1
+        while node < self._leaves:
+            node *= 2
+            node += self._room[node] < size
+        index = node - self._leaves
+        span = self.spans[index]
+        self._replace(index, Span(span.start + size, span.stop))
+        return span.start
+
+    def take_last(self) -> int:
+        """Takes the last span and returns its start."""
+        last = self.spans[-1]
+        self._replace(len(self.spans) - 1, Span(last.stop, last.stop))
+        return last.start
+
+    def _replace(self, index: int, span: Span) -> None:
+        self.spans[index] = span
+        node = self._leaves + index
+        self._room[node] = span.stop - span.start
+        while node > 1:
+            node //= 2
+            self._room[node] = max(self._room[2 * node : 2 * node + 2])
 
 
 def _overlapping(spans: list[Span]) -> set[Span]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.limits import check_density
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 from trio_mirror.flip.tiff.choose_codec import codec_of
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
-from trio_mirror.flip.tiff.layout import UNCOMPRESSED, Layout, read_layout
+from trio_mirror.flip.tiff.layout import LZMA, UNCOMPRESSED, ZSTD, Layout, read_layout
 from trio_mirror.flip.tiff.space import Span
 from trio_mirror.model import Lossless
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from trio_mirror.model import Limits
 
 
+_UNBOUNDED = frozenset({LZMA, ZSTD})
+
+
 def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
     """Finds the strips or tiles of one image; nothing is decoded yet.
 
@@ -29,6 +33,9 @@ def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
     """
     layout = read_layout(structure, image, limits)
     slots = _slots(structure, layout)
+    if layout.compression in _UNBOUNDED:
+        raster = layout.stride * layout.height * layout.planes
+        check_density(raster, sum(slot.stop - slot.start for slot in slots))
     sample = structure.data[slots[0].start : slots[0].stop]
     return Segments(structure, layout, slots, codec_of(structure, image, layout, sample))
 
@@ -153,6 +160,9 @@ class Segments:
         layout = self.layout
         stride, unit = layout.segment_stride, max(1, layout.bits // 8)
         below = layout.segment_height - len(rows) // layout.stride if layout.tiled else 0
+        if stride == layout.stride and not below:
+            yield rows
+            return
         for left in range(0, layout.across * stride, stride):
             right = min(left + stride, layout.stride)
             lines = [rows[start + left : start + right] for start in range(0, len(rows), layout.stride)]

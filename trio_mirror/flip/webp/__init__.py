@@ -12,7 +12,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import displayed_orientation, flips_rows
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 from trio_mirror.flip.jpeg.mirror_image import mirror_thumbnail
-from trio_mirror.flip.limits import check_count, check_size, check_total
+from trio_mirror.flip.limits import check_count, check_density, check_size, check_total
 from trio_mirror.flip.pillow import crop, map_pillow_errors, open_image
 from trio_mirror.flip.webp.animation import Frame, mirror_frames, read_frame
 from trio_mirror.flip.webp.coded_image import ALPHA_FLAG, read_coded, replace_coded
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trio_mirror.flip.webp.animation import Rectangle
+    from trio_mirror.flip.webp.coded_image import Coded
 
 # Of any image in a WebP file. A canvas may be larger by format, none is in practice, and Pillow takes
 # quadratic time to read one row of it.
 _LONGEST_SIDE = 16_384
+_PIXEL = 4  # bytes
 _EXIF_PREFIX = b"Exif\0\0"  # which some writers leave in front of the block, as in a JPEG
 # Flags of the VP8X chunk; without its flag a chunk is ignored.
 _METADATA_FLAGS = {b"EXIF": 0x08, b"XMP ": 0x04}
@@ -45,6 +47,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     check_size(*canvas, limits)
     frames = [read_frame(chunk, canvas) for chunk in container.chunks if chunk.code == b"ANMF"]
     _check_frames(len(frames), canvas, limits)
+    _check_density([frame.coded for frame in frames] or [read_coded(container.chunks)])
     with map_pillow_errors("the WebP"):
         open_image(data, "WEBP", limits)  # the container as a whole is sound
     method = _method(container.chunks)
@@ -77,6 +80,12 @@ def _check_frames(frames: int, canvas: tuple[int, int], limits: Limits) -> None:
         raise FlipError(f"the WebP's canvas of {width} × {height} pixels is larger than any frame can be")
     check_count(frames, limits)
     check_total(frames * width * height, limits)
+
+
+def _check_density(images: list[Coded]) -> None:
+    lossless = [image for image in images if image.lossless]
+    pixels = sum(width * height for width, height in (image.size() for image in lossless))
+    check_density(_PIXEL * pixels, sum(len(image.image.payload) for image in lossless))
 
 
 def _canvas(chunks: list[Chunk]) -> tuple[int, int]:
