@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -301,3 +302,15 @@ def test_a_file_too_short_for_the_fields_of_its_header_is_refused() -> None:
     header = bitmap(1, 1, 8, b"\1\1\0\1", header=124, compression=1)[:100]
     with pytest.raises(FlipError):
         flip(header[:10] + struct.pack("<I", 90) + header[14:90] + b"\1\1\0\1")
+
+
+def test_a_run_length_coded_raster_is_mirrored_a_row_at_a_time() -> None:
+    row = b"\x01\x05\x01\x06\0\2\1\0" * 100 + b"\0\0"
+    tracemalloc.start()
+    try:
+        mirrored, _ = mirror_rle(row * 500 + b"\0\1", 300, 500, 8)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert mirror_rle(mirrored, 300, 500, 8)[0].endswith(b"\0\0\0\1")
+    assert peak < 6 * 500 * len(row)

@@ -3,12 +3,17 @@ from __future__ import annotations
 import itertools
 import struct
 import zlib
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.flip.slow_png import SIGNATURE, Kind, chunk, chunks_of, decode, encode, header, read
+from tests.flip.steps import is_linear
 from tests.flip.test_png import flip, reversed_rows
 from trio_mirror.flip.png import idot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RGB = Kind(2, 8, interlaced=False)
 WIDTH, ROWS = 31, (13, 12)
@@ -99,3 +104,25 @@ def test_a_band_is_filled_to_the_byte(gap: int) -> None:
 @pytest.mark.parametrize("gap", [-5, -1, 1, 43])
 def test_a_band_that_cannot_be_filled_to_the_byte_is_left_alone(gap: int) -> None:
     assert idot.fill(b"band", 4 + gap) == (b"band", 0)
+
+
+def many_bands(bands: int) -> bytes:
+    """A picture of one row a band."""
+    compressor = zlib.compressobj()
+    gray = Kind(0, 8, interlaced=False)
+    parts = [compressor.compress(b"\0ab") + compressor.flush(zlib.Z_FULL_FLUSH) for _ in range(bands)]
+    raster = [chunk(b"IDAT", part) for part in [*parts[:-1], parts[-1] + compressor.flush()]]
+    distances = list(itertools.accumulate(map(len, raster), initial=16 + 12 * bands))
+    entries = b"".join(struct.pack(">3I", row, 1, distances[row]) for row in range(bands))
+    idot_chunk = chunk(b"iDOT", struct.pack(">I", bands) + entries)
+    return b"".join([SIGNATURE, header(2, bands, gray), idot_chunk, *raster, chunk(b"IEND", b"")])
+
+
+def test_the_cost_of_bands_grows_with_their_number_and_no_faster() -> None:
+    def work(bands: int) -> Callable[[], object]:
+        data = many_bands(bands)
+        return lambda: flip(data)
+
+    assert is_linear(work, 150)
+    assert read(flip(many_bands(5))) == [[0x62, 0x61]] * 5
+    assert [body for kind, body in chunks_of(flip(many_bands(5))) if kind == b"iDOT"]

@@ -378,3 +378,44 @@ def test_limits_hold_before_anything_is_inflated() -> None:
     bomb = b"".join([SIGNATURE, header(50_000, 50_000, RGB), chunk(b"IDAT", b"junk"), chunk(b"IEND", b"")])
     with pytest.raises(FlipError, match="--max-frame-pixels"):
         flip(bomb)
+
+
+def test_a_picture_with_a_side_that_no_viewer_opens_is_refused() -> None:
+    gray = Kind(0, 1, interlaced=False)
+    raster = zlib.compress(bytes(1 + 125_001))
+    data = SIGNATURE + header(1_000_001, 1, gray) + chunk(b"IDAT", raster) + chunk(b"IEND", b"")
+    with pytest.raises(FlipError, match="1,000,000 pixels"):
+        flip(data)
+
+
+def test_an_interlaced_picture_takes_little_more_memory_than_its_raster() -> None:
+    rgba = Kind(6, 8, interlaced=True)
+    side = 1024
+    passes = sum(
+        (1 + 4 * -((left - side) // right)) * -((top - side) // down)
+        for left, top, right, down in (
+            (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)
+        )
+    )  # fmt: skip
+    data = SIGNATURE + header(side, side, rgba) + chunk(b"IDAT", zlib.compress(bytes(passes))) + chunk(b"IEND", b"")
+    tracemalloc.start()
+    try:
+        flip(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * side * side
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_raster_that_its_bytes_cannot_hold_is_refused_before_it_takes_memory(*, interlaced: bool) -> None:
+    data = SIGNATURE + header(9_000, 9_000, Kind(6, 16, interlaced=interlaced))
+    data += chunk(b"IDAT", zlib.compress(bytes(1_000_000))) + chunk(b"IEND", b"")
+    tracemalloc.start()
+    try:
+        with pytest.raises(FlipError, match="rows are missing"):
+            flip(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20

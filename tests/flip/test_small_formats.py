@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tracemalloc
 import zlib
 
 import pytest
@@ -255,3 +256,29 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(whole: bytes, d
     except FlipError:
         return
     assert sniff(mirrored) == sniff(damaged)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P1 1000 1000 " + b"0 1 " * 500_000,
+        b"P1 1000000 1 " + b"01" * 500_000,
+        b"P2 1000 1000 255 " + b"12 " * 1_000_000,
+        b"P5 " + b" " * 3_000_000 + b"2 2 255 abcd",
+        b"P5 " + b"# a\n" * 1_000_000 + b"2 2 255 abcd",
+    ],
+    ids=["spaced", "dense", "grey", "spaces", "comments"],
+)
+def test_a_plain_raster_or_a_long_header_takes_little_more_memory_than_its_bytes(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        flip(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * len(data) + (1 << 20)
+
+
+def test_what_stands_between_the_samples_of_a_plain_raster_keeps_its_place() -> None:
+    assert flip(b"P1\n3 2 1#10%\n10  % 0#\n01 11 7") == b"P1\n3 2 0#10%\n11  % 1#\n00 11 7"
+    assert flip(b"P3\n2 1 255\n1 22 #9\n333  4,5 6 7") == b"P3\n2 1 255\n4 5 #9\n6  1,22 333 7"

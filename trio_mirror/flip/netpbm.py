@@ -6,23 +6,30 @@ As netpbm's manual describes them: pbm(5), pgm(5), ppm(5), pam(5) and pfm(5). A 
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_count, check_size, check_total
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
-_SPACE = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
-_NUMBER = rb"%s+(\d{1,10})" % _SPACE
+# Possessive, as are the plus signs: what is left to try again costs memory for each byte.
+_SPACE = rb"(?:[ \t\n\v\f\r]++|#[^\r\n]*+[\r\n])++"
+_NUMBER = rb"%s(\d{1,10})" % _SPACE
 _PBM = re.compile(rb"P[14]%s%s" % (_NUMBER, _NUMBER))
 _PNM = re.compile(rb"P[2356]%s%s%s" % (_NUMBER, _NUMBER, _NUMBER))
-_PFM = re.compile(rb"P[Ff]%s%s%s+([-+.\deE]{1,40})" % (_NUMBER, _NUMBER, _SPACE))
+_PFM = re.compile(rb"P[Ff]%s%s%s([-+.\deE]{1,40})" % (_NUMBER, _NUMBER, _SPACE))
 _PAM = re.compile(rb"P7\n(.*?)^ENDHDR\n", re.DOTALL | re.MULTILINE)
 _PAM_HEADER_LENGTH = 10_000
-# The parts of a plain raster: comments, samples, and what stands between them.
-_PLAIN = re.compile(rb"(#[^\r\n]*|\d+)")
-_PLAIN_BITS = re.compile(rb"(#[^\r\n]*|[01])")
+# The parts of a plain raster: comments, and samples or whatever else.
+_SAMPLES = re.compile(rb"#[^\r\n]*+|(\d++)")
+_UNCOMMENTED = re.compile(rb"#[^\r\n]*+|([^#]{1,65536}+)")
+_TO_ONES = bytes.maketrans(b"0", b"1")
+_NO_BITS = bytes(set(range(256)) - set(b"01"))
+_AT_ONCE = 4_096  # pixels
+_CUT_SHORT = "the picture is damaged: its raster ends before the last row"
 _MEDIA_TYPES = {
     b"P1": "image/x-portable-bitmap",
     b"P2": "image/x-portable-graymap",
@@ -69,12 +76,13 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         check_total(pixels, limits)
         parts.append(data[at : header.end])
         if header.magic in {b"P1", b"P2", b"P3"}:
-            parts.append(_mirror_plain(data[header.end :], header))
+            mirror_plain = _mirror_plain_bits if header.magic == b"P1" else _mirror_plain
+            parts.append(mirror_plain(data[header.end :], header))
             at = len(data)  # the plain formats hold one image
         else:
             at = header.end + row_bytes(header.width, header.bits) * header.height
             if at > len(data):
-                raise FlipError("the picture is damaged: its raster ends before the last row")
+                raise FlipError(_CUT_SHORT)
             parts.append(reverse_rows(data[header.end : at], header.width, header.height, header.bits))
     parts.append(data[at:])
     return Flipped(b"".join(parts), _MEDIA_TYPES.get(data[:2], "image/x-portable-anymap"), lossless=True)
@@ -120,16 +128,48 @@ def _sample_bits(highest: int) -> int:
     return 8 if highest < 1 << 8 else 16
 
 
+def _mirror_plain_bits(raster: bytes, header: Header) -> bytes:
+    """The raster of a plain PBM, whose samples need no space between them."""
+    pixels = header.width * header.height
+    bits = b"".join(found[1].translate(None, _NO_BITS) for found in _UNCOMMENTED.finditer(raster) if found[1])
+    if len(bits) < pixels:
+        raise FlipError(_CUT_SHORT)
+    bits = reverse_rows(bits[:pixels], header.width, header.height, 8) + bits[pixels:]
+    out = bytearray()
+    at = 0
+    for found in _UNCOMMENTED.finditer(raster):
+        if found[1]:
+            ones = found[1].translate(_TO_ONES)
+            start, at = at, at + ones.count(b"1")
+            out += ones.replace(b"%", b"%%").replace(b"1", b"%c") % tuple(bits[start:at])
+        else:
+            out += found[0]
+    return bytes(out)
+
+
 def _mirror_plain(raster: bytes, header: Header) -> bytes:
-    parts = (_PLAIN_BITS if header.magic == b"P1" else _PLAIN).split(raster)
-    places = [at for at in range(1, len(parts), 2) if not parts[at].startswith(b"#")]
-    row = header.width * header.samples
-    if len(places) < row * header.height:
-        raise FlipError("the picture is damaged: its raster ends before the last row")
-    values = [parts[at] for at in places]
-    for start in range(0, row * header.height, row):
-        for sample in range(header.samples):
-            samples = values[start + sample : start + row : header.samples]
-            for at, value in zip(places[start + sample : start + row : header.samples], reversed(samples), strict=True):
-                parts[at] = value
-    return b"".join(parts)
+    """The raster of a plain PGM or PPM; samples differ in length, what stands between them keeps its place."""
+    spans = (found.span() for found in _SAMPLES.finditer(raster) if found[1])
+    out = bytearray()
+    end = 0
+    row, step = header.width * header.samples, _AT_ONCE * header.samples
+    for _ in range(header.height):
+        edges = array("Q", [end])
+        edges.extend(chain.from_iterable(islice(spans, row)))
+        if len(edges) < 2 * row + 1:
+            raise FlipError(_CUT_SHORT)
+        for first in range(0, row, step):
+            size = min(step, row - first)
+            gaps = edges[2 * first : 2 * (first + size)]
+            samples = edges[2 * (row - first - size) + 1 : 2 * (row - first) + 1]
+            texts = _texts(raster, samples)
+            for sample in range(header.samples):
+                texts[sample :: header.samples] = texts[sample :: header.samples][::-1]
+            out += b"".join(chain.from_iterable(zip(_texts(raster, gaps), texts, strict=True)))
+        end = edges[-1]
+    return bytes(out) + raster[end:]
+
+
+def _texts(raster: bytes, edges: array[int]) -> list[bytes]:
+    """The pieces between each edge at an even place and the next."""
+    return [raster[start:stop] for start, stop in zip(edges[::2], edges[1::2], strict=True)]

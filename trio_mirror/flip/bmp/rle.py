@@ -7,6 +7,9 @@ it skips stays undrawn in the mirrored stream too, because some viewers show tho
 from __future__ import annotations
 
 import re
+from array import array
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
@@ -48,15 +51,8 @@ def mirror_rle(stream: bytes, width: int, height: int, bits: int) -> tuple[bytes
         FlipError: the stream ends before the last row.
     """
     reader = _Reader(stream, width, height, bits)
-    spans = list(reader.spans())
-    rows: dict[int, list[Span]] = {}
-    for span in spans:
-        rows.setdefault(span.row, []).append(span)
-    mirrored = (
-        Span(span.row, width - span.column - len(span.pixels), span.pixels[::-1])
-        for row in rows.values()
-        for span in reversed(_joined(row))
-    )
+    rows = groupby(reader.spans(), key=attrgetter("row"))
+    mirrored = chain.from_iterable(_mirrored_row(number, spans, width) for number, spans in rows)
     return _encode(mirrored, width, height, bits), reader.at
 
 
@@ -129,17 +125,21 @@ class _Reader:
         return taken
 
 
-def _joined(row: list[Span]) -> list[Span]:
-    joined: list[Span] = []
-    parts: list[bytes] = []
-    for span, following in zip(row, [*row[1:], None], strict=True):
-        parts.append(span.pixels)
-        end = span.column + len(span.pixels)
-        if following is None or following.column != end:
-            pixels = b"".join(parts)
-            joined.append(Span(span.row, end - len(pixels), pixels))
-            parts = []
-    return joined
+def _mirrored_row(row: int, spans: Iterable[Span], width: int) -> Iterator[Span]:
+    """The mirrored spans of a row; those that adjoin are joined. Numbers take less memory than spans."""
+    columns, lengths, pixels = array("I"), array("I"), bytearray()
+    for span in spans:
+        if columns and span.column == columns[-1] + lengths[-1]:
+            lengths[-1] += len(span.pixels)
+        else:
+            columns.append(span.column)
+            lengths.append(len(span.pixels))
+        pixels += span.pixels
+    pixels.reverse()
+    at = 0
+    for column, length in zip(reversed(columns), reversed(lengths), strict=True):
+        yield Span(row, width - column - length, bytes(pixels[at : at + length]))
+        at += length
 
 
 def _encode(spans: Iterable[Span], width: int, height: int, bits: int) -> bytes:

@@ -200,10 +200,11 @@ def huffman_tables(tables: Iterable[Segment]) -> Iterator[bytes]:
     """The Huffman tables among others (T.81 B.2.4.2): class and number, 16 counts, and so many symbols."""
     for segment in tables:
         payload = segment.payload if segment.marker == DHT else b""
-        while len(payload) > 17:
-            size = 17 + sum(payload[1:17])
-            yield payload[:size]
-            payload = payload[size:]
+        at = 0
+        while len(payload) > at + 17:
+            end = at + 17 + sum(payload[at + 1 : at + 17])
+            yield payload[at:end]
+            at = end
 
 
 @cache
