@@ -780,3 +780,14 @@ def test_a_raster_that_its_bytes_cannot_hold_is_refused() -> None:
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
     with pytest.raises(FlipError, match="cannot hold the 80,000,000 bytes"):
         flipped(b"II*\0" + struct.pack("<I", 8 + len(blank)) + blank + directory + bytes(4))
+
+
+def test_strips_that_share_their_bytes_over_and_over_are_refused() -> None:
+    data, strips = bytes(200_000), 1_000
+    start = 8 + len(data)
+    lists = struct.pack(f"<{strips}I", *[8] * strips) + struct.pack(f"<{strips}I", *[len(data)] * strips)
+    entries = [(256, 4, 1, 1), (257, 4, 1, strips), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1)]
+    entries += [(273, 4, strips, start), (278, 4, 1, 1), (279, 4, strips, start + 4 * strips)]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    with pytest.raises(FlipError, match="strips or tiles share their bytes"):
+        flipped(b"II*\0" + struct.pack("<I", start + len(lists)) + data + lists + directory + bytes(4))

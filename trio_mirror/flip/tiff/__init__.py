@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from trio_mirror.model import Limits
 
 _IMAGE_TAGS = frozenset({256, 513})  # ImageWidth; JPEGInterchangeFormat, which brings a width of its own
+# Some writers store blank tiles once. What strips and tiles take may be so many bytes, or so many times the file.
+_SHARED, _SHARED_BY = 1 << 26, 16
 _PHOTOSHOP, _PHOTOSHOP_LAYERS = 34377, 37724
 _DESCRIPTION, _OFFSETS, _COUNTS = 270, 273, 279
 # As ij.io.TiffDecoder of ImageJ reads it.
@@ -49,6 +51,9 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
     images = [image for image in structure.images(limits.frames) if image.entries.keys() & _IMAGE_TAGS]
     rasters = [_raster(structure, image, limits) for image in images]
     check_total(sum(raster.pixels for raster in rasters), limits)
+    stored = sum(slot.stop - slot.start for raster in rasters for slot in raster.slots)
+    if stored > max(_SHARED, _SHARED_BY * len(data)):
+        raise FlipError("the TIFF is damaged: its strips or tiles share their bytes")
     _check_readable(data)
     _check_stack(structure, images)
     out = bytearray(data)
