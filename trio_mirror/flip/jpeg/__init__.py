@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.jpeg.metadata import displayed_as, mirrored_segments
-from trio_mirror.flip.jpeg.mirror_image import mirror_thumbnail, mirrored_raster
+from trio_mirror.flip.jpeg.mirror_image import mirrored_raster, thumbnail_mirror
 from trio_mirror.flip.jpeg.multi_picture import (
     has_gain_map,
     indexed_parts,
@@ -27,9 +27,6 @@ from trio_mirror.model import Flipped, Limits, Lossless
 if TYPE_CHECKING:
     from trio_mirror.flip.jpeg.multi_picture import Index, Part
     from trio_mirror.flip.jpeg.segments import CodedPart, Jpeg, Segment
-
-# More "thumbnails" exist only in malicious files.
-_THUMBNAILS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +148,6 @@ def _check_all(jpeg: Jpeg, parts: list[Part], limits: Limits) -> None:
 
 def _mirrored(image: bytes, jpeg: Jpeg, orientation: int, lossless: Lossless) -> _Mirrored:
     rows = flips_rows(orientation)
-    budget = iter(range(_THUMBNAILS))
-
-    def mirror_jpeg(thumbnail: bytes) -> bytes:
-        if next(budget, None) is None:
-            raise FlipError("there are too many thumbnails")
-        return mirror_thumbnail(thumbnail, rows=rows)
-
     coded, exact, notes = mirrored_raster(image, jpeg, lossless, rows=rows)
-    segments, more = mirrored_segments(jpeg.segments, mirror_jpeg, rows=rows)
+    segments, more = mirrored_segments(jpeg.segments, thumbnail_mirror(rows=rows), rows=rows)
     return _Mirrored(segments, coded, exact, notes + more)

@@ -43,7 +43,7 @@ def mirrored_segments(
         The segments in their order, and a note for every thumbnail dropped.
     """
     replaced: _Payloads = {}
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
     for position, segment in enumerate(segments):
         if _is(segment, _APP0, jfif.SIGNATURE):
             payload, more = jfif.mirrored_jfif(segment.payload, rows=rows)
@@ -62,7 +62,7 @@ def mirrored_segments(
         for position, segment in enumerate(segments)
         for payload in replaced.get(position, [segment.payload])
     ]
-    return kept, notes
+    return kept, tuple(notes)
 
 
 def _mirrored_exif_segments(

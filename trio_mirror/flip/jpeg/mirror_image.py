@@ -14,9 +14,12 @@ from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.model import Limits, Lossless
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trio_mirror.flip.jpeg.segments import CodedPart, Frame, Jpeg
 
-# Larger "thumbnails" exist only in malicious files.
+# More "thumbnails", and larger ones, exist only in malicious files.
+_THUMBNAILS = 8
 _THUMBNAIL_LIMITS = Limits(frame_pixels=4_000_000)
 
 
@@ -62,19 +65,25 @@ def _why_not_exact(frame: Frame, *, rows: bool) -> str:
     return "libturbojpeg cannot"
 
 
-def mirror_thumbnail(data: bytes, *, rows: bool) -> bytes:
-    """Mirrors a JPEG thumbnail, exactly where that is possible.
+def thumbnail_mirror(*, rows: bool) -> Callable[[bytes], bytes]:
+    """A function that mirrors the JPEG thumbnails of one picture, each exactly where that is possible.
+
+    What follows a thumbnail's end is left out of the result. The function raises FlipError where a thumbnail is
+    damaged or too large for one, or where there are too many.
 
     Args:
-        data: the thumbnail; what follows its end is left out of the result.
         rows: whether to reverse the order of the rows, not each row.
-
-    Raises:
-        FlipError: it is damaged, or too large for a thumbnail.
     """
-    if not data.startswith(SOI):
-        raise FlipError("it is not a JPEG")
-    jpeg = parse(data)
-    check_frame(jpeg, jpeg.end, _THUMBNAIL_LIMITS)
-    coded, _, _ = mirrored_raster(data[: jpeg.end], jpeg, Lossless.AUTO, rows=rows)
-    return joined(jpeg.segments, coded)
+    budget = iter(range(_THUMBNAILS))
+
+    def mirror(data: bytes) -> bytes:
+        if not data.startswith(SOI):
+            raise FlipError("it is not a JPEG")
+        if next(budget, None) is None:
+            raise FlipError("there are too many thumbnails")
+        jpeg = parse(data)
+        check_frame(jpeg, jpeg.end, _THUMBNAIL_LIMITS)
+        coded, _, _ = mirrored_raster(data[: jpeg.end], jpeg, Lossless.AUTO, rows=rows)
+        return joined(jpeg.segments, coded)
+
+    return mirror

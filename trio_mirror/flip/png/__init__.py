@@ -9,14 +9,13 @@ import itertools
 import struct
 from bisect import bisect_left
 from dataclasses import replace
-from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
-from trio_mirror.flip.jpeg.mirror_image import mirror_thumbnail
+from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
 from trio_mirror.flip.limits import check_frames, check_size
 from trio_mirror.flip.png import idot
 from trio_mirror.flip.png.apng import count_frames, find_frames, mirrored_control
@@ -60,11 +59,13 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             if chunk.kind == b"fcTL":
                 control = mirrored_control(bytes(chunk.body), shape.width, shape.height, rows=rows)
                 stored[index] = pack_chunk(b"fcTL", control)
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
+    mirror_thumbnail = thumbnail_mirror(rows=rows)
     for index, chunk in enumerate(chunks):
         if chunk.kind == b"eXIf":
-            block, notes = mirrored_exif(bytes(chunk.body), partial(mirror_thumbnail, rows=rows))
+            block, more = mirrored_exif(bytes(chunk.body), mirror_thumbnail)
             stored[index] = pack_chunk(b"eXIf", block)
+            notes += more
     restarts = [] if shape.interlaced else idot.read_restarts(chunks, shape.height)
     for frame in frames:
         own_shape = replace(shape, width=frame.width, height=frame.height)
@@ -73,7 +74,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             stored[index] = mirrored
     if restarts:
         idot.repoint(chunks, stored, restarts)
-    return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True, notes=notes)
+    return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True, notes=tuple(notes))
 
 
 def _first_from(restarts: list[idot.Restart], chunk: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import displayed_orientation, flips_rows
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
-from trio_mirror.flip.jpeg.mirror_image import mirror_thumbnail
+from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
 from trio_mirror.flip.limits import check_count, check_density, check_size, check_total
 from trio_mirror.flip.pillow import crop, map_pillow_errors, open_image
 from trio_mirror.flip.webp.animation import Frame, mirror_frames, read_frame
@@ -119,19 +118,19 @@ def _metadata(chunks: list[Chunk], code: bytes) -> bytes:
 
 
 def _with_mirrored_thumbnails(chunks: list[Chunk], method: Image.Transpose) -> tuple[list[Chunk], tuple[str, ...]]:
-    rows = method is Image.Transpose.FLIP_TOP_BOTTOM
+    mirror_thumbnail = thumbnail_mirror(rows=method is Image.Transpose.FLIP_TOP_BOTTOM)
     out: list[Chunk] = []
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
     for chunk in chunks:
         if chunk.code == b"EXIF":
             block = chunk.payload.removeprefix(_EXIF_PREFIX)
             prefix = chunk.payload[: len(chunk.payload) - len(block)]
-            block, more = mirrored_exif(block, functools.partial(mirror_thumbnail, rows=rows))
+            block, more = mirrored_exif(block, mirror_thumbnail)
             out.append(replace(chunk, payload=prefix + block))
             notes += more
         else:
             out.append(chunk)
-    return out, notes
+    return out, tuple(notes)
 
 
 def _view(chunks: list[Chunk], method: Image.Transpose, limits: Limits) -> Callable[[int, Rectangle], Image.Image]:
