@@ -27,7 +27,7 @@ FORMATS = (
         "otherwise, within 40 dB",
         "12-bit, lossless and hierarchical JPEG, arithmetic over 25 megapixels",
     ),
-    Format("PNG, APNG", "always", "–", "–"),
+    Format("PNG, APNG", "always", "–", "a side over a million pixels"),
     Format("GIF", "always", "–", "frames that widen a canvas still in use"),
     Format("WebP", "lossless ones, and alpha", "lossy ones, within 40 dB", "frames that cannot be moved exactly"),
     Format("BMP, DIB", "always, RLE too", "–", "what Pillow cannot read: 2-bit, odd masks"),
