@@ -135,12 +135,17 @@ class Segments:
 
     def _mirrored_bands(self, bands: Iterator[bytes]) -> Iterator[bytes]:
         layout = self.layout
-        bands = (_moved_inside(band, layout.places) for band in bands)
         if not layout.rows_first:
-            return (reverse_rows(band, layout.width, len(band) // layout.stride, layout.bits) for band in bands)
-        raster = reverse_row_order(b"".join(bands), layout.stride)
+            return map(self._reversed, bands)  # unlike a generator, it does not hold a band that is done with
+        moved = (_moved_inside(band, layout.places) for band in bands)
+        raster = reverse_row_order(b"".join(moved), layout.stride)
         size = layout.segment_height * layout.stride
         return (raster[start : start + size] for start in range(0, len(raster), size))
+
+    def _reversed(self, band: bytes) -> bytes:
+        layout = self.layout
+        moved = _moved_inside(band, layout.places)
+        return reverse_rows(moved, layout.width, len(band) // layout.stride, layout.bits)
 
     def _joined(self, slots: list[Span], band: int) -> bytes:
         """The rows of the image that a band holds."""
