@@ -17,13 +17,15 @@ _MOST_FROM_ONE_BYTE = 1032
 
 
 def check_density(raster: int, stored: int) -> None:
-    """Refuses a large raster (bytes) that is stored in fewer bytes than a picture of its size takes.
+    """Refuses a large raster (bytes) that is stored more densely than deflate could.
 
     Raises:
         FlipError: naming both sizes.
     """
     if raster > max(_SMALL_RASTER, _MOST_FROM_ONE_BYTE * stored):
-        raise FlipError(f"the picture's {stored:,} bytes cannot hold the {raster:,} bytes of pixels that it states")
+        raise FlipError(
+            f"the picture packs {raster:,} bytes of pixels into {stored:,}, more densely than is decoded here"
+        )
 
 
 def check_frames(sizes: Sequence[tuple[int, int]], limits: Limits) -> None:
