@@ -7,6 +7,8 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import trio
+
 from trio_mirror.errors import MirrorError, UnknownUploadError
 from trio_mirror.model import Outcome
 from trio_mirror.settings import RetryUploads
@@ -41,6 +43,7 @@ class Upload:
         self._intend = state.recorder.intend if state.intents else None
         self._looks_back = state.intents and state.in_place
         self._keeps_bytes: dict[str, bool] = {}
+        self._turn = trio.Lock()
 
     async def __call__(self, item: Item) -> None:
         """Stores the mirrored picture of an item."""
@@ -49,22 +52,34 @@ class Upload:
         if self._intend is not None:
             await self._intend([replace(item.result)])
         await self._attempts.make(self._throttle, self._store, item, picture, item=item)
-        if self._looks_back and not self._keeps_bytes.get(picture.media_type):
-            await self._look_back(item, picture)
+        if self._looks_back:
+            await self._learn(item, picture)
         item.result.bytes_out = len(picture.data)
         item.end(Outcome.MIRRORED)
+
+    async def _learn(self, item: Item, picture: Picture) -> None:
+        """Looks back until it is known whether the target keeps the bytes of a media type; one picture at a time."""
+        media_type = picture.media_type
+        if media_type not in self._keeps_bytes:
+            async with self._turn:
+                if media_type not in self._keeps_bytes:
+                    await self._look_back(item, picture)
+                    return
+        if not self._keeps_bytes[media_type]:
+            await self._look_back(item, picture)
 
     async def _look_back(self, item: Item, picture: Picture) -> None:
         """Remembers what is stored now, where the target makes something else of what it is sent.
 
         Some servers compress pictures anew, or strip them: our own change must not look like somebody else's. A target
-        that keeps the first pictures of a media type, or its originals, is trusted with the others.
+        that keeps the first picture of a media type, or its original, is trusted with the others.
         """
         result = item.result
+        await self._throttle.admit()
         try:
-            stored = await self._attempts.make(self._throttle, self._target.fetch, item.name, None)
+            stored = await self._target.fetch(item.name, None)
         except MirrorError:
-            result.sha256 = None
+            # What is not learned here is learned from the next picture.
             return
         assert stored is not None
         digest = result.sha256
