@@ -18,7 +18,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from trio_mirror import Flipped, JournalError, Outcome, Picture, Result, Settings, UnknownUploadError, UploadError
+from tests.helpers.memory_gallery import MemoryGallery
+from trio_mirror import (
+    Flipped,
+    JournalError,
+    Outcome,
+    Picture,
+    Result,
+    Settings,
+    UnknownUploadError,
+    UploadError,
+    mirror,
+)
 from trio_mirror.pipeline import transformer
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.stages import Stages
@@ -27,6 +38,7 @@ from trio_mirror.pipeline.threads import WorkerThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from pathlib import Path
 
 NAMES = [f"{number}.png" for number in range(6)]
 ORIGINALS = {name: f"<{name}".encode() for name in NAMES}
@@ -197,3 +209,30 @@ class NothingIsUndone(RuleBasedStateMachine):
 
 NothingIsUndone.TestCase.settings = hypothesis_settings(max_examples=200, stateful_step_count=8, deadline=None)
 TestNothingIsUndone = NothingIsUndone.TestCase
+
+
+class Altering(MemoryGallery):
+    """Serves what it stores, and changes every picture that it is sent, as servers do that compress them anew."""
+
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        await trio.lowlevel.checkpoint()
+        return self.stored.get(name) or Picture(name=name, data=name.encode(), media_type="image/png")
+
+    async def store(self, picture: Picture) -> None:
+        await super().store(replace(picture, data=picture.data + b" "))
+
+
+async def test_update_does_not_take_what_a_server_made_of_our_picture_for_a_change_of_others(
+    tmp_path: Path, instant_flip: None
+) -> None:
+    gallery, journal = Altering(NAMES), tmp_path / "journal"
+    first = await mirror(gallery, journal=journal)
+    stored = {name: picture.data for name, picture in gallery.stored.items()}
+
+    again = await mirror(gallery, journal=journal, update=True)
+    await gallery.store(Picture(name=NAMES[0], data=b"new", media_type="image/png"))
+    changed = await mirror(gallery, journal=journal, update=True)
+
+    assert (first.mirrored, again.mirrored, again.skipped) == (len(NAMES), 0, len(NAMES))
+    assert (changed.mirrored, changed.skipped) == (1, len(NAMES) - 1)
+    assert all(gallery.stored[name].data == stored[name] for name in NAMES[1:])
