@@ -60,7 +60,7 @@ class SettingsError(MirrorError, ValueError):
 
 
 class OutputError(MirrorError):
-    """A file that tells of the run cannot be written: the events, the log, the contact sheet."""
+    """A file that shows the run cannot be written: the events, the log, the contact sheet."""
 
 
 class GalleryError(MirrorError):

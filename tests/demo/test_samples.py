@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops, ImageOps, ImageSequence, ImageStat, features
 
 from trio_mirror.demo.samples import draw_samples
-from trio_mirror.galleries.folder import DirectoryGallery
+from trio_mirror.galleries.folder import FolderGallery
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 async def test_the_names_are_those_of_the_gallery(tmp_path: Path) -> None:
     drawn = draw_samples(tmp_path)
-    async with DirectoryGallery(tmp_path).names() as names:
+    async with FolderGallery(tmp_path).names() as names:
         assert sorted([name async for name in names]) == sorted(drawn)
     assert len(drawn) == (24 if features.check("avif") else 23)
 

@@ -28,7 +28,7 @@ from trio_mirror.errors import (
     SettingsError,
     UploadError,
 )
-from trio_mirror.galleries.folder import DirectoryGallery
+from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.model import Picture
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await trio.sleep(0.01)
 
 
-async def names_of(gallery: DirectoryGallery) -> list[str]:
+async def names_of(gallery: FolderGallery) -> list[str]:
     async with gallery.names() as names:
         return [name async for name in names]
 
@@ -62,22 +62,22 @@ async def test_a_folder_of_hidden_pictures_is_an_error_and_an_empty_one_is_not(t
     for name in (".DS_Store", ".gitkeep", TEMPORARY, "sub/.hidden"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    assert await names_of(DirectoryGallery(tmp_path)) == []
+    assert await names_of(FolderGallery(tmp_path)) == []
 
     (tmp_path / "sub" / ".a.png").write_bytes(png())
     with pytest.raises(ListError, match=r"left out are hidden pictures \(1\)"):
-        await names_of(DirectoryGallery(tmp_path))
+        await names_of(FolderGallery(tmp_path))
 
     (tmp_path / "b.png").write_bytes(png())
-    assert await names_of(DirectoryGallery(tmp_path)) == ["b.png"]
+    assert await names_of(FolderGallery(tmp_path)) == ["b.png"]
 
 
 async def test_reads_that_a_dead_disk_keeps_take_no_threads_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk_answers = threading.Event()
-    monkeypatch.setattr(DirectoryGallery, "_read", lambda *_: disk_answers.wait())
-    gallery = DirectoryGallery(tmp_path)
+    monkeypatch.setattr(FolderGallery, "_read", lambda *_: disk_answers.wait())
+    gallery = FolderGallery(tmp_path)
     async with trio.open_nursery() as nursery:
         for number in range(100):
             nursery.start_soon(gallery.fetch, f"{number}.png")
@@ -103,13 +103,13 @@ async def test_names_are_sorted_in_each_folder_and_hidden_ones_left_out(tmp_path
         (tmp_path / name).touch()
     (tmp_path / "loop").symlink_to(tmp_path)
     in_order = ["a.png", "b.png", "sub/c.png", "sub/z.png", "sub/deep/y.png", "t/x.png"]
-    assert await names_of(DirectoryGallery(tmp_path)) == in_order
+    assert await names_of(FolderGallery(tmp_path)) == in_order
 
 
 async def test_a_link_in_a_circle_is_listed_and_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     (tmp_path / "circle.png").symlink_to("circle.png")
-    gallery = DirectoryGallery(tmp_path)
+    gallery = FolderGallery(tmp_path)
 
     assert await names_of(gallery) == ["a.png", "circle.png"]
     with pytest.raises(FetchError, match="symbolic links"):
@@ -120,22 +120,22 @@ async def test_a_link_to_the_folder_itself_is_no_picture(tmp_path: Path) -> None
     (tmp_path / "self").symlink_to(".")
 
     with pytest.raises(FetchError, match=r"^it is not a regular file"):
-        await DirectoryGallery(tmp_path).fetch("self")
+        await FolderGallery(tmp_path).fetch("self")
 
 
 async def test_the_list_of_a_missing_folder_is_a_list_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ListError, match="missing cannot be listed: No such file"):
-        await names_of(DirectoryGallery(tmp_path / "missing"))
+        await names_of(FolderGallery(tmp_path / "missing"))
 
 
-async def fetched(gallery: DirectoryGallery, name: str) -> Picture:
+async def fetched(gallery: FolderGallery, name: str) -> Picture:
     found = await gallery.fetch(name)
     assert found is not None
     return found
 
 
 async def test_a_picture_with_the_known_tag_is_not_read(tmp_path: Path) -> None:
-    gallery = DirectoryGallery(tmp_path)
+    gallery = FolderGallery(tmp_path)
     await gallery.store(picture("a.png", b"first"))
     tag = (await fetched(gallery, "a.png")).etag
     assert await gallery.fetch("a.png", tag) is None
@@ -144,7 +144,7 @@ async def test_a_picture_with_the_known_tag_is_not_read(tmp_path: Path) -> None:
 
 
 async def test_what_is_stored_can_be_listed_and_fetched(tmp_path: Path) -> None:
-    gallery = DirectoryGallery(tmp_path / "new" / "folder")
+    gallery = FolderGallery(tmp_path / "new" / "folder")
     await gallery.prepare()
     await gallery.store(picture("sub/deep/Grüße.webp", b"first"))
     first = await fetched(gallery, "sub/deep/Grüße.webp")
@@ -156,7 +156,7 @@ async def test_what_is_stored_can_be_listed_and_fetched(tmp_path: Path) -> None:
 
 
 async def test_a_fetch_fails_with_the_reason(tmp_path: Path) -> None:
-    gallery = DirectoryGallery(tmp_path, max_bytes=10)
+    gallery = FolderGallery(tmp_path, max_bytes=10)
     (tmp_path / "folder").mkdir()
     (tmp_path / "large.png").write_bytes(bytes(11))
     (tmp_path / "just.png").write_bytes(bytes(10))
@@ -175,7 +175,7 @@ async def test_a_fetch_fails_with_the_reason(tmp_path: Path) -> None:
 
 async def test_pictures_that_fail_alike_fail_with_the_same_words(tmp_path: Path) -> None:
     (tmp_path / "below").touch()
-    gallery, reasons = DirectoryGallery(tmp_path), set()
+    gallery, reasons = FolderGallery(tmp_path), set()
     for name in ("below/a.png", "below/b.png"):
         with pytest.raises(FetchError) as unread:
             await gallery.fetch(name)
@@ -189,13 +189,13 @@ async def test_pictures_that_fail_alike_fail_with_the_same_words(tmp_path: Path)
 async def test_the_limit_is_counted_while_reading() -> None:
     # The kernel gives its own files a size of 0, whatever they hold.
     with pytest.raises(FetchError, match=r"^it is over the limit of 10 B"):
-        await DirectoryGallery("/proc/self", max_bytes=10).fetch("status")
-    assert (await fetched(DirectoryGallery("/proc/self"), "status")).data.startswith(b"Name:")
+        await FolderGallery("/proc/self", max_bytes=10).fetch("status")
+    assert (await fetched(FolderGallery("/proc/self"), "status")).data.startswith(b"Name:")
 
 
 async def test_the_limit_may_be_more_than_there_is_memory(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"data")
-    assert (await fetched(DirectoryGallery(tmp_path, max_bytes=2**62), "a.png")).data == b"data"
+    assert (await fetched(FolderGallery(tmp_path, max_bytes=2**62), "a.png")).data == b"data"
 
 
 @pytest.mark.parametrize("name", ["link.png", "out/secret.png", "up/../secret.png", "chain"])
@@ -208,7 +208,7 @@ async def test_no_symbolic_link_leads_out(tmp_path: Path, name: str) -> None:
     (base / "out").symlink_to(outside)
     (base / "chain").symlink_to("link.png")
     with pytest.raises(NameRefusedError):
-        await DirectoryGallery(base).fetch(name)
+        await FolderGallery(base).fetch(name)
 
 
 async def test_a_store_replaces_a_link_and_enters_no_folder_outside(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ async def test_a_store_replaces_a_link_and_enters_no_folder_outside(tmp_path: Pa
     (outside / "a.png").write_bytes(b"kept")
     (base / "a.png").symlink_to(outside / "a.png")
     (base / "out").symlink_to(outside)
-    gallery = DirectoryGallery(base)
+    gallery = FolderGallery(base)
     await gallery.store(picture("a.png", b"new"))
     with pytest.raises(NameRefusedError, match="symbolic link"):
         await gallery.store(picture("out/b.png"))
@@ -232,7 +232,7 @@ async def test_a_link_to_a_place_inside_is_followed(tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to("real/a.png")
     base = tmp_path.with_name("alias of the base")
     base.symlink_to(tmp_path)
-    gallery = DirectoryGallery(base)
+    gallery = FolderGallery(base)
     await gallery.store(picture("alias/a.png"))
     assert (await fetched(gallery, "a.png")).data == b"data"
     assert (tmp_path / "real" / "a.png").read_bytes() == b"data"
@@ -242,7 +242,7 @@ async def test_a_link_to_a_place_inside_is_followed(tmp_path: Path) -> None:
 @settings(deadline=None)
 def test_no_name_reads_or_writes_outside_the_base(name: str) -> None:
     async def try_both(base: Path) -> None:
-        gallery = DirectoryGallery(base)
+        gallery = FolderGallery(base)
         for attempt in (gallery.fetch(name), gallery.store(picture(name, b"stored"))):
             try:
                 fetched = await attempt
@@ -273,12 +273,12 @@ async def test_a_store_that_fails_says_why_and_leaves_nothing_behind(tmp_path: P
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"kept")
     with pytest.raises(UploadError, match=reason):
-        await DirectoryGallery(tmp_path).store(picture(name))
+        await FolderGallery(tmp_path).store(picture(name))
     assert files_below(tmp_path) == {"file": b"kept"}
 
 
 async def test_a_cancelled_store_leaves_all_of_the_picture_or_nothing(tmp_path: Path) -> None:
-    gallery = DirectoryGallery(tmp_path)
+    gallery = FolderGallery(tmp_path)
     data = bytes(4_000_000)
     for delay in (0, 0.0005, 0.002, 0.01):
         with trio.move_on_after(delay):
@@ -299,7 +299,7 @@ async def test_a_write_on_a_dead_disk_does_not_hold_whoever_gives_it_up(
 
     monkeypatch.setattr(os, "replace", replace_later)
     with trio.fail_after(30), trio.move_on_after(0.05):
-        await DirectoryGallery(tmp_path).store(picture("a.png"))
+        await FolderGallery(tmp_path).store(picture("a.png"))
     assert not disk_answers.is_set()
     assert not (tmp_path / "a.png").exists()
 
@@ -310,13 +310,13 @@ async def test_a_write_on_a_dead_disk_does_not_hold_whoever_gives_it_up(
 async def test_prepare_refuses_what_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="file is a file, not a folder"):
-        await DirectoryGallery(tmp_path / "file").prepare()
+        await FolderGallery(tmp_path / "file").prepare()
     with pytest.raises(SettingsError, match="cannot be created: Not a directory"):
-        await DirectoryGallery(tmp_path / "file" / "below").prepare()
+        await FolderGallery(tmp_path / "file" / "below").prepare()
 
 
 def test_a_person_reads_the_path() -> None:
-    gallery = DirectoryGallery("some/folder")
+    gallery = FolderGallery("some/folder")
     assert str(gallery) == "some/folder"
 
 
@@ -433,7 +433,7 @@ async def test_a_hard_link_that_is_not_listed_keeps_the_original(tmp_path: Path)
 async def test_a_name_that_is_another_file_by_now_is_not_linked_again(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"old")
     (tmp_path / "b.png").hardlink_to(tmp_path / "a.png")
-    gallery = DirectoryGallery(tmp_path, in_place=True)
+    gallery = FolderGallery(tmp_path, in_place=True)
     assert await names_of(gallery) == ["a.png"]
     (tmp_path / "b.png").unlink()
     (tmp_path / "b.png").write_bytes(b"another's")
@@ -453,7 +453,7 @@ async def test_a_replaced_file_keeps_its_mode_owner_and_times(tmp_path: Path, mo
     os.utime(file, (1e9, 1.1e9))
     before = file.stat()
 
-    await DirectoryGallery(tmp_path).store(picture("a.png", b"new", modified=1.2e9))
+    await FolderGallery(tmp_path).store(picture("a.png", b"new", modified=1.2e9))
     after = file.stat()
     assert file.read_bytes() == b"new"
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
@@ -470,7 +470,7 @@ async def test_a_group_that_cannot_be_kept_is_not_replaced_by_another(
     file.write_bytes(b"old")
     file.chmod(0o4664)
     monkeypatch.setattr(os, "chown", refuse)
-    await DirectoryGallery(tmp_path).store(picture("a.png", b"new"))
+    await FolderGallery(tmp_path).store(picture("a.png", b"new"))
     assert file.stat().st_mode & 0o7777 == 0o604
 
 
@@ -493,7 +493,7 @@ async def test_a_replaced_file_keeps_its_extended_attributes(tmp_path: Path) -> 
     except OSError:
         pytest.skip("the file system has no ACLs")
 
-    gallery = DirectoryGallery(tmp_path)
+    gallery = FolderGallery(tmp_path)
     await gallery.store(picture("a.png", b"new"))
     await gallery.store(picture("b.png", b"new"))
     assert os.getxattr(file, "user.caption") == b"A house"
@@ -515,7 +515,7 @@ async def test_a_new_file_has_the_time_of_its_source(tmp_path: Path) -> None:
 async def test_times_are_not_kept_where_nobody_wants_them(tmp_path: Path) -> None:
     (tmp_path / "old.png").write_bytes(b"old")
     os.utime(tmp_path / "old.png", (1e9, 1e9))
-    gallery = DirectoryGallery(tmp_path, keep_times=False)
+    gallery = FolderGallery(tmp_path, keep_times=False)
     for name in ("old.png", "new.png"):
         await gallery.store(picture(name, modified=1e9))
         assert (tmp_path / name).stat().st_mtime > 1e9
@@ -556,13 +556,13 @@ async def test_no_other_file_is_swept(tmp_path: Path) -> None:
     (folder / ".trio-mirror-journal").touch()
     with (folder / TEMPORARY).open("wb") as live:
         fcntl.flock(live, fcntl.LOCK_EX)
-        await DirectoryGallery(folder).prepare()
+        await FolderGallery(folder).prepare()
         kept = files_below(folder)
     assert {TEMPORARY, ".trio-mirror-journal"} <= set(kept)
     assert (folder / TEMPORARY.replace("0", "1")).is_symlink()
     assert (outside / TEMPORARY).exists()
 
-    await DirectoryGallery(folder).prepare()
+    await FolderGallery(folder).prepare()
     assert TEMPORARY not in files_below(folder)
 
 
@@ -572,11 +572,11 @@ async def test_a_write_is_not_swept_by_a_run_that_begins_meanwhile(
     replace = os.replace
 
     def replace_after_sweep(*args: Any, **places: Any) -> None:
-        trio.from_thread.run(DirectoryGallery(tmp_path).prepare)
+        trio.from_thread.run(FolderGallery(tmp_path).prepare)
         replace(*args, **places)
 
     monkeypatch.setattr(os, "replace", replace_after_sweep)
-    await DirectoryGallery(tmp_path).store(picture("a.png"))
+    await FolderGallery(tmp_path).store(picture("a.png"))
     assert files_below(tmp_path) == {"a.png": b"data"}
 
 
@@ -601,11 +601,11 @@ async def test_of_names_that_are_one_to_the_file_system_the_second_fails(
     for name in ("open", "stat", "lstat", "unlink", "replace"):
         monkeypatch.setattr(os, name, folded(getattr(os, name)))
 
-    gallery = DirectoryGallery(tmp_path)
+    gallery = FolderGallery(tmp_path)
     await gallery.store(picture(first, b"first"))
     with pytest.raises(UploadError, match=f"name for that of {first}, which was stored before"):
         await gallery.store(picture(second, b"second"))
     # The same name may be stored again, and so may what an earlier run has stored.
     await gallery.store(picture(first, b"again"))
-    await DirectoryGallery(tmp_path).store(picture(second, b"later"))
+    await FolderGallery(tmp_path).store(picture(second, b"later"))
     assert list(files_below(tmp_path).values()) == [b"later"]

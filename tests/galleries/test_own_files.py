@@ -13,7 +13,7 @@ from tests.cli.test_cli import cli
 from tests.galleries.test_folder import fetched, files_below, picture
 from tests.helpers.pictures import png
 from trio_mirror import NameRefusedError, Outcome, mirror, open_mirror
-from trio_mirror.galleries.folder import DirectoryGallery
+from trio_mirror.galleries.folder import FolderGallery
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ async def test_an_automatic_journal_is_never_a_picture(tmp_path: Path, monkeypat
 
 
 async def test_a_folder_below_the_name_of_an_own_file_is_refused(tmp_path: Path) -> None:
-    gallery = DirectoryGallery(tmp_path, own_files=[tmp_path / "sheet.html"])
+    gallery = FolderGallery(tmp_path, own_files=[tmp_path / "sheet.html"])
 
     with pytest.raises(NameRefusedError, match="it is a file of this run"):
         await gallery.store(picture("sheet.html/a.png"))
@@ -118,7 +118,7 @@ async def test_a_picture_that_is_its_own_mirror_image_is_not_stored_because_it_w
 async def test_hidden_names_are_neither_read_nor_written(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(b"kept")
-    for gallery in (DirectoryGallery(tmp_path), DirectoryGallery(tmp_path, in_place=True)):
+    for gallery in (FolderGallery(tmp_path), FolderGallery(tmp_path, in_place=True)):
         with pytest.raises(NameRefusedError, match="hidden"):
             await gallery.fetch(name)
         with pytest.raises(NameRefusedError, match="hidden"):
@@ -127,6 +127,6 @@ async def test_hidden_names_are_neither_read_nor_written(tmp_path: Path, name: s
 
 
 async def test_dots_elsewhere_hide_nothing(tmp_path: Path) -> None:
-    gallery = DirectoryGallery(tmp_path)
+    gallery = FolderGallery(tmp_path)
     await gallery.store(picture("a..b./c.d.png"))
     assert (await fetched(gallery, "a..b./c.d.png")).data == b"data"

@@ -18,7 +18,7 @@ from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import png
 from tests.helpers.server import Server
 from trio_mirror import JournalError, Outcome, Picture, Report, StorageError, UnknownUploadError, mirror, open_mirror
-from trio_mirror.galleries.folder import DirectoryGallery
+from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.journal import Journal, read_journal
 
 if TYPE_CHECKING:
@@ -444,7 +444,7 @@ class TestJournal:
         self, journal: str, tmp_path: Path
     ) -> None:
         folder = tmp_path / "photos"
-        gallery = DirectoryGallery(folder)
+        gallery = FolderGallery(folder)
         await gallery.prepare()
         for name in ("a.png", "b.png", "c.png"):
             await gallery.store(Picture(name=name, data=name.encode(), media_type="image/png"))

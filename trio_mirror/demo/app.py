@@ -22,7 +22,7 @@ from starlette.routing import Route
 from trio_mirror.errors import FetchError, FlipError, ListError, NameRefusedError, UploadError
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.pillow import map_pillow_errors
-from trio_mirror.galleries.folder import DirectoryGallery
+from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.model import Limits, Picture
 from trio_mirror.names import check_name, media_type_of, printable
 
@@ -62,7 +62,7 @@ def gallery_app(folder: Path, mirrored: Path, *, hosts: Sequence[str]) -> Starle
         hosts: the host names, without port, that requests may be addressed to. Others are refused, so that no
             web page reaches the gallery by pointing a name of its own at this machine (DNS rebinding).
     """
-    endpoints = _Endpoints(DirectoryGallery(folder), DirectoryGallery(mirrored))
+    endpoints = _Endpoints(FolderGallery(folder), FolderGallery(mirrored))
     app = Starlette(
         routes=[
             Route("/images/", endpoints.list, methods=["GET"]),
@@ -77,7 +77,7 @@ def gallery_app(folder: Path, mirrored: Path, *, hosts: Sequence[str]) -> Starle
 
 
 class _Endpoints:
-    def __init__(self, source: DirectoryGallery, target: DirectoryGallery) -> None:
+    def __init__(self, source: FolderGallery, target: FolderGallery) -> None:
         self._source = source
         self._target = target
 
@@ -123,7 +123,7 @@ class _Endpoints:
 class _Listing:
     """A response that streams the names of a gallery, one a line."""
 
-    def __init__(self, gallery: DirectoryGallery) -> None:
+    def __init__(self, gallery: FolderGallery) -> None:
         self._gallery = gallery
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:

@@ -14,7 +14,7 @@ import trio
 import typer
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.galleries.folder import DirectoryGallery
+from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.names import printable
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
@@ -50,7 +50,7 @@ async def serve_gallery(folder: Path, mirrored: Path, *, port: int = 0) -> Async
 async def _make_app(folder: Path, mirrored: Path) -> Starlette:
     from trio_mirror.demo.app import gallery_app
 
-    await DirectoryGallery(mirrored).prepare()
+    await FolderGallery(mirrored).prepare()
     return gallery_app(folder, mirrored, hosts=_HOSTS)
 
 

@@ -36,7 +36,7 @@ _PIECE = 65_536
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
-class DirectoryGallery:
+class FolderGallery:
     """A gallery that is a folder and its subfolders.
 
     Nothing outside the folder is ever read or written. A symbolic link to a place inside it is followed; one
@@ -89,7 +89,7 @@ class DirectoryGallery:
         return str(self.path)
 
     def __repr__(self) -> str:
-        return f"DirectoryGallery({str(self.path)!r})"
+        return f"FolderGallery({str(self.path)!r})"
 
     async def prepare(self) -> None:
         """Creates the folder and its parents unless it is mirrored in place; removes what killed runs have left in it.

@@ -95,6 +95,6 @@ async def _open_gallery(
         async with open_http_gallery(url, settings, **access) as gallery:
             yield gallery
     else:
-        from trio_mirror.galleries.folder import DirectoryGallery
+        from trio_mirror.galleries.folder import FolderGallery
 
-        yield DirectoryGallery(place, max_bytes=settings.max_bytes, keep_times=settings.times, **folder)
+        yield FolderGallery(place, max_bytes=settings.max_bytes, keep_times=settings.times, **folder)
