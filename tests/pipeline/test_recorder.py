@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.lowlevel
 
-from trio_mirror.errors import JournalError
+from trio_mirror.errors import JournalError, StorageError
 from trio_mirror.journal import Journal, open_journal
 from trio_mirror.model import Outcome, Report, Result, Stage
 from trio_mirror.pipeline.in_flight import InFlight
@@ -115,7 +115,10 @@ async def test_an_intent_is_in_the_journal_before_its_upload_may_leave(tmp_path:
             nursery.cancel_scope.cancel()
 
 
-async def test_a_journal_that_takes_no_intent_lets_no_upload_leave_and_ends_the_run(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("before", [None, StorageError("the target is full")])
+async def test_a_journal_that_takes_no_intent_lets_no_upload_leave_and_ends_the_run(
+    before: StorageError | None, autojump_clock: MockClock
+) -> None:
     class Full:
         wait = 0.1
         room = False
@@ -132,6 +135,8 @@ async def test_a_journal_that_takes_no_intent_lets_no_upload_leave_and_ends_the_
 
     memory = Full()
     recorder, stop = recorder_of(memory)
+    if before is not None:
+        stop.fail(before)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recorder.keep)
         recorder.record(mirrored("a.png"))

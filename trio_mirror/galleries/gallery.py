@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 class Gallery(Protocol):
     """What a run needs of a source or a target. ``str(gallery)`` is what people read, without credentials.
 
+    For a new kind of place, write a class with these methods, open it in `opening`, and have `places` know how it is
+    written. An object of the caller's needs neither.
+
     Its methods are called by several tasks at once. Each call is one attempt: the run repeats what failed with a
     transient error. A gallery whose names can be read once only has an attribute ``can_be_listed_again``, which
     is false.

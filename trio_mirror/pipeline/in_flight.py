@@ -1,7 +1,7 @@
 """How many pictures may be between the list and their result: the one bound on memory and connections.
 
-The producer takes a token for each picture before its name enters the first channel, and the recorder gives it back
-when its result is out. No stage ever waits for a token: a limiter shared by the stages themselves, held while one of
+The producer takes a token for each picture before its name enters the first channel. The recorder gives it back when
+the result is out, or when the picture is cut off without one; the driver of workers does for names they never began. No stage ever waits for a token: a limiter shared by the stages themselves, held while one of
 them sends downstream, would deadlock with few tokens.
 """
 
@@ -30,7 +30,7 @@ class InFlight:
         self._waiting = trio.lowlevel.ParkingLot()
 
     async def take(self) -> None:
-        """Takes a token, when there is one. A checkpoint, except where there is one at once: what follows is one."""
+        """Takes a token, and waits for one where there is none. Only then it is a checkpoint: its caller sends next."""
         while self.count >= self.limit:
             await self._waiting.park()
         self.count += 1

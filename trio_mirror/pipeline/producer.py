@@ -189,9 +189,9 @@ class Producer:
         """
         state = self._state
         if state.memory is not None:
-            if state.recorder.is_open(name) or self._known(name).run == state.run_id:
+            if state.recorder.expects(name) or self._known(name).run == state.run_id:
                 return True
-            state.recorder.open(name)
+            state.recorder.expect(name)
         elif state.in_place:
             digest = blake2b(_identity(name), digest_size=8).digest()
             if digest in self._taken:

@@ -66,7 +66,7 @@ class JournalMemory:
     async def write(self, results: list[Result]) -> None:
         """Writes rows; for what was skipped, the row that says why is there already."""
         rows = [it for it in results if it.outcome is not Outcome.SKIPPED]
-        # Abandoned by a run that is cancelled, which then writes them once more; the journal takes one after the other.
+        # A cancelled run abandons the thread and writes the same rows once more; the journal takes one write at a time.
         await trio.to_thread.run_sync(self._journal.record, rows, abandon_on_cancel=True)
 
 
@@ -101,22 +101,23 @@ class Recorder:
         self._memory = memory
         self.late: list[Result] = []
         self._run = run
-        self._open: set[str] = set()
+        self._expected: set[str] = set()
         self._started = trio.current_time()
         self._cut_off: deque[Item] = deque()
         self._unwritten: list[Result] = []
-        self._turn = trio.Lock()
+        self._unwritable: JournalError | None = None
+        self._lock = trio.Lock()
         self._written = trio.Event()
-        self._some, self._gathering = trio.Event(), trio.CancelScope()
+        self._wanted, self._gathering = trio.Event(), trio.CancelScope()
         self._intending = 0
 
-    def open(self, name: str) -> None:
-        """Takes a name whose result is to be remembered."""
-        self._open.add(name)
+    def expect(self, name: str) -> None:
+        """Takes a name whose result will have to be remembered."""
+        self._expected.add(name)
 
-    def is_open(self, name: str) -> bool:
+    def expects(self, name: str) -> bool:
         """Whether this run has taken a name, and does not remember its result yet."""
-        return name in self._open
+        return name in self._expected
 
     async def intend(self, intents: list[Result], *, gather: float = _GATHER) -> None:
         """Remembers, before pictures leave for their target, what they were and what they will be.
@@ -139,8 +140,8 @@ class Recorder:
             await self._written.wait()
         finally:
             self._intending -= len(intents)
-        if isinstance(self._stop.error, JournalError):
-            raise self._stop.error
+        if self._unwritable is not None:
+            raise self._unwritable
 
     def record(self, item: Item) -> Result:
         """Counts the result of an item that has ended, and hands it out."""
@@ -166,7 +167,7 @@ class Recorder:
         if item.ended:
             self._cut_off.append(item)
         else:
-            self._open.discard(item.name)
+            self._expected.discard(item.name)
             self._in_flight.give_back()
 
     def next_cut_off(self) -> Result | None:
@@ -176,7 +177,7 @@ class Recorder:
     async def keep(self) -> None:
         """Writes what comes, until it is cancelled."""
         while True:
-            await self._some.wait()
+            await self._wanted.wait()
             with self._gathering:
                 await trio.sleep_forever()
             await self._write()
@@ -200,19 +201,22 @@ class Recorder:
     def _write_within(self, seconds: float) -> None:
         """Has the next group written in so many seconds, if it is not sooner."""
         self._gathering.deadline = min(self._gathering.deadline, trio.current_time() + seconds)
-        self._some.set()
+        self._wanted.set()
 
     async def _write(self) -> None:
         """Writes one group; what could not be written stays, for the end of the run to try once more."""
-        async with self._turn:
+        async with self._lock:
             group, written = list(self._unwritten), self._written
-            self._written, self._some, self._gathering = trio.Event(), trio.Event(), trio.CancelScope()
+            self._written, self._wanted, self._gathering = trio.Event(), trio.Event(), trio.CancelScope()
             try:
                 if self._memory is not None and group:
                     await self._memory.write(group)
+                self._unwritable = None
             except JournalError as error:
+                # What ended the run before may be something else: whoever waits must learn of this.
+                self._unwritable = error
                 self._stop.fail(error)
             else:
                 del self._unwritten[: len(group)]
-                self._open.difference_update(result.name for result in group if not result.is_intent)
+                self._expected.difference_update(result.name for result in group if not result.is_intent)
             written.set()

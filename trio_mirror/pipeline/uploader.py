@@ -43,7 +43,7 @@ class Upload:
         self._intend = state.recorder.intend if state.intents else None
         self._looks_back = state.intents and state.in_place
         self._keeps_bytes: dict[str, bool] = {}
-        self._turn = trio.Lock()
+        self._lock = trio.Lock()
 
     async def __call__(self, item: Item) -> None:
         """Stores the mirrored picture of an item."""
@@ -61,7 +61,7 @@ class Upload:
         """Looks back until it is known whether the target keeps the bytes of a media type; one picture at a time."""
         media_type = picture.media_type
         if media_type not in self._keeps_bytes:
-            async with self._turn:
+            async with self._lock:
                 if media_type not in self._keeps_bytes:
                     await self._look_back(item, picture)
                     return
