@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import random
 import signal
 import subprocess
 import threading
@@ -11,6 +12,7 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -433,3 +435,43 @@ def test_a_sheet_does_not_go_with_a_cluster(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--sheet" in done.stderr
     assert "--cluster" in done.stderr
+
+
+@with_ray
+@pytest.mark.parametrize("seed", range(20))
+def test_what_a_worker_was_told_is_remembered_is_with_the_driver_however_desks_come_and_go(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    from trio_mirror.distributed import ray_worker
+    from trio_mirror.distributed.ray_engine import _desk_class
+
+    chance, desk_of, arrived = random.Random(seed), _desk_class(), set[str]()
+    desk, taken = desk_of(), None
+
+    def get(arguments: tuple[Any, ...]) -> Any:
+        nonlocal desk, taken
+        if chance.random() < 0.15:
+            desk = desk_of()
+        if chance.random() < 0.1:
+            raise ray.exceptions.RayError("it is away")
+        answer = desk.exchange(*arguments)
+        if chance.random() < 0.1:
+            raise ray.exceptions.RayError("its answer was lost")
+        if chance.random() < 0.5:
+            collection, given = desk.collect(None, False, taken)
+            if chance.random() < 0.8:
+                taken = collection
+                arrived.update(result.name for *_, results in given for result in results)
+        return answer
+
+    async def work() -> None:
+        actor = SimpleNamespace(exchange=SimpleNamespace(remote=lambda *arguments: arguments))
+        worker = ray_worker._Desk(actor, 0, {})
+        for number in range(20):
+            await worker.write([Result(name=str(number), stage=Stage.UPLOAD)])
+            assert str(number) in arrived
+
+    monkeypatch.setattr(ray, "get", get)
+    trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0.001))

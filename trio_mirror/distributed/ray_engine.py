@@ -159,6 +159,7 @@ class RayEngine:
         self.workers = 0
         self._tasks: dict[Any, int] = {}
         self._collecting: Any = None
+        self._taken: tuple[bytes, int] | None = None
         self._counted_at = trio.current_time()
         self._silent_since = math.inf
 
@@ -234,9 +235,10 @@ class RayEngine:
         import ray
 
         if self._collecting is None:
-            self._collecting = self._desk.collect.remote(orders.rate, orders.draining)
+            self._collecting = self._desk.collect.remote(orders.rate, orders.draining, self._taken)
         try:
-            given: list[tuple[int, Any]] = ray.get(self._collecting, timeout=_ANSWER)
+            given: list[tuple[int, int, Any]]
+            self._taken, given = ray.get(self._collecting, timeout=_ANSWER)
         except ray.exceptions.GetTimeoutError:
             # Asked for again: results that come late are results.
             return None
@@ -244,7 +246,7 @@ class RayEngine:
             self._collecting = None
             return None
         self._collecting = None
-        return given
+        return [(attempt, results) for attempt, _, results in given]
 
     def _count(self) -> None:
         import ray
@@ -275,24 +277,38 @@ def _desk_class() -> type:
 
     class Desk:
         def __init__(self) -> None:
+            # Where its node is lost Ray starts another one, which knows nothing of what this one was given.
+            self.identity = os.urandom(8)
             self.orders: tuple[float | None, bool] | None = None
-            self.given: list[tuple[int, Any]] = []
-            self.collected: list[tuple[int, Any]] = []
+            self.given: list[tuple[int, int, Any]] = []
+            self.collected: list[tuple[int, int, Any]] = []
+            self.collections = 0
             self.remembered: dict[int, int] = {}
 
-        def exchange(self, attempt: int, results: Any) -> tuple[tuple[float | None, bool] | None, int]:
-            """Takes results of a task; gives the orders, once there are any, and how many times it was remembered."""
+        def exchange(
+            self, attempt: int, number: int, results: Any
+        ) -> tuple[bytes, tuple[float | None, bool] | None, int]:
+            """Takes a numbered group of results; gives who it is, the orders, and the last group remembered."""
             if results:
-                self.given.append((attempt, results))
-            return self.orders, self.remembered.get(attempt, 0)
+                self.given.append((attempt, number, results))
+            return self.identity, self.orders, self.remembered.get(attempt, 0)
 
-        def collect(self, rate: float | None, draining: bool) -> list[tuple[int, Any]]:  # noqa: FBT001
-            """Takes the orders of the driver, which has remembered all that it collected before; gives the results."""
+        def collect(
+            self,
+            rate: float | None,
+            draining: bool,
+            taken: tuple[bytes, int] | None,
+        ) -> tuple[tuple[bytes, int], list[tuple[int, int, Any]]]:
+            """Takes the orders of the driver, and which collection it has remembered; gives the results."""
             self.orders = (rate, draining)
-            for attempt, _ in self.collected:
-                self.remembered[attempt] = self.remembered.get(attempt, 0) + 1
-            self.collected, self.given = self.given, []
-            return self.collected
+            if taken == (self.identity, self.collections):
+                for attempt, number, _ in self.collected:
+                    self.remembered[attempt] = number
+                self.collected = []
+            # What the driver did not get, it gets again: of each name the first result counts.
+            self.collected, self.given = self.collected + self.given, []
+            self.collections += 1
+            return (self.identity, self.collections), self.collected
 
     return Desk
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import pickle
+from collections import deque
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -56,7 +58,7 @@ async def _mirror(job: Job, desk: _Desk) -> tuple[list[Result], GalleryError | N
         except GalleryError as error:
             fatal = error
         nursery.cancel_scope.cancel()
-    return desk.untold, fatal
+    return desk.unremembered, fatal
 
 
 class _Desk:
@@ -73,8 +75,14 @@ class _Desk:
         self._attempt = attempt
         self._todo = todo
         self._talks = trio.Lock()
-        self._given = 0
+        self._identity: bytes | None = None
+        self._given: deque[list[Result]] = deque()
         self._remembered = 0
+
+    @property
+    def unremembered(self) -> list[Result]:
+        """The results that the driver may not have."""
+        return [*chain.from_iterable(self._given), *self.untold]
 
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
@@ -98,8 +106,7 @@ class _Desk:
             await trio.lowlevel.checkpoint()
             return
         await self.talk()
-        given = self._given
-        while self._remembered < given:
+        while self.unremembered:
             await trio.sleep(_WAITING)
             await self.talk()
 
@@ -117,24 +124,32 @@ class _Desk:
         import ray
 
         async with self._talks:
-            giving = list(self.untold)
+            # What is given again, as its desk did not answer, has the same number.
+            giving, number = list(self.untold), self._remembered + len(self._given) + 1
             try:
                 # Not abandoned: what has been given must be known for given.
-                orders, remembered = await trio.to_thread.run_sync(partial(self._exchange, giving))
+                identity, orders, remembered = await trio.to_thread.run_sync(partial(self._exchange, number, giving))
             except ray.exceptions.RayError:
-                # The desk is away with its node; the next talk is with another one, which has been given nothing.
-                self._given = self._remembered = 0
+                # The desk is away with its node; the next talk is with another one.
                 return
             del self.untold[: len(giving)]
-            self._given += bool(giving)
-            self._remembered = remembered
+            if identity != self._identity:
+                # A desk that knows nothing of what another one was given.
+                self._identity, self._remembered = identity, number - 1
+                self.untold = [*chain.from_iterable(self._given), *self.untold]
+                self._given.clear()
+            if giving:
+                self._given.append(giving)
+            while self._remembered < remembered:
+                self._given.popleft()
+                self._remembered += 1
         if orders is not None:
             self.has_orders = True
             self.rate, self.draining = orders
 
-    def _exchange(self, results: list[Result]) -> tuple[tuple[float | None, bool] | None, int]:
+    def _exchange(self, number: int, results: list[Result]) -> tuple[bytes, tuple[float | None, bool] | None, int]:
         import ray
 
-        answer: tuple[tuple[float | None, bool] | None, int]
-        answer = ray.get(self._actor.exchange.remote(self._attempt, results))
+        answer: tuple[bytes, tuple[float | None, bool] | None, int]
+        answer = ray.get(self._actor.exchange.remote(self._attempt, number, results))
         return answer

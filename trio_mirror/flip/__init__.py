@@ -5,8 +5,8 @@ what the mirroring changes, and keeps every other byte. The modules, and Pillow 
 the first picture of their kind comes.
 
 To add a container, write a module or package of its name here with ``flip(data, *, limits)``, and register it
-in ``_SIGNATURES``, or with ``matches(data)`` in ``_UNSIGNED`` if its first bytes do not identify it for certain; its row
-stands in `formats`, and the media type of its suffix in `trio_mirror.names`.
+in ``_SIGNATURES``, or with ``matches(data)`` in ``_UNSIGNED`` if its first bytes do not identify it for certain;
+its row stands in `formats`, and the media type of its suffix in `trio_mirror.names`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """How many pictures may be between the list and their result: the one bound on memory and connections.
 
 The producer takes a token for each picture before its name enters the first channel. The recorder gives it back when
-the result is out, or when the picture is cut off without one; the driver of workers does for names they never began. No stage ever waits for a token: a limiter shared by the stages themselves, held while one of
-them sends downstream, would deadlock with few tokens.
+the result is out, or the picture is cut off without one; the driver of workers does for names that they never began.
+No stage ever waits for a token: a limiter shared by the stages themselves, held while one of them sends downstream,
+would deadlock with few tokens.
 """
 
 from __future__ import annotations
