@@ -460,7 +460,7 @@ def test_what_a_worker_was_told_is_remembered_is_with_the_driver_however_desks_c
         if chance.random() < 0.1:
             raise ray.exceptions.RayError("its answer was lost")
         if chance.random() < 0.5:
-            collection, given = desk.collect(None, False, taken)
+            collection, given = desk.collect((None, False), taken)
             if chance.random() < 0.8:
                 taken = collection
                 arrived.update(result.name for *_, results in given for result in results)

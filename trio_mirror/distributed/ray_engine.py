@@ -235,7 +235,7 @@ class RayEngine:
         import ray
 
         if self._collecting is None:
-            self._collecting = self._desk.collect.remote(orders.rate, orders.draining, self._taken)
+            self._collecting = self._desk.collect.remote((orders.rate, orders.draining), self._taken)
         try:
             given: list[tuple[int, int, Any]]
             self._taken, given = ray.get(self._collecting, timeout=_ANSWER)
@@ -295,12 +295,11 @@ def _desk_class() -> type:
 
         def collect(
             self,
-            rate: float | None,
-            draining: bool,
+            orders: tuple[float | None, bool],
             taken: tuple[bytes, int] | None,
         ) -> tuple[tuple[bytes, int], list[tuple[int, int, Any]]]:
             """Takes the orders of the driver, and which collection it has remembered; gives the results."""
-            self.orders = (rate, draining)
+            self.orders = orders
             if taken == (self.identity, self.collections):
                 for attempt, number, _ in self.collected:
                     self.remembered[attempt] = number
