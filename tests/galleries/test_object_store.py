@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -24,20 +25,23 @@ from trio_mirror import (
     NameRefusedError,
     Outcome,
     Picture,
+    Result,
     Settings,
     SettingsError,
+    Stage,
     UnknownUploadError,
     UploadError,
+    flip,
     mirror,
     open_mirror,
 )
 from trio_mirror.galleries import open_galleries
+from trio_mirror.journal import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from trio_mirror import Result
     from trio_mirror.galleries import Gallery
     from trio_mirror.pipeline.run import Run
 
@@ -222,6 +226,24 @@ async def test_in_place(s3: httpx.Client) -> None:
 
     assert (await mirror("s3://bucket/in/")).mirrored == 1
     assert is_mirrored(png(), get(s3, "in/a.png").content)
+
+
+async def test_in_place_a_killed_run_is_gone_on_with_by_what_the_store_has(s3: httpx.Client, tmp_path: Path) -> None:
+    original, mirror_image = png(), flip(png()).data
+    put(s3, "in/stored.png", data=mirror_image)
+    put(s3, "in/not-stored.png", "in/not-begun.png")
+    digests: dict[str, Any] = {"sha256_in": sha256(original).hexdigest(), "sha256": sha256(mirror_image).hexdigest()}
+    place = {"source": "s3://bucket/in/", "target": "s3://bucket/in/"}
+    with open_journal(tmp_path / "journal", **place) as journal:
+        # What a run leaves that is killed while two uploads are under way.
+        names = ("stored.png", "not-stored.png")
+        journal.record([Result(name=name, stage=Stage.UPLOAD, time=1.0, **digests) for name in names])
+
+    report = await mirror("s3://bucket/in/", journal=tmp_path / "journal")
+
+    assert (report.mirrored, report.failed, report.unknown) == (3, 0, 0)
+    for name in ("stored.png", "not-stored.png", "not-begun.png"):
+        assert is_mirrored(original, get(s3, f"in/{name}").content)
 
 
 async def test_what_is_over_the_limit_or_missing_fails(s3: httpx.Client, bucket: Gallery) -> None:
