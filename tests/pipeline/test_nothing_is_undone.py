@@ -26,10 +26,12 @@ from trio_mirror import (
     Picture,
     Result,
     Settings,
+    Stage,
     UnknownUploadError,
     UploadError,
     mirror,
 )
+from trio_mirror.journal import open_journal
 from trio_mirror.pipeline import transformer
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.stages import Stages
@@ -236,3 +238,17 @@ async def test_update_does_not_take_what_a_server_made_of_our_picture_for_a_chan
     assert (first.mirrored, again.mirrored, again.skipped) == (len(NAMES), 0, len(NAMES))
     assert (changed.mirrored, changed.skipped) == (1, len(NAMES) - 1)
     assert all(gallery.stored[name].data == stored[name] for name in NAMES[1:])
+
+
+async def test_what_may_be_stored_is_unknown_until_update_mirrors_it_as_it_is(
+    tmp_path: Path, instant_flip: None
+) -> None:
+    gallery, journal = MemoryGallery(["a.png"], data=b"now"), tmp_path / "journal"
+    with open_journal(journal, source="memory", target="memory") as rows:
+        rows.record([Result(name="a.png", stage=Stage.UPLOAD, error="its worker died", time=1.0)])
+
+    again = await mirror(gallery, journal=journal)
+    updated = await mirror(gallery, journal=journal, update=True)
+
+    assert (again.unknown, again.mirrored, updated.mirrored) == (1, 0, 1)
+    assert gallery.stored["a.png"].data == b"won"

@@ -91,15 +91,11 @@ class Transform:
 
     def _changed(self, known: Result) -> tuple[str, ...]:
         """What to say of a picture that is neither what was read before nor what was sent."""
-        if known.sha256 is None:
-            raise UnknownUploadError(
-                "an earlier run may have stored it, and nothing tells; look at it, then use --update"
-            )
+        if known.sha256 is None and known.outcome is Outcome.MIRRORED:
+            raise UnknownUploadError("what was stored is not known, so neither is whether it has been changed since")
         if not self._settings.update:
-            raise UnknownUploadError(
-                "it is neither the original nor what was sent: the server or somebody else has changed it; "
-                "look at it, --update mirrors it as it is now"
-            )
+            what = "may be stored already" if known.sha256 is None else "is neither the original nor what was sent"
+            raise UnknownUploadError(f"it {what}; look at it, --update mirrors it as it is now")
         return ("It had been changed since it was mirrored.",)
 
     def _take_over(self, item: Item) -> None:
