@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -126,35 +126,84 @@ async def open_run(
     own: list[str | os.PathLike[str]] = [*own_files]
     opening = open_galleries(source, target, settings, transport=transport, auth=auth, own_files=own)
     async with opening as (source_gallery, target_gallery):
-        place = identity_of(source_gallery)
-        in_place = target is None or (place is not None and place == identity_of(target_gallery))
-        is_folder = place is not None and _is_folder(place)
-        if target is None and is_folder:
-            _check_in_place(settings, source_gallery)
-        # A transport of the caller's may lead anywhere, whatever the URL. Nothing is begun beside what is not there.
-        is_known = place is not None and transport is None and (is_folder or not place.startswith("/"))
-        is_automatic = in_place and is_known and settings.journal is None and not settings.no_journal
-        path = automatic_journal(place) if is_automatic and place is not None else None
-        if settings.update and settings.journal is None and path is None:
-            raise option_error("update", "it needs a journal, for example --journal run.journal")
-        own += _own_files(source, settings, path)
-        async with _open_journal(source_gallery, target_gallery, settings, path) as journal:
+        setup = _set_up(source, target, settings, source_gallery, target_gallery, is_real=transport is None)
+        own += setup.own_files
+        async with _open_journal(setup, source_gallery, target_gallery) as journal:
             _warn_of_unverified(settings, source_gallery, target_gallery)
             await target_gallery.prepare()
             memory = None if journal is None else JournalMemory(journal)
             # Names of a list are handed out from here; whoever gets them needs only the place where they live.
             places = (settings.base or source, target)
             galleries = (source_gallery, target_gallery)
-            opening_work = _open_work(galleries, settings, memory, places, sampler, in_place=in_place, own_files=own)
+            opening_work = _open_work(
+                galleries, settings, memory, places, sampler, in_place=setup.in_place, own_files=own
+            )
             async with opening_work as (work, state):
                 run = _make_run(source_gallery, settings, journal, work, state)
-                run.report.journal = None if path is None else str(path)
+                run.report.journal = str(setup.journal) if setup.is_automatic else None
                 async with run.working():
                     yield run
-                if is_automatic and journal is not None and run.is_whole and _is_whole(journal):
+                if setup.is_automatic and journal is not None and run.is_whole and _is_whole(journal):
                     # The same command is a new run from now on.
                     await trio.to_thread.run_sync(journal.remove)
                     run.report.journal = None
+
+
+class _Setup(NamedTuple):
+    """What the places of a run decide."""
+
+    in_place: bool
+    """Whether the mirrored pictures go where the pictures come from."""
+    journal: Path | None
+    """Where the run is remembered."""
+    is_automatic: bool
+    """Whether the journal is one that nobody named."""
+    own_files: tuple[str | os.PathLike[str], ...]
+    """What else the run reads and writes."""
+
+
+def _set_up(
+    source: Place,
+    target: Place | None,
+    settings: Settings,
+    from_gallery: Gallery,
+    to_gallery: Gallery,
+    *,
+    is_real: bool,
+) -> _Setup:
+    """Finds out whether a run is in place, and where it is remembered.
+
+    Args:
+        source: as it was written.
+        target: as it was written.
+        settings: how.
+        from_gallery: the source.
+        to_gallery: the target.
+        is_real: whether a URL leads where it says: a transport of the caller's may lead anywhere.
+
+    Raises:
+        SettingsError: the pictures of a folder would be replaced, and nobody asked for it; or nothing remembers what
+            ``update`` compares with.
+    """
+    place = identity_of(from_gallery)
+    in_place = target is None or (place is not None and place == identity_of(to_gallery))
+    is_folder = place is not None and _is_folder(place)
+    named = settings.journal is not None
+    if target is None and is_folder and not (settings.in_place or named or settings.base is not None):
+        raise SettingsError(
+            f"the mirrored pictures would replace those of {printable(str(from_gallery))}; "
+            "add --to FOLDER to keep them, or --in-place to replace them"
+        )
+    journal = None if settings.journal is None else Path(settings.journal)
+    # Nothing is begun beside a folder that is not there.
+    if in_place and not (named or settings.no_journal) and is_real and place and (is_folder or place[0] != "/"):
+        journal = automatic_journal(place)
+    if settings.update and journal is None:
+        raise option_error("update", "it needs a journal, for example --journal run.journal")
+    own: tuple[str | os.PathLike[str], ...] = () if journal is None else tuple(journal_files(journal))
+    if settings.base is not None and isinstance(source, str | os.PathLike) and source != STDIN:
+        own += (source,)
+    return _Setup(in_place, journal, journal is not None and not named, own)
 
 
 def _make_run(source: Gallery, settings: Settings, journal: Journal | None, work: Work, state: State) -> Run:
@@ -202,39 +251,19 @@ async def _open_work(
         yield driver, state
 
 
-def _own_files(source: Place, settings: Settings, automatic: Path | None) -> list[str | os.PathLike[str]]:
-    journal = automatic if settings.journal is None else Path(settings.journal)
-    files: list[str | os.PathLike[str]] = [] if journal is None else [*journal_files(journal)]
-    if settings.base is not None and isinstance(source, str | os.PathLike) and source != STDIN:
-        files.append(source)
-    return files
-
-
 def _is_folder(place: str) -> bool:
     return os.path.isdir(place)  # noqa: PTH112 (false, too, where nothing may be looked at)
 
 
-def _check_in_place(settings: Settings, source: Gallery) -> None:
-    """Refuses to replace the pictures of a folder where nobody asked for it."""
-    if not (settings.in_place or settings.journal is not None or settings.base is not None):
-        raise SettingsError(
-            f"the mirrored pictures would replace those of {printable(str(source))}; "
-            "add --to FOLDER to keep them, or --in-place to replace them"
-        )
-
-
 @asynccontextmanager
-async def _open_journal(
-    source: Gallery, target: Gallery, settings: Settings, automatic: Path | None
-) -> AsyncIterator[Journal | None]:
-    path = automatic if settings.journal is None else Path(settings.journal)
-    if path is None:
+async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> AsyncIterator[Journal | None]:
+    if setup.journal is None:
         yield None
         return
-    if automatic is not None:
-        await trio.to_thread.run_sync(partial(automatic.parent.mkdir, parents=True, exist_ok=True))
+    if setup.is_automatic:
+        await trio.to_thread.run_sync(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
     names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}
-    journal = await trio.to_thread.run_sync(partial(open_journal, path, **names))
+    journal = await trio.to_thread.run_sync(partial(open_journal, setup.journal, **names))
     try:
         yield journal
     finally:
