@@ -17,6 +17,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.not_pictures import is_text, refuse_known
 from trio_mirror.model import Limits, Lossless
 
 if TYPE_CHECKING:
@@ -34,14 +35,12 @@ _SIGNATURES = {
     "webp": rb"RIFF.{4}WEBP",
     # Version 42 or 43, also byte-swapped, which Pillow reads where nothing is compressed.
     "tiff": rb"II[*+]\0|MM\0[*+]|MM\*\0|II\0\*",
-    "avif": rb".{4}ftyp",
+    "avif": rb".{4}ftyp(?!crx )",
     "qoi": rb"qoif",
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
 # Tried in this order, the weakest last.
 _UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")
-_HTML = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<body")
-_JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 
 
 def flip(
@@ -81,13 +80,12 @@ def sniff(data: bytes) -> str:
         return found.lastgroup
     if not data:
         raise FlipError("the body is empty")
-    if data[:32].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML):
-        raise FlipError("the body is an HTML or XML page, not a picture")
-    if data.startswith(_JPEG_2000):
-        raise FlipError("JPEG 2000 is not mirrored: encoding it again would not keep it as it is")
+    refuse_known(data)
     for container in _UNSIGNED:
         if _module_of(container).matches(data):
             return container
+    if is_text(data):
+        raise FlipError("the body is text, not a picture")
     raise FlipError("the body is not a picture of a known format")
 
 

@@ -15,6 +15,7 @@ from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
 from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
+from trio_mirror.flip.tiff.raw import refuse_raw
 from trio_mirror.flip.tiff.space import Space
 from trio_mirror.flip.tiff.strips import read_segments
 from trio_mirror.model import Flipped, Lossless
@@ -47,8 +48,10 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
         FlipError: damaged, over a limit, or of a kind that cannot be kept exactly; the message says which.
     """
     structure = Structure(data)
+    directories = structure.images(limits.frames)
+    refuse_raw(structure, directories)
     # A SubIFD without a size is not an image: some writers keep private tags there.
-    images = [image for image in structure.images(limits.frames) if image.entries.keys() & _IMAGE_TAGS]
+    images = [image for image in directories if image.entries.keys() & _IMAGE_TAGS]
     rasters = [_raster(structure, image, limits) for image in images]
     check_total(sum(raster.pixels for raster in rasters), limits)
     stored = sum(slot.stop - slot.start for raster in rasters for slot in raster.slots)

@@ -21,7 +21,6 @@ PREDICTING = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})
 
 YCBCR = 6
 _IMAGE_DEPTH, _TILE_DEPTH = 32997, 32998  # SGI's tags of an image that is a volume (libtiff, tiff.h)
-_COLOUR_FILTER_ARRAY = 32803
 _MAX_PIXEL_BYTES = 8  # a pixel of four 16-bit samples; what the limit of a frame's pixels is taken to allow for
 _SEPARATE, _REVERSED_BITS = 2, 2
 
@@ -114,8 +113,6 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     check_size(width, height, limits)
     compression = structure.number(ifd, 259, UNCOMPRESSED)
     photometric = structure.number(ifd, 262, 0)
-    if photometric == _COLOUR_FILTER_ARRAY:
-        raise FlipError("this TIFF holds a camera's raw data, whose colour filter pattern mirroring would shift")
     if structure.number(ifd, _IMAGE_DEPTH, 1) > 1 or structure.number(ifd, _TILE_DEPTH, 1) > 1:
         raise FlipError("this TIFF holds a volume, several layers deep, which cannot be mirrored here")
     depths = _depths(structure, ifd)
