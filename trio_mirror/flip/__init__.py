@@ -39,12 +39,18 @@ _SIGNATURES = {
     "qoi": rb"qoif",
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
+# What a container's flip asks for beside the limits.
+_CHOICES = {"jpeg": ("lossless", "keep_credentials"), "tiff": ("lossless",)}
 # Tried in this order, the weakest last.
 _UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")
 
 
 def flip(
-    data: bytes | bytearray | memoryview, *, limits: Limits = _LIMITS, lossless: Lossless = Lossless.AUTO
+    data: bytes | bytearray | memoryview,
+    *,
+    limits: Limits = _LIMITS,
+    lossless: Lossless = Lossless.AUTO,
+    keep_credentials: bool = False,
 ) -> Flipped:
     """Mirrors one encoded picture left to right, as it is displayed, in the format it came in.
 
@@ -52,6 +58,7 @@ def flip(
         data: the encoded picture.
         limits: what the picture may cost at most, checked before anything is decoded.
         lossless: whether what is not exact is welcome, refused, or wanted.
+        keep_credentials: whether signatures over the picture, which its mirroring breaks, stay in it.
 
     Raises:
         FlipError: damaged, over a limit, not a picture, or not mirrorable as required; the
@@ -62,7 +69,8 @@ def flip(
         data = memoryview(data).tobytes()
     container = sniff(data)
     module = _module_of(container)
-    how = {"lossless": lossless} if container in {"jpeg", "tiff"} else {}
+    choices = {"lossless": lossless, "keep_credentials": keep_credentials}
+    how = {name: choices[name] for name in _CHOICES.get(container, ())}
     flipped = cast("Flipped", module.flip(data, limits=limits, **how))
     if lossless is Lossless.ALWAYS and not flipped.lossless:
         raise FlipError("the picture cannot be mirrored exactly (--lossless always)")

@@ -83,7 +83,13 @@ class Transform:
                 return None
             if self._in_place and before != known.sha256_in:
                 notes = self._changed(known)
-        flipped = flip(picture.data, limits=self._settings.limits, lossless=self._settings.lossless)
+        settings = self._settings
+        flipped = flip(
+            picture.data,
+            limits=settings.limits,
+            lossless=settings.lossless,
+            keep_credentials=settings.keep_credentials,
+        )
         if self._sampler is not None:
             self._sampler(picture.name, picture.data, flipped.data)
         after = sha256(flipped.data).hexdigest() if self._intents else None

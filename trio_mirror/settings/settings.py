@@ -149,6 +149,7 @@ class Settings:
     lossless: Parsed[Lossless, str] = choice(
         Lossless.AUTO, "Exact where the format allows it; exact or failed; always re-encoded.", Panel.OUTPUT
     )
+    keep_credentials: bool = flag("Keep signatures that mirroring breaks.", Panel.OUTPUT)
     times: bool = flag("Keep the times of replaced files.", Panel.OUTPUT, default=True)
 
     flip_threads: int | None = count(

@@ -22,6 +22,7 @@ from trio_mirror.flip.jpeg.multi_picture import (
 from trio_mirror.flip.jpeg.segments import joined, parse
 from trio_mirror.flip.jpeg.validate import check_frame
 from trio_mirror.flip.limits import check_count, check_total
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.model import Flipped, Limits, Lossless
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ class _Move(NamedTuple):
     """Bytes that it is longer than before."""
 
 
-def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> Flipped:
+def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, keep_credentials: bool = False) -> Flipped:
     """Mirrors a JPEG, and every further image and thumbnail in the file, left to right as it is displayed.
 
     Args:
         data: the file.
         limits: what it may cost at most.
         lossless: whether to rearrange coefficients or to encode again.
+        keep_credentials: whether signatures over the picture stay.
 
     Raises:
         FlipError: it is damaged, over a limit, of a kind that common decoders do not read, or cannot be
@@ -66,30 +68,33 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
     jpeg = parse(data)
     index = read_index(jpeg.segments)
     try:
-        return _flip_all(data, jpeg, index, limits, lossless)
+        return _flip_all(data, jpeg, index, limits, lossless, keep_credentials=keep_credentials)
     except FlipError as error:
         if index is None or not has_gain_map(jpeg.segments) or lossless is Lossless.ALWAYS:
             raise
         alone = replace(jpeg, segments=tuple(without_index(jpeg.segments)))
-        flipped = _flip_all(data[: jpeg.end], alone, None, limits, lossless)
+        flipped = _flip_all(data[: jpeg.end], alone, None, limits, lossless, keep_credentials=keep_credentials)
         return replace(flipped, notes=(*flipped.notes, f"the gain map for HDR displays was dropped: {error}"))
 
 
-def _flip_all(data: bytes, jpeg: Jpeg, index: Index | None, limits: Limits, lossless: Lossless) -> Flipped:
+def _flip_all(
+    data: bytes, jpeg: Jpeg, index: Index | None, limits: Limits, lossless: Lossless, *, keep_credentials: bool
+) -> Flipped:
     if index is None:
         parts = list(islice(trailing_parts(data, jpeg.end), limits.frames))
     else:
         parts = indexed_parts(data, jpeg.end, index)
     _check_all(jpeg, parts, limits)
     orientation = displayed_as(jpeg.segments) or 1
-    first = _mirrored(data[: jpeg.end], jpeg, orientation, lossless)
+    first = _mirrored(data[: jpeg.end], jpeg, orientation, lossless, keep_credentials=keep_credentials)
     further: list[tuple[Part, _Mirrored]] = []
     notes: tuple[str, ...] = ()
     for part in parts:
         # An image that states no orientation is shown like the first: previews and gain maps state none.
         shown = displayed_as(part.jpeg.segments) or orientation
         try:
-            further.append((part, _mirrored(data[part.start : part.jpeg.end], part.jpeg, shown, lossless)))
+            image = data[part.start : part.jpeg.end]
+            further.append((part, _mirrored(image, part.jpeg, shown, lossless, keep_credentials=keep_credentials)))
         except FlipError as error:
             if index is not None:
                 raise
@@ -146,8 +151,9 @@ def _check_all(jpeg: Jpeg, parts: list[Part], limits: Limits) -> None:
     check_total(pixels, limits)
 
 
-def _mirrored(image: bytes, jpeg: Jpeg, orientation: int, lossless: Lossless) -> _Mirrored:
-    rows = flips_rows(orientation)
-    coded, exact, notes = mirrored_raster(image, jpeg, lossless, rows=rows)
-    segments, more = mirrored_segments(jpeg.segments, thumbnail_mirror(rows=rows), rows=rows)
+def _mirrored(image: bytes, jpeg: Jpeg, orientation: int, lossless: Lossless, *, keep_credentials: bool) -> _Mirrored:
+    mirror = Mirror(jpeg.frame.width, jpeg.frame.height, flips_rows(orientation))
+    coded, exact, notes = mirrored_raster(image, jpeg, lossless, rows=mirror.rows)
+    thumbnails = thumbnail_mirror(rows=mirror.rows)
+    segments, more = mirrored_segments(jpeg.segments, thumbnails, mirror, keep_credentials=keep_credentials)
     return _Mirrored(segments, coded, exact, notes + more)

@@ -1,17 +1,22 @@
-"""What stands around a JPEG's raster: how the picture is shown, and the thumbnails that turn with it."""
+"""What stands around a JPEG's raster: how the picture is shown, and all that turns with it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trio_mirror.flip.exif import displayed_orientation
-from trio_mirror.flip.jpeg import jfif, photoshop
+from trio_mirror.flip.exif import byte_order, displayed_orientation
+from trio_mirror.flip.jpeg import jfif
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
+from trio_mirror.flip.jpeg.photoshop import SIGNATURE as PHOTOSHOP
+from trio_mirror.flip.jpeg.photoshop import mirrored_photoshop
+from trio_mirror.flip.positions.exif import mirrored_fields
+from trio_mirror.flip.positions.xmp import mirrored_packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from trio_mirror.flip.jpeg.segments import Segment
+    from trio_mirror.flip.positions import Mirror
 
 _APP0, _APP1, _APP13 = 0xE0, 0xE1, 0xED
 _EXIF = b"Exif\0\0"
@@ -24,37 +29,48 @@ _Payloads = dict[int, list[bytes]]
 def displayed_as(segments: Iterable[Segment]) -> int | None:
     """The orientation, 1 to 8, by which viewers show the picture; None where EXIF and XMP state none."""
     segments = tuple(segments)
-    exif = b"".join(s.payload[len(_EXIF) :] for s in segments if _is(s, _APP1, _EXIF))
+    exif = next((b"".join(segments[p].payload[len(_EXIF) :] for p in block) for block in _exif_blocks(segments)), b"")
     xmp = next((s.payload[len(_XMP) :] for s in segments if _is(s, _APP1, _XMP)), b"")
     return displayed_orientation(exif, xmp)
 
 
 def mirrored_segments(
-    segments: Sequence[Segment], mirror_jpeg: Callable[[bytes], bytes], *, rows: bool
+    segments: Sequence[Segment],
+    mirror_jpeg: Callable[[bytes], bytes],
+    mirror: Mirror,
+    *,
+    keep_credentials: bool = False,
 ) -> tuple[list[Segment], tuple[str, ...]]:
-    """Mirrors every thumbnail in a JPEG's segments, or drops it; all other bytes stay as they are.
+    """Mirrors every thumbnail and position in a JPEG's segments, or drops it; all other bytes stay as they are.
 
     Args:
         segments: the application and comment segments.
         mirror_jpeg: mirrors a JPEG thumbnail along the same axis, and raises FlipError where it cannot.
-        rows: whether the order of the rows is reversed, not each row.
+        mirror: the raster.
+        keep_credentials: whether signatures over the picture stay.
 
     Returns:
-        The segments in their order, and a note for every thumbnail dropped.
+        The segments in their order, and notes.
     """
     replaced: _Payloads = {}
     notes: list[str] = []
     for position, segment in enumerate(segments):
         if _is(segment, _APP0, jfif.SIGNATURE):
-            payload, more = jfif.mirrored_jfif(segment.payload, rows=rows)
+            payload, more = jfif.mirrored_jfif(segment.payload, rows=mirror.rows)
             replaced[position] = [payload]
             notes += more
         elif _is(segment, _APP0, jfif.EXTENSION_SIGNATURE):
-            extension, more = jfif.mirrored_jfxx(segment.payload, mirror_jpeg, rows=rows)
+            extension, more = jfif.mirrored_jfxx(segment.payload, mirror_jpeg, rows=mirror.rows)
             replaced[position] = [] if extension is None else [extension]
             notes += more
+        elif _is(segment, _APP1, _XMP):
+            packet, more = mirrored_packet(
+                segment.payload[len(_XMP) :], mirror, mirror_jpeg, keep_credentials=keep_credentials
+            )
+            replaced[position] = [_XMP + packet]
+            notes += more
     for mirror_all in (_mirrored_exif_segments, _mirrored_photoshop_segments):
-        payloads, more = mirror_all(segments, mirror_jpeg)
+        payloads, more = mirror_all(segments, mirror_jpeg, mirror)
         replaced |= payloads
         notes += more
     kept = [
@@ -65,23 +81,39 @@ def mirrored_segments(
     return kept, tuple(notes)
 
 
+def _exif_blocks(segments: Sequence[Segment]) -> list[list[int]]:
+    """The positions of the segments of each EXIF block; one without a TIFF header continues the block before."""
+    blocks: list[list[int]] = []
+    for position, segment in enumerate(segments):
+        if _is(segment, _APP1, _EXIF):
+            if not blocks or byte_order(segment.payload[len(_EXIF) :]):
+                blocks.append([])
+            blocks[-1].append(position)
+    return blocks
+
+
 def _mirrored_exif_segments(
-    segments: Sequence[Segment], mirror_jpeg: Callable[[bytes], bytes]
+    segments: Sequence[Segment], mirror_jpeg: Callable[[bytes], bytes], mirror: Mirror
 ) -> tuple[_Payloads, tuple[str, ...]]:
-    positions = [position for position, segment in enumerate(segments) if _is(segment, _APP1, _EXIF)]
-    parts = [segments[position].payload[len(_EXIF) :] for position in positions]
-    block, notes = mirrored_exif(b"".join(parts), mirror_jpeg)
-    cut = _cut(block, [len(part) for part in parts])
-    return {position: [_EXIF + part] for position, part in zip(positions, cut, strict=False)}, notes
+    replaced: _Payloads = {}
+    notes: tuple[str, ...] = ()
+    for positions in _exif_blocks(segments):
+        parts = [segments[position].payload[len(_EXIF) :] for position in positions]
+        block, dropped = mirrored_exif(b"".join(parts), mirror_jpeg)
+        block, unmended = mirrored_fields(block, mirror)
+        cut = _cut(block, [len(part) for part in parts])
+        replaced |= {position: [_EXIF + part] for position, part in zip(positions, cut, strict=True)}
+        notes += dropped + unmended
+    return replaced, notes
 
 
 def _mirrored_photoshop_segments(
-    segments: Sequence[Segment], mirror_jpeg: Callable[[bytes], bytes]
+    segments: Sequence[Segment], mirror_jpeg: Callable[[bytes], bytes], mirror: Mirror
 ) -> tuple[_Payloads, tuple[str, ...]]:
-    positions = [p for p, segment in enumerate(segments) if _is(segment, _APP13, photoshop.SIGNATURE)]
+    positions = [p for p, segment in enumerate(segments) if _is(segment, _APP13, PHOTOSHOP)]
     if not positions:
         return {}, ()
-    payloads, notes = photoshop.mirrored_photoshop([segments[p].payload for p in positions], mirror_jpeg)
+    payloads, notes = mirrored_photoshop([segments[p].payload for p in positions], mirror_jpeg, mirror)
     replaced = {position: [payload] for position, payload in zip(positions, payloads, strict=False)}
     replaced[positions[-1]] += payloads[len(positions) :]
     return replaced, notes

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.flip.xmp_packets import FORMS, packet, structure
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions.exif import mirrored_fields
+from trio_mirror.flip.positions.photoshop import mirrored_resources
+from trio_mirror.flip.positions.properties import read_properties
+from trio_mirror.flip.positions.table import XMP, Unit
+from trio_mirror.flip.positions.xmp import mirrored_packet
+
+AREA = "http://ns.adobe.com/xmp/sType/Area#"
+IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+CAMERA_RAW = "http://ns.adobe.com/camera-raw-settings/1.0/"
+PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
+THUMBNAIL = "http://ns.adobe.com/xap/1.0/g/img/"
+ACROSS, DOWN = Mirror(64, 48), Mirror(64, 48, rows=True)
+
+
+def refuse(_: bytes) -> bytes:
+    raise FlipError("it is a fresco")
+
+
+def mirrored(data: bytes, mirror: Mirror = ACROSS) -> bytes:
+    result, notes = mirrored_packet(data, mirror, refuse)
+    assert notes == ()
+    return result
+
+
+def stated(data: bytes, space: str) -> dict[str, str]:
+    """The properties of one namespace, as an RDF reader finds them."""
+    found = [it for structure in read_properties(data) for it in structure.fields.items()]
+    return {name.removeprefix(space): value.text for name, value in found if name.startswith(space)}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("prefix", ["stArea", "ns1", "_"])
+@pytest.mark.parametrize(("mirror", "wanted"), [(ACROSS, ("0.805", "0.219")), (DOWN, ("0.195", "0.781"))])
+def test_the_centre_of_a_region_moves_along_the_mirrored_axis(
+    form: str, prefix: str, mirror: Mirror, wanted: tuple[str, str]
+) -> None:
+    fields = {"h": "0.23", "unit": "normalized", "w": "0.17", "x": "0.195", "y": "0.219"}
+    result = mirrored(packet(structure(AREA, "Area", fields, form, prefix)), mirror)
+    assert stated(result, AREA) == fields | dict(zip("xy", wanted, strict=True))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("unit", "x", "wanted"), [("relative", "0.11", "0.72"), ("pixel", "7", "56.83")])
+def test_the_edge_of_a_region_moves_by_its_size_too(form: str, unit: str, x: str, wanted: str) -> None:
+    fields = {"rbX": x, "rbY": "0.1", "rbW": "0.17", "rbH": "0.2", "rbUnit": unit, "rbShape": "rectangle"}
+    assert stated(mirrored(packet(structure(IPTC, "RegionBoundary", fields, form))), IPTC)["rbX"] == wanted
+
+
+def test_the_corners_of_a_polygon_have_no_size_and_the_unit_of_the_whole() -> None:
+    corners = "".join(f'<rdf:li i:rbX="{x}" i:rbY="1"/>' for x in (3, 60))
+    vertices = f"<i:rbVertices><rdf:Seq>{corners}</rdf:Seq></i:rbVertices>"
+    region = f'<i:RegionBoundary xmlns:i="{IPTC}" rdf:parseType="Resource"><i:rbUnit>pixel</i:rbUnit>{vertices}'
+    result = mirrored(packet(f"{region}</i:RegionBoundary>"))
+    assert result.index(b'i:rbX="61"') < result.index(b'i:rbX="4"')
+
+
+def test_a_crop_that_is_not_applied_yet_changes_its_sides() -> None:
+    crop = {"CropLeft": "0.05", "CropRight": "0.5", "CropTop": "0.1", "CropBottom": "1", "CropAngle": "2.5"}
+    pending = packet(structure(CAMERA_RAW, "Settings", crop))
+    assert stated(mirrored(pending), CAMERA_RAW) == crop | {"CropLeft": "0.5", "CropRight": "0.95", "CropAngle": "-2.5"}
+    applied = packet(structure(CAMERA_RAW, "Settings", crop | {"AlreadyApplied": "True"}))
+    assert mirrored(applied) == applied
+
+
+def test_a_cropped_panorama_keeps_looking_at_what_it_showed() -> None:
+    fields = {
+        "CroppedAreaImageWidthPixels": "64",
+        "FullPanoWidthPixels": "256",
+        "CroppedAreaLeftPixels": "20",
+        "PoseHeadingDegrees": "225.0",
+        "PoseRollDegrees": "3.0",
+        "InitialViewHeadingDegrees": "350",
+    }
+    changed = {"CroppedAreaLeftPixels": "172", "PoseRollDegrees": "-3.0", "InitialViewHeadingDegrees": "100.0"}
+    assert stated(mirrored(packet(structure(PANORAMA, "Panorama", fields))), PANORAMA) == fields | changed
+
+
+@pytest.mark.parametrize(
+    ("space", "fields"),
+    [
+        (IPTC, {"rbX": "4,5", "rbUnit": "relative"}),
+        (IPTC, {"rbX": "400", "rbUnit": "pixel"}),
+        (AREA, {"x": "1e999999999"}),
+        (PANORAMA, {"CroppedAreaLeftPixels": "20"}),
+        (CAMERA_RAW, {"RetouchInfo": "centerX = 0.2"}),
+    ],
+)
+def test_what_cannot_be_mended_is_named_and_left_as_it_was(space: str, fields: dict[str, str]) -> None:
+    data = packet(structure(space, "Any", fields))
+    assert mirrored_packet(data, ACROSS, refuse) == (data, (f"not mirrored: {next(iter(fields))}",))
+
+
+def test_entities_are_never_expanded() -> None:
+    data = packet(structure(AREA, "Area", {"x": "&x;"}))
+    doctype = b'<!DOCTYPE x [<!ENTITY x "0.5">]>' + data
+    assert mirrored_packet(doctype, ACROSS, refuse) == (
+        doctype,
+        ("not mirrored: XMP that cannot be read (it declares a document type)",),
+    )
+
+
+def test_the_padding_takes_up_what_a_packet_grows_by() -> None:
+    data = packet(structure(AREA, "Area", {"x": "1", "y": "0"}), padding=100)
+    tenth = data.replace(b">1<", b">.25<")
+    assert len(mirrored(tenth)) == len(tenth)
+    assert mirrored(mirrored(data)) == data
+
+
+def test_a_picture_in_the_packet_is_mirrored_in_lines_as_before() -> None:
+    data = packet(structure(THUMBNAIL, "li", {"image": "AAAA&#xA;AAAA&#xA;AA=="}, "attributes"))
+    result, notes = mirrored_packet(data, ACROSS, lambda picture: bytes(reversed(picture)) + b"\xff\xff")
+    assert b"'AAAA&#xA;AAAA&#xA;AP//'" in result
+    assert notes == ()
+
+
+def test_a_picture_that_cannot_be_mirrored_is_dropped_with_the_reason() -> None:
+    data = packet(structure(THUMBNAIL, "li", {"image": "AAAA", "width": "5"}))
+    result, notes = mirrored_packet(data, ACROSS, refuse)
+    assert stated(result, THUMBNAIL) == {"width": "5"}
+    assert notes == ("a picture in the XMP was dropped: it is a fresco",)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_signature_goes_unless_it_is_to_be_kept(*, keep: bool) -> None:
+    signature = '<s:Signature xmlns:s="http://www.w3.org/2000/09/xmldsig#"><s:SignedInfo/></s:Signature>'
+    provenance = "self#jumbf=c2pa</d:provenance>"
+    data = packet(signature, f'<d:provenance xmlns:d="http://purl.org/dc/terms/">{provenance}')
+    result, notes = mirrored_packet(data, ACROSS, refuse, keep_credentials=keep)
+    assert result == (data if keep else packet())
+    assert len(notes) == 1
+    assert notes[0].startswith("content credentials kept" if keep else "content credentials taken out")
+
+
+def test_positions_of_other_pictures_stay() -> None:
+    pantry = f'<m:Pantry xmlns:m="http://ns.adobe.com/xap/1.0/mm/">{structure(AREA, "Area", {"x": "0.1"})}</m:Pantry>'
+    data = packet(pantry)
+    assert mirrored(data) == data
+
+
+@given(st.sampled_from([(space, name) for space, names in XMP.items() for name in names]), st.data())
+def test_mirrored_twice_every_property_has_its_first_value_again(row: tuple[str, str], data: st.DataObject) -> None:
+    space, name = row
+    rule = XMP[space][name]
+    if rule.unit in {Unit.PICTURE, Unit.UNKNOWN, Unit.INDEX}:
+        return
+    number = st.decimals(0, 1, places=4) if rule.unit in {Unit.SHARE, Unit.CORNER, Unit.STATED} else st.integers(0, 15)
+    fields = {other: str(data.draw(number)) for other in (name, rule.size, rule.source) if other}
+    fields |= {rule.whole: "normalized" if rule.unit is Unit.STATED else "32"} if rule.whole else {}
+    if rule.source:
+        fields = {name: "0.2", rule.source: str(data.draw(number))}
+    if rule.unit is Unit.CORNER:
+        fields = {name: "0.1, 0.25, 0.5, 0.5"}
+    mirror = data.draw(st.sampled_from([ACROSS, DOWN]))
+    before = packet(structure(space, "Any", fields, data.draw(st.sampled_from(FORMS))), padding=100)
+    once = mirrored(before, mirror)
+    assert numbers(stated(mirrored(once, mirror), space)) == numbers(fields)
+
+
+def numbers(fields: dict[str, str]) -> dict[str, list[float]]:
+    return {name: [*map(float, text.split(","))] for name, text in fields.items() if text != "normalized"}
+
+
+@given(st.binary(max_size=80))
+def test_no_bytes_make_a_reader_fail(noise: bytes) -> None:
+    for data in (AREA.encode() + noise, packet(structure(AREA, "Area", {"x": "1"})) + noise, b"8BIM\x04\x08" + noise):
+        mirrored_packet(data, ACROSS, refuse)
+        mirrored_resources(data, ACROSS, refuse)
+
+
+def subject(order: str, values: list[int], tag: int = 0x9214) -> bytes:
+    """An EXIF block whose Exif directory states where the subject is."""
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    ifd0 = struct.pack(f"{order}HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    stored = struct.pack(f"{order}{len(values)}H", *values)
+    place = stored if len(stored) == 4 else struct.pack(f"{order}I", 44)
+    return head + ifd0 + struct.pack(f"{order}HHHI4sI", 1, tag, 3, len(values), place, 0) + stored
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("rest", [[], [11], [11, 7]])
+@pytest.mark.parametrize("tag", [0x9214, 0xA214])
+def test_the_subject_of_a_photo_is_still_pointed_at(order: str, rest: list[int], tag: int) -> None:
+    for mirror, place in ((ACROSS, [51, 10]), (DOWN, [12, 37])):
+        result, notes = mirrored_fields(subject(order, [12, 10, *rest], tag), mirror)
+        assert (
+            result == subject(order, [*place, *rest], tag)[: -2 * len(rest + place)] + result[-2 * len(rest + place) :]
+        )
+        assert notes == ()
+        assert mirrored_fields(result, mirror)[0] == subject(order, [12, 10, *rest], tag)
+
+
+def test_a_subject_of_the_picture_in_its_former_size_stays() -> None:
+    block = subject("<", [2000, 1500, 300])
+    assert mirrored_fields(block, ACROSS) == (block, ("not mirrored: SubjectArea outside of the picture",))
+
+
+def resource(number: int, data: bytes) -> bytes:
+    return b"8BIM" + struct.pack(">HxxI", number, len(data)) + data + bytes(len(data) % 2)
+
+
+ONE = 1 << 24
+
+
+@pytest.mark.parametrize("number", [1025, 2000, 2997])
+def test_the_knots_of_a_path_move_along_the_axis(number: int) -> None:
+    def path(*points: tuple[int, int]) -> bytes:
+        knots = [struct.pack(">H2i2i2i", kind, *point * 3) for kind, point in zip((1, 2, 4, 5), points, strict=True)]
+        header = struct.pack(">H24x", 6) + struct.pack(">HH22x", 0, 4)
+        return resource(number, header + b"".join(knots))
+
+    points = [(0, ONE // 4), (ONE, 0), (5, 7), (-3, 2 * ONE)]  # y, x
+    before = path(*points)
+    across = path(*((y, ONE - x) for y, x in points))
+    assert mirrored_resources(before, ACROSS, refuse) == (across, ())
+    assert mirrored_resources(before, DOWN, refuse) == (path(*((ONE - y, x) for y, x in points)), ())
+    assert mirrored_resources(across, ACROSS, refuse)[0] == before
+
+
+def test_guides_move_along_the_axis() -> None:
+    def guides(x: int, y: int) -> bytes:
+        return resource(1032, struct.pack(">4IiBiB", 1, 576, 576, 2, 32 * x, 0, 32 * y, 1))
+
+    assert mirrored_resources(guides(18, 5), ACROSS, refuse) == (guides(46, 5), ())
+    assert mirrored_resources(guides(18, 5), DOWN, refuse) == (guides(18, 43), ())
+
+
+def test_slices_move_along_the_axis() -> None:
+    def text(it: str) -> bytes:
+        return struct.pack(">I", len(it)) + it.encode("utf-16-be")
+
+    def descriptor(left: int, right: int) -> bytes:
+        edges = zip((b"Top ", b"Left", b"Btom", b"Rght"), (0, left, 48, right), strict=True)
+        return b"".join(bytes(4) + name + b"long" + struct.pack(">i", edge) for name, edge in edges)
+
+    def slices(left: int, right: int) -> bytes:
+        one = struct.pack(">3I", 1, 0, 1) + struct.pack(">I", 9) + text("a") + struct.pack(">I4i", 1, left, 3, right, 9)
+        one += text("url") + text("") * 3 + b"\0" + text("cell") + bytes(12)
+        two = one.replace(struct.pack(">4I", 1, 0, 1, 9), struct.pack(">3I", 2, 0, 2))
+        body = struct.pack(">I4i", 6, 3, left, 9, right) + text("all") + struct.pack(">I", 2) + one + two
+        return resource(1050, body + descriptor(left, right))
+
+    assert mirrored_resources(slices(10, 30), ACROSS, refuse) == (slices(34, 54), ())
+
+
+def test_a_resource_of_unknown_layout_is_named() -> None:
+    for data, name in ((resource(1050, b"\0\0\0\x09"), "slices"), (resource(1080, bytes(90)), "counts")):
+        assert mirrored_resources(data, ACROSS, refuse) == (data, (f"not mirrored: Photoshop's {name}",))

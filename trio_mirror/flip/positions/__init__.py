@@ -1,0 +1,38 @@
+"""The one list of what depends on x: positions, and directions of rotation, that a file states of its raster.
+
+`table` is the list: field, container, unit, rule. Its appliers are pure functions over a `Mirror`, one module a
+container: `exif` (the EXIF or TIFF block), `xmp` (the packet, as text), `photoshop` (image resources). Each returns
+the mirrored bytes, and notes on what it could not mirror. What describes the scene and not the raster, such as the
+compass direction of the camera, stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A raster and the axis along which it is mirrored."""
+
+    width: int
+    """Pixels of a stored row."""
+    height: int
+    """Stored rows."""
+    rows: bool = False
+    """Whether the order of the rows is reversed (orientations 5 to 8), so that y changes and not x."""
+
+    @property
+    def length(self) -> int:
+        """Pixels along the mirrored axis."""
+        return self.height if self.rows else self.width
+
+    @property
+    def axis(self) -> str:
+        """The coordinate that changes, ``x`` or ``y``."""
+        return "y" if self.rows else "x"
+
+
+def not_mirrored(names: set[str]) -> tuple[str, ...]:
+    """The note on what a file states and we could not mirror."""
+    return (f"not mirrored: {', '.join(sorted(names))}",) if names else ()

@@ -1,0 +1,141 @@
+"""Positions in an XMP packet, mirrored in its text: all that is not a changed value stays byte by byte."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.positions import not_mirrored
+from trio_mirror.flip.positions.properties import read_properties
+from trio_mirror.flip.positions.rules import mirrored_texts
+from trio_mirror.flip.positions.table import OTHER_PICTURES, SIGNATURES, XMP, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from trio_mirror.flip.positions import Mirror
+    from trio_mirror.flip.positions.properties import Structure, Value
+
+_POSITIONS = {space + name: (space, rule) for space, names in XMP.items() for name, rule in names.items()}
+_SIGNATURES = {space + name for space, name in SIGNATURES.items()}
+_NAMESPACES = re.compile("|".join(map(re.escape, sorted({*XMP, *SIGNATURES}))).encode())
+# Padding before the end of a packet (XMP specification, part 1, section 7.3.2).
+_PADDING = re.compile(rb" {32,}(?=\s*(?:<\?xpacket end=[^>]*>\s*)?\0*\Z)")
+# The lines of base64: how long they are, and what ends them.
+_LINE = re.compile(rb"\s*([A-Za-z0-9+/]+)((?:\s|&#x?[0-9A-Fa-f]{1,4};)+)(?=[A-Za-z0-9+/=])")
+
+
+def mirrored_packet(
+    packet: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes], *, keep_credentials: bool = False
+) -> tuple[bytes, tuple[str, ...]]:
+    """Mirrors the positions and pictures that an XMP packet states, and takes out signatures.
+
+    Args:
+        packet: the packet in UTF-8, or the joined extended XMP of a JPEG.
+        mirror: the raster that it describes.
+        mirror_picture: mirrors an encoded picture along the same axis, and raises FlipError where it cannot.
+        keep_credentials: whether signatures stay.
+
+    Returns:
+        The packet, as long as before where its padding allows that, and notes.
+    """
+    if not _NAMESPACES.search(packet):
+        return packet, ()
+    try:
+        structures = read_properties(packet.rstrip(b"\0"))
+    except ValueError as error:
+        return packet, (f"not mirrored: XMP that cannot be read ({error})",)
+    mirroring = _Mirroring(packet, mirror, mirror_picture)
+    for structure in structures:
+        if not any(around.name == OTHER_PICTURES for around in structure.around()):
+            mirroring.structure(structure)
+    signed = [whole for structure in structures for whole in _signatures(structure)]
+    if signed:
+        mirroring.notes.append(credentials_note("a signature in the XMP", kept=keep_credentials))
+    if not keep_credentials:
+        mirroring.edits += [(whole, b"") for whole in signed]
+    return mirroring.applied(), (*mirroring.notes, *not_mirrored(mirroring.unmended))
+
+
+def credentials_note(what: str, *, kept: bool) -> str:
+    """The note on what vouches for bytes that the mirroring changes."""
+    return (
+        f"content credentials kept, though they no longer hold: {what}"
+        if kept
+        else f"content credentials taken out: {what}"
+    )
+
+
+class _Mirroring:
+    def __init__(self, packet: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]) -> None:
+        self.packet = packet
+        self.mirror = mirror
+        self.mirror_picture = mirror_picture
+        self.edits: list[tuple[slice, bytes]] = []
+        self.unmended: set[str] = set()
+        self.notes: list[str] = []
+
+    def structure(self, structure: Structure) -> None:
+        """Mirrors what the table knows of a structure."""
+        for name in structure.fields.keys() & _POSITIONS.keys():
+            self._property(name, structure, [structure.fields[name]])
+        array = structure.parent.name if structure.parent else ""
+        if structure.items and array in _POSITIONS:
+            self._property(array, structure, structure.items)
+        if structure.name in _POSITIONS and _POSITIONS[structure.name][1].unit is Unit.UNKNOWN:
+            self._property(structure.name, structure, [])
+
+    def _property(self, name: str, structure: Structure, values: list[Value]) -> None:
+        space, rule = _POSITIONS[name]
+        if rule.axis not in {self.mirror.axis, "xy"} or (rule.unless and structure.find(space + rule.unless) == "True"):
+            return
+        try:
+            if rule.unit is Unit.PICTURE:
+                self.edits += [(value.place, self._picture(value)) for value in values]
+            else:
+                texts = mirrored_texts([value.text for value in values], rule, space, structure, self.mirror)
+                self.edits += [(value.place, new.encode()) for value, new in zip(values, texts, strict=True)]
+        except FlipError as error:
+            self.edits += [(value.whole, b"") for value in values]
+            self.notes.append(f"a picture in the XMP was dropped: {error}")
+        except (ValueError, LookupError):
+            self.unmended.add(name.removeprefix(space))
+
+    def _picture(self, value: Value) -> bytes:
+        picture = base64.b64decode(value.text)  # which skips what is not of its alphabet, line breaks too
+        encoded = base64.b64encode(self.mirror_picture(picture))
+        line = _LINE.match(self.packet, value.place.start, value.place.stop)
+        if line is None:
+            return encoded
+        size, ending = len(line[1]), line[2]
+        lines = (encoded[at : at + size] for at in range(0, len(encoded), size))
+        stored = self.packet[value.place]
+        return (
+            stored[: line.start(1) - line.start()] + ending.join(lines) + (ending if stored.endswith(ending) else b"")
+        )
+
+    def applied(self) -> bytes:
+        """The packet with all edits, padded to its old length."""
+        pieces, at = [], 0
+        for place, new in sorted(self.edits, key=lambda edit: edit[0].start):
+            if place.start >= at:  # a dropped element may hold further ones
+                pieces += [self.packet[at : place.start], new]
+                at = place.stop
+        edited = b"".join([*pieces, self.packet[at:]])
+        padding = _PADDING.search(edited)
+        if padding is None:
+            return edited
+        room = max(0, len(padding[0]) + len(self.packet) - len(edited))
+        return edited[: padding.start()] + b" " * room + edited[padding.end() :]
+
+
+def _signatures(structure: Structure) -> Iterator[slice]:
+    """Where what vouches for the file's bytes stands among the properties of a structure."""
+    if structure.name in _SIGNATURES:
+        yield structure.whole
+    for name in structure.fields.keys() & _SIGNATURES:
+        # The provenance of a picture may also be a sentence, which stays true.
+        if structure.fields[name].text.startswith(("self#jumbf=", "http")):
+            yield structure.fields[name].whole
