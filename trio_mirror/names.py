@@ -33,6 +33,8 @@ _MEDIA_TYPES = {
     ".dib": "image/bmp",
     ".gif": "image/gif",
     ".heic": "image/heic",
+    ".heif": "image/heif",
+    ".hif": "image/heif",
     ".jfif": "image/jpeg",
     ".jpe": "image/jpeg",
     ".jpeg": "image/jpeg",

@@ -15,10 +15,10 @@ from PIL import Image, ImageOps
 
 from tests.flip.steps import is_linear
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import avif
-from trio_mirror.flip.avif.isobmff import Box, Edits, boxes
-from trio_mirror.flip.avif.orientation import Orientation, read_orientation
-from trio_mirror.flip.avif.properties import Properties
+from trio_mirror.flip import heif
+from trio_mirror.flip.heif.orientation import Orientation, read_orientation
+from trio_mirror.flip.heif.properties import Properties
+from trio_mirror.flip.isobmff import Box, Edits, boxes
 from trio_mirror.model import Limits
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"iprp", b"ipco"}
 
 
 def flip(data: bytes) -> bytes:
-    flipped = avif.flip(data, limits=Limits())
+    flipped = heif.flip(data, limits=Limits())
     assert flipped.lossless
     assert flipped.media_type == "image/avif"
     return flipped.data
@@ -100,8 +100,8 @@ def test_a_picture_in_each_orientation_is_mirrored_as_displayed(orientation: int
 def test_a_mirrored_picture_is_mirrored_by_taking_the_mirroring_away() -> None:
     data = flip(encoded())
     assert bodies(data, b"imir") == [b"\1"]
-    # What is left is the original's table of properties; the property itself stays behind, used by nothing.
     assert bodies(flip(data), b"ipma") == bodies(encoded(), b"ipma")
+    assert flip(data) == encoded()
     assert flip(flip(data)) == data
 
 
@@ -116,7 +116,7 @@ def test_alpha_is_mirrored_with_the_picture() -> None:
 
 def test_a_sequence_is_mirrored_in_its_tracks_and_in_its_still() -> None:
     data = encoded(mode="RGBA", frames=3)
-    flipped = avif.flip(data, limits=Limits())
+    flipped = heif.flip(data, limits=Limits())
     assert "animation" in flipped.notes[0]
     once = flipped.data
     assert len(bodies(once, b"imir")) == 3  # one for the items, one in each track
@@ -177,9 +177,11 @@ def file(
     base_size: int = 0,
     offset_size: int = 4,
     wide: bool = False,
+    brand: bytes = b"avif",
+    groups: bytes = b"",
 ) -> bytes:
-    """An AVIF file with a layout of one's own choice; the first item is the primary one."""
-    ftyp = box(b"ftyp", b"avif", bytes(4), b"avifmif1miaf")
+    """A HEIF file with a layout of one's own choice; the first item is the primary one."""
+    ftyp = box(b"ftyp", brand, bytes(4), brand + b"mif1miaf")
     mdat = box(b"mdat", *(item[1] for item in items))
 
     def meta(start: int) -> bytes:
@@ -223,6 +225,7 @@ def file(
                 box(b"ipco", *properties),
                 full(b"ipma", 0, int(wide), struct.pack(">I", len(items)), *associations),
             ),
+            groups,
         )
 
     if data_first:
@@ -393,12 +396,13 @@ def test_an_image_that_is_shown_and_is_a_part_of_another_is_refused() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (box(b"ftyp", b"heic", bytes(4), b"mif1heic") + box(b"meta", bytes(4)), "HEIC"),
+        (box(b"ftyp", b"isom", bytes(4), b"mp42") + box(b"meta", bytes(4)), "a video"),
+        (box(b"ftyp", b"heic", bytes(4), b"mif1heic") + box(b"meta", bytes(4)), "no description"),
         (box(b"ftyp", b"avif", bytes(4), b"avif"), "no description"),
-        (box(b"ftyp", b"avif", bytes(4), b"avif") + box(b"mini", bytes(4)), "condensed header"),
+        (box(b"ftyp", b"avif", bytes(4), b"avif") + box(b"mini", bytes(1)), "cut short"),
         (box(b"ftyp", b"avis", bytes(4), b"avis") + box(b"moof", bytes(4)), "in fragments"),
         (box(b"ftyp", b"avif", bytes(4), b"avif") + full(b"meta", 0, 0, HDLR), "which of its images"),
-        (file([(b"hvc1", b"", [1])], [ispe(8, 8)]), "'hvc1'"),
+        (file([(b"xyz1", b"", [1])], [ispe(8, 8)]), "'xyz1'"),
         (file([(b"av01", b"", [9])], [ispe(8, 8)]), "not there"),
         (encoded()[:-10], "cannot be read"),
         (encoded()[:100], "no description|cut short"),
@@ -423,19 +427,19 @@ def test_a_stated_size_that_would_cost_much_is_mirrored_undecoded_and_noted() ->
         at = encoded().index(b"ispe") + 8
         return encoded()[:at] + struct.pack(">II", width, height) + encoded()[at + 8 :]
 
-    assert not avif.flip(stating(20, 14), limits=Limits()).notes
-    (note,) = avif.flip(stating(5_001, 5_000), limits=Limits()).notes
+    assert not heif.flip(stating(20, 14), limits=Limits()).notes
+    (note,) = heif.flip(stating(5_001, 5_000), limits=Limits()).notes
     assert "too large to be decoded" in note
 
 
 def test_limits_are_checked_from_the_headers() -> None:
     with pytest.raises(FlipError, match="--max-frame-pixels"):
-        avif.flip(encoded(), limits=Limits(frame_pixels=279))
+        heif.flip(encoded(), limits=Limits(frame_pixels=279))
     sequence = encoded(mode="RGBA", frames=3)
     with pytest.raises(FlipError, match="--max-frames"):
-        avif.flip(sequence, limits=Limits(frames=2))
+        heif.flip(sequence, limits=Limits(frames=2))
     with pytest.raises(FlipError, match="--max-total-pixels"):
-        avif.flip(sequence, limits=Limits(total_pixels=839))
+        heif.flip(sequence, limits=Limits(total_pixels=839))
 
 
 # Pillow warns of pictures from 90 million pixels on, and a warning is an error here.
@@ -453,7 +457,7 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(
     value = data.draw(st.none() | st.integers(0, 255))
     damaged = whole[:at] if value is None else whole[:at] + bytes([value]) + whole[at + 1 :]
     try:
-        once = avif.flip(damaged, limits=BELOW_PILLOWS_OWN).data
+        once = heif.flip(damaged, limits=BELOW_PILLOWS_OWN).data
     except FlipError:
         return
     assert opened(once).tobytes() == opened(damaged).tobytes()

@@ -16,6 +16,7 @@ from tests.flip import (
     test_avif,
     test_bmp,
     test_gif,
+    test_heif,
     test_idot,
     test_multi_picture,
     test_png,
@@ -121,7 +122,7 @@ def tiff() -> Iterator[bytes]:
     yield test_tiff.old_style_jpeg(2, 1)
 
 
-def avif() -> Iterator[bytes]:
+def heif() -> Iterator[bytes]:
     yield test_avif.encoded()
     yield test_avif.encoded(mode="RGBA", orientation=6)
     yield test_avif.encoded(mode="RGBA", frames=3)
@@ -138,7 +139,11 @@ def avif() -> Iterator[bytes]:
             offset_size=offset_size,
             wide=base_size == 4,
             data_first=base_size == 8,
+            brand=b"avif" if base_size else b"heic",
         )
+    yield test_heif.with_exif(6, test_avif.box(b"irot", b"\3"))
+    yield test_heif.with_properties(test_heif.CLAP, test_heif.TOP_BOTTOM)
+    yield test_avif.box(b"ftyp", b"mif3", bytes(4), b"mif3") + test_avif.box(b"mini", bytes(30))
 
 
 def netpbm() -> Iterator[bytes]:
@@ -171,6 +176,6 @@ def small(container: str) -> Iterator[bytes]:
 
 
 SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
-    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, avif, netpbm, qoi, ico, pcx, tga)
+    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, heif, netpbm, qoi, ico, pcx, tga)
 }
 """The seeds of each parser, by the name of its container."""

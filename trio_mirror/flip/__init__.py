@@ -35,7 +35,7 @@ _SIGNATURES = {
     "webp": rb"RIFF.{4}WEBP",
     # Version 42 or 43, also byte-swapped, which Pillow reads where nothing is compressed.
     "tiff": rb"II[*+]\0|MM\0[*+]|MM\*\0|II\0\*",
-    "avif": rb".{4}ftyp(?!crx )",
+    "heif": rb".{4}ftyp(?!crx )",
     "qoi": rb"qoif",
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)

@@ -34,12 +34,21 @@ def displayed_orientation(block: bytes, xmp: bytes) -> int | None:
     Returns:
         None where neither states one, which viewers show as 1.
     """
-    order = byte_order(block)
-    stated = read_directory(block, order, pointer(block, order, 4)).get(_ORIENTATION) if order else None
-    if stated:
+    if stated := orientation_field(block):
         return stated.value if 1 <= stated.value <= 8 else 1
     found = _XMP_ORIENTATION.search(xmp)
     return int(found[1]) if found else None
+
+
+def orientation_field(block: bytes) -> Field | None:
+    """Where the block states an orientation, if it does."""
+    order = byte_order(block)
+    return read_directory(block, order, pointer(block, order, 4)).get(_ORIENTATION) if order else None
+
+
+def mirrored(orientation: int) -> int:
+    """The orientation of the same raster shown mirrored left to right: 1 and 2, 3 and 4, … change places."""
+    return (orientation - 1 ^ 1) + 1
 
 
 def flips_rows(orientation: int) -> bool:

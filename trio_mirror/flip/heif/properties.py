@@ -1,4 +1,4 @@
-"""The properties of AVIF items changed: each displayed image shown mirrored (ISO/IEC 23008-12, 9.3)."""
+"""The properties of HEIF items changed: each displayed image shown mirrored (ISO/IEC 23008-12, 9.3)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import struct
 from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.avif.isobmff import DAMAGED, Box, Edits, Reader
-from trio_mirror.flip.avif.orientation import ORIENTING, read_orientation
+from trio_mirror.flip.heif.orientation import ORIENTING, Orientation, read_orientation
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
 
 _CHANGING_SHAPE = {*ORIENTING, b"clap"}
+_TURNED_BY_NOTHING = (b"irot", b"\0")
 
 
 class Association(NamedTuple):
@@ -27,7 +28,7 @@ class Properties:
         iprp = meta.child(data, b"iprp", skip=4)
         ipco = iprp and iprp.child(data, b"ipco")
         if not iprp or not ipco:
-            raise FlipError(f"{DAMAGED}: the AVIF's images have no properties")
+            raise FlipError(f"{DAMAGED}: the file's images have no properties")
         self._data = data
         self._ipco = ipco
         self._boxes = list(ipco.children(data))
@@ -41,6 +42,14 @@ class Properties:
         """The properties of an item, each a box's kind and body, in the order in which they are applied."""
         return [self._property(association.number) for association in self._first.get(item, ())]
 
+    def orientation(self, item: int) -> Orientation:
+        """How an item is turned and mirrored for display.
+
+        Raises:
+            FlipError: in an order that viewers do not agree on.
+        """
+        return read_orientation(self.of(item))
+
     def mirror(self, items: set[int], edits: Edits) -> None:
         """Notes the edits that show these items mirrored.
 
@@ -48,14 +57,17 @@ class Properties:
             FlipError: an item has no properties at all, or orientations that viewers do not agree on.
         """
         if items - self._first.keys():
-            raise FlipError(f"{DAMAGED}: an image of the AVIF has no properties")
+            raise FlipError(f"{DAMAGED}: an image of the file has no properties")
+        used: set[int] = set()
         for box, table in self._tables:
             changed = {
                 item: self._mirrored(item, associations) if item in items else associations
                 for item, associations in table.items()
             }
+            used.update(each.number for associations in changed.values() for each in associations)
             edits.splice(box, box.body, box.end, _write_associations(self._data, box, changed))
-        edits.splice(self._ipco, self._ipco.end, self._ipco.end, b"".join(self._added))
+        end = self._ipco.end if self._added else self._end_of_used(used)
+        edits.splice(self._ipco, end, self._ipco.end, b"".join(self._added))
 
     def refuse_own_shape(self, items: set[int]) -> None:
         """Refuses items that are computed from mirrored ones and then turned or cropped themselves.
@@ -64,20 +76,38 @@ class Properties:
             FlipError: one of the items has such a property.
         """
         for item in items:
-            if any(kind in _CHANGING_SHAPE for kind, _ in self.of(item)):
-                raise FlipError("the AVIF turns its tone-mapped image by itself, and viewers do not agree on how")
+            if any(each[0] in _CHANGING_SHAPE and each != _TURNED_BY_NOTHING for each in self.of(item)):
+                raise FlipError("the file turns its tone-mapped image by itself, and viewers do not agree on how")
 
     def _mirrored(self, item: int, associations: list[Association]) -> list[Association]:
-        orientation = read_orientation(self.of(item)).mirrored()
-        kept = [each for each in associations if self._property(each.number)[0] not in ORIENTING]
+        before = self.orientation(item)
+        after = before.mirrored()
+        kinds = [kind for kind, _ in self.of(item)]
+        if b"irot" not in kinds or b"clap" not in kinds[kinds.index(b"irot") :]:
+            # Of two ways the one that needs fewer new properties, so that what was flipped twice is what it was.
+            after = min(after, after.equivalent(), key=self._missing)
+        # What stays the same keeps its place, since a rotation need not stand behind the crop, where it belongs.
+        gone = {b"imir"} if after.turns == before.turns else ORIENTING
+        kept = [each for each in associations if self._property(each.number)[0] not in gone]
+        new = [box for box in after.property_boxes() if box[4:8] in gone]
         # Essential: a viewer that cannot turn the image must not show it (ISO/IEC 23000-22, 7.3.9).
-        return kept + [Association(self._number(box), essential=True) for box in orientation.property_boxes()]
+        return kept + [Association(self._number(box), essential=True) for box in new]
+
+    def _missing(self, orientation: Orientation) -> int:
+        return sum(box not in self._numbers for box in orientation.property_boxes())
+
+    def _end_of_used(self, used: set[int]) -> int:
+        """Where ``ipco`` may end: what an earlier mirroring added, and nothing uses any more, stands last."""
+        for number, box in reversed(list(enumerate(self._boxes, 1))):
+            if number in used or box.kind not in ORIENTING:
+                return box.end
+        return self._ipco.body
 
     def _property(self, number: int) -> tuple[bytes, bytes | memoryview]:
         if number == 0:
             return b"", b""  # no property (9.3.3)
         if number > len(self._boxes):
-            raise FlipError(f"{DAMAGED}: an image of the AVIF refers to a property that is not there")
+            raise FlipError(f"{DAMAGED}: an image of the file refers to a property that is not there")
         box = self._boxes[number - 1]
         return box.kind, self._view[box.body : box.end]
 
@@ -98,7 +128,7 @@ def _read_associations(data: bytes, ipma: Box) -> dict[int, list[Association]]:
         essential = 1 << 8 * size - 1
         numbers = [reader.number(size) for _ in range(reader.number(1))]
         if item in table:
-            raise FlipError(f"{DAMAGED}: an image of the AVIF has its properties listed twice")
+            raise FlipError(f"{DAMAGED}: an image of the file has its properties listed twice")
         table[item] = [Association(number & ~essential, bool(number & essential)) for number in numbers]
     return table
 
@@ -112,7 +142,7 @@ def _write_associations(data: bytes, ipma: Box, table: dict[int, list[Associatio
     out = bytearray(struct.pack(">II", version << 24 | flags, len(table)))
     for item, associations in table.items():
         if len(associations) > 0xFF:
-            raise FlipError("an image of the AVIF has too many properties to add its mirroring")
+            raise FlipError("an image of the file has too many properties to add its mirroring")
         out += item.to_bytes(4 if version else 2) + bytes([len(associations)])
         for association in associations:
             out += (association.number | association.essential << 8 * size - 1).to_bytes(size)

@@ -10,8 +10,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.avif.isobmff import DAMAGED, Box, Edits, Reader
-from trio_mirror.flip.avif.orientation import ORIENTING, read_orientation
+from trio_mirror.flip.heif.orientation import ORIENTING, read_orientation
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
 from trio_mirror.flip.limits import check_count, check_size, check_total
 
 if TYPE_CHECKING:
@@ -77,6 +77,6 @@ def _inside(data: bytes, box: Box, *path: bytes) -> Box:
     for kind in path:
         inner = box.child(data, kind)
         if inner is None:
-            raise FlipError(f"{DAMAGED}: a track of the AVIF has no {kind.decode('latin-1')!r}")
+            raise FlipError(f"{DAMAGED}: a track of the file has no {kind.decode('latin-1')!r}")
         box = inner
     return box

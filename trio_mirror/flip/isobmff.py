@@ -87,17 +87,15 @@ class Edits:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._patched = bytearray(data)
-        self._splices: list[tuple[int, int, bytes]] = []
+        self._changes: list[tuple[int, int, bytes]] = []
+        self._growths: dict[Box, int] = {}
 
-    def splice(self, parent: Box, start: int, end: int, new: bytes) -> None:
-        """Puts ``new`` for the bytes from ``start`` to ``end``, which lie inside ``parent``."""
-        self._splices.append((start, end, new))
-        growth = len(new) - (end - start)
-        box: Box | None = parent
-        while box:
-            self._resize(box, growth)
-            box = box.parent
+    def splice(self, parent: Box | None, start: int, end: int, new: bytes) -> None:
+        """Puts ``new`` for the bytes from ``start`` to ``end``, which lie inside ``parent`` (None: the file)."""
+        self._changes.append((start, end, new))
+        while parent:
+            self._growths[parent] = self._growths.get(parent, 0) + len(new) - (end - start)
+            parent = parent.parent
 
     def patch(self, at: int, size: int, number: int) -> None:
         """Writes a number over the ``size`` bytes at ``at``.
@@ -107,7 +105,7 @@ class Edits:
         """
         if not 0 <= number < 1 << 8 * size:
             raise FlipError("the file has no room for the offsets of its mirrored picture")
-        self._patched[at : at + size] = number.to_bytes(size)
+        self._changes.append((at, at + size, number.to_bytes(size)))
 
     def moved(self, position: int) -> int:
         """How far the byte at ``position`` moves; call after the last splice."""
@@ -117,21 +115,30 @@ class Edits:
     @cached_property
     def _moves(self) -> tuple[list[int], list[int]]:
         """Where the spliced bytes end, in order, and how far bytes move: before the first end, from it on, ..."""
-        growths = sorted((end, len(new) - (end - start)) for start, end, new in self._splices)
+        growths = sorted((end, len(new) - (end - start)) for start, end, new in self._changes)
         return [end for end, _ in growths], list(accumulate((growth for _, growth in growths), initial=0))
 
     def apply(self) -> bytes:
-        """The changed file."""
-        parts: list[bytes] = []
-        at = 0
-        for start, end, new in sorted(self._splices):
-            parts += [bytes(self._patched[at:start]), new]
+        """The changed file.
+
+        Raises:
+            FlipError: two changes touch the same bytes, or a box grows beyond what its size can say.
+        """
+        for box, growth in self._growths.items():
+            self._resize(box, growth)
+        parts: list[bytes | memoryview] = []
+        view, at = memoryview(self._data), 0
+        for start, end, new in sorted(self._changes, key=lambda change: change[:2]):
+            if start < at:
+                raise FlipError(f"{DAMAGED}: parts of it that have to change overlap")
+            parts += [view[at:start], new]
             at = end
-        return b"".join([*parts, bytes(self._patched[at:])])
+        return b"".join([*parts, view[at:]])
 
     def _resize(self, box: Box, growth: int) -> None:
-        size = int.from_bytes(self._patched[box.start : box.start + 4])
-        if size == 1:
-            self.patch(box.start + 8, 8, int.from_bytes(self._patched[box.start + 8 : box.start + 16]) + growth)
-        elif size:
-            self.patch(box.start, 4, size + growth)
+        size = box.end - box.start + growth
+        stated = int.from_bytes(self._data[box.start : box.start + 4])
+        if stated == 1:
+            self.patch(box.start + 8, 8, size)
+        elif stated:
+            self.patch(box.start, 4, size)

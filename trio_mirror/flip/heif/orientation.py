@@ -1,6 +1,7 @@
-"""How an AVIF image is turned and mirrored for display: the properties ``irot`` and ``imir``.
+"""How an image of a HEIF file is turned and mirrored for display: the properties ``irot`` and ``imir``.
 
-ISO/IEC 23008-12, 6.5.10 and 6.5.12; MIAF (ISO/IEC 23000-22, 7.3.6.7) allows one of each, ``irot`` first.
+ISO/IEC 23008-12, 6.5.10 and 6.5.12; MIAF (ISO/IEC 23000-22, 7.3.6.7) allows one of each, in the order ``clap``,
+``irot``, ``imir``.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.exif import mirrored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 ORIENTING = {b"irot", b"imir"}
 """The kinds of these properties."""
 
-_LEFT_RIGHT = 1
+_TOP_BOTTOM, _LEFT_RIGHT = 0, 1
+# By quarter turns anticlockwise (Exif 2.32, section 4.6.4, tag Orientation).
+_EXIF = (1, 8, 3, 6)
 
 
 class Orientation(NamedTuple):
@@ -33,6 +37,16 @@ class Orientation(NamedTuple):
             return Orientation(self.turns, None)
         return Orientation((self.turns + 2) % 4, None)  # both mirrorings together are half a turn
 
+    def equivalent(self) -> Orientation:
+        """The other way to say the same, if there is one: half a turn more, and the other axis."""
+        return self if self.axis is None else Orientation((self.turns + 2) % 4, 1 - self.axis)
+
+    def exif(self) -> int:
+        """The orientation, 1 to 8, by which EXIF says the same."""
+        if self.axis is None:
+            return _EXIF[self.turns]
+        return mirrored(self.mirrored().exif())
+
     def property_boxes(self) -> list[bytes]:
         """The property boxes that say it, in the order in which they are applied."""
         rotation = [_property(b"irot", self.turns)] if self.turns else []
@@ -46,19 +60,27 @@ def read_orientation(properties: Iterable[tuple[bytes, bytes | memoryview]]) -> 
         properties: each a box's kind and body.
 
     Raises:
-        FlipError: there are several of a kind, or a quarter turn after a mirroring: viewers differ there.
+        FlipError: there are several of a kind, or in an order in which a change of one changes what follows: viewers
+            differ there.
     """
     turns: int | None = None
     axis: int | None = None
+    cropped_turned = False
     for kind, body in properties:
         if kind == b"irot" and body:
             if turns is not None or (axis is not None and body[0] & 1):
-                raise FlipError("the AVIF is rotated and mirrored in an order that viewers do not agree on")
+                raise FlipError("the picture is rotated and mirrored in an order that viewers do not agree on")
             turns = body[0] & 3
         elif kind == b"imir" and body:
             if axis is not None:
-                raise FlipError("the AVIF is mirrored twice over, and viewers do not agree on what that means")
+                raise FlipError("the picture is mirrored twice over, and viewers do not agree on what that means")
             axis = body[0] & 1
+        elif kind == b"clap":
+            if axis is not None:
+                raise FlipError("the picture is mirrored and then cropped, an order that viewers do not agree on")
+            cropped_turned = turns is not None
+    if cropped_turned and axis == _TOP_BOTTOM:  # it would have to be turned otherwise before it is cropped
+        raise FlipError("the picture is rotated, cropped and mirrored in an order that viewers do not agree on")
     return Orientation(turns or 0, axis)
 
 

@@ -1,4 +1,4 @@
-"""The image items of an AVIF file's ``meta`` box, and which of them are displayed.
+"""The image items of a HEIF file's ``meta`` box, and which of them are displayed.
 
 ISO/IEC 14496-12, 8.11 (items) and ISO/IEC 23008-12, 6 and 9 (image items and their properties).
 """
@@ -6,15 +6,24 @@ ISO/IEC 14496-12, 8.11 (items) and ISO/IEC 23008-12, 6 and 9 (image items and th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.avif.isobmff import DAMAGED, Box, Reader
+from trio_mirror.flip.heif.offsets import FROM_FILE
+from trio_mirror.flip.isobmff import DAMAGED, Box, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from trio_mirror.flip.heif.offsets import Location
 
 # Derived images that lay their inputs out anew: the mirroring belongs to them, not to their inputs.
 _LAYOUTS = {b"grid", b"iovl", b"iden"}
 # Computed pixel by pixel from the outputs of their inputs: mirrored with them.
 _COMPUTED = {b"tmap", b"sato"}
-_IMAGES = {b"av01", *_LAYOUTS}
+# Coded images: HEVC, AV1, AVC, JPEG, JPEG 2000, uncompressed, VVC, EVC; masks, and images in many tiles.
+_CODED = frozenset(b"hvc1 hev1 lhv1 av01 avc1 jpeg j2k1 unci vvc1 evc1 mski tili".split())
+_IMAGES = _CODED | _LAYOUTS
 _DEEPEST = 8
 
 
@@ -25,7 +34,7 @@ class Items:
     meta: Box
     primary: int
     kinds: dict[int, bytes]
-    """Item id to item type, such as ``av01``."""
+    """Item id to item type, such as ``hvc1``."""
     references: list[tuple[bytes, int, list[int]]]
     """Kind, from, to."""
 
@@ -47,7 +56,7 @@ def read_items(data: bytes, meta: Box) -> Items:
         elif box.kind == b"iref":
             references = _read_references(data, box)
     if primary is None or primary not in kinds:
-        raise FlipError(f"{DAMAGED}: the AVIF does not say which of its images to show")
+        raise FlipError(f"{DAMAGED}: the file does not say which of its images to show")
     return Items(meta, primary, kinds, references)
 
 
@@ -79,13 +88,48 @@ def displayed(items: Items) -> set[int]:
             break
         parts |= more
     if items.primary in parts:
-        raise FlipError("the AVIF shows one image both by itself and as a part of another, which is not mirrored")
+        raise FlipError("the file shows one image both by itself and as a part of another, which is not mirrored")
     return {item for item, kind in items.kinds.items() if kind in _IMAGES and item not in parts}
 
 
 def computed(items: Items) -> set[int]:
     """The ids of the images that are mirrored because what they are made of is: tone-mapped ones, for one."""
     return {item for item, kind in items.kinds.items() if kind in _COMPUTED}
+
+
+def coded_kinds(items: Items) -> set[bytes]:
+    """The types of the coded images, by which they need different decoders."""
+    return set(_CODED.intersection(items.kinds.values()))
+
+
+def cut_short(data: bytes, items: Items, locations: Iterable[Location]) -> bool:
+    """Whether the file ends before its coded images do; decoders leave missing tiles grey, and say nothing.
+
+    Raises:
+        FlipError: that is so of the primary image.
+    """
+    cut = {
+        location.item
+        for location in locations
+        if location.method == FROM_FILE and items.kinds.get(location.item) in _CODED
+        for offset, length in location.extents
+        if location.base.value + offset.value + length > len(data)
+    }
+    if items.primary in cut:
+        raise FlipError("the picture cannot be read: the file ends before its image does")
+    return bool(cut)
+
+
+def exif_of_primary(items: Items) -> int | None:
+    """The id of the item that is the EXIF block of the primary image, if there is one."""
+    return next(
+        (
+            item
+            for kind, item, described in items.references
+            if kind == b"cdsc" and items.primary in described and items.kinds.get(item) == b"Exif"
+        ),
+        None,
+    )
 
 
 def _read_item_types(data: bytes, iinf: Box) -> dict[int, bytes]:

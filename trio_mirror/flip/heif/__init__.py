@@ -1,0 +1,135 @@
+"""HEIF (HEIC, AVIF and their relatives): mirrored by a property, so that nothing is coded again and no pixel changes.
+
+Every displayed image of the file gets the property ``imir``, or loses it; what the file says of colours, depth and
+brightness stays, and so does the coded picture. Readers ignore an EXIF orientation here, since HEIF has properties
+of its own for that; it is mirrored where it agreed with them, for those who read EXIF alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.heif.exif_orientation import mirror_exif
+from trio_mirror.flip.heif.groups import swap_stereo_pairs
+from trio_mirror.flip.heif.items import Items, coded_kinds, computed, cut_short, displayed, read_items
+from trio_mirror.flip.heif.offsets import move_chunks, move_item_locations, read_locations
+from trio_mirror.flip.heif.properties import Properties
+from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, boxes
+from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.proof import prove_avif, prove_heif
+from trio_mirror.model import Flipped, Limits
+
+# The first of which a file names a brand is its own (ISO/IEC 23008-12, 10 and annexes; AV1 image file format, 8).
+_MEDIA_TYPES = {
+    "image/avif": b"avif avis",
+    "image/heic": b"heic heix heim heis",
+    "image/heif": b"mif1 mif2 mif3 msf1 hevc hevx hevm hevs avci avcs jpeg jpgs j2ki j2is vvic vvis evbi evbs unif",
+}
+_IGNORED_NOTE = "It is mirrored by a property; viewers that ignore it (Android 15 and older) show it as it was."
+_SEQUENCE_NOTE = "The animation is mirrored by a property of its tracks; a viewer that ignores it shows it as it was."
+_CUT_NOTE = "The file ends before its images do: parts of them are missing, before and after."
+_MOTION_NOTE = "The video that belongs to the picture is not mirrored."
+
+
+def flip(data: bytes, *, limits: Limits) -> Flipped:
+    """Mirrors a HEIF picture or an AVIF image sequence exactly, by the orientation of its images.
+
+    Raises:
+        FlipError: damaged, over a limit, a video, a HEIC image sequence, or not to be kept whole.
+    """
+    media_type = _media_type(data)
+    top = _top_level(data)
+    meta, moov, mini = (top.get(kind) for kind in (b"meta", b"moov", b"mini"))
+    if not (meta or moov or mini):
+        raise FlipError(f"{DAMAGED}: the file has no description of its images")
+    if moov and media_type != "image/avif":
+        raise FlipError("the picture is an image sequence with HEVC, which viewers do not agree on how to mirror")
+    edits, kinds = Edits(data), set[bytes]()
+    notes = [_IGNORED_NOTE] if media_type != "image/avif" else []
+    if mini:
+        _mirror_condensed(data, mini, edits)
+    if meta:
+        items = read_items(data, meta)
+        kinds = coded_kinds(items)
+        notes += _mirror_items(data, items, edits, limits)
+    if moov:
+        check_frames(data, moov, limits)
+        mirror_tracks(data, moov, edits)
+        notes.append(_SEQUENCE_NOTE)
+    if b"mpvd" in top:
+        notes.append(_MOTION_NOTE)
+    _move_offsets(data, meta, moov, edits)
+    mirrored = edits.apply()
+    proof = prove_avif(mirrored, limits) if media_type == "image/avif" else prove_heif(mirrored, kinds)
+    return Flipped(mirrored, media_type, lossless=True, notes=(*notes, *proof))
+
+
+def _media_type(data: bytes) -> str:
+    """The media type, by the brands in the file type box (ISO/IEC 14496-12, 4.3)."""
+    size = int.from_bytes(data[:4])
+    brands = data[8:12] + data[16 : min(size, len(data))]
+    named = {brands[at : at + 4] for at in range(0, len(brands), 4)}
+    for media_type, own in _MEDIA_TYPES.items():
+        if not named.isdisjoint(own.split()):
+            return media_type
+    raise FlipError("the file is a video or a camera's raw file, not a HEIF picture")
+
+
+def _top_level(data: bytes) -> dict[bytes, Box]:
+    found: dict[bytes, Box] = {}
+    # What follows the last whole box does not matter; missing image data show when they are decoded.
+    with contextlib.suppress(FlipError):
+        for box in boxes(data, 0, len(data)):
+            if box.kind != b"meta" or _describes_pictures(data, box):
+                found.setdefault(box.kind, box)
+    if b"moof" in found:
+        raise FlipError("the file is written in fragments, as a stream, which is not mirrored here")
+    return found
+
+
+def _describes_pictures(data: bytes, meta: Box) -> bool:
+    handler = meta.child(data, b"hdlr", skip=4)
+    return handler is not None and data[handler.body + 8 : handler.body + 12] == b"pict"
+
+
+def _mirror_condensed(data: bytes, mini: Box, edits: Edits) -> None:
+    """Mirrors a ``mini`` box, whose second byte ends with the orientation of EXIF less 1 (23008-12, annex O)."""
+    if mini.end - mini.body < 2:
+        raise FlipError(f"{DAMAGED}: a box in it is cut short")
+    edits.patch(mini.body + 1, 1, data[mini.body + 1] ^ 1)
+
+
+def _mirror_items(data: bytes, items: Items, edits: Edits, limits: Limits) -> tuple[str, ...]:
+    """Mirrors the items; returns a note on what is missing of them."""
+    meta = items.meta
+    properties = Properties(data, meta)
+    for kind, body in properties.of(items.primary):
+        if kind == b"ispe" and len(body) >= 12:
+            width, height = struct.unpack_from(">II", body, 4)
+            check_size(width, height, limits)
+    properties.refuse_own_shape(computed(items))
+    properties.mirror(displayed(items), edits)
+    swap_stereo_pairs(data, meta, edits)
+    iloc = meta.child(data, b"iloc", skip=4)
+    locations = list(read_locations(data, iloc)) if iloc else []
+    mirror_exif(data, items, locations, properties.orientation(items.primary), edits)
+    return (_CUT_NOTE,) if cut_short(data, items, locations) else ()
+
+
+def _move_offsets(data: bytes, meta: Box | None, moov: Box | None, edits: Edits) -> None:
+    metas = [meta] if meta else []
+    if moov:
+        metas += [box for box in moov.children(data) if box.kind == b"meta"]
+        for table in sample_tables(data, moov):
+            for box in table.children(data):
+                if box.kind in {b"stco", b"co64"}:
+                    move_chunks(data, edits, box)
+            track = table.parent and table.parent.parent and table.parent.parent.parent
+            metas += [box for box in track.children(data) if box.kind == b"meta"] if track else []
+    for each in metas:
+        for box in each.children(data, skip=4):
+            if box.kind == b"iloc":
+                move_item_locations(data, edits, box)

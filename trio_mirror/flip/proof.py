@@ -1,0 +1,68 @@
+"""Pictures decoded only for the proof that they are whole: the formats that are mirrored without a decoder.
+
+Keeps a damaged picture from passing for a mirrored one. Pillow decodes AVIF, the extra ``proof`` the others; where
+nothing is installed that could, or a decoder has limits of its own, a note says that the proof is missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.pillow import map_pillow_errors, open_image
+
+if TYPE_CHECKING:
+    from trio_mirror.model import Limits
+
+# In pixels. Decoding takes up to 16 bytes for each, and a decoder believes the stated size, whatever was coded.
+_MOST_PIXELS = 25_000_000
+_HEVC = {b"hvc1", b"hev1", b"lhv1"}
+_TOO_LARGE = ("It is too large to be decoded for a proof that it is whole.",)
+_NO_DECODER = ("It was not decoded for a proof that it is whole: no decoder of its kind is installed (extra proof).",)
+
+
+def prove_avif(data: bytes, limits: Limits) -> tuple[str, ...]:
+    """Decodes an AVIF; returns a note where it is too large for that.
+
+    Raises:
+        FlipError: it cannot be decoded.
+    """
+    with map_pillow_errors("the AVIF"):
+        image = open_image(data, "AVIF", limits)
+        if image.width * image.height > _MOST_PIXELS:
+            return _TOO_LARGE
+        for frame in range(getattr(image, "n_frames", 1)):
+            image.seek(frame)
+            image.load()
+    return ()
+
+
+def prove_heif(data: bytes, kinds: set[bytes]) -> tuple[str, ...]:
+    """Decodes the images of a HEIF; returns a note where no decoder can, or they are too large.
+
+    Args:
+        data: the file.
+        kinds: the types of its coded items; empty where it has a condensed header.
+
+    Raises:
+        FlipError: one of them cannot be decoded.
+    """
+    try:
+        from pi_heif import open_heif
+    except ImportError:
+        return _NO_DECODER
+    if not kinds <= _HEVC:  # of tiles of other codecs the decoder says that they are damaged
+        return _NO_DECODER
+    left = _MOST_PIXELS
+    try:
+        images = list(open_heif(data))
+        for image in images:
+            left -= image.size[0] * image.size[1]
+            if left < 0:
+                return _TOO_LARGE
+            image.load()
+    except (ValueError, EOFError) as error:  # invalid input; all else is a limit of the decoder
+        raise FlipError(f"the HEIF cannot be read: {str(error).strip() or 'it is cut short'}") from error
+    except (SyntaxError, RuntimeError, MemoryError, OSError):
+        return _NO_DECODER
+    return () if images else _NO_DECODER
