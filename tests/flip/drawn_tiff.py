@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
 
 Rows = list[list[tuple[int, ...]]]
 """Pixels by row and column, each a tuple of samples."""
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 12: 8, 16: 8}
-CODES = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B", 16: "Q"}
+RATIONAL = 5
+CODES = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B", 12: "d", 16: "Q"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,28 +249,31 @@ class Reader:
         value: int = struct.unpack_from(self.order + code, self.data, at)[0]
         return value
 
-    def directories(self) -> list[dict[int, tuple[int, ...]]]:
+    def directories(self) -> list[dict[int, tuple[Any, ...]]]:
         found, at = [], self._read("Q", 8) if self.big else self._read("I", 4)
         while at:
             tags, at = self.directory(at)
             found.append(tags)
         return found
 
-    def directory(self, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
+    def directory(self, at: int) -> tuple[dict[int, tuple[Any, ...]], int]:
         wide, room, size = ("Q", 8, 20) if self.big else ("I", 4, 12)
         count = self._read("Q" if self.big else "H", at)
         at += 8 if self.big else 2
-        tags = {}
+        tags: dict[int, tuple[Any, ...]] = {}
         for entry in range(at, at + count * size, size):
             tag, kind, number = struct.unpack_from(f"{self.order}HH{wide}", self.data, entry)
             values = entry + size - room
             if number * SIZES[kind] > room:
                 values = self._read(wide, values)
-            if kind in CODES:
+            if kind == RATIONAL:
+                terms = struct.unpack_from(f"{self.order}{2 * number}I", self.data, values)
+                tags[tag] = tuple(itertools.starmap(Fraction, zip(terms[::2], terms[1::2], strict=True)))
+            elif kind in CODES:
                 tags[tag] = struct.unpack_from(f"{self.order}{number}{CODES[kind]}", self.data, values)
         return tags, self._read(wide, at + count * size)
 
-    def rows(self, tags: dict[int, tuple[int, ...]], image: Drawn) -> Rows:
+    def rows(self, tags: dict[int, tuple[Any, ...]], image: Drawn) -> Rows:
         """The pixels of one directory, stored as ``image`` is."""
         offsets, counts = (tags[324], tags[325]) if image.tile else (tags[273], tags[279])
         width, height = tags[256][0], tags[257][0]

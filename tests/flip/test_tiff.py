@@ -110,7 +110,6 @@ def drawings(draw: st.DrawFn) -> Drawn:
 @settings(deadline=None, max_examples=120)
 @given(image=drawings(), order=st.sampled_from("<>"), big=st.booleans())
 def test_every_row_is_reversed_and_twice_gives_the_original(image: Drawn, order: str, big: bool) -> None:
-    big = big and order == "<"  # Pillow does not know big-endian BigTIFF
     data = write(image, order=order, big=big)
     once = flipped(data)
     assert rows_of(once, image) == [image.mirrored()]
@@ -721,7 +720,7 @@ def test_what_photoshop_keeps_beside_the_pixels_is_told() -> None:
     result = flip(write(image), limits=Limits())
     assert "thumbnail" in result.notes[0]
     assert "layers" in result.notes[1]
-    assert thumbnail in result.data
+    assert thumbnail not in result.data  # it cannot be read, and would show something else
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged tags before it gives up

@@ -40,7 +40,8 @@ _SIGNATURES = {
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
 # What a container's flip asks for beside the limits.
-_CHOICES = {"jpeg": ("lossless", "keep_credentials"), "tiff": ("lossless",)}
+_BOTH = ("lossless", "keep_credentials")
+_CHOICES = {"jpeg": _BOTH, "tiff": _BOTH}
 # Tried in this order, the weakest last.
 _UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")
 

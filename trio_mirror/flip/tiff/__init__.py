@@ -18,6 +18,7 @@ from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
 from trio_mirror.flip.tiff.raw import refuse_raw
 from trio_mirror.flip.tiff.space import Space
 from trio_mirror.flip.tiff.strips import read_segments
+from trio_mirror.flip.tiff.tags import mirrored_tags
 from trio_mirror.model import Flipped, Lossless
 
 if TYPE_CHECKING:
@@ -29,20 +30,20 @@ if TYPE_CHECKING:
 _IMAGE_TAGS = frozenset({256, 513})  # ImageWidth; JPEGInterchangeFormat, which brings a width of its own
 # Some writers store blank tiles once. What strips and tiles take may be so many bytes, or so many times the file.
 _SHARED, _SHARED_BY = 1 << 26, 16
-_PHOTOSHOP, _PHOTOSHOP_LAYERS = 34377, 37724
-_DESCRIPTION, _OFFSETS, _COUNTS = 270, 273, 279
+_DESCRIPTION, _OFFSETS, _ORIENTATION, _COUNTS = 270, 273, 274, 279
+_BIG_ENDIAN_BIGTIFF = b"MM\0+"  # which Pillow takes for a classic TIFF, and others read
 # As ij.io.TiffDecoder of ImageJ reads it.
 _IMAGEJ_STACK = re.compile(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\s")
-_THUMBNAIL = b"8BIM\x04\x0c"  # image resource 1036 (Adobe Photoshop File Formats Specification)
 
 
-def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> Flipped:
+def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, keep_credentials: bool = False) -> Flipped:
     """Mirrors a TIFF as it is displayed: each page and each reduced image after its own orientation.
 
     Args:
         data: the file.
         limits: what it may cost at most.
         lossless: whether JPEG inside it is rearranged where that is exact.
+        keep_credentials: whether signatures over the picture stay.
 
     Raises:
         FlipError: damaged, over a limit, or of a kind that cannot be kept exactly; the message says which.
@@ -66,7 +67,10 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO) -> 
         mirrored = raster.mirrored(lossless)
         raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
         exact &= mirrored.lossless
-    return Flipped(bytes(out), "image/tiff", exact, _notes(structure, images))
+    data, notes = mirrored_tags(bytes(out), limits, keep_credentials=keep_credentials)
+    if any(image.rows_first and _ORIENTATION not in image.entries for image in images):
+        notes.append("a reduced image that states no orientation was mirrored like its page")
+    return Flipped(data, "image/tiff", exact, tuple(notes))
 
 
 def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJpeg:
@@ -81,6 +85,8 @@ def _check_readable(data: bytes) -> None:
     Raises:
         FlipError: some page is of a kind that Pillow does not know.
     """
+    if data.startswith(_BIG_ENDIAN_BIGTIFF):
+        return
     try:
         with map_pillow_errors("the TIFF"), open_image(data, "TIFF") as picture:
             for page in range(getattr(picture, "n_frames", 1)):
@@ -102,12 +108,3 @@ def _check_stack(structure: Structure, images: list[Ifd]) -> None:
     # Other programs keep the description of a stack from which they take a page.
     if structure.numbers(images[0], _OFFSETS)[0] + pages * page <= len(structure.data):
         raise FlipError(f"this TIFF is an ImageJ stack of {pages:,} pages without a directory for each")
-
-
-def _notes(structure: Structure, images: list[Ifd]) -> tuple[str, ...]:
-    notes = []
-    if any(_THUMBNAIL in structure.octets(image, _PHOTOSHOP) for image in images):
-        notes.append("the thumbnail among Photoshop's data was left as it was")
-    if any(_PHOTOSHOP_LAYERS in image.entries for image in images):
-        notes.append("the layers among Photoshop's data were left as they were")
-    return tuple(notes)

@@ -5,20 +5,22 @@ Classic TIFF after TIFF 6.0 section 2; BigTIFF (version 43) has the same shape w
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections import deque
 from dataclasses import dataclass
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.tiff.space import Span
 
 # Bytes of one value, by field type (TIFF 6.0 section 2; 13, 16, 17 and 18 are IFD, LONG8, SLONG8 and IFD8).
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _LONG, _LONG8 = 4, 16
-_SUB_IFDS = 330
+_ORIENTATION, _SUB_IFDS = 274, 330
 _XMP = 700  # the tags below it describe the image
-_PRIVATE_IFDS = (34665, 34853, 40965)  # Exif, GPS and Interoperability
+_PRIVATE_IFDS = {34665, 34853, 40965}  # Exif, GPS and Interoperability
 _MAX_ENTRIES = 1024
 
 
@@ -51,10 +53,14 @@ class Ifd:
     """One directory: an image with its tags."""
 
     at: int
+    link: int
+    """Where it says where the next directory of the chain stands, behind its entries."""
     stop: int
     entries: dict[int, Entry]
     following: int
     """Where the next directory of the chain stands; 0 at the end."""
+    rows_first: bool
+    """Whether the image is displayed turned by a quarter: mirroring then reverses the order of its rows."""
 
     @property
     def spans(self) -> list[Span]:
@@ -79,9 +85,9 @@ class Structure:
         self.big = 43 in data[2:4]
         if not self.big and 42 not in data[2:4]:
             raise FlipError("the file does not begin as a TIFF does")
-        self._offset = "Q" if self.big else "I"
-        self._inline = 8 if self.big else 4
-        self._entry_size = 20 if self.big else 12
+        self.count_code, self.offset_code = ("Q", "Q") if self.big else ("H", "I")
+        self.count_size, self.inline = (8, 8) if self.big else (2, 4)
+        self.entry_size = 20 if self.big else 12
         # What directories and their lists of numbers may take. Some writers let pages share short lists.
         self._unread = 2 * len(data)
 
@@ -98,7 +104,7 @@ class Structure:
         """
         found: dict[int, Ifd] = {}
         pages = set()
-        at = self._read(self._offset, 8 if self.big else 4)
+        at = self._read(self.offset_code, self.inline)
         while at and at not in pages:
             pages.add(at)
             self._collect(at, found, most)
@@ -110,11 +116,16 @@ class Structure:
     def occupied(self, images: list[Ifd]) -> list[Span]:
         """The bytes of the file that the header, the directories and their values take."""
         spans = [Span(0, 16 if self.big else 8)]
-        private = set()
-        for image in images:
-            spans += image.spans
-            private |= {self.number(image, tag, 0) for tag in _PRIVATE_IFDS if tag in image.entries}
-        return spans + [span for at in private for span in self._private_spans(at)]
+        private = {inside.at: inside for image in images for inside in self.private(image)}
+        return spans + [span for directory in (*images, *private.values()) for span in directory.spans]
+
+    def private(self, image: Ifd) -> list[Ifd]:
+        """The directories behind an image that are not images, such as EXIF's; those that can be read."""
+        found = []
+        for tag in _PRIVATE_IFDS & image.entries.keys():
+            with contextlib.suppress(FlipError):  # unreadable metadata stays as it is, and needs no room kept free
+                found.append(self._directory(self.number(image, tag, 0)))
+        return found
 
     def numbers(self, ifd: Ifd, tag: int) -> tuple[int, ...]:
         """The values of a tag that counts or points.
@@ -160,13 +171,13 @@ class Structure:
         if max(values) >= 1 << 8 * _SIZES[kind]:
             raise FlipError("the mirrored picture would be too large for a classic TIFF (4 GB)")
         packed = struct.pack(f"{self.order}{len(values)}{_UNSIGNED[kind]}", *values)
-        start = entry.at + self._entry_size - self._inline
+        start = entry.at + self.entry_size - self.inline
         struct.pack_into(f"{self.order}H", out, entry.at + 2, kind)
-        if len(packed) <= self._inline:
-            out[start : start + self._inline] = packed.ljust(self._inline, b"\0")
+        if len(packed) <= self.inline:
+            out[start : start + self.inline] = packed.ljust(self.inline, b"\0")
             return
         out += bytes(len(out) % 2)
-        struct.pack_into(f"{self.order}{self._offset}", out, start, len(out))
+        struct.pack_into(f"{self.order}{self.offset_code}", out, start, len(out))
         out += packed
 
     def _read(self, code: str, at: int) -> int:
@@ -183,7 +194,8 @@ class Structure:
             at = waiting.popleft()
             if not at or at in found:
                 continue
-            found[at] = self._directory(at)
+            # What a page's SubIFDs hold is shown like the page, unless it says otherwise itself.
+            found[at] = self._directory(at, rows_first=at != page and found[page].rows_first)
             if len(found) > most:
                 raise FlipError(f"the picture has more than {most:,} frames or pages (--max-frames)")
             if at != page:
@@ -191,18 +203,18 @@ class Structure:
             if _SUB_IFDS in found[at].entries:
                 waiting.extend(self.numbers(found[at], _SUB_IFDS))
 
-    def _directory(self, at: int) -> Ifd:
+    def _directory(self, at: int, *, rows_first: bool = False) -> Ifd:
         if at >= len(self.data):
             raise FlipError("the TIFF is cut short: a directory lies outside the file")
-        count = self._read("Q" if self.big else "H", at)
+        count = self._read(self.count_code, at)
         if not 0 < count <= _MAX_ENTRIES:
             raise FlipError(f"the TIFF is damaged: a directory states {count:,} entries")
-        first = at + (8 if self.big else 2)
-        stop = first + count * self._entry_size
+        first = at + self.count_size
+        stop = first + count * self.entry_size
         # Some files end within the last directory's pointer to the next one; readers take that for the end.
-        following = self._read(self._offset, stop) if stop + self._inline <= len(self.data) else 0
+        following = self._read(self.offset_code, stop) if stop + self.inline <= len(self.data) else 0
         entries: dict[int, Entry] = {}
-        for entry_at in range(first, stop, self._entry_size):
+        for entry_at in range(first, stop, self.entry_size):
             tag = self._read("H", entry_at)
             entry = self._entry(entry_at)
             if entry is not None:
@@ -211,22 +223,19 @@ class Structure:
         self._unread -= stop - at + sum(entry.stop - entry.start for entry in lists)
         if self._unread < 0:
             raise FlipError("the TIFF is damaged: its directories share their bytes")
-        return Ifd(at, stop + self._inline, entries, following)
+        orientation = entries.get(_ORIENTATION)
+        if orientation and orientation.whole_numbers:
+            rows_first = flips_rows(self.values(orientation)[0])
+        return Ifd(at, stop, stop + self.inline, entries, following, rows_first)
 
     def _entry(self, at: int) -> Entry | None:
         """The entry there; none where its type is unknown or its values lie outside the file."""
         kind = self._read("H", at + 2)
         if kind not in _SIZES:
             return None
-        count = self._read(self._offset, at + 4)
-        start = at + self._entry_size - self._inline
-        if count * _SIZES[kind] > self._inline:
-            start = self._read(self._offset, start)
+        count = self._read(self.offset_code, at + 4)
+        start = at + self.entry_size - self.inline
+        if count * _SIZES[kind] > self.inline:
+            start = self._read(self.offset_code, start)
         entry = Entry(at, kind, count, start)
         return entry if entry.stop <= len(self.data) else None
-
-    def _private_spans(self, at: int) -> list[Span]:
-        try:
-            return self._directory(at).spans
-        except FlipError:  # unreadable metadata stays as it is, and needs no room kept free
-            return []

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.limits import check_size
 
 if TYPE_CHECKING:
@@ -120,10 +119,9 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
     if separate and len(set(depths)) > 1:
         raise FlipError("this TIFF holds planes of different depths, which cannot be mirrored exactly")
     block = _block(structure, ifd, compression, photometric, separate=separate)
-    rows_first = flips_rows(structure.number(ifd, 274, 1))
     tiled = 322 in ifd.entries
     segment = _segment_size(structure, ifd, (width, height), limits)
-    _check_block((width, height), segment, block, rows_first=rows_first)
+    _check_block((width, height), segment, block, rows_first=ifd.rows_first)
     bits = depths[0] if separate else sum(depths)
     if block != (1, 1):
         bits = 8 * (block[0] * block[1] + 2)
@@ -146,7 +144,7 @@ def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
         predictor=structure.number(ifd, 317, 1) if compression in PREDICTING else 1,
         photometric=photometric,
         bits_reversed=structure.number(ifd, 266, 1) == _REVERSED_BITS,
-        rows_first=rows_first,
+        rows_first=ifd.rows_first,
         offsets=offsets,
         counts=_whole_numbers(ifd, 325, 279),
         subsampling=_whole_numbers(ifd, 530),

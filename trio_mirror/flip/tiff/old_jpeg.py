@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg, frame_of
@@ -44,8 +43,7 @@ def read_old_jpeg(structure: Structure, image: Ifd, limits: Limits) -> OldJpeg:
     if depth != 8 or components not in {1, 3}:
         raise FlipError("this TIFF's old-style JPEG is of a depth or colours that cannot be written here")
     codec = Jpeg(tables=b"", width=width, components=components, ycbcr=components == 3, sample=stream)
-    rows_first = flips_rows(structure.number(image, 274, 1))
-    return OldJpeg(structure, image, Span(start, start + length), (width, height), codec, rows_first)
+    return OldJpeg(structure, image, Span(start, start + length), (width, height), codec)
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,6 @@ class OldJpeg:
     slot: Span
     size: tuple[int, int]
     codec: Jpeg
-    rows_first: bool
 
     @property
     def pixels(self) -> int:
@@ -81,12 +78,12 @@ class OldJpeg:
         width, height = self.size
         data = self.structure.data[self.slot.start : self.slot.stop]
         if lossless is not Lossless.NEVER:
-            rearranged = self.codec.rearrange(data, height, rows_first=self.rows_first)
+            rearranged = self.codec.rearrange(data, height, rows_first=self.image.rows_first)
             if rearranged is not None:
                 return Mirrored([rearranged], lossless=True)
         size = self.codec.components  # bytes a pixel
         raster = self.codec.decode(data, height)
-        if self.rows_first:
+        if self.image.rows_first:
             mirrored = reverse_row_order(raster, width * size)
         else:
             mirrored = reverse_rows(raster, width, height, 8 * size)

@@ -1,0 +1,86 @@
+"""Tags of a TIFF replaced, added or taken out, in directories that stay where they are."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trio_mirror.flip.tiff.ifd import Entry, Ifd, Structure
+
+
+class Value(NamedTuple):
+    """The value of a tag."""
+
+    kind: int
+    """The field type."""
+    number: int
+    """How many values it has."""
+    octets: bytes
+    """The values as they stand in the file."""
+
+
+class Editor:
+    """Changes tags in ``out``, a copy of the file.
+
+    Args:
+        structure: the file as it is.
+        images: all its directories.
+        out: changed in place; what does not fit in its old place goes to the end.
+    """
+
+    def __init__(self, structure: Structure, images: list[Ifd], out: bytearray) -> None:
+        self._structure = structure
+        self._out = out
+        self._users = Counter(entry.start for image in images for entry in image.entries.values())
+        self._spans = structure.occupied(images)
+
+    def has_room(self, image: Ifd) -> bool:
+        """Whether one more tag has room behind a directory: unused zeros."""
+        start, stop = image.stop, image.stop + self._structure.entry_size
+        used = any(span.start < stop and start < span.stop for span in self._spans)
+        return not used and self._structure.data[start:stop] == bytes(stop - start)
+
+    def change(self, image: Ifd, changes: Mapping[int, Value | None]) -> None:
+        """Gives tags new values, or none: then they are taken out, and their old bytes cleared.
+
+        At most one tag may be added, and only where :meth:`has_room`.
+        """
+        structure, out = self._structure, self._out
+        first = image.at + structure.count_size
+        old = [out[at : at + structure.entry_size] for at in range(first, image.link, structure.entry_size)]
+        kept = [entry for entry in old if self._tag(entry) not in changes]
+        for tag, value in changes.items():
+            entry = image.entries.get(tag)
+            if entry and self._users[entry.start] == 1:
+                out[entry.start : entry.stop] = bytes(entry.stop - entry.start)
+            if value:
+                kept.append(self._packed(tag, value, entry))
+        kept.sort(key=self._tag)
+        count = struct.pack(f"{structure.order}{structure.count_code}", len(kept))
+        link = out[image.link : image.stop]
+        directory = b"".join([count, *kept, link])
+        out[image.at : image.at + len(directory)] = directory
+        out[image.at + len(directory) : image.stop] = bytes(max(0, image.stop - image.at - len(directory)))
+
+    def _packed(self, tag: int, value: Value, old: Entry | None) -> bytearray:
+        """A directory's entry, its value stored in its old place where only this entry has it and it fits."""
+        structure, out, octets = self._structure, self._out, value.octets
+        head = struct.pack(f"{structure.order}HH{structure.offset_code}", tag, value.kind, value.number)
+        if len(octets) <= structure.inline:
+            return bytearray(head + octets.ljust(structure.inline, b"\0"))
+        if old and self._users[old.start] == 1 and len(octets) <= old.stop - old.start:
+            start = old.start
+            out[start : start + len(octets)] = octets
+        else:
+            out += bytes(len(out) % 2)
+            start = len(out)
+            out += octets
+        return bytearray(head + struct.pack(f"{structure.order}{structure.offset_code}", start))
+
+    def _tag(self, entry: bytes | bytearray) -> int:
+        tag: int = struct.unpack_from(f"{self._structure.order}H", entry)[0]
+        return tag

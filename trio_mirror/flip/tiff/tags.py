@@ -1,0 +1,246 @@
+"""The tags of a TIFF that depend on where things lie in the image: mirrored, or named in a note.
+
+They are one table. Along which axis, is the image's: its rows change places where it is displayed turned by a quarter.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
+from trio_mirror.flip.positions import Mirror, not_mirrored
+from trio_mirror.flip.positions.photoshop import mirrored_resources
+from trio_mirror.flip.positions.table import EXIF
+from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
+from trio_mirror.flip.tiff import georeference
+from trio_mirror.flip.tiff.edit import Editor, Value
+from trio_mirror.flip.tiff.ifd import Structure
+from trio_mirror.flip.tiff.imagej import mirrored_rois
+from trio_mirror.flip.tiff.ome import holds_regions, mirrored_ome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from trio_mirror.flip.tiff.ifd import Ifd
+    from trio_mirror.model import Limits
+
+_WIDTH, _DESCRIPTION, _RESOLUTION, _POSITION = 256, 270, 282, 286  # the first of each pair: of x
+_FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
+_CLIP_PATH, _XMP, _ANNOTATIONS, _PHOTOSHOP, _PHOTOSHOP_LAYERS = 343, 700, 32932, 34377, 37724
+_GEO_KEYS, _RASTER_TYPE, _BY_POINT = 34735, 1025, 2
+_GDAL_METADATA, _IMAGEJ_COUNTS, _IMAGEJ, _CREDENTIALS = 42112, 50838, 50839, 52545
+_SHORT, _LONG, _RATIONAL, _DOUBLE = 3, 4, 5, 12
+_MAX_LONG = (1 << 32) - 1
+_GDAL_POSITIONS = re.compile(
+    rb"<Item\b[^>]*(?:domain=\"(?:RPC|GEOLOCATION|xml:[^\"]*)\"|name=\"[^\"]*(?:CORNER|IGEOLO))"
+)
+# GDAL's note that the tiles of a cloud-optimized GeoTIFF lie in order, with their sizes before them, and how it
+# says itself that this no longer holds ("COG driver", section on the header ghost area).
+_GHOST_AREA = re.compile(
+    rb"(?:.{8}|.{16})GDAL_STRUCTURAL_METADATA_SIZE=.{0,400}?(KNOWN_INCOMPATIBLE_EDITION=)NO\n ", re.DOTALL
+)
+
+Changes = tuple[dict[int, Value | None], tuple[str, ...]]
+"""New values of tags, and notes."""
+
+
+@dataclass(frozen=True)
+class _Directory:
+    """A directory of an image, and how the image was mirrored."""
+
+    structure: Structure
+    ifd: Ifd
+    mirror: Mirror
+    has_room: bool
+    keep_credentials: bool
+
+    @property
+    def axis(self) -> int:
+        """0 where columns were reversed, 1 where rows were."""
+        return int(self.mirror.rows)
+
+    @cached_property
+    def mirror_picture(self) -> Callable[[bytes], bytes]:
+        """Mirrors a thumbnail along the same axis."""
+        return thumbnail_mirror(rows=self.mirror.rows)
+
+    def octets(self, tag: int) -> bytes:
+        """The bytes of a tag's value; none where the tag is missing."""
+        return self.structure.octets(self.ifd, tag)
+
+    def unpacked(self, tag: int, kind: int, code: str) -> list[float]:
+        """The numbers of a tag, none where it has another type than ``kind``."""
+        entry = self.ifd.entries.get(tag)
+        octets = self.octets(tag) if entry and entry.kind == kind else b""
+        return [number for (number,) in struct.iter_unpack(f"{self.structure.order}{code}", octets)]
+
+    def whole_numbers(self, tag: int, kind: int, code: str) -> list[int]:
+        """The same of a type of whole numbers."""
+        return [int(number) for number in self.unpacked(tag, kind, code)]
+
+    def rational(self, tag: int) -> Fraction | None:
+        """The value of a tag of one RATIONAL; None where it is missing or none."""
+        terms = self.whole_numbers(tag, _RATIONAL, "I")
+        return Fraction(*terms) if len(terms) == 2 and terms[1] else None
+
+    def packed(self, kind: int, code: str, numbers: Sequence[float]) -> Value:
+        """The value of a tag with these numbers."""
+        return Value(kind, len(numbers), struct.pack(f"{self.structure.order}{len(numbers)}{code}", *numbers))
+
+    def replaced(self, tag: int, octets: bytes) -> dict[int, Value | None]:
+        """Other bytes in the place of a tag of bytes; the tag is taken out where there are none."""
+        kind = self.ifd.entries[tag].kind
+        return {} if octets == self.octets(tag) else {tag: Value(kind, len(octets), octets) if octets else None}
+
+
+def mirrored_tags(data: bytes, limits: Limits, *, keep_credentials: bool) -> tuple[bytes, list[str]]:
+    """Makes the tags of a file whose images were mirrored true again.
+
+    Args:
+        data: the file.
+        limits: what it may cost at most.
+        keep_credentials: whether signatures over the picture stay.
+
+    Returns:
+        The file, and notes on tags that are no longer true, or were taken out.
+    """
+    structure = Structure(data)
+    images = structure.images(limits.frames)
+    # What describes an image, by its place in the file: pages may share the directory of their EXIF.
+    found = {ifd.at: (ifd, image) for image in images for ifd in (image, *structure.private(image))}
+    ghost = _GHOST_AREA.match(data[:1024])
+    if not ghost and not any(ifd.entries.keys() & _TAGS for ifd, _ in found.values()):
+        return data, []
+    out = bytearray(data)
+    notes: list[str] = []
+    if ghost:
+        out[ghost.end(1) : ghost.end()] = b"YES\n"
+        notes.append("the file is marked as no longer laid out as a cloud-optimized GeoTIFF")
+    editor = Editor(structure, [ifd for ifd, _ in found.values()], out)
+    for ifd, image in found.values():
+        width, height = (structure.number(image, tag, 0) for tag in (_WIDTH, _WIDTH + 1))
+        mirror = Mirror(width, height, rows=image.rows_first)
+        directory = _Directory(structure, ifd, mirror, editor.has_room(ifd), keep_credentials)
+        changes: dict[int, Value | None] = {}
+        for tags, rule in _RULES:
+            if ifd.entries.keys() & set(tags):
+                more, said = rule(directory)
+                changes |= more
+                notes += said
+        if changes:
+            editor.change(ifd, changes)
+    return bytes(out), list(dict.fromkeys(notes))
+
+
+def _georeference(directory: _Directory) -> Changes:
+    present = [tag for tag in georeference.TAGS if tag in directory.ifd.entries]
+    values = {tag: directory.unpacked(tag, _DOUBLE, "d") for tag in present}
+    keys = directory.unpacked(_GEO_KEYS, _SHORT, "H")[4:]
+    raster_types = {(keys[at], keys[at + 3]) for at in range(0, len(keys) - 3, 4)}
+    by_point = (_RASTER_TYPE, _BY_POINT) in raster_types
+    try:
+        new = georeference.mirrored(values, directory.mirror, by_point=by_point, room=directory.has_room)
+    except ValueError as error:
+        return dict.fromkeys(present), (f"the georeference was taken out: {error}",)
+    return {tag: directory.packed(_DOUBLE, "d", new[tag]) if tag in new else None for tag in {*values, *new}}, ()
+
+
+def _position(directory: _Directory) -> Changes:
+    """Moves an image on the page that it was cut from (TIFF 6.0 section 12, XPosition)."""
+    position, length = _POSITION + directory.axis, directory.mirror.length
+    full = directory.structure.number(directory.ifd, _FULL_SIZE + directory.axis, 0)
+    resolution, old = directory.rational(_RESOLUTION + directory.axis), directory.rational(position)
+    if full < length or not resolution or old is None:
+        return {}, not_mirrored({"the place on a page of unknown size"} if old else set())
+    new = (Fraction(full - length) / resolution - old).limit_denominator(_MAX_LONG)
+    if not 0 <= new.numerator <= _MAX_LONG:
+        return {}, not_mirrored({"the place of an image that is not on its page"})
+    terms = struct.pack(f"{directory.structure.order}2I", new.numerator, new.denominator)
+    return {position: Value(_RATIONAL, 1, terms)}, ()
+
+
+def _subject(directory: _Directory) -> Changes:
+    """Moves the subject's middle, where it is a pixel of the image: edited files often keep that of a larger one."""
+    changes: dict[int, Value | None] = {}
+    outside = set()
+    for tag in EXIF.keys() & directory.ifd.entries.keys():
+        place = directory.whole_numbers(tag, _SHORT, "H")
+        sizes = directory.mirror.width, directory.mirror.height
+        if len(place) < 2 or not any(place[:2]):
+            continue
+        if place[0] < sizes[0] and place[1] < sizes[1]:
+            place[directory.axis] = directory.mirror.length - 1 - place[directory.axis]
+            changes[tag] = directory.packed(_SHORT, "H", place)
+        else:
+            outside.add(f"{EXIF[tag]} outside of the picture")
+    return changes, not_mirrored(outside)
+
+
+def _description(directory: _Directory) -> Changes:
+    text = directory.octets(_DESCRIPTION)
+    if not holds_regions(text):
+        return {}, ()
+    text, whole = mirrored_ome(text, directory.mirror.length, directory.axis)
+    return directory.replaced(_DESCRIPTION, text), not_mirrored(set() if whole else {"some of OME's regions"})
+
+
+def _imagej(directory: _Directory) -> Changes:
+    octets, counts = directory.octets(_IMAGEJ), directory.whole_numbers(_IMAGEJ_COUNTS, _LONG, "I")
+    order = directory.structure.order
+    try:
+        octets, whole = mirrored_rois(octets, counts, directory.mirror.length, directory.axis, order)
+    except (struct.error, IndexError):
+        return {}, not_mirrored({"ImageJ's regions, which cannot be read"})
+    return directory.replaced(_IMAGEJ, octets), not_mirrored(set() if whole else {"a picture among ImageJ's regions"})
+
+
+def _xmp(directory: _Directory) -> Changes:
+    packet, notes = mirrored_packet(
+        directory.octets(_XMP),
+        directory.mirror,
+        directory.mirror_picture,
+        keep_credentials=directory.keep_credentials,
+    )
+    return directory.replaced(_XMP, packet), notes
+
+
+def _photoshop(directory: _Directory) -> Changes:
+    resources, notes = mirrored_resources(directory.octets(_PHOTOSHOP), directory.mirror, directory.mirror_picture)
+    return directory.replaced(_PHOTOSHOP, resources), notes
+
+
+def _credentials(directory: _Directory) -> Changes:
+    kept = directory.keep_credentials
+    return {} if kept else {_CREDENTIALS: None}, (credentials_note("a C2PA manifest", kept=kept),)
+
+
+def _gdal_metadata(directory: _Directory) -> Changes:
+    found = _GDAL_POSITIONS.search(directory.octets(_GDAL_METADATA))
+    return {}, not_mirrored({"positions in GDAL's metadata"} if found else set())
+
+
+def _left(what: str) -> Callable[[_Directory], Changes]:
+    return lambda _: ({}, not_mirrored({what}))
+
+
+# Which rule is for which tags.
+_RULES: list[tuple[Collection[int], Callable[[_Directory], Changes]]] = [
+    (georeference.TAGS, _georeference),
+    ((_POSITION, _POSITION + 1), _position),
+    (EXIF, _subject),
+    ((_DESCRIPTION,), _description),
+    ((_IMAGEJ,), _imagej),
+    ((_XMP,), _xmp),
+    ((_PHOTOSHOP,), _photoshop),
+    ((_CREDENTIALS,), _credentials),
+    ((_GDAL_METADATA,), _gdal_metadata),
+    ((_CLIP_PATH,), _left("a clipping path")),
+    ((_ANNOTATIONS,), _left("annotations")),
+    ((_PHOTOSHOP_LAYERS,), _left("the layers among Photoshop's data")),
+]
+_TAGS = {tag for tags, _ in _RULES for tag in tags}
