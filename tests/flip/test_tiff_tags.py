@@ -290,7 +290,8 @@ def test_the_guides_of_photoshop_move_and_its_thumbnail_is_mirrored() -> None:
     once = value(flipped({34377: (1, guides + thumbnail)}).data, 34377)
     assert once.startswith(guides.replace(struct.pack(">I", 18 * 32) + b"\0", struct.pack(">I", 46 * 32) + b"\0"))
     mirrored = once[once.index(b"\xff\xd8") :]
-    assert ImageChops.difference(shown(mirrored), ImageOps.mirror(shown(small))).getextrema() == ((0, 0),) * 3
+    difference = ImageChops.difference(shown(mirrored), ImageOps.mirror(shown(small)))
+    assert max(difference.tobytes()) <= 2  # decoders round chroma by its place
 
 
 @pytest.mark.parametrize("order", "<>")
