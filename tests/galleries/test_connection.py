@@ -403,6 +403,47 @@ async def test_a_large_upload_arrives_whole() -> None:
     assert received.endswith(bytes(3_000_000) + b"end")
 
 
+class Interruption(trio.abc.Instrument):
+    """Cancels a scope between two steps of tasks."""
+
+    def __init__(self, scope: trio.CancelScope, steps: int) -> None:
+        self.scope, self.steps = scope, steps
+
+    def after_task_step(self, _: trio.lowlevel.Task) -> None:
+        self.steps -= 1
+        if self.steps == 0:
+            self.scope.cancel()
+
+
+async def test_a_large_upload_that_has_left_whole_is_known_to_whenever_it_is_cancelled() -> None:
+    was_cancelled, steps = True, 0
+    while was_cancelled:
+        steps += 1
+        received, asked_on = bytearray(), list[bool]()
+
+        async def body(asked_on: list[bool] = asked_on) -> AsyncIterator[bytes]:
+            yield bytes(100_000) + b"end"
+            asked_on.append(True)
+
+        async def take(server: trio.SocketStream, received: bytearray = received) -> None:
+            with suppress(trio.BrokenResourceError):
+                while not received.endswith(b"end") and (data := await server.receive_some()):
+                    received.extend(data)
+                await server.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        request = httpx.Request("POST", URL, headers={"Content-Length": "100003"}, content=body())
+        async with connected() as ends, trio.open_nursery() as nursery:
+            nursery.start_soon(take, ends.server)
+            with trio.CancelScope() as scope:
+                trio.lowlevel.add_instrument(interruption := Interruption(scope, steps))
+                response = await ends.connection.exchange(request)
+                await response.aclose()
+            trio.lowlevel.remove_instrument(interruption)
+            was_cancelled = scope.cancelled_caught
+        assert asked_on or not received.endswith(b"end")
+    assert asked_on
+
+
 async def test_a_cancelled_exchange_closes_its_connection(autojump_clock: trio.testing.MockClock) -> None:
     async with connected() as ends:
         with trio.move_on_after(1):

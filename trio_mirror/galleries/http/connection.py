@@ -17,7 +17,7 @@ import trio
 from trio_mirror.galleries.http.parser import ResponseReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 # A head comes with a small picture behind it. What follows of a known length is large, and a few large reads cost
 # least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.
@@ -137,38 +137,26 @@ class Connection:
         while missing > 0:
             parts.append(await anext(stream))
             missing -= len(parts[-1])
-        if await self._write(parts, reader):
-            # By being asked for what follows its last part, the stream learns that the whole request has left.
-            while await anext(stream, None) is not None:
-                pass
-
-    async def _write(self, parts: list[bytes], reader: ResponseReader) -> bool:
-        """Writes a request; a refusal, or the end of the connection, stops a large one half way.
-
-        Returns:
-            Whether all of it has left.
-
-        Raises:
-            httpx.WriteError: the connection broke.
-        """
         if sum(map(len, parts)) <= _WRITE_BYTES:
-            await self._send_all([b"".join(parts)])
-            return True
-        left, broken = False, None
+            await self._send_all([b"".join(parts)], stream)
+        else:
+            await self._send_large(parts, stream, reader)
+
+    async def _send_large(self, parts: list[bytes], stream: AsyncIterator[bytes], reader: ResponseReader) -> None:
+        """Sends a request that a refusal, or the end of the connection, stops half way."""
+        broken = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_for_early_response, reader, nursery.cancel_scope)
             try:
-                await self._send_all(parts)
-                left = True
+                await self._send_all(parts, stream)
             except httpx.WriteError as error:
                 broken = error
             nursery.cancel_scope.cancel()
         if broken is not None:
             # Raised here, so that it comes alone and not in a group.
             raise broken
-        return left
 
-    async def _send_all(self, parts: list[bytes]) -> None:
+    async def _send_all(self, parts: list[bytes], stream: AsyncIterator[bytes]) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         unsent = [memoryview(part) for part in parts]
         while True:
@@ -181,6 +169,10 @@ class Connection:
             while unsent and sent >= len(unsent[0]):
                 sent -= len(unsent.pop(0))
             if not unsent:
+                # By being asked for what follows its last part, the stream learns that the whole request has left. A
+                # cancellation at the next checkpoint does not keep that from it.
+                while await anext(stream, None) is not None:
+                    pass
                 return
             unsent[0] = unsent[0][sent:]
             await trio.lowlevel.wait_writable(self._socket)
