@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.helpers.memory_gallery import MemoryGallery
 from trio_mirror import (
+    FetchError,
     Flipped,
     JournalError,
     Outcome,
@@ -30,6 +32,7 @@ from trio_mirror import (
     UnknownUploadError,
     UploadError,
     mirror,
+    open_mirror,
 )
 from trio_mirror.journal import open_journal
 from trio_mirror.pipeline import transformer
@@ -85,6 +88,8 @@ class Place:
 
     async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
         await self.world.step()
+        if self.chance.random() < self.lost / 4:
+            raise FetchError("its response was lost", transient=True)
         return Picture(name=name, data=self.world.pictures[name], media_type="image/png")
 
     async def prepare(self) -> None:
@@ -224,6 +229,14 @@ class Altering(MemoryGallery):
         await super().store(replace(picture, data=picture.data + b" "))
 
 
+class Silent(MemoryGallery):
+    """Responds to no fetch."""
+
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        await trio.lowlevel.checkpoint()
+        raise FetchError("no response", transient=True)
+
+
 async def test_update_does_not_take_what_a_server_made_of_our_picture_for_a_change_of_others(
     tmp_path: Path, instant_flip: None
 ) -> None:
@@ -252,3 +265,24 @@ async def test_what_may_be_stored_is_unknown_until_update_mirrors_it_as_it_is(
 
     assert (again.unknown, again.mirrored, updated.mirrored) == (1, 0, 1)
     assert gallery.stored["a.png"].data == b"won"
+
+
+@pytest.mark.parametrize(
+    ("known", "without_a_response"), [(Outcome.UNKNOWN, Outcome.UNKNOWN), (Outcome.MIRRORED, Outcome.FAILED)]
+)
+async def test_what_an_earlier_run_has_sent_is_recognised_though_a_fetch_failed_since(
+    tmp_path: Path, instant_flip: None, known: Outcome, without_a_response: Outcome
+) -> None:
+    gallery, journal = MemoryGallery(["a.png"], data=b"won"), tmp_path / "journal"
+    sent = Result(name="a.png", outcome=known, stage=Stage.UPLOAD, time=1.0)
+    sent.sha256_in, sent.sha256 = sha256(b"now").hexdigest(), sha256(b"won").hexdigest()
+    with open_journal(journal, source="memory", target="memory") as rows:
+        rows.record([sent])
+    broken = Silent(["a.png"])
+
+    async with open_mirror(broken, journal=journal, update=True) as results:
+        [first] = [result async for result in results]
+    again = await mirror(gallery, journal=journal)
+
+    assert first.outcome is without_a_response
+    assert (again.mirrored, gallery.stored) == (1, {})

@@ -42,6 +42,11 @@ class Item:
 
     def fail(self, error: MirrorError) -> None:
         """Ends it with an error: it failed, or is unknown if the target may have it all the same."""
-        self.result.error = str(error)
-        self.result.transient = error.transient
+        result, known = self.result, self.known
+        if known is not None:
+            # The next run still has to recognise what an earlier one may have stored.
+            self.maybe_stored = self.maybe_stored or known.outcome is Outcome.UNKNOWN
+            if result.sha256 is None:
+                result.sha256_in, result.sha256 = known.sha256_in, known.sha256
+        result.error, result.transient = str(error), error.transient
         self.end(Outcome.UNKNOWN if self.maybe_stored else Outcome.FAILED)

@@ -62,6 +62,9 @@ class Transform:
         if flipped is None:
             self._take_over(item)
             return
+        if self._in_place:
+            # It was looked at: what an earlier run has sent is not there.
+            item.known = None
         result = item.result
         mirrored, result.sha256_in, result.sha256 = flipped
         result.lossless, result.notes = mirrored.lossless, mirrored.notes
