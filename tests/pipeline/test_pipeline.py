@@ -229,6 +229,24 @@ async def test_every_counted_result_is_given_by_the_iteration_or_late(
     assert len(given) + len(results.late) == results.report.finished == 20
 
 
+async def test_a_name_that_was_refused_as_the_block_was_left_is_listed() -> None:
+    async with open_mirror(MemoryGallery(["../a.png", "../b.png"])) as results:
+        await anext(results)
+        await trio.testing.wait_all_tasks_blocked()
+
+    assert [it.name for it in results.late] == ["../b.png"]
+    assert results.report.listed == results.report.finished == 2
+
+
+async def test_an_error_of_the_block_comes_alone_where_it_is_cancelled_from_outside() -> None:
+    with trio.CancelScope() as scope, pytest.raises(ValueError, match="of the block"):  # noqa: PT012 (the scope is in it)
+        async with open_nursery_beside() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            await trio.testing.wait_all_tasks_blocked()
+            scope.cancel()
+            raise ValueError("of the block")
+
+
 async def test_an_error_of_the_block_is_not_lost_where_a_task_fails_as_it_is_cancelled() -> None:
     async def fail_late() -> None:
         try:

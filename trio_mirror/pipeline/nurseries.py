@@ -29,6 +29,10 @@ async def open_nursery_beside() -> AsyncIterator[trio.Nursery]:
     except BaseExceptionGroup as group:
         if error_of_block is None:
             raise
-        raise BaseExceptionGroup("errors of a block and of the tasks beside it", [error_of_block, group]) from None
+        # A cancellation from outside meets the caller again, at the next checkpoint.
+        _, failures = group.split(trio.Cancelled)
+        if failures is not None:
+            errors = [error_of_block, failures]
+            raise BaseExceptionGroup("errors of a block and of the tasks beside it", errors) from None
     if error_of_block is not None:
         raise error_of_block

@@ -177,6 +177,8 @@ class Producer:
             self._look_up(item)
             await (ended if item.ended else listed).send(item)
         except (trio.Cancelled, trio.BrokenResourceError):
+            # One that had nothing to be done has its result.
+            state.report.listed += item.ended
             state.recorder.cut_off(item)
             raise
         # Counted once it is on its way: a drain may have cut off the waits above.
