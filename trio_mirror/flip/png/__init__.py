@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import zlib
 from bisect import bisect_left
 from dataclasses import replace
 from operator import attrgetter
@@ -14,14 +15,15 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
-from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
-from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
 from trio_mirror.flip.limits import check_frames, check_size
+from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.png import idot
 from trio_mirror.flip.png.apng import count_frames, find_frames, mirrored_control
 from trio_mirror.flip.png.chunks import SIGNATURE, pack_chunk, read_chunks
 from trio_mirror.flip.png.orientation import read_orientation
 from trio_mirror.flip.png.scanlines import Shape, mirror_raster
+from trio_mirror.flip.png.surroundings import mirrored_surroundings
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
@@ -38,8 +40,13 @@ _LONGEST_SIDE = 1_000_000
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:
+def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors a PNG or an APNG exactly, at its own depth, colour type and interlace.
+
+    Args:
+        data: the file.
+        limits: what it may cost at most.
+        keep_credentials: whether signatures over the picture stay.
 
     Raises:
         FlipError: damaged, or over a limit.
@@ -59,13 +66,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
             if chunk.kind == b"fcTL":
                 control = mirrored_control(bytes(chunk.body), shape.width, shape.height, rows=rows)
                 stored[index] = pack_chunk(b"fcTL", control)
-    notes: list[str] = []
-    mirror_thumbnail = thumbnail_mirror(rows=rows)
-    for index, chunk in enumerate(chunks):
-        if chunk.kind == b"eXIf":
-            block, more = mirrored_exif(bytes(chunk.body), mirror_thumbnail)
-            stored[index] = pack_chunk(b"eXIf", block)
-            notes += more
+    metadata = Metadata(Mirror(shape.width, shape.height, rows=rows), keep_credentials=keep_credentials)
+    notes = mirrored_surroundings(chunks, stored, metadata)
     restarts = [] if shape.interlaced else idot.read_restarts(chunks, shape.height)
     for frame in frames:
         own_shape = replace(shape, width=frame.width, height=frame.height)
@@ -84,12 +86,14 @@ def _first_from(restarts: list[idot.Restart], chunk: int) -> int:
 
 def _read_header(chunks: list[Chunk]) -> Shape:
     headers = [chunk.body for chunk in chunks if chunk.kind == b"IHDR"]
-    if len(headers) != 1 or chunks[0].kind != b"IHDR" or len(headers[0]) < 13:
+    is_apples = chunks[0].kind == b"CgBI"  # of an app for iOS: before the header, and the raster is bare deflate
+    if len(headers) != 1 or chunks[is_apples].kind != b"IHDR" or len(headers[0]) < 13:
         raise FlipError("the PNG is damaged: it does not begin with one whole header")
     width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", headers[0])
     if depth not in _DEPTHS.get(colour, ()):
         raise FlipError(f"the PNG is damaged: its header says colour type {colour} with {depth} bits a sample")
-    return Shape(width, height, depth, _CHANNELS[colour], interlaced=interlace != 0)
+    window = -zlib.MAX_WBITS if is_apples else zlib.MAX_WBITS
+    return Shape(width, height, depth, _CHANNELS[colour], interlaced=interlace != 0, window=window)
 
 
 def _mirrored_chunks(

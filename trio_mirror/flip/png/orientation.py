@@ -14,7 +14,7 @@ from trio_mirror.flip.png.chunks import RASTER_KINDS, SIGNATURE, pack_chunk
 if TYPE_CHECKING:
     from trio_mirror.flip.png.chunks import Chunk
 
-_ANIMATION_KINDS = frozenset({b"acTL", b"fcTL"})
+_UNREAD_KINDS = frozenset({b"acTL", b"fcTL", b"CgBI"})
 
 
 def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
@@ -51,7 +51,7 @@ def _read_info(chunks: list[Chunk], tail: memoryview) -> dict[Any, Any]:
             if not has_raster:
                 parts.append(pack_chunk(b"IDAT", zlib.compress(bytes(9))))
             has_raster = True
-        elif chunk.kind not in _ANIMATION_KINDS:
+        elif chunk.kind not in _UNREAD_KINDS:
             parts.append(chunk.stored)
     with map_pillow_errors("the PNG"):
         image = open_image(b"".join([*parts, tail]), "PNG")

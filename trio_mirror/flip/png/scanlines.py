@@ -55,6 +55,8 @@ class Shape:
     channels: int
     """Samples of a pixel."""
     interlaced: bool
+    window: int = zlib.MAX_WBITS
+    """zlib's ``wbits``: negative where the stream is bare deflate, as in Apple's CgBI."""
 
     @property
     def lanes(self) -> int:
@@ -84,8 +86,9 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
     size = shape.stride(shape.width) * shape.height
     if size > _MOST_FROM_ONE_BYTE * (sum(map(len, stream)) + 1):
         raise FlipError(_CUT_SHORT)
-    scanlines = _Scanlines(stream)
-    compressor = zlib.compressobj(_level(stream, size), memLevel=9)
+    scanlines = _Scanlines(stream, shape.window)
+    level = 6 if shape.window < 0 else _level(stream, size)
+    compressor = zlib.compressobj(level, wbits=shape.window, memLevel=9)
     segments = [bytearray()]
     for picture in _mirrored_pictures(scanlines, shape, rows=rows):
         above: list[Image.Image] = []
@@ -123,8 +126,8 @@ def _level(stream: list[memoryview], size: int) -> int:
 class _Scanlines:
     """Inflates a stream as far as needed and no further, so that no stream can fill the memory."""
 
-    def __init__(self, stream: list[memoryview]) -> None:
-        self._zlib = zlib.decompressobj()
+    def __init__(self, stream: list[memoryview], window: int) -> None:
+        self._zlib = zlib.decompressobj(window)
         self._parts = (part[at : at + _INPUT] for part in stream for at in range(0, len(part), _INPUT))
         self._rest: bytes | memoryview = b""
 

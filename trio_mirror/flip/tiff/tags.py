@@ -9,14 +9,11 @@ import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
+from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.positions import Mirror, not_mirrored
-from trio_mirror.flip.positions.photoshop import mirrored_resources
 from trio_mirror.flip.positions.table import EXIF
-from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
 from trio_mirror.flip.tiff import georeference
 from trio_mirror.flip.tiff.edit import Editor, Value
 from trio_mirror.flip.tiff.ifd import Structure
@@ -55,19 +52,18 @@ class _Directory:
 
     structure: Structure
     ifd: Ifd
-    mirror: Mirror
     has_room: bool
-    keep_credentials: bool
+    metadata: Metadata
+
+    @property
+    def mirror(self) -> Mirror:
+        """The image's raster."""
+        return self.metadata.mirror
 
     @property
     def axis(self) -> int:
         """0 where columns were reversed, 1 where rows were."""
-        return int(self.mirror.rows)
-
-    @cached_property
-    def mirror_picture(self) -> Callable[[bytes], bytes]:
-        """Mirrors a thumbnail along the same axis."""
-        return thumbnail_mirror(rows=self.mirror.rows)
+        return self.metadata.axis
 
     def octets(self, tag: int) -> bytes:
         """The bytes of a tag's value; none where the tag is missing."""
@@ -124,8 +120,8 @@ def mirrored_tags(data: bytes, limits: Limits, *, keep_credentials: bool) -> tup
     editor = Editor(structure, [ifd for ifd, _ in found.values()], out)
     for ifd, image in found.values():
         width, height = (structure.number(image, tag, 0) for tag in (_WIDTH, _WIDTH + 1))
-        mirror = Mirror(width, height, rows=image.rows_first)
-        directory = _Directory(structure, ifd, mirror, editor.has_room(ifd), keep_credentials)
+        metadata = Metadata(Mirror(width, height, rows=image.rows_first), keep_credentials=keep_credentials)
+        directory = _Directory(structure, ifd, editor.has_room(ifd), metadata)
         changes: dict[int, Value | None] = {}
         for tags, rule in _RULES:
             if ifd.entries.keys() & set(tags):
@@ -200,23 +196,18 @@ def _imagej(directory: _Directory) -> Changes:
 
 
 def _xmp(directory: _Directory) -> Changes:
-    packet, notes = mirrored_packet(
-        directory.octets(_XMP),
-        directory.mirror,
-        directory.mirror_picture,
-        keep_credentials=directory.keep_credentials,
-    )
+    packet, notes = directory.metadata.xmp(directory.octets(_XMP))
     return directory.replaced(_XMP, packet), notes
 
 
 def _photoshop(directory: _Directory) -> Changes:
-    resources, notes = mirrored_resources(directory.octets(_PHOTOSHOP), directory.mirror, directory.mirror_picture)
+    resources, notes = directory.metadata.photoshop(directory.octets(_PHOTOSHOP))
     return directory.replaced(_PHOTOSHOP, resources), notes
 
 
 def _credentials(directory: _Directory) -> Changes:
-    kept = directory.keep_credentials
-    return {} if kept else {_CREDENTIALS: None}, (credentials_note("a C2PA manifest", kept=kept),)
+    kept = directory.metadata.keep_credentials
+    return {} if kept else {_CREDENTIALS: None}, directory.metadata.credentials("a C2PA manifest")
 
 
 def _gdal_metadata(directory: _Directory) -> Changes:

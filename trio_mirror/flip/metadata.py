@@ -1,0 +1,61 @@
+"""Blocks of metadata that many containers hold, mirrored with the raster: what they state, and the pictures in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
+from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
+from trio_mirror.flip.positions.exif import mirrored_fields
+from trio_mirror.flip.positions.photoshop import mirrored_resources
+from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
+
+if TYPE_CHECKING:
+    from trio_mirror.flip.positions import Mirror
+
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+Mirrored = tuple[bytes, tuple[str, ...]]
+"""A block, and notes."""
+
+
+class Metadata:
+    """Mirrors the blocks of one picture.
+
+    Args:
+        mirror: its raster.
+        keep_credentials: whether signatures over the picture stay.
+    """
+
+    def __init__(self, mirror: Mirror, *, keep_credentials: bool) -> None:
+        self.mirror = mirror
+        self.axis = int(mirror.rows)
+        """0 where columns are reversed, 1 where rows are."""
+        self.keep_credentials = keep_credentials
+        self._mirror_jpeg = thumbnail_mirror(rows=mirror.rows)
+
+    def exif(self, block: bytes) -> Mirrored:
+        """An EXIF block, with or without the six bytes that a JPEG has before it."""
+        prefix = _EXIF if block.startswith(_EXIF) else b""
+        block, dropped = mirrored_exif(block.removeprefix(prefix), self._mirror_jpeg)
+        block, unmended = mirrored_fields(block, self.mirror)
+        return prefix + block, dropped + unmended
+
+    def xmp(self, packet: bytes) -> Mirrored:
+        """An XMP packet, with or without the signature that a JPEG has before it."""
+        prefix = _XMP if packet.startswith(_XMP) else b""
+        packet, notes = mirrored_packet(
+            packet.removeprefix(prefix), self.mirror, self._mirror_jpeg, keep_credentials=self.keep_credentials
+        )
+        return prefix + packet, notes
+
+    def segment(self, payload: bytes) -> Mirrored:
+        """What a JPEG has in APP1: EXIF or XMP."""
+        return self.xmp(payload) if payload.startswith(_XMP) else self.exif(payload)
+
+    def photoshop(self, resources: bytes) -> Mirrored:
+        """Photoshop's image resources."""
+        return mirrored_resources(resources, self.mirror, self._mirror_jpeg)
+
+    def credentials(self, what: str) -> tuple[str, ...]:
+        """The note on a signature that was kept or taken out."""
+        return (credentials_note(what, kept=self.keep_credentials),)
