@@ -1,4 +1,4 @@
-"""The JPEG thumbnail inside an EXIF block, mirrored where it stands.
+"""The JPEGs inside an EXIF block, mirrored where they stand.
 
 A block is patched in place and never laid out anew: MakerNotes hold offsets that only their maker
 understands, and every one of them stays true while nothing moves.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import STRIP_OFFSETS, byte_order, end_of_directory, pointer, read_directory
+from trio_mirror.flip.jpeg.previews import mirrored_inside
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, parse
 
 if TYPE_CHECKING:
@@ -24,17 +25,17 @@ BLOCK_LIMIT = PAYLOAD_LIMIT - 6
 
 
 def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors the thumbnail inside an EXIF block, or takes it out of the block's directories.
+    """Mirrors the pictures inside an EXIF block; a thumbnail that cannot be is taken out of its directories.
 
-    The mirrored thumbnail stands where the old one stood. If it has grown, it is appended to the block, and
-    the thumbnail's two fields point there. All else keeps its offset.
+    They are mirrored where they stand. If the thumbnail has grown, it is appended to the block, and its two fields
+    point there. All else keeps its offset.
 
     Args:
         block: the EXIF block, from its TIFF header on.
         mirror_jpeg: mirrors a thumbnail, and raises FlipError where it cannot.
 
     Returns:
-        The block, and a note if the thumbnail had to be dropped.
+        The block, and notes on what was dropped or left as it was.
     """
     order = byte_order(block)
     if order is None:
@@ -42,13 +43,15 @@ def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[
     link = end_of_directory(block, order, pointer(block, order, 4))
     fields = read_directory(block, order, pointer(block, order, link))
     if not fields.keys() & {_THUMBNAIL_OFFSET, STRIP_OFFSETS}:
-        return block, ()
+        return mirrored_inside(block, mirror_jpeg, "MakerNote")
+    place = [fields[tag].value if tag in fields else 0 for tag in (_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH)]
+    block, notes = mirrored_inside(block, mirror_jpeg, "MakerNote", but=slice(place[0], sum(place)))
     try:
-        return _with_mirrored_thumbnail(block, fields, mirror_jpeg), ()
+        return _with_mirrored_thumbnail(block, fields, mirror_jpeg), notes
     except FlipError as error:
         # Without the link no reader finds the directory; nothing else moves.
         dropped = block[:link] + bytes(4) + block[link + 4 :]
-        return dropped, (f"the EXIF thumbnail was dropped: {error}",)
+        return dropped, (*notes, f"the EXIF thumbnail was dropped: {error}")
 
 
 def _with_mirrored_thumbnail(block: bytes, fields: dict[int, Field], mirror_jpeg: Callable[[bytes], bytes]) -> bytes:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.jpeg.segments import CodedPart, Frame, Jpeg
 
-# More "thumbnails", and larger ones, exist only in malicious files.
-_THUMBNAILS = 8
-_THUMBNAIL_LIMITS = Limits(frame_pixels=4_000_000)
+# More pictures inside one, and larger thumbnails, exist only in malicious files.
+_PICTURES = 8
+_THUMBNAIL_PIXELS = 4_000_000
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def mirrored_raster(
@@ -65,24 +66,31 @@ def _why_not_exact(frame: Frame, *, rows: bool) -> str:
     return "libturbojpeg cannot"
 
 
-def thumbnail_mirror(*, rows: bool) -> Callable[[bytes], bytes]:
-    """A function that mirrors the JPEG thumbnails of one picture, each exactly where that is possible.
+def thumbnail_mirror(*, rows: bool, largest: int = 0) -> Callable[[bytes], bytes]:
+    """A function that mirrors the JPEGs and PNGs inside one picture, each exactly where that is possible.
 
-    What follows a thumbnail's end is left out of the result. The function raises FlipError where a thumbnail is
-    damaged or too large for one, or where there are too many.
+    What follows a JPEG's end is left out of the result. The function raises FlipError where one is damaged, too
+    large, or of another kind, or where there are too many.
 
     Args:
         rows: whether to reverse the order of the rows, not each row.
+        largest: pixels that one may have, if more than a thumbnail has.
     """
-    budget = iter(range(_THUMBNAILS))
+    budget = iter(range(_PICTURES))
+    limits = Limits(frame_pixels=max(largest, _THUMBNAIL_PIXELS), total_pixels=max(largest, _THUMBNAIL_PIXELS))
 
     def mirror(data: bytes) -> bytes:
-        if not data.startswith(SOI):
+        is_png = data.startswith(_PNG)
+        if not is_png and not data.startswith(SOI):
             raise FlipError("it is not a JPEG")
         if next(budget, None) is None:
             raise FlipError("there are too many thumbnails")
+        if is_png:
+            from trio_mirror.flip import png  # which mirrors the JPEGs inside by this module
+
+            return png.flip(data, limits=limits, rows=rows).data
         jpeg = parse(data)
-        check_frame(jpeg, jpeg.end, _THUMBNAIL_LIMITS)
+        check_frame(jpeg, jpeg.end, limits)
         coded, _, _ = mirrored_raster(data[: jpeg.end], jpeg, Lossless.AUTO, rows=rows)
         return joined(jpeg.segments, coded)
 

@@ -40,13 +40,14 @@ _LONGEST_SIDE = 1_000_000
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 
 
-def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
+def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False, rows: bool | None = None) -> Flipped:
     """Mirrors a PNG or an APNG exactly, at its own depth, colour type and interlace.
 
     Args:
         data: the file.
         limits: what it may cost at most.
         keep_credentials: whether signatures over the picture stay.
+        rows: whether to reverse the order of the rows, not each row; None for how it is displayed.
 
     Raises:
         FlipError: damaged, or over a limit.
@@ -58,7 +59,8 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         raise FlipError(f"the PNG is longer than {_LONGEST_SIDE:,} pixels on a side, which viewers do not open")
     frames = find_frames(chunks, shape.width, shape.height)
     check_frames([(frame.width, frame.height) for frame in frames], limits)
-    rows = flips_rows(read_orientation(chunks, tail))
+    if rows is None:
+        rows = flips_rows(read_orientation(chunks, tail))
 
     stored: list[bytes | memoryview] = [chunk.stored for chunk in chunks]
     if count_frames(chunks) is not None:

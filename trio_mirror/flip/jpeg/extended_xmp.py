@@ -1,0 +1,92 @@
+"""XMP in a JPEG: the packet, and the extended one over as many APP1 segments as it takes.
+
+Each segment of the latter states the digest and the length of all, and its own place in it (XMP specification, part 3,
+section 1.1.3.1). The packet names the digest.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from hashlib import md5
+from typing import TYPE_CHECKING
+
+from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT
+from trio_mirror.flip.positions.xmp import mirrored_packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from trio_mirror.flip.jpeg.segments import Segment
+    from trio_mirror.flip.positions import Mirror
+
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_DIGEST = 32
+_HEADER = len(EXTENSION) + _DIGEST + 8
+
+
+def mirrored_xmp(
+    segments: Sequence[Segment],
+    packets: list[int],
+    extensions: list[int],
+    mirror: Mirror,
+    mirror_picture: Callable[[bytes], bytes],
+    *,
+    keep_credentials: bool,
+) -> tuple[dict[int, list[bytes]], tuple[str, ...]]:
+    """Mirrors what the XMP of a JPEG states.
+
+    Args:
+        segments: the segments.
+        packets: the positions of those with a packet.
+        extensions: the positions of those with a part of extended XMP.
+        mirror: the raster.
+        mirror_picture: mirrors an encoded picture, and raises FlipError where it cannot.
+        keep_credentials: whether signatures stay.
+
+    Returns:
+        The new payloads by the position of their segment, and notes.
+    """
+    replaced: dict[int, list[bytes]] = {}
+    notes: tuple[str, ...] = ()
+    digests: dict[bytes, bytes] = {}
+    parts: dict[bytes, list[int]] = defaultdict(list)
+    for position in extensions:
+        parts[segments[position].payload[len(EXTENSION) :][:_DIGEST]].append(position)
+    for digest, positions in parts.items():
+        old = b"".join(
+            segments[position].payload[_HEADER:] for position in sorted(positions, key=lambda it: _offset(segments[it]))
+        )
+        new, more = mirrored_packet(old, mirror, mirror_picture, keep_credentials=keep_credentials)
+        notes += more
+        if new != old:
+            digests[digest] = _digest(new) if digest == _digest(old) else digest
+            payloads = [*_split(new, digests[digest])]
+            replaced |= {position: payloads[number : number + 1] for number, position in enumerate(positions)}
+            replaced[positions[-1]] += payloads[len(positions) :]
+    for position in packets:
+        old = segments[position].payload[len(XMP) :]
+        new, more = mirrored_packet(old, mirror, mirror_picture, keep_credentials=keep_credentials)
+        for before, after in digests.items():
+            new = new.replace(before, after)
+        if len(XMP) + len(new) > PAYLOAD_LIMIT:
+            new, more = old, (*more, "not mirrored: XMP that would outgrow its segment")
+        replaced[position] = [XMP + new]
+        notes += more
+    return replaced, notes
+
+
+def _offset(segment: Segment) -> int:
+    return int.from_bytes(segment.payload[_HEADER - 4 : _HEADER], "big")
+
+
+def _digest(extended: bytes) -> bytes:
+    return md5(extended, usedforsecurity=False).hexdigest().upper().encode()
+
+
+def _split(extended: bytes, digest: bytes) -> Iterator[bytes]:
+    room = PAYLOAD_LIMIT - _HEADER
+    for at in range(0, len(extended), room):
+        header = EXTENSION + digest + struct.pack(">II", len(extended), at)
+        yield header + extended[at : at + room]
