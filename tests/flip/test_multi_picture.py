@@ -28,7 +28,11 @@ pytestmark = pytest.mark.usefixtures("route")
 
 XMP = (
     b"http://ns.adobe.com/xap/1.0/\0"
-    b'<rdf:Description hdrgm:Version="1.0"><Container:Item Item:Semantic="Primary"/>'
+    b'<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
+    b' xmlns:Container="http://ns.google.com/photos/1.0/container/"'
+    b' xmlns:Item="http://ns.google.com/photos/1.0/container/item/"'
+    b' xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0">'
+    b'<Container:Item Item:Semantic="Primary"/>'
     b'<Container:Item Item:Semantic="GainMap" Item:Length="%d"/></rdf:Description>'
 )
 
@@ -68,7 +72,7 @@ def images(data: bytes) -> list[bytes]:
     """The images that the index of a file names."""
     index = read_index(parse(data).segments)
     assert index is not None
-    places = [(0 if offset == 0 else index.base + offset, size) for size, offset in index.entries]
+    places = [(0 if offset == 0 else index.base + offset, size) for _, size, offset in index.entries]
     return [data[start : start + size] for start, size in places]
 
 
@@ -147,9 +151,16 @@ def test_no_gain_map_is_dropped_where_all_is_to_be_exact() -> None:
 
 def test_a_damaged_frame_fails_the_picture() -> None:
     data = stereo(drawn(64, 48), drawn(64, 48))
-    for cut in (data[:-200], data[: parse(data).end]):
-        with pytest.raises(FlipError):
-            flip(cut)
+    with pytest.raises(FlipError):
+        flip(data[:-200])
+
+
+def test_an_index_whose_images_are_gone_is_dropped_with_a_note() -> None:
+    data = stereo(drawn(64, 48), drawn(64, 48))
+    flipped = flip(data[: parse(data).end])
+    assert read_index(parse(flipped.data).segments) is None
+    assert flipped.notes == ("the multi-picture index was dropped: it named images where none are",)
+    assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(data))) >= 40
 
 
 @pytest.mark.parametrize("index", [b"II*\0\xff\xff\0\0", b"nonsense", b"II*\0\x08\0\0\0\0\0"])

@@ -1,33 +1,47 @@
-"""The index of a JPEG that holds several images (CIPA DC-007, Multi-Picture Format), and where they stand.
+"""The index of a JPEG that holds several images (CIPA DC-007, Multi-Picture Format).
 
-Stereo pairs, camera previews and HDR gain maps follow the first image; an index in its APP2 segment names
-their places. Ultra HDR files state the length of their gain map in the XMP as well.
+Stereo pairs, camera previews and HDR gain maps follow the first image; an index in its APP2 segment names their places.
 """
 
 from __future__ import annotations
 
-import re
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, parse
+from trio_mirror.flip.jpeg.container import GAIN_MAP
+from trio_mirror.flip.jpeg.segments import SOI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from trio_mirror.flip.jpeg.segments import Jpeg, Segment
+    from trio_mirror.flip.jpeg.segments import Segment
+    from trio_mirror.flip.jpeg.trailer import Part
 
 _APP1, _APP2 = 0xE1, 0xE2
 _SIGNATURE = b"MPF\0"
 _ENTRIES, _ENTRY_SIZE = 0xB002, 16
 _UNDEFINED = 7
 _SIZE_LIMIT = 0xFFFFFFFF
-# The XMP of Ultra HDR: the gain map's own version, and GContainer's lengths as attributes or elements.
-_GAIN_MAP = b"hdrgm:Version"
-# A number longer than any file is none, and Python refuses to read one of thousands of digits.
-_ITEM_LENGTH = re.compile(rb"""(Item:Length(?:\s*=\s*["']|>\s*))([0-9]{1,20})(?![0-9])""")
+_STEREO = 0x020002
+# ISO 21496-1 names itself in the first image and in the gain map.
+_ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
+
+
+class Entry(NamedTuple):
+    """An image of the index."""
+
+    attribute: int
+    """Flags and, in the lower 24 bits, its type (CIPA DC-007, section 5.2.3.3.1)."""
+    size: int
+    """Bytes."""
+    offset: int
+    """Bytes from the base; the first image's is 0."""
+
+    @property
+    def is_stereo(self) -> bool:
+        """Whether it is one of several views from places beside each other."""
+        return self.attribute & 0xFFFFFF == _STEREO
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +54,22 @@ class Index:
     """The struct prefix of its byte order."""
     table: int
     """Offset in bytes of the entries inside the segment's payload."""
-    entries: tuple[tuple[int, int], ...]
-    """Size in bytes of every image, and its offset from the base; the first image's offset is 0."""
+    entries: tuple[Entry, ...]
 
+    @property
+    def starts(self) -> list[int]:
+        """Where the further images begin in the file, in bytes, in their order there; zeroed entries name none."""
+        return sorted({self.base + entry.offset for entry in self.entries[1:] if entry.size or entry.offset})
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A further image of a file."""
-
-    start: int
-    """Offset in bytes in the file."""
-    jpeg: Jpeg
+    def repaired(self, parts: Sequence[Part]) -> Index | None:
+        """The index with the places of these images, if it names as many, of their sizes."""
+        sizes = [part.jpeg.end - part.start for part in parts]
+        if not sizes or [entry.size for entry in self.entries[1:]] != sizes:
+            return None
+        further = (
+            entry._replace(offset=part.start - self.base) for entry, part in zip(self.entries[1:], parts, strict=True)
+        )
+        return replace(self, entries=(self.entries[0], *further))
 
 
 def read_index(segments: Iterable[Segment]) -> Index | None:
@@ -69,7 +88,7 @@ def read_index(segments: Iterable[Segment]) -> Index | None:
             tag, kind, size, table = struct.unpack_from(f"{order}HHII", block, entry)
             if (tag, kind) == (_ENTRIES, _UNDEFINED) and size >= _ENTRY_SIZE:
                 places = range(table, table + size - size % _ENTRY_SIZE, _ENTRY_SIZE)
-                entries = tuple(struct.unpack_from(f"{order}II", block, place + 4) for place in places)
+                entries = tuple(Entry(*struct.unpack_from(f"{order}III", block, place)) for place in places)
                 return Index(segment.at + len(_SIGNATURE), order, len(_SIGNATURE) + table, entries)
     except struct.error:
         return None
@@ -77,40 +96,11 @@ def read_index(segments: Iterable[Segment]) -> Index | None:
 
 
 def has_gain_map(segments: Iterable[Segment]) -> bool:
-    """Whether the further image only brightens the first on HDR displays, which is whole without it."""
-    return any(segment.marker == _APP1 and _GAIN_MAP in segment.payload for segment in segments)
-
-
-def indexed_parts(data: bytes, first_end: int, index: Index) -> list[Part]:
-    """Finds the further images that an index names.
-
-    Args:
-        data: the file.
-        first_end: offset in bytes of what follows the first image.
-        index: its index.
-
-    Raises:
-        FlipError: one is not there, or not whole.
-    """
-    starts = sorted({index.base + offset for _, offset in index.entries[1:]})
-    parts = []
-    for start, stop in zip(starts, [*starts[1:], len(data)], strict=False):
-        if start < first_end or not data.startswith(SOI, start):
-            raise FlipError("the JPEG's multi-picture index names an image that is not in the file")
-        parts.append(Part(start, parse(data, start, stop)))
-    return parts
-
-
-def trailing_parts(data: bytes, first_end: int) -> Iterator[Part]:
-    """Finds the JPEGs that follow the first image without an index, one directly behind the other."""
-    at = first_end
-    while data.startswith(SOI + b"\xff", at):
-        try:
-            part = Part(at, parse(data, at))
-        except FlipError:
-            return
-        yield part
-        at = part.jpeg.end
+    """Whether a further image only brightens the first on HDR displays, which is whole without it."""
+    return any(
+        (segment.marker == _APP1 and GAIN_MAP.encode() in segment.payload) or _holds_iso_gain_map(segment)
+        for segment in segments
+    )
 
 
 def without_index(segments: Iterable[Segment]) -> list[Segment]:
@@ -118,39 +108,35 @@ def without_index(segments: Iterable[Segment]) -> list[Segment]:
     return [segment for segment in segments if not _holds_index(segment)]
 
 
-def with_lengths(segments: Iterable[Segment], lengths: Mapping[int, int]) -> list[Segment]:
-    """The segments with GContainer's lengths brought up to date: old to new, in bytes.
-
-    Raises:
-        FlipError: the XMP cannot grow.
-    """
-
-    def updated(found: re.Match[bytes]) -> bytes:
-        old = int(found[2])
-        return found[1] + b"%d" % lengths.get(old, old)
-
-    result = [
-        segment.with_payload(_ITEM_LENGTH.sub(updated, segment.payload)) if segment.marker == _APP1 else segment
-        for segment in segments
-    ]
-    if any(len(segment.payload) > PAYLOAD_LIMIT for segment in result):
-        raise FlipError("its XMP has no room for the gain map's new length")
-    return result
+def without_gain_map(segments: Iterable[Segment]) -> list[Segment]:
+    """The segments without those that say that there is a gain map, and where; its XMP aside."""
+    return [segment for segment in without_index(segments) if not _holds_iso_gain_map(segment)]
 
 
 def with_index(segments: Sequence[Segment], index: Index, entries: Iterable[tuple[int, int]]) -> list[Segment]:
     """The segments with every entry's size and offset **in the file**, in bytes, written into the index.
 
-    The offsets are made relative to the place that the index has among these segments.
+    The offsets are made relative to the place that the index has among these segments. Zeroed entries stay.
     """
     position = next(position for position, segment in enumerate(segments) if _holds_index(segment))
-    base = len(SOI) + sum(len(bytes(segment)) for segment in segments[:position]) + 4 + len(_SIGNATURE)
+    base = offset_of(segments, position) + len(_SIGNATURE)
     payload = bytearray(segments[position].payload)
     for number, (size, start) in enumerate(entries):
-        at = index.table + number * _ENTRY_SIZE + 4
-        struct.pack_into(f"{index.order}II", payload, at, min(max(size, 0), _SIZE_LIMIT), start - base if number else 0)
+        if size or start:
+            place = index.table + number * _ENTRY_SIZE + 4
+            offset = start - base if number else 0
+            struct.pack_into(f"{index.order}II", payload, place, min(max(size, 0), _SIZE_LIMIT), offset)
     return [*segments[:position], segments[position].with_payload(bytes(payload)), *segments[position + 1 :]]
+
+
+def offset_of(segments: Sequence[Segment], position: int) -> int:
+    """Where the payload of a segment stands in the JPEG, in bytes."""
+    return len(SOI) + sum(len(segment.payload) + 4 for segment in segments[:position]) + 4
 
 
 def _holds_index(segment: Segment) -> bool:
     return segment.marker == _APP2 and segment.payload.startswith(_SIGNATURE)
+
+
+def _holds_iso_gain_map(segment: Segment) -> bool:
+    return segment.marker == _APP2 and segment.payload.startswith(_ISO_GAIN_MAP)

@@ -67,7 +67,7 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
     tables = [image.quantization[component.table] for component in jpeg.frame.components]
     mirrored = image.transpose(_TOP_BOTTOM if rows else _LEFT_RIGHT)
     del image  # a large picture needs the room for what follows
-    coding = _coding(jpeg)
+    coding = coding_of(jpeg)
     raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
     # Pillow's buffer has 2 bytes a pixel, or a block. Much finer tables may take four times the bytes.
     size = len(data) - sum(len(bytes(segment)) for segment in jpeg.segments)
@@ -174,7 +174,7 @@ def _chroma(components: Sequence[Component]) -> tuple[float, float] | None:
     return None if answers else (width, height)
 
 
-def _coding(jpeg: Jpeg) -> str:
+def coding_of(jpeg: Jpeg) -> str:
     """The colour space of the coded samples, by libjpeg's rule (libjpeg.txt, "Special color spaces")."""
     payloads = [s.payload for s in jpeg.segments if s.marker == _APP14 and s.payload.startswith(b"Adobe")]
     transform = next((payload[11] for payload in payloads if len(payload) >= 12), None)

@@ -13,7 +13,7 @@ from trio_mirror.flip.positions.rules import mirrored_texts
 from trio_mirror.flip.positions.table import OTHER_PICTURES, SIGNATURES, XMP, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from trio_mirror.flip.positions import Mirror
     from trio_mirror.flip.positions.properties import Structure, Value
@@ -56,7 +56,7 @@ def mirrored_packet(
         mirroring.notes.append(credentials_note("a signature in the XMP", kept=keep_credentials))
     if not keep_credentials:
         mirroring.edits += [(whole, b"") for whole in signed]
-    return mirroring.applied(), (*mirroring.notes, *not_mirrored(mirroring.unmended))
+    return edited(packet, mirroring.edits), (*mirroring.notes, *not_mirrored(mirroring.unmended))
 
 
 def credentials_note(what: str, *, kept: bool) -> str:
@@ -116,19 +116,20 @@ class _Mirroring:
             stored[: line.start(1) - line.start()] + ending.join(lines) + (ending if stored.endswith(ending) else b"")
         )
 
-    def applied(self) -> bytes:
-        """The packet with all edits, padded to its old length."""
-        pieces, at = [], 0
-        for place, new in sorted(self.edits, key=lambda edit: edit[0].start):
-            if place.start >= at:  # a dropped element may hold further ones
-                pieces += [self.packet[at : place.start], new]
-                at = place.stop
-        edited = b"".join([*pieces, self.packet[at:]])
-        padding = _PADDING.search(edited)
-        if padding is None:
-            return edited
-        room = max(0, len(padding[0]) + len(self.packet) - len(edited))
-        return edited[: padding.start()] + b" " * room + edited[padding.end() :]
+
+def edited(packet: bytes, edits: Iterable[tuple[slice, bytes]]) -> bytes:
+    """A packet with other bytes in some places, as long as before where its padding allows that."""
+    pieces, at = [], 0
+    for place, new in sorted(edits, key=lambda edit: edit[0].start):
+        if place.start >= at:  # what was dropped may hold further places
+            pieces += [packet[at : place.start], new]
+            at = place.stop
+    result = b"".join([*pieces, packet[at:]])
+    padding = _PADDING.search(result)
+    if padding is None:
+        return result
+    room = max(0, len(padding[0]) + len(packet) - len(result))
+    return result[: padding.start()] + b" " * room + result[padding.end() :]
 
 
 def _signatures(structure: Structure) -> Iterator[slice]:

@@ -1,0 +1,250 @@
+"""What stands behind the first image of a JPEG file is mirrored or named, and found where the file says."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+import pytest
+from PIL import Image, ImageOps
+
+from tests.flip.jpegs import APP1, decibels, decoded, drawn, encoded, exif_segment, with_segments
+from tests.flip.test_multi_picture import images, several
+from tests.flip.xmp_packets import packet
+from trio_mirror.flip import jpeg
+from trio_mirror.flip.jpeg.multi_picture import read_index
+from trio_mirror.flip.jpeg.segments import Segment, parse
+from trio_mirror.model import Flipped, Limits, Lossless
+
+pytestmark = pytest.mark.usefixtures("route")
+
+VIDEO = (
+    struct.pack(">I", 24) + b"ftypmp42" + bytes(4) + b"mp42isom" + struct.pack(">I", 208) + b"mdat" + bytes(range(200))
+)
+VIDEO_NOTE = "not mirrored: the video behind the picture"
+GOOGLE = {
+    "Container": "http://ns.google.com/photos/1.0/container/",
+    "Item": "http://ns.google.com/photos/1.0/container/item/",
+    "GCamera": "http://ns.google.com/photos/1.0/camera/",
+    "hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/",
+}
+HDR = ' hdrgm:Version="1.0"'
+
+
+def flip(data: bytes, lossless: Lossless = Lossless.AUTO) -> Flipped:
+    return jpeg.flip(data, limits=Limits(), lossless=lossless)
+
+
+def directory(*items: tuple[str, int], own: str = "", spaces: dict[str, str] = GOOGLE, padding: int = 0) -> Segment:
+    """XMP that names what follows the first image: semantics and lengths in bytes."""
+    declared = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in spaces.items())
+    first, item = list(spaces)[:2]
+    lines = "".join(
+        f'<rdf:li rdf:parseType="Resource"><{first}:Item {item}:Semantic="{what}" {item}:Length="{size}"/></rdf:li>'
+        for what, size in (("Primary", 0), *items)
+    )
+    body = f"<rdf:Description {declared}{own}><{first}:Directory><rdf:Seq>{lines}</rdf:Seq></{first}:Directory>"
+    return Segment(APP1, b"http://ns.adobe.com/xap/1.0/\0" + packet(f"{body}</rdf:Description>", padding=padding))
+
+
+def items(data: bytes) -> list[bytes]:
+    """What the directory of a file names, as its readers find it."""
+    at, found = parse(data).end, []
+    for size in [int(it) for it in re.findall(rb':Length="(\d+)"', data)][1:]:
+        found.append(data[at : at + size])
+        at += size
+    return found
+
+
+def is_mirrored(new: bytes, old: bytes) -> bool:
+    return decibels(decoded(new), ImageOps.mirror(decoded(old))) >= 36
+
+
+def plain(size: int = 40) -> bytes:
+    return encoded(drawn(size, 30), quality=80)
+
+
+@pytest.mark.parametrize("prefixes", [("Container", "Item"), ("c", "i")])
+@pytest.mark.parametrize("is_indexed", [False, True])
+@pytest.mark.parametrize("quality", [29, 75, 95])
+def test_each_item_of_a_directory_is_whole_at_its_length(
+    prefixes: tuple[str, str], quality: int, *, is_indexed: bool
+) -> None:
+    spaces = {**dict(zip(prefixes, list(GOOGLE.values())[:2], strict=True)), "hdrgm": GOOGLE["hdrgm"]}
+    gain_map = encoded(drawn(45, 33, "L"), quality=quality, optimize=True)
+    named = directory(("GainMap", len(gain_map)), ("MotionPhoto", len(VIDEO)), own=HDR, spaces=spaces)
+    first = with_segments(encoded(drawn(64, 48), quality=quality), named)
+    data = several(first, gain_map) + VIDEO if is_indexed else first + gain_map + VIDEO
+    flipped = flip(data)
+    new_map, video = items(flipped.data)
+    assert is_mirrored(new_map, gain_map)
+    assert video == VIDEO
+    assert flipped.notes == (VIDEO_NOTE,)
+    if is_indexed:
+        assert images(flipped.data)[1] == new_map
+
+
+def test_a_gain_map_that_cannot_be_mirrored_goes_with_all_that_names_it() -> None:
+    gain_map = encoded(drawn(64, 48, "L")).replace(b"\xff\xc0\0\x0b\x08", b"\xff\xc0\0\x0b\x0c")  # 12 bits
+    named = directory(("GainMap", len(gain_map)), ("MotionPhoto", len(VIDEO)), own=HDR)
+    data = several(with_segments(encoded(drawn(64, 48)), named), gain_map) + VIDEO
+    flipped = flip(data)
+    assert items(flipped.data) == [VIDEO]
+    assert b"GainMap" not in flipped.data
+    assert b"hdrgm:Version" not in flipped.data
+    assert read_index(parse(flipped.data).segments) is None
+    assert "gain map for HDR displays was dropped, with its XMP and its entry in the index" in flipped.notes[0]
+
+
+def test_an_index_whose_places_are_wrong_is_repaired() -> None:
+    gain_map = plain()
+    data = several(with_segments(encoded(drawn(64, 48))), gain_map)
+    moved = with_segments(data[: parse(data).end], Segment(0xFE, b"a comment that some program put in later"))
+    stale = moved + data[parse(data).end :]
+    flipped = flip(stale)
+    assert is_mirrored(images(flipped.data)[1], gain_map)
+    assert flipped.notes == ("the multi-picture index was repaired: it named images where none are",)
+
+
+def test_zeroed_entries_of_an_index_stay() -> None:
+    data = several(encoded(drawn(64, 48)), plain())
+    table = data.index(struct.pack("<I", len(plain()))) - 4
+    zeroed = data[:table] + bytes(16) + data[table + 16 :]
+    flipped = flip(zeroed)
+    assert flipped.data[table : table + 16] == bytes(16)
+    assert flipped.notes == ()
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_stereo_views_change_places_so_that_depth_stays(count: int, order: str) -> None:
+    views = [encoded(drawn(64, 48).rotate(3 * number), quality=95) for number in range(count)]
+    data = several(*views, order=order)
+    stereo = data.replace(
+        struct.pack(f"{order}II", 0, parse(data).end), struct.pack(f"{order}II", 0x020002, parse(data).end)
+    )
+    for view in views[1:]:
+        stereo = stereo.replace(struct.pack(f"{order}II", 0, len(view)), struct.pack(f"{order}II", 0x020002, len(view)))
+    flipped = flip(stereo)
+    for new, old in zip(images(flipped.data), reversed(views), strict=True):
+        assert is_mirrored(new, old)
+    assert flipped.notes == ()
+    twice = flip(flipped.data).data
+    for new, old in zip(images(twice), views, strict=True):
+        assert decibels(decoded(new), decoded(old)) >= 36
+
+
+def test_a_preview_behind_padding_is_mirrored_where_it_stands() -> None:
+    preview = plain()
+    data = encoded(drawn(64, 48)) + bytes(32) + preview + bytes(16) + b"the end"
+    flipped = flip(data).data
+    assert is_mirrored(flipped[flipped.rindex(b"\xff\xd8\xff") :], preview)
+    assert flipped.endswith(bytes(16) + b"the end")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("quality", [60, 75, 95])
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"progressive": True}], ids=str)
+def test_a_maker_finds_its_preview_behind_the_picture(order: str, quality: int, options: dict[str, bool]) -> None:
+    preview = encoded(drawn(160, 120), quality=quality, **options)
+    first = encoded(drawn(131, 96), quality=quality, **options)
+
+    def block(at: int) -> bytes:
+        """Minolta's MakerNote: a directory of its own without a header, offsets from the TIFF header."""
+        head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+        ifd0 = struct.pack(f"{order}HHHIII", 1, 0x8769, 4, 1, 26, 0)
+        exif = struct.pack(f"{order}HHHIII", 1, 0x927C, 7, 30, 44, 0)
+        note = struct.pack(f"{order}HHHIIHHII", 2, 0x88, 4, 1, at, 0x89, 4, 1, len(preview)) + bytes(4)
+        return head + ifd0 + exif + note
+
+    whole = with_segments(first, exif_segment(block(0)))
+    base = whole.index(b"Exif\0\0") + 6
+    data = with_segments(first, exif_segment(block(len(whole) - base))) + preview
+    flipped = flip(data).data
+    base = flipped.index(b"Exif\0\0") + 6
+    at, size = (struct.unpack_from(f"{order}I", flipped, base + 44 + 2 + 8 + 12 * number)[0] for number in (0, 1))
+    assert is_mirrored(flipped[base + at : base + at + size], preview)
+
+
+def test_bytes_of_unknown_meaning_stay_where_they_were() -> None:
+    data = encoded(drawn(64, 48), quality=90) + b"a maker's own"
+    once = flip(data)
+    if len(once.data) > len(data):
+        assert once.notes == ("what follows the picture has moved, where its maker may not find it",)
+    else:
+        assert once.data.index(b"a maker's own") == data.index(b"a maker's own")
+        assert once.notes == ()
+
+
+def samsung(*blocks: tuple[int, bytes, bytes]) -> bytes:
+    """Samsung's trailer of blocks: types, names and contents."""
+    bodies = [struct.pack("<HHI", 0, kind, len(name)) + name + content for kind, name, content in blocks]
+    total = sum(map(len, bodies))
+    entries, at = b"", 0
+    for (kind, _, _), body in zip(blocks, bodies, strict=True):
+        entries += struct.pack("<HHII", 0, kind, total - at, len(body))
+        at += len(body)
+    header = b"SEFH" + struct.pack("<II", 106, len(blocks)) + entries
+    return b"".join(bodies) + header + struct.pack("<I", len(header)) + b"SEFT"
+
+
+def samsung_blocks(data: bytes) -> list[bytes]:
+    at = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    assert data[at : at + 4] == b"SEFH"
+    count = int.from_bytes(data[at + 8 : at + 12], "little")
+    places = [struct.unpack_from("<II", data, at + 16 + 12 * number) for number in range(count)]
+    return [data[at - distance : at - distance + size] for distance, size in places]
+
+
+@pytest.mark.parametrize("quality", [29, 75, 95])
+def test_the_pictures_in_samsungs_trailer_are_mirrored_and_found(quality: int) -> None:
+    preview = encoded(drawn(61, 35), quality=quality, optimize=True)
+    trailer = samsung(
+        (0x0A01, b"Image_UTC_Data", b"1600000000000"), (0x0100, b"DualShot_1", preview), (0x0AB1, b"D", b"raw")
+    )
+    flipped = flip(encoded(drawn(61, 48), quality=quality) + trailer)
+    time, picture, depth = samsung_blocks(flipped.data)
+    assert time.endswith(b"1600000000000")
+    assert is_mirrored(picture[18:], preview)
+    assert depth.endswith(b"raw")
+    assert flipped.notes == ("not mirrored: Samsung's depth map",)
+
+
+@pytest.mark.parametrize("form", ["GCamera", "Samsung"])
+def test_the_video_of_a_motion_photo_is_kept_and_named(form: str) -> None:
+    own = f' GCamera:MicroVideoOffset="{len(VIDEO)}"'
+    first = with_segments(encoded(drawn(61, 48)), directory(("MotionPhoto", len(VIDEO)), own=own))
+    data = (
+        first + VIDEO if form == "GCamera" else encoded(drawn(61, 48)) + samsung((0x0A30, b"MotionPhoto_Data", VIDEO))
+    )
+    flipped = flip(data)
+    assert flipped.data[parse(flipped.data).end :] == data[parse(data).end :]
+    assert flipped.notes == (VIDEO_NOTE,)
+
+
+def test_mirrored_twice_a_file_of_several_images_is_the_first_again() -> None:
+    named = directory(("MotionPhoto", len(VIDEO)))
+    data = several(with_segments(encoded(drawn(64, 48)), named), encoded(drawn(64, 48))) + VIDEO
+    once = flip(data)
+    if once.lossless:  # from our own writing of the tables on
+        assert flip(flip(once.data).data).data == once.data
+
+
+def test_images_within_a_video_are_left_alone() -> None:
+    film = VIDEO[:24] + struct.pack(">I", 8 + len(plain())) + b"mdat" + plain()
+    flipped = flip(encoded(drawn(64, 48)) + film)
+    assert flipped.data.endswith(film)
+
+
+def test_many_starts_of_nothing_take_no_time() -> None:
+    noise = b"\xff\xd8\xff\xe1" * 50_000
+    flipped = flip(encoded(drawn(64, 48)) + noise)
+    assert flipped.data.endswith(noise)
+
+
+def test_the_order_of_views_that_differ_is_named() -> None:
+    first, second = encoded(drawn(64, 48)), encoded(Image.new("RGB", (32, 32)))
+    data = several(first, second)
+    for size in (parse(data).end, len(second)):
+        data = data.replace(struct.pack("<II", 0, size), struct.pack("<II", 0x020002, size))
+    assert flip(data).notes == ("not mirrored: the order of the stereo views, which differ in size or kind",)

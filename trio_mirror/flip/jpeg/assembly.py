@@ -1,0 +1,147 @@
+"""A JPEG file put together again: its images replaced, all else kept, and every place and length that it states true.
+
+What follows the first image keeps its place as far as it can, unless all of it is found by what is brought up to date
+here: makers place previews by numbers of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.container import with_lengths
+from trio_mirror.flip.jpeg.extended_xmp import XMP
+from trio_mirror.flip.jpeg.layout import Change, Layout
+from trio_mirror.flip.jpeg.maker_offsets import Move, patched
+from trio_mirror.flip.jpeg.multi_picture import offset_of, with_index, without_gain_map
+from trio_mirror.flip.jpeg.previews import filled, shortened
+from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio_mirror.flip.jpeg.file import File
+    from trio_mirror.flip.jpeg.segments import CodedPart, Segment
+
+_EXIF = b"Exif\0\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """One mirrored image of a file."""
+
+    segments: list[Segment]
+    coded: CodedPart
+    lossless: bool
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(SOI) + sum(len(it.payload) + 4 for it in self.segments) + sum(map(len, self.coded))
+
+    def __bytes__(self) -> bytes:
+        return joined(self.segments, self.coded)
+
+    def in_place_of(self, size: int) -> bytes:
+        """The image in so many bytes, or in more where it needs them."""
+        encoded = shortened(bytes(self), size)
+        return filled(encoded, size) if len(encoded) <= size else encoded
+
+
+def assembled(file: File, first: Mirrored, further: dict[int, Mirrored | None]) -> tuple[bytes, tuple[str, ...]]:
+    """Puts a file together.
+
+    Args:
+        file: the old file.
+        first: its first image.
+        further: its further images by their place in the old file, None for the gain map where it is dropped.
+
+    Returns:
+        The file, and a note if something behind the first image has moved that may be sought in its place.
+
+    Raises:
+        FlipError: the XMP has no room for a new length.
+    """
+    end = file.jpeg.end
+    if end == len(file.data):
+        return bytes(first), ()
+    has_dropped = None in further.values()
+    is_addressed = file.is_addressed
+    layout = _layout(file, further)
+    if has_dropped:
+        first = replace(first, segments=without_gain_map(first.segments))
+    first = _with_lengths(file, first, layout, without_gain_map=has_dropped)
+    first_size = len(first)
+    notes: tuple[str, ...] = ()
+    if not is_addressed:
+        first_size = len(first.in_place_of(end))
+        first, notes = _with_moves(file, first, layout, first_size)
+    if file.index is not None and not has_dropped:
+        first = replace(first, segments=_indexed(file, first.segments, layout, first_size))
+    if is_addressed:
+        return joined(first.segments, (*first.coded, *layout.pieces())), notes
+    return b"".join([first.in_place_of(end), *layout.pieces()]), notes
+
+
+def _layout(file: File, further: dict[int, Mirrored | None]) -> Layout:
+    changes = []
+    for part in file.parts:
+        if part.start in further:
+            image = further[part.start]
+            new = image.in_place_of(part.jpeg.end - part.start) if image else b""
+            changes.append(Change(part.start, part.jpeg.end, new))
+    if file.blocks:
+        changes.append(file.blocks.change(Layout(file.data, file.jpeg.end, changes)))
+    return Layout(file.data, file.jpeg.end, sorted(changes))
+
+
+def _with_lengths(file: File, first: Mirrored, layout: Layout, *, without_gain_map: bool) -> Mirrored:
+    """The first image with what its XMP says of the bytes behind it brought up to date."""
+    segments = []
+    for segment in first.segments:
+        if segment.payload.startswith(XMP):
+            packet = segment.payload[len(XMP) :]
+            new = with_lengths(packet, file.data, file.jpeg.end, layout, len(first), without_gain_map=without_gain_map)
+            if len(XMP) + len(new) > PAYLOAD_LIMIT:
+                raise FlipError("its XMP has no room for the length of a further image")
+            segment = segment.with_payload(XMP + new)  # noqa: PLW2901
+        segments.append(segment)
+    return replace(first, segments=segments)
+
+
+def _with_moves(file: File, first: Mirrored, layout: Layout, size: int) -> tuple[Mirrored, tuple[str, ...]]:
+    """The first image with new places in its EXIF where what follows it could not keep its own."""
+    before, segments, found = _exif_base(file.jpeg.segments), list(first.segments), False
+    position = next((at for at, segment in enumerate(segments) if segment.payload.startswith(_EXIF)), None)
+    growth = size - file.jpeg.end
+    if not growth and all(layout.moved(part.start) == part.start - file.jpeg.end for part in file.parts):
+        return first, ()
+    if position is not None and before is not None:
+        after = offset_of(segments, position) + len(_EXIF)
+        moves = []
+        for part in file.parts:
+            start, stop = layout.moved(part.start), layout.moved(part.jpeg.end)
+            moves.append(Move(part.start - before, size + start - after, part.jpeg.end - part.start, stop - start))
+        block, found = patched(segments[position].payload[len(_EXIF) :], moves)
+        segments[position] = segments[position].with_payload(_EXIF + block)
+    notes = () if found and file.parts else ("what follows the picture has moved, where its maker may not find it",)
+    return replace(first, segments=segments), notes
+
+
+def _exif_base(segments: Sequence[Segment]) -> int | None:
+    """Where the TIFF header of the EXIF block stood in the old file, in bytes."""
+    return next((segment.at + len(_EXIF) for segment in segments if segment.payload.startswith(_EXIF)), None)
+
+
+def _indexed(file: File, segments: list[Segment], layout: Layout, size: int) -> list[Segment]:
+    assert file.index is not None
+    ends = {part.start: part.jpeg.end for part in file.parts}
+    entries = [(file.index.entries[0].size + size - file.jpeg.end, 0)]
+    for entry in file.index.entries[1:]:
+        start = file.index.base + entry.offset
+        if not (entry.size or entry.offset):
+            entries.append((0, 0))
+            continue
+        growth = layout.moved(ends[start]) - layout.moved(start) - (ends[start] - start)
+        entries.append((entry.size + growth, size + layout.moved(start)))
+    return with_index(segments, file.index, entries)

@@ -1,0 +1,84 @@
+"""What follows the first image of a JPEG file: further images, videos, and what else makers put there."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.segments import SOI, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio_mirror.flip.jpeg.segments import Jpeg
+
+_PICTURE_OR_VIDEO = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xdd\xe0-\xef\xfe]|(?<=\0\0..)ftyp", re.DOTALL)
+# More places that only look like the start of a JPEG are not looked at.
+_FAILURES = 16
+
+
+class Part(NamedTuple):
+    """A further image of a file, from ``start`` to ``jpeg.end``."""
+
+    start: int
+    """Offset in bytes in the file."""
+    jpeg: Jpeg
+
+
+class Trailer(NamedTuple):
+    """What follows the first image."""
+
+    parts: list[Part]
+    videos: list[slice]
+    """In bytes of the file: ISO base media files."""
+
+
+def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Trailer:
+    """Finds the images and videos behind the first image.
+
+    Args:
+        data: the file.
+        end: offset in bytes of what follows the first image.
+        starts: where an index names further images, in order; none of them reaches into the next.
+        most: so many images are looked for.
+    """
+    parts: list[Part] = []
+    videos: list[slice] = []
+    failures = 0
+    while len(parts) < most and failures < _FAILURES:
+        found = _PICTURE_OR_VIDEO.search(data, end)
+        if found is None:
+            break
+        if found[0] == b"ftyp":
+            start = found.start() - 4
+            end = _end_of_boxes(data, start)
+            videos.append(slice(start, end))
+            continue
+        start = found.start()
+        stop = next(iter(starts[bisect_right(starts, start) :]), len(data))
+        try:
+            part = Part(start, parse(data, start, stop))
+        except FlipError:
+            failures += 1
+            end = start + len(SOI)
+            continue
+        parts.append(part)
+        end = part.jpeg.end
+    return Trailer(parts, videos)
+
+
+def _end_of_boxes(data: bytes, at: int) -> int:
+    """The offset behind the boxes that begin at ``at`` with a file type (ISO/IEC 14496-12, section 4.2)."""
+    start = at
+    while at + 8 <= len(data) and data[at + 4 : at + 8].isalnum():
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size == 0:
+            return len(data)
+        if size < 8 or at + size > len(data):
+            break
+        at += size
+    return max(at, start + 8)
