@@ -347,6 +347,7 @@ def test_the_command_says_in_one_line_what_cannot_be_served(tmp_path: Path) -> N
                 f"port {port} of 127.0.0.1 cannot be used: Address already in use",
             ),
             ([str(folder), "--mirrored", str(folder / "sub")], "within what is served"),
+            ([str(folder), "--mirrored", str(tmp_path)], "which what is served lies in"),
             ([str(folder), "--mirrored", "/dev/null"], "is a file, not a folder"),
         ]:
             with start_command(*arguments) as process:

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
 import logging
-from contextlib import aclosing
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
 
+import httpx
 import trio
-from PIL import Image, ImageSequence, UnidentifiedImageError
 from python_multipart.exceptions import FormParserError
 from starlette.applications import Starlette
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from trio_mirror.demo.names_page import NamesPage
+from trio_mirror.demo.origins import OwnOrigin
+from trio_mirror.demo.upload import check_picture, read_upload
 from trio_mirror.errors import FetchError, FlipError, ListError, NameRefusedError, UploadError
-from trio_mirror.flip.limits import check_size
-from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.galleries.folder import FolderGallery
-from trio_mirror.model import Limits, Picture
-from trio_mirror.names import check_name, media_type_of, printable
+from trio_mirror.galleries.links import name_below
+from trio_mirror.model import Picture
+from trio_mirror.names import is_picture_name, is_url, media_type_of, printable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from starlette.types import Message, Receive, Scope, Send
-
 _log = logging.getLogger(__name__)
-_CHUNK = 64 * 1024  # bytes of the list that are sent at a time
-_FORM_OVERHEAD = 64 * 1024  # bytes of a multipart body beside the picture
-_DISCARD_SECONDS = 10
-# Pillow's other plugins are left out: some know a picture by next to nothing, some start programs.
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+# Bodies that are held at once, each in two copies at most.
+_UPLOADS = 4
+_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
+# A picture that is opened in a browser, such as an SVG with a script, is not a page of the gallery.
+_HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 _STATUSES: dict[type[Exception], int] = {
     NameRefusedError: 400,
     ClientDisconnect: 400,
@@ -59,8 +59,7 @@ def gallery_app(folder: Path, mirrored: Path, *, hosts: Sequence[str]) -> Starle
     Args:
         folder: what is served.
         mirrored: where uploads are stored; an existing folder.
-        hosts: the host names, without port, that requests may be addressed to. Others are refused, so that no
-            web page reaches the gallery by pointing a name of its own at this machine (DNS rebinding).
+        hosts: the host names, without port, that requests may be addressed to.
     """
     endpoints = _Endpoints(FolderGallery(folder), FolderGallery(mirrored))
     app = Starlette(
@@ -69,7 +68,7 @@ def gallery_app(folder: Path, mirrored: Path, *, hosts: Sequence[str]) -> Starle
             Route("/images/", endpoints.store, methods=["POST"]),
             Route("/images/{name:path}", endpoints.fetch, methods=["GET"]),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
+        middleware=[Middleware(OwnOrigin, hosts=hosts)],
         exception_handlers={HTTPException: _answer_http_error, **dict.fromkeys(_STATUSES, _answer_error)},
     )
     app.state.stored = 0
@@ -80,141 +79,90 @@ class _Endpoints:
     def __init__(self, source: FolderGallery, target: FolderGallery) -> None:
         self._source = source
         self._target = target
+        self._names = NamesPage(source)
+        self._uploads = trio.CapacityLimiter(_UPLOADS)
+        # A few bytes may claim a raster of a gigabyte: no two are decoded, or stored, at once.
+        self._decodes = trio.CapacityLimiter(1)
+        self._storing = trio.Lock()
 
-    async def list(self, _request: Request) -> _Listing:
-        return _Listing(self._source)
+    async def list(self, _request: Request) -> Response:
+        # Read before the response starts: a folder that cannot be listed is answered by an error.
+        chunks = await self._names.chunks()
+
+        async def body() -> AsyncIterator[bytes]:
+            for chunk in chunks:
+                yield chunk
+
+        return StreamingResponse(body(), media_type="text/plain")
 
     async def fetch(self, request: Request) -> Response:
         picture = await self._source.fetch(request.path_params["name"])
         assert picture is not None, "no entity tag was given that it could still have"
-        headers = {"ETag": picture.etag or "", "X-Content-Type-Options": "nosniff"}
-        if _matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
+        etag = picture.etag or ""
+        headers = {"ETag": etag, "Accept-Ranges": "bytes"} | _HARMLESS
+        if _matches(request.headers.get("If-None-Match", ""), etag):
             return Response(status_code=304, headers=headers)
         _log.info("served %s", printable(picture.name))
-        return Response(picture.data, media_type=picture.media_type, headers=headers)
+        part = _part(request, etag, len(picture.data))
+        if part is None:
+            return Response(picture.data, media_type=picture.media_type, headers=headers)
+        if not part:
+            headers["Content-Range"] = f"bytes */{len(picture.data)}"
+            return PlainTextResponse("the picture has no such bytes\n", 416, headers)
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(picture.data)}"
+        return Response(picture.data[part.start : part.stop], 206, headers, picture.media_type)
 
     async def store(self, request: Request) -> Response:
-        name, data = await self._read_upload(request)
-        await trio.to_thread.run_sync(_check_picture, data, abandon_on_cancel=True)
-        await self._target.store(Picture(name=name, data=data, media_type=media_type_of(name)))
+        async with self._uploads:
+            data, given = await read_upload(request, self._target.max_bytes)
+            await trio.to_thread.run_sync(check_picture, data, abandon_on_cancel=True, limiter=self._decodes)
+            name = "upload" if given is None else await self._meant(given, str(request.base_url))
+            async with self._storing:
+                name = await self._free(name, data)
+                await self._target.store(Picture(name=name, data=data, media_type=media_type_of(name)))
         request.app.state.stored += 1
         _log.info("stored %s, %s bytes", printable(name), f"{len(data):,}")
         return PlainTextResponse(f"stored {name}\n")
 
-    async def _read_upload(self, request: Request) -> tuple[str, bytes]:
-        """The name and the bytes of an upload, which is never held beyond the limit of a picture.
+    async def _meant(self, given: str, root: str) -> str:
+        """The name that a client means: some give the URL of a picture, some percent-encode its name."""
+        if is_url(given) or given.startswith("/"):
+            return name_below(httpx.URL(f"{root}images/"), given) or given
+        decoded = unquote(given)
+        return decoded if not await self._serves(given) and await self._serves(decoded) else given
 
-        Raises:
-            HTTPException: too large, or not one named picture.
-        """
-        limit = self._target.max_bytes
-        request = Request(request.scope, _bounded(request.receive, limit))
-        if request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
-            name, data = await _read_form(request)
-        else:
-            name, data = request.query_params.get("name", ""), await request.body()
-            if not name:
-                raise HTTPException(400, "the picture has no name: send a multipart form, or add ?name=NAME")
-        if len(data) > limit:
-            raise _too_large(limit)
-        return name, data
+    async def _serves(self, name: str) -> bool:
+        with suppress(FetchError, NameRefusedError):
+            return await self._source.fetch(name) is not None
+        return False
 
-
-class _Listing:
-    """A response that streams the names of a gallery, one a line."""
-
-    def __init__(self, gallery: FolderGallery) -> None:
-        self._gallery = gallery
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        async with aclosing(self._chunks()) as chunks:
-            # Read before the response starts: a folder that cannot be listed is answered by an error.
-            chunk = await anext(chunks)
-            headers = [(b"content-type", b"text/plain; charset=utf-8")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _chunks(self) -> AsyncGenerator[bytes, None]:
-        """The list in one part or more, without the names that would be refused when asked for."""
-        lines = bytearray()
-        async with self._gallery.names() as names:
-            async for name in names:
-                try:
-                    check_name(name)
-                except NameRefusedError as error:
-                    _log.warning("left out of the list: %s: %s", printable(name), error)
-                    continue
-                lines += f"{name}\n".encode()
-                if len(lines) >= _CHUNK:
-                    yield bytes(lines)
-                    lines.clear()
-        yield bytes(lines)
-
-
-async def _read_form(request: Request) -> tuple[str, bytes]:
-    async with request.form(max_files=1) as form:
-        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-        if not files:
-            raise HTTPException(400, "the form holds no file")
-        # Of a file name in a form, only line breaks and quotes are percent-encoded
-        # (WHATWG HTML, "Multipart form data"); no line break makes a name here.
-        return (files[0].filename or "").replace("%22", '"'), await files[0].read()
-
-
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """Receives no more of a request's body than so many bytes, and a form's worth beside them.
-
-    What exceeds it is read and thrown away for a while before it is refused, as most clients look for the
-    answer only when they have sent all.
-    """
-    received = 0
-
-    async def receive_within_limit() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit + _FORM_OVERHEAD:
-            with trio.move_on_after(_DISCARD_SECONDS):
-                while message.get("more_body"):
-                    message = await receive()
-            raise _too_large(limit)
-        return message
-
-    return receive_within_limit
-
-
-def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"the picture is larger than the limit of {limit:,} bytes")
-
-
-def _check_picture(data: bytes) -> None:
-    """Decodes all of a picture, within the usual limits.
-
-    Raises:
-        FlipError: it is no picture, or is damaged, or asks too much.
-    """
-    limits = Limits()
-    pixels = 0
-    with map_pillow_errors("the picture"):
-        try:
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        except UnidentifiedImageError as error:
-            raise FlipError("the body is not a picture of a known format") from error
-        for number, frame in enumerate(ImageSequence.Iterator(image), 1):
-            check_size(frame.width, frame.height, limits)
-            pixels += frame.width * frame.height
-            if number > limits.frames or pixels > limits.total_pixels:
-                raise FlipError("the picture has too many frames")
-            frame.load()
+    async def _free(self, name: str, data: bytes) -> str:
+        """A name that replaces nothing, for the one that clients give where they have none: image, blob, upload."""
+        if not is_picture_name(name):
+            with suppress(FetchError):
+                stored = await self._target.fetch(name)
+                if stored is not None and stored.data != data:
+                    return f"{name}-{hashlib.sha256(data).hexdigest()[:16]}"
+        return name
 
 
 def _matches(if_none_match: str, etag: str) -> bool:
     """Whether a list of entity tags holds one, by weak comparison (RFC 9110, section 13.1.2)."""
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in tags or etag in tags
+
+
+def _part(request: Request, etag: str, size: int) -> range | None:
+    """Which bytes are asked for: one range (RFC 9110, section 14.1.2), empty if there are none; None stands for all."""
+    found = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if found is None or request.headers.get("If-Range", etag) != etag:
+        return None
+    first, last, suffix = found.groups()
+    if suffix is not None:
+        return range(max(size - int(suffix), 0), size)
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(int(last or size) + 1, size))
 
 
 async def _answer_error(_request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Serves the built-in gallery on this machine's loopback address."""
+"""Serves the built-in gallery on this machine's loopback addresses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import socket
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -19,14 +19,16 @@ from trio_mirror.names import printable
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from hypercorn.typing import Framework
     from starlette.applications import Starlette
 
 _log = logging.getLogger(__name__)
 _ADDRESS = "127.0.0.1"
-_HOSTS = (_ADDRESS, "localhost")
+_HOSTS = (_ADDRESS, "localhost", "[::1]")
+# For which a client may neither send nor take anything.
+_SILENCE = 60  # seconds
 
 
 @asynccontextmanager
@@ -38,7 +40,7 @@ async def serve_gallery(folder: Path, mirrored: Path, *, port: int = 0) -> Async
     Args:
         folder: what is served.
         mirrored: the folder where uploads are stored; created if missing.
-        port: of the loopback address; 0 takes a free one.
+        port: of the loopback addresses; 0 takes a free one.
 
     Raises:
         SettingsError: the port cannot be used, or ``mirrored`` cannot be created.
@@ -57,34 +59,39 @@ async def _make_app(folder: Path, mirrored: Path) -> Starlette:
 @asynccontextmanager
 async def _serve(app: Starlette, port: int) -> AsyncIterator[str]:
     shutdown = trio.Event()
-    with _listen(port) as listener:
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(_listen(socket.AF_INET, _ADDRESS, port))]
+        port = listeners[0].getsockname()[1]
+        # "localhost" leads many clients here first. The address may be missing, or its port taken.
+        with suppress(SettingsError):
+            listeners.append(stack.enter_context(_listen(socket.AF_INET6, "::1", port)))
         async with open_nursery_beside() as nursery:
-            nursery.start_soon(_run_hypercorn, app, listener, shutdown)
-            yield f"http://{_ADDRESS}:{listener.getsockname()[1]}/images/"
+            nursery.start_soon(_run_hypercorn, app, listeners, shutdown)
+            yield f"http://{_ADDRESS}:{port}/images/"
             shutdown.set()
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
     try:
-        listener.bind((_ADDRESS, port))
-        listener.listen()
+        listener = socket.create_server((address, port), family=family)
     except OSError as error:
-        listener.close()
-        raise SettingsError(f"port {port} of {_ADDRESS} cannot be used: {error.strerror}") from error
+        raise SettingsError(f"port {port} of {address} cannot be used: {os.strerror(error.errno or 0)}") from error
+    # Linux resets a connection, which inherits this, whose client takes nothing for so long.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE * 1_000)
     return listener
 
 
-async def _run_hypercorn(app: Starlette, listener: socket.socket, shutdown: trio.Event) -> None:
+async def _run_hypercorn(app: Starlette, listeners: Sequence[socket.socket], shutdown: trio.Event) -> None:
     import hypercorn.trio
 
     config = hypercorn.Config()
     config.loglevel = "ERROR"
+    config.read_timeout = _SILENCE
     # The two libraries type the same ASGI interface each in its own way.
     framework = cast("Framework", app)
     while not shutdown.is_set():
-        config.bind = [f"fd://{os.dup(listener.fileno())}"]
+        config.bind = [f"fd://{os.dup(listener.fileno())}" for listener in listeners]
         try:
             await hypercorn.trio.serve(framework, config, shutdown_trigger=shutdown.wait)
         except* (trio.BusyResourceError, trio.BrokenResourceError):
@@ -126,8 +133,11 @@ def _command(
 def _check_folders(folder: Path, mirrored: Path) -> None:
     if not folder.is_dir():
         raise SettingsError(f"{folder} is not a folder")
-    if mirrored.resolve().is_relative_to(folder.resolve()):
+    served, stored = folder.resolve(), mirrored.resolve()
+    if stored.is_relative_to(served):
         raise SettingsError(f"uploads cannot be stored in {mirrored}, within what is served (--mirrored)")
+    if served.is_relative_to(stored):
+        raise SettingsError(f"uploads cannot be stored in {mirrored}, which what is served lies in (--mirrored)")
 
 
 async def _serve_until_signal(folder: Path, mirrored: Path, port: int) -> None:

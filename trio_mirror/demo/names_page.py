@@ -1,0 +1,68 @@
+"""The list of the built-in gallery, which many may ask for at once."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING
+
+import trio
+
+from trio_mirror.errors import NameRefusedError
+from trio_mirror.names import check_name, printable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from trio_mirror.galleries.folder import FolderGallery
+
+_log = logging.getLogger(__name__)
+_CHUNK = 64 * 1024  # bytes that are read, and sent, at a time
+_KEPT_SECONDS = 1.0
+
+
+class NamesPage:
+    """The names of a folder, one a line, without those that would be refused when asked for.
+
+    It is read once for all who ask within a second, unless the folder itself (not one in it) has changed meanwhile.
+    """
+
+    def __init__(self, gallery: FolderGallery) -> None:
+        self._gallery = gallery
+        self._lock = trio.Lock()
+        self._chunks: list[bytes] = []
+        self._changed = math.nan
+        self._read_at = -math.inf
+
+    async def chunks(self) -> list[bytes]:
+        """The text of the list.
+
+        Raises:
+            ListError: the folder cannot be read.
+        """
+        async with self._lock:
+            changed = await self._time_of_change()
+            if changed != self._changed or trio.current_time() > self._read_at + _KEPT_SECONDS:
+                self._chunks = [chunk async for chunk in self._read()]
+                self._changed, self._read_at = changed, trio.current_time()
+            return self._chunks
+
+    async def _time_of_change(self) -> float:
+        try:
+            return (await trio.Path(self._gallery.path).stat()).st_mtime_ns
+        except OSError:
+            return math.nan  # which differs from itself: to list the folder says what is wrong with it
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        lines = bytearray()
+        async with self._gallery.names() as names:
+            async for name in names:
+                try:
+                    lines += f"{check_name(name)}\n".encode()
+                except NameRefusedError as error:
+                    _log.warning("left out of the list: %s: %s", printable(name), error)
+                if len(lines) >= _CHUNK:
+                    yield bytes(lines)
+                    lines.clear()
+                    await trio.lowlevel.checkpoint()
+        yield bytes(lines)
