@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -199,6 +200,83 @@ async def test_links_to_other_places_are_never_followed(href: str) -> None:
     assert {str(request.url) for request in server.requests} == {BASE, BASE + "ok.png"}
 
 
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("<!-- <a href=x.png> --><a href=ok.png><!--><a href=too.png><!-- <a href=x.png>", ["ok.png", "too.png"]),
+        ("<script>'<a href=x.png>'</script><style></a><a href=x.png></STYLE ><a href=ok.png>", ["ok.png"]),
+        ("<title>Index of <a href=x.png></title><a\nhref = 'ok.png'\n>", ["ok.png"]),
+        ("<img alt='<a href=x.png>'><a title='>' HREF=\"it's.png\" href=x.png>", ["it's.png"]),
+        (
+            "<a href=a&amp;b.png><a href='a&lt;b&#x3E;.png'><a href='a&notit.png'>",
+            ["a&b.png", "a<b>.png", "a&notit.png"],
+        ),
+        (
+            "a < b <1> <a><a href><a href=''><abbr href=x.png></a href=x.png><a data-href=x.png><a/href=ok.png>",
+            ["ok.png"],
+        ),
+        ("<a href=ok.png><a href='x.png", ["ok.png"]),
+        ("<a href=ok.png><a title='<a href=x.png>", ["ok.png"]),
+    ],
+)
+async def test_tags_are_found_as_browsers_find_them(page: str, names: list[str]) -> None:
+    assert await names_of(f"<title>Index of /</title>{page}") == names
+
+
+@pytest.mark.parametrize(
+    ("unit", "end", "media_type"),
+    [
+        ("<div>", "", "text/html"),
+        ("<", "", "text/html"),
+        ("<!--", "", "text/html"),
+        ("<a href=/x?>", "", "text/html"),
+        ("<script>", "", "text/html"),
+        ('{"name": "a.png", "type": "file"}, ', '{"name": "a.png", "type": "file"}]', "application/json"),
+    ],
+)
+def test_an_index_takes_little_memory_beside_its_own_bytes(unit: str, end: str, media_type: str) -> None:
+    start = "[" if end else "<title>Index of /</title><a href=a.png>"
+    page = (start + unit * (200_000 // len(unit)) + end).encode()
+    parse = index_parser(media_type)
+    assert parse is not None
+    tracemalloc.start()
+    try:
+        assert list(parse(page, httpx.URL(BASE)).names) == ["a.png"]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 600_000
+
+
+@pytest.mark.parametrize("unit", ["<a href='", "<a " + "x=y " * 100_000])
+async def test_a_tag_without_end_is_not_read_for_ever(unit: str) -> None:
+    with pytest.raises(ListError, match="a tag over 262,144 bytes"):
+        await names_of(f"{unit}{'x' * 300_000}")
+
+
+async def test_other_tasks_have_their_turn_while_an_index_is_read() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    settings = Settings()
+    page = serving_index("".join(f"<a href={number}.png>" for number in range(10_000)))
+    async with (
+        trio.open_nursery() as nursery,
+        open_http_gallery(httpx.URL(BASE), settings, transport=Server(page)) as it,
+    ):
+        nursery.start_soon(take_turns)
+        async with it.names() as names:
+            before = turns
+            assert len([name async for name in names]) == 10_000
+        assert turns - before > 10
+        nursery.cancel_scope.cancel()
+
+
 async def test_links_within_a_drawing_are_none_of_the_page() -> None:
     page = '<svg><a xlink:href="x.png">x</a></svg><a href="ok.png">ok</a>'
 
@@ -298,11 +376,10 @@ def test_any_bytes_are_an_index_or_an_error_in_words(media_type: str, page: byte
     parse = index_parser(media_type)
     assert parse is not None
     try:
-        index = parse(page, httpx.URL(BASE))
+        names = list(parse(page, httpx.URL(BASE)).names)
     except ListError:
         return
-    for names in (index.files, index.folders, index.elsewhere):
-        assert len(names) == len(set(names))
+    assert len(names) == len(set(names))
 
 
 def index_of(*links: str, head: str = "") -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 16
 """Sub-folders within each other that are followed: a link on the server's disk may lead back up for ever."""
+_MOST_FOLDERS = 65_536  # that wait to be followed
 
 
 class Crawl:
@@ -25,12 +26,21 @@ class Crawl:
 
     Args:
         read: reads the index at a URL.
+        take: takes the next names of an index, none at its end.
         recursive: whether sub-folders are followed.
         place: what the list is called in errors.
     """
 
-    def __init__(self, read: Callable[[str], Awaitable[Index]], *, recursive: bool, place: object) -> None:
+    def __init__(
+        self,
+        read: Callable[[str], Awaitable[Index]],
+        take: Callable[[Index], Awaitable[list[str]]],
+        *,
+        recursive: bool,
+        place: object,
+    ) -> None:
         self._read = read
+        self._take = take
         self._recursive = recursive
         self._place = place
         self._folders_left = 0
@@ -59,17 +69,21 @@ class Crawl:
         while True:
             if prefix not in seen:
                 seen.add(prefix)
-                for file in index.files:
-                    is_empty = False
-                    yield f"{prefix}{file}"
-                folders += (f"{prefix}{folder}" for folder in reversed(index.folders))
-                self._leave(index.elsewhere)
+                found = list[str]()
+                while names := await self._take(index):
+                    for name in names:
+                        if not name.endswith("/"):
+                            is_empty = False
+                            yield f"{prefix}{name}"
+                        elif self._follows(f"{prefix}{name}") and len(folders) + len(found) < _MOST_FOLDERS:
+                            found.append(f"{prefix}{name}")
+                        else:
+                            self._folders_left += 1
+                folders += reversed(found)
+                self._leave(index)
             if not folders:
                 break
             folder = folders.pop()
-            if not self._recursive or folder.count("/") > MAX_DEPTH:
-                self._folders_left += 1
-                continue
             try:
                 path = quote(PictureName(folder.removesuffix("/")))
             except NameRefusedError:
@@ -86,7 +100,10 @@ class Crawl:
         if is_empty and self.left_out is not None:
             raise ListError(f"{self.left_out}; nothing else is in it")
 
-    def _leave(self, links: list[str]) -> None:
-        if links and not self._links_left:
-            self._example = printable(hide_credentials(links[0][:200]))
-        self._links_left += len(links)
+    def _follows(self, folder: str) -> bool:
+        return self._recursive and folder.count("/") <= MAX_DEPTH
+
+    def _leave(self, index: Index) -> None:
+        if index.elsewhere and not self._links_left:
+            self._example = printable(hide_credentials(index.example[:200]))
+        self._links_left += index.elsewhere

@@ -6,6 +6,7 @@ import logging
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -32,7 +33,7 @@ from trio_mirror.names import PictureName, printable
 from trio_mirror.settings import UploadAs, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 
     import httpx
 
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from trio_mirror.settings import Settings
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 _Error = TypeVar("_Error", bound=MirrorError)
+_NAMES = 256  # of an index that are read at a time
 
 
 @asynccontextmanager
@@ -97,10 +100,10 @@ class HttpGallery:
 
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
-        """Opens the list: one name a line as it streams in, or the files of an index, which is read as a whole.
+        """Opens the list: one name a line as it streams in, or the files of an index, which is downloaded first.
 
         Where the list was redirected, its pictures are where it came from, and so are uploads in place. Repeats
-        within the dedup window of the lines, or anywhere in an index, are left out.
+        within the dedup window are left out.
 
         Raises:
             ListError: no response, a status other than 200, not a list, an index over ``max_bytes``, or one of which
@@ -191,7 +194,7 @@ class HttpGallery:
                 yield chunk
 
     async def _crawl(self, index: Index) -> AsyncGenerator[str, None]:
-        crawl = Crawl(self._read_index, recursive=self._settings.recursive, place=self)
+        crawl = Crawl(self._read_index, self._next_names, recursive=self._settings.recursive, place=self)
         async with aclosing(crawl.names(index)) as names:
             async for name in names:
                 yield name
@@ -209,14 +212,19 @@ class HttpGallery:
         if parse is None:
             forms = "one name a line as text/plain, or an index as text/html or application/json"
             raise ListError(f"the list {url} is {printable(media_type)}, not {forms}")
-        index = await self._whole(url, text)
-        # Where elements are nested without end, a parser's time grows with the square of their number.
+        return await self._parsed(url, partial(parse, await self._whole(url, text), url))
+
+    async def _next_names(self, index: Index) -> list[str]:
+        return await self._parsed(index.base, lambda: list(islice(index.names, _NAMES)))
+
+    async def _parsed(self, url: httpx.URL, read: Callable[[], _T]) -> _T:
+        """Reads a part of an index in a thread."""
         with trio.move_on_after(self._settings.timeout):
-            return await trio.to_thread.run_sync(partial(parse, index, url), abandon_on_cancel=True)
+            return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
         limit = f"{self._settings.timeout:g} s (--timeout)"
         raise ListError(f"the list {url} is an index page that took longer than {limit} to read")
 
-    async def _whole(self, url: httpx.URL, text: AsyncIterator[bytes]) -> bytes:
+    async def _whole(self, url: httpx.URL, text: AsyncIterator[bytes]) -> bytearray:
         """An index as a whole; it has the limit of a picture."""
         limit, index = self._settings.max_bytes, bytearray()
         async for chunk in text:
@@ -224,7 +232,7 @@ class HttpGallery:
             if len(index) > limit:
                 size = format_size(limit)
                 raise ListError(f"the list {url} is an index page over the limit of {size} (--max-bytes)")
-        return bytes(index)
+        return index
 
     def _upload(self, picture: Picture) -> dict[str, Any]:
         fields = {}

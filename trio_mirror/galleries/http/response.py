@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -152,7 +154,5 @@ def _decoded(raw: list[tuple[bytes, bytes]]) -> Fields:
 
 def _title_of(page: str) -> str:
     """What an error page says in short; the rest of it is for browsers."""
-    from selectolax.lexbor import LexborHTMLParser
-
-    title = LexborHTMLParser(page).css_first("title")
-    return "" if title is None else title.text()
+    title = re.search(r"<title[^>]*>([^<]*)", page, re.IGNORECASE)
+    return "" if title is None else html.unescape(title[1])

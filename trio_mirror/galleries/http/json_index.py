@@ -1,0 +1,63 @@
+"""The names of an index in the form of nginx's ``autoindex_format json``."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from trio_mirror.errors import ListError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from trio_mirror.galleries.http.index import Index
+
+_PIECE = 64 * 1024  # bytes that are decoded at a time
+_LONGEST_ENTRY = 256 * 1024  # characters
+
+
+def names_of_json(page: bytes | bytearray, url: httpx.URL, index: Index) -> Iterator[str]:
+    """The names of a list of objects, each with a ``name`` and a ``type``.
+
+    Raises:
+        ListError: it has another form.
+    """
+    try:
+        for entry in _elements(page):
+            name, kind = entry["name"], entry["type"]
+            if not isinstance(name, str):
+                raise TypeError  # noqa: TRY301 (the same as what the lines above raise)
+            if kind in {"file", "directory"} and index.is_new(name):
+                yield name if kind == "file" else f"{name}/"
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        form = '[{"name": "a.jpg", "type": "file"}, …]'
+        raise ListError(f"the list {url} is JSON, but not an index in the form of nginx: {form}") from error
+
+
+def _elements(page: bytes | bytearray) -> Iterator[Any]:
+    """The elements of an array of objects (RFC 8259, section 5), one after the other.
+
+    Raises:
+        ValueError: it is not one, or one of them is too long.
+    """
+    decode = json.JSONDecoder().raw_decode
+    pieces = (bytes(page[at : at + _PIECE]) for at in range(0, len(page), _PIECE))
+    before, text = re.compile(r"\s*\[\s*"), ""
+    for piece in codecs.iterdecode(pieces, "utf-8-sig", "surrogateescape"):
+        text, at = text + piece, 0
+        while found := before.match(text, at):
+            try:
+                element, at = decode(text, found.end())
+            except ValueError:
+                break  # the rest of it comes with the next piece
+            yield element
+            before = re.compile(r"\s*,\s*")
+        text = text[at:]
+        if len(text) > _LONGEST_ENTRY:
+            raise ValueError
+    if not re.fullmatch(r"\s*\]\s*" if before.match(",") else r"\s*\[\s*\]\s*", text):
+        raise ValueError
