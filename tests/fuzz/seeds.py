@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -18,6 +19,7 @@ from tests.flip import (
     test_gif,
     test_heif,
     test_idot,
+    test_jxl,
     test_multi_picture,
     test_png,
     test_small_formats,
@@ -146,6 +148,18 @@ def heif() -> Iterator[bytes]:
     yield test_avif.box(b"ftyp", b"mif3", bytes(4), b"mif3") + test_avif.box(b"mini", bytes(30))
 
 
+def jxl() -> Iterator[bytes]:
+    yield test_jxl.SMALL
+    head = b"\0" + bytes(2) + b"\0" + bytes(4)
+    parts = [test_avif.box(b"jxlp", bytes(4), part) for part in (test_jxl.SMALL[:3], test_jxl.SMALL[3:])]
+    index = test_avif.box(b"jxli", b"\2", bytes(8), bytes(6))
+    yield test_jxl.SIGNATURE + index + test_avif.box(b"jhgm", head, test_jxl.SMALL) + b"".join(parts)
+    made_of = (b"", test_jxl.WITHOUT_ORIENTATION, jpegs.exif_block(orientation=6))
+    for exif in made_of if find_spec("pylibjxl") else ():
+        yield test_jxl.from_jpeg(exif, restart=2)
+        yield test_jxl.from_jpeg(exif, compressed=True)
+
+
 def netpbm() -> Iterator[bytes]:
     yield from small("netpbm")
     yield pictures.encode(Image.new("I;16", (9, 4), 77), "PPM")
@@ -176,6 +190,6 @@ def small(container: str) -> Iterator[bytes]:
 
 
 SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
-    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, heif, netpbm, qoi, ico, pcx, tga)
+    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, heif, jxl, netpbm, qoi, ico, pcx, tga)
 }
 """The seeds of each parser, by the name of its container."""

@@ -36,6 +36,7 @@ _SIGNATURES = {
     # Version 42 or 43, also byte-swapped, which Pillow reads where nothing is compressed.
     "tiff": rb"II[*+]\0|MM\0[*+]|MM\*\0|II\0\*",
     "heif": rb".{4}ftyp(?!crx )",
+    "jxl": rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
     "qoi": rb"qoif",
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)

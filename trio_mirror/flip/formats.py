@@ -37,7 +37,7 @@ FORMATS = (
         "JPEG inside otherwise, within 40 dB",
         "codecs and pixels that Pillow lacks, CFA, volumes, sparse tiles",
     ),
-    Format("HEIC, HEIF, AVIF", "always, by their orientation", "–", "sequences with HEVC"),
+    Format("HEIC, HEIF, AVIF, JPEG XL", "always, by their orientation", "–", "sequences with HEVC"),
     Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
     Format("others", "–", "–", "by name: JPEG 2000; else as no known format"),
 )

@@ -66,3 +66,26 @@ def prove_heif(data: bytes, kinds: set[bytes]) -> tuple[str, ...]:
     except (SyntaxError, RuntimeError, MemoryError, OSError):
         return _NO_DECODER
     return () if images else _NO_DECODER
+
+
+def prove_jxl(data: bytes, samples: int) -> tuple[str, ...]:
+    """Decodes a JPEG XL; returns a note where no decoder is installed, or it is too large.
+
+    Args:
+        data: the file.
+        samples: pixels by channels.
+
+    Raises:
+        FlipError: it cannot be decoded.
+    """
+    try:
+        from pylibjxl import decode
+    except ImportError:
+        return _NO_DECODER
+    if samples > 4 * _MOST_PIXELS:
+        return _TOO_LARGE
+    try:
+        decode(data)
+    except (RuntimeError, ValueError) as error:
+        raise FlipError(f"the JPEG XL cannot be read: {error}") from error
+    return ()

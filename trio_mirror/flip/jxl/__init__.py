@@ -1,0 +1,116 @@
+"""JPEG XL: mirrored by the orientation in its header, so that nothing is coded again and no pixel changes.
+
+ISO/IEC 18181-1 (the codestream) and 18181-2 (the container).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import NamedTuple
+
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader, boxes
+from trio_mirror.flip.jxl.header import SIGNATURE, Header, mirrored_header
+from trio_mirror.flip.jxl.reconstruction import mirror_reconstruction
+from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.proof import prove_jxl
+from trio_mirror.model import Flipped, Limits
+
+# The boxes that hold a codestream, or a piece of it, and how many bytes stand before that.
+_SKIPPED = {b"jxlc": 0, b"jxlp": 4}
+
+
+class _Piece(NamedTuple):
+    """A part of a codestream by its place in the file, and the box around it, if there is one."""
+
+    box: Box | None
+    start: int
+    end: int
+
+
+def flip(data: bytes, *, limits: Limits) -> Flipped:
+    """Mirrors a JPEG XL picture or animation exactly, by its orientation.
+
+    Raises:
+        FlipError: damaged, or over a limit.
+    """
+    edits = Edits(data)
+    if data.startswith(SIGNATURE):
+        top, pieces = [], [_Piece(None, 0, len(data))]
+    else:
+        top = _whole_boxes(data)
+        pieces = [_Piece(box, box.body + _SKIPPED[box.kind], box.end) for box in top if box.kind in _SKIPPED]
+    header, growth = _mirror_codestream(data, pieces, edits)
+    check_size(header.width, header.height, limits)
+    for box in top:
+        if box.kind == b"jxli":
+            _move_index(data, box, growth, edits)
+        elif box.kind == b"jhgm":
+            _mirror_codestream(data, [_Piece(box, _gain_map(data, box), box.end)], edits)
+    notes = mirror_reconstruction(data, top, edits)
+    mirrored = edits.apply()
+    proof = prove_jxl(mirrored, header.width * header.height * header.channels)
+    return Flipped(mirrored, "image/jxl", lossless=True, notes=notes + proof)
+
+
+def _whole_boxes(data: bytes) -> list[Box]:
+    """The boxes of a container; what follows the last whole one is kept."""
+    found: list[Box] = []
+    with contextlib.suppress(FlipError):
+        found += boxes(data, 0, len(data))
+    return found
+
+
+def _mirror_codestream(data: bytes, pieces: list[_Piece], edits: Edits) -> tuple[Header, int]:
+    """Notes the edits of a codestream's header, which may be cut into pieces anywhere; returns by how much it grows."""
+    view = memoryview(data)
+    header, left, new = mirrored_header(b"".join(view[piece.start : piece.end] for piece in pieces))
+    growth = len(new) - left
+    for piece in pieces:
+        size = min(left, piece.end - piece.start)
+        left -= size
+        part, new = (new[:size], new[size:]) if left else (new, b"")
+        edits.splice(piece.box, piece.start, piece.start + size, part)
+        if not left:
+            break
+    return header, growth
+
+
+def _gain_map(data: bytes, jhgm: Box) -> int:
+    """Where the codestream of a gain map begins (18181-2, the box ``jhgm``): behind metadata, colours and a profile."""
+    reader = Reader(data, jhgm.body, jhgm.end)
+    reader.number(1)
+    for size in (2, 1, 4):
+        length = reader.number(size)
+        reader.at += length
+    return reader.at
+
+
+def _move_index(data: bytes, jxli: Box, growth: int, edits: Edits) -> None:
+    """Moves the first offset of a frame index, from which the others count (18181-2, the box ``jxli``)."""
+    at = jxli.body
+    if _variable(data, at, jxli.end)[0] == 0:
+        return
+    at = _variable(data, at, jxli.end)[1] + 8
+    offset, end = _variable(data, at, jxli.end)
+    edits.splice(jxli, at, end, _written(offset + growth))
+
+
+def _variable(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """A number of variable length, seven bits a byte and the lowest first, and where it ends."""
+    value = shift = 0
+    while at < end and shift < 63:
+        byte, at = data[at], at + 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+    raise FlipError(f"{DAMAGED}: the index of its frames is cut short")
+
+
+def _written(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])

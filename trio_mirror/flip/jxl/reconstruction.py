@@ -1,0 +1,217 @@
+"""A JPEG that a JPEG XL was made from, and can be made into again: kept true, or left out.
+
+The box ``jbrd`` (ISO/IEC 18181-2) holds what the JPEG had beside its coefficients; its EXIF block comes from the box
+``Exif``, and in the JPEG that block's orientation counts. So it is mirrored there, or a block with one is added.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from trio_mirror.flip.exif import byte_order, end_of_directory, mirrored, orientation_field, pointer
+from trio_mirror.flip.jxl.bits import Bits, bytes_of, text, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from trio_mirror.flip.isobmff import Box, Edits
+
+_DROPPED = (
+    "The data by which it could be made into its first JPEG again were left out: that JPEG would not be mirrored."
+)
+_APP0, _COM, _SOS, _DRI, _EOI = 0xE0, 0xFE, 0xDA, 0xDD, 0xD9
+_BETWEEN = 0xFF  # stands for bytes between markers
+_EXIF = 2  # the type of an APP marker whose data come from the box Exif
+# Bytes of a segment's length and "Exif", two zeros, before the block.
+_BEFORE_BLOCK = 8
+# What is added where the JPEG states no orientation: a block with a directory of one entry, an orientation of 2; the
+# box around it; APP1 among the markers, less 0xC0; and its description, the type (2, the selector 2, and 0) and length.
+_BLOCK = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, 2, 0, 0)
+_BOX = struct.pack(">I4sI", 12 + len(_BLOCK), b"Exif", 0) + _BLOCK
+_MARKER = text(0xE1 - 0xC0, 6)
+_DESCRIPTION = text(2, 2) + text(0, 1) + text(_BEFORE_BLOCK + len(_BLOCK), 16)
+
+
+class _App(NamedTuple):
+    """An APP marker."""
+
+    marker: int
+    """The bit where it stands among all markers."""
+    described: int
+    """The bit where its type and length stand."""
+    kind: int
+
+
+class _Said(NamedTuple):
+    """What ``jbrd`` says of the JPEG, and at which bit."""
+
+    apps: list[_App]
+    begins: tuple[int, int]
+    """Where a marker is added, and its description: behind the JFIF segment, if the JPEG begins with one."""
+    end: int
+    """The bit behind all; the rest, from the next byte on, is compressed."""
+
+    @property
+    def exif(self) -> _App | None:
+        """The marker whose data come from the box ``Exif``, if there is one."""
+        return next((app for app in self.apps if app.kind == _EXIF), None)
+
+
+def mirror_reconstruction(data: bytes, top: Sequence[Box], edits: Edits) -> tuple[str, ...]:
+    """Notes the edits by which the JPEG is mirrored too, or those that leave out its ``jbrd``, and returns a note.
+
+    Raises:
+        FlipError: ``jbrd`` is damaged.
+    """
+    jbrd = next((box for box in top if box.kind == b"jbrd"), None)
+    if jbrd is None:
+        return ()
+    exif, content = next(_exif_boxes(data, top), (None, b""))
+    said = _read(data[jbrd.body : jbrd.end])
+    if said.exif and exif:
+        if data[exif.start : exif.end] == _BOX:
+            _take_out_block(data, exif, jbrd, said, edits)
+            return ()
+        start = 4 + int.from_bytes(content[:4])
+        block = _mirrored_block(content[start:])
+        if block and _BEFORE_BLOCK + len(block) <= 0xFFFF:
+            _replace_block(data, exif, content[:start] + block, jbrd, said.exif, len(block), edits)
+            return ()
+    elif not said.exif and not exif:
+        _add_block(data, jbrd, said, edits)
+        return ()
+    edits.splice(None, jbrd.start, jbrd.end, b"")
+    return (_DROPPED,)
+
+
+def _exif_boxes(data: bytes, top: Sequence[Box]) -> Iterator[tuple[Box, bytes]]:
+    """The boxes of EXIF blocks and what is in them; nothing where it is compressed and cannot be read."""
+    for box in top:
+        if box.kind == b"Exif":
+            yield box, data[box.body : box.end]
+        elif box.kind == b"brob" and data[box.body : box.body + 4] == b"Exif":
+            yield box, _decompressed(data[box.body + 4 : box.end])
+
+
+def _decompressed(data: bytes) -> bytes:
+    try:
+        import brotli
+    except ImportError:
+        return b""
+    decoder = brotli.Decompressor()
+    with contextlib.suppress(brotli.error):
+        # No EXIF block of a JPEG is longer.
+        content: bytes = decoder.process(data, output_buffer_limit=1 << 16)
+        if decoder.is_finished():
+            return content
+    return b""
+
+
+def _replace_block(data: bytes, exif: Box, content: bytes, jbrd: Box, app: _App, length: int, edits: Edits) -> None:
+    edits.splice(None, exif.start, exif.end, struct.pack(">I4s", 8 + len(content), b"Exif") + content)
+    behind = app.described + len(_DESCRIPTION)
+    bits = _bits(data, jbrd, behind)
+    new = bits[: behind - 16] + text(_BEFORE_BLOCK + length, 16) + bits[behind:]
+    edits.splice(jbrd, jbrd.body, jbrd.body + len(bits) // 8, bytes_of(new))
+
+
+def _mirrored_block(block: bytes) -> bytes:
+    """The block with its orientation mirrored, or with one; empty if it is none."""
+    if stated := orientation_field(block):
+        shown = stated.value if 1 <= stated.value <= 8 else 1
+        new = struct.pack(stated.kind, mirrored(shown))
+        return block[: stated.at] + new + block[stated.at + len(new) :]
+    return _with_orientation(block)
+
+
+def _with_orientation(block: bytes) -> bytes:
+    """The block with its first directory copied to the end, with an orientation of 2 in it; empty if it has none."""
+    order = byte_order(block)
+    at = pointer(block, order, 4) if order else 0
+    end = end_of_directory(block, order, at) if order else 0
+    if not order or not end or end + 4 > len(block):
+        return b""
+    entries = [block[entry : entry + 12] for entry in range(at + 2, end, 12)]
+    entries.append(struct.pack(f"{order}HHIHH", 0x0112, 3, 1, 2, 0))
+    entries.sort(key=lambda entry: struct.unpack_from(f"{order}H", entry))
+    count = struct.pack(f"{order}H", len(entries))
+    return b"".join([block[:4], struct.pack(f"{order}I", len(block)), block[8:], count, *entries, block[end : end + 4]])
+
+
+def _add_block(data: bytes, jbrd: Box, said: _Said, edits: Edits) -> None:
+    bits = _bits(data, jbrd, said.end)
+    marker, described = said.begins
+    new = bits[:marker] + _MARKER + bits[marker:described] + _DESCRIPTION + bits[described : said.end]
+    edits.splice(jbrd, jbrd.body, jbrd.body + len(bits) // 8, bytes_of(new))
+    edits.splice(None, jbrd.start, jbrd.start, _BOX)
+
+
+def _take_out_block(data: bytes, exif: Box, jbrd: Box, said: _Said, edits: Edits) -> None:
+    """Takes out what an earlier mirroring added."""
+    assert said.exif
+    marker, described, _ = said.exif
+    bits = _bits(data, jbrd, said.end)
+    new = bits[:marker] + bits[marker + len(_MARKER) : described] + bits[described + len(_DESCRIPTION) : said.end]
+    edits.splice(jbrd, jbrd.body, jbrd.body + len(bits) // 8, bytes_of(new))
+    edits.splice(None, exif.start, exif.end, b"")
+
+
+def _bits(data: bytes, jbrd: Box, end: int) -> str:
+    """The bits of the box to the end of the byte before which ``end`` stands."""
+    return text_of(data[jbrd.body : jbrd.body + (end + 7) // 8])
+
+
+def _read(jbrd: bytes) -> _Said:
+    """Reads the box as far as it is not compressed: markers, tables, scans, and what is irregular in them."""
+    bits = Bits(jbrd)
+    bits.skip(1)
+    markers: list[tuple[int, int]] = []
+    while not markers or markers[-1][1] != _EOI:
+        markers.append((bits.at, 0xC0 + bits.number(6)))
+    kinds = [kind for _, kind in markers]
+    apps: list[_App] = []
+    for at, kind in markers:
+        if 0xE0 <= kind <= 0xEF:
+            apps.append(_App(at, bits.at, bits.choice((0, 0), (0, 1), (1, 2), (2, 4))))
+            bits.skip(16)
+    behind_jfif = kinds[0] == _APP0
+    begins = markers[behind_jfif][0], apps[behind_jfif].described if len(apps) > behind_jfif else bits.at
+    bits.skip(16 * kinds.count(_COM))
+    _skip_tables(bits)
+    _skip_scans(bits, kinds.count(_SOS), restarts=_DRI in kinds)
+    bits.skip(16 * kinds.count(_BETWEEN))
+    bits.choice((0, 0), (8, 1), (16, 257), (22, 65793))  # bytes behind the end
+    if bits.number(1):  # bits that fill up the last byte before a marker
+        bits.skip(bits.number(24))
+    return _Said(apps, begins, bits.at)
+
+
+def _skip_tables(bits: Bits) -> None:
+    bits.skip(4 * bits.choice((0, 1), (0, 2), (0, 3), (0, 4)))  # quantisation tables
+    kind = bits.number(2)
+    components = 1 if kind == 0 else 3
+    if kind == 3:
+        components = bits.choice((0, 1), (0, 2), (0, 3), (0, 4))
+        bits.skip(8 * components)
+    bits.skip(2 * components)
+    for _ in range(bits.choice((0, 4), (3, 2), (4, 10), (6, 26))):  # Huffman tables
+        bits.skip(4)
+        symbols = sum(bits.choice((0, 0), (0, 1), (3, 2), (8, 0)) for _ in range(17))
+        for _ in range(symbols):
+            bits.choice((2, 0), (2, 4), (4, 8), (8, 1))
+
+
+def _skip_scans(bits: Bits, scans: int, *, restarts: bool) -> None:
+    for _ in range(scans):
+        components = bits.choice((0, 1), (0, 2), (0, 3), (0, 4))
+        bits.skip(20 + 6 * components)
+        bits.choice((0, 0), (0, 1), (0, 2), (3, 3))
+    bits.skip(16 * restarts)
+    for _ in range(scans):
+        for _ in range(bits.choice((0, 0), (2, 1), (4, 4), (16, 20))):  # where the state of the coder was reset
+            bits.choice((0, 0), (3, 1), (5, 9), (28, 41))
+        for _ in range(bits.choice((0, 0), (2, 1), (4, 4), (16, 20))):  # runs of zeros longer than need be
+            bits.choice((0, 1), (2, 2), (4, 5), (8, 20))
+            bits.choice((0, 0), (3, 1), (5, 9), (28, 41))
