@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 # Seconds between the bytes of a drip.
 _DRIP = 0.02
-_REASONS = {200: "OK", 307: "Temporary Redirect", 404: "Not Found", 429: "Too Many Requests", 503: "Unavailable"}
+_REASONS = {
+    200: "OK",
+    304: "Not Modified",
+    307: "Temporary Redirect",
+    401: "Unauthorized",
+    404: "Not Found",
+    429: "Too Many Requests",
+    503: "Unavailable",
+}
 
 
 def head_of(status: int, headers: Mapping[str, object]) -> bytes:

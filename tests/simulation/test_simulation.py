@@ -1,0 +1,22 @@
+"""A few seeds; the command plays as many as one likes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.simulation import simulate
+
+
+@pytest.mark.parametrize("start", range(0, 100, 20))
+def test_nothing_goes_wrong_in_twenty_worlds(start: int) -> None:
+    for seed in range(start, start + 20):
+        world = simulate(seed)
+        assert not world.wrong, "\n".join([f"seed {seed}", *world.trace, *world.wrong])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_same_seed_is_the_same_world(seed: int) -> None:
+    world, again, another = simulate(seed), simulate(seed), simulate(seed + 1)
+
+    assert world.trace == again.trace
+    assert world.fingerprint == again.fingerprint != another.fingerprint
