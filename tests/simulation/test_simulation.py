@@ -14,7 +14,7 @@ def test_nothing_goes_wrong_in_twenty_worlds(start: int) -> None:
         assert not world.wrong, "\n".join([f"seed {seed}", *world.trace, *world.wrong])
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_the_same_seed_is_the_same_world(seed: int) -> None:
     world, again, another = simulate(seed), simulate(seed), simulate(seed + 1)
 
