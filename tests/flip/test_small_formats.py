@@ -193,6 +193,53 @@ def test_the_hot_spot_of_a_cursor_is_mirrored() -> None:
     assert struct.unpack_from("<H", flip(data), 10) == (6,)
 
 
+def test_a_reserved_byte_of_an_icon_decides_nothing() -> None:
+    data = bytearray(icon(icon_image(8), icon_image(24)))
+    data[9] = data[25] = 255  # so .NET writes it
+    once = flip(bytes(data))
+    assert decoded(once).tobytes() == decoded(bytes(data)).transpose(LEFT_RIGHT).tobytes()
+    assert flip(once) == data
+
+
+def test_entries_of_an_icon_that_share_an_image_still_share_it() -> None:
+    data = bytearray(icon(icon_image(8), icon_image(24)))
+    data[22:38] = data[6:22]
+    once = flip(bytes(data))
+    assert once[22:38] == once[6:22] == data[6:22]
+    assert once[38:] == flip(icon(icon_image(8)))[22:] + data[-len(icon_image(24)) :]
+
+
+def test_an_image_of_an_icon_that_overlaps_another_gets_bytes_of_its_own() -> None:
+    one, two = icon_image(8), icon_image(24)
+    data = bytearray(icon(one, two))
+    struct.pack_into("<I", data, 6 + 8, len(one) + 10)
+    once = flip(bytes(data))
+    places = [struct.unpack_from("<II", once, 6 + 16 * at + 8) for at in range(2)]
+    images = [once[start : start + size] for size, start in places]
+    assert images == [flip(icon(one))[22:] + two[:10], flip(icon(two))[22:]]
+
+
+def test_an_entry_of_an_icon_without_an_image_stays_with_a_note() -> None:
+    data = bytearray(icon(icon_image(8), icon_image(24)))
+    data[22:38] = bytes(16)
+    result = trio_mirror.flip(bytes(data))
+    assert result.data[22:38] == bytes(16)
+    assert result.data[38:] == flip(icon(icon_image(8)))[22:] + icon_image(24)
+    assert "without an image" in result.notes[0]
+    data[6:22] = bytes(16)
+    with pytest.raises(FlipError, match="not where it should be"):
+        flip(bytes(data))
+
+
+def test_an_icon_whose_images_all_lie_over_each_other_is_refused() -> None:
+    image = icon_image(24)
+    data = bytearray(icon(*[image] * 50)[: 6 + 50 * 16] + image + bytes(5000))
+    for entry in range(50):
+        struct.pack_into("<II", data, 6 + 16 * entry + 8, len(image) + 4000 + entry, 6 + 50 * 16)
+    with pytest.raises(FlipError, match="not where it should be"):
+        flip(bytes(data))
+
+
 def test_jpeg_2000_is_refused_by_name() -> None:
     with pytest.raises(FlipError, match="JPEG 2000"):
         flip(saved(noise(8, 8, "RGB"), "JPEG2000"))

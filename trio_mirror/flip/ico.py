@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import png
@@ -15,15 +16,34 @@ from trio_mirror.model import Flipped, Limits
 _ICON, _CURSOR = b"\0\0\1\0", b"\0\0\2\0"
 _DIRECTORY, _ENTRY = 6, 16
 _BIT_FIELDS = 3
+_SHARED_BY = 4  # how many times the file its images may take together
+
+
+class _Place(NamedTuple):
+    """Where an image stands in the file."""
+
+    offset: int
+    size: int
+
+
+class _Image(NamedTuple):
+    """A mirrored image."""
+
+    width: int
+    """Pixels."""
+    data: bytes
 
 
 def matches(data: bytes) -> bool:
     """Whether the first bytes are those of an icon or a cursor with images in it."""
-    return len(data) >= _DIRECTORY + _ENTRY and data[:4] in {_ICON, _CURSOR} and data[4:6] != b"\0\0" and data[9] == 0
+    count = int.from_bytes(data[4:6], "little")
+    return data[:4] in {_ICON, _CURSOR} and count > 0 and len(data) >= _DIRECTORY + _ENTRY
 
 
 def flip(data: bytes, *, limits: Limits) -> Flipped:
     """Mirrors every image of an icon or a cursor exactly, and a cursor's hot spot with it.
+
+    Entries may share an image. Where they overlap otherwise, the later one gets a copy of its own.
 
     Raises:
         FlipError: damaged, over a limit, or with images of a kind that is not mirrored here.
@@ -32,35 +52,44 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     check_count(count, limits)
     if len(data) < _DIRECTORY + count * _ENTRY:
         raise FlipError("the icon is damaged: it is cut short")
-    directory = bytearray(data[: _DIRECTORY + count * _ENTRY])
-    body: list[bytes] = []
-    at, growth = len(directory), 0
-    for entry in sorted(range(_DIRECTORY, len(directory), _ENTRY), key=lambda entry: _place(data, entry)):
-        offset, size = _place(data, entry)
-        if offset < at or offset + size > len(data):
-            raise FlipError("the icon is damaged: an image of it is not where it should be")
-        width, mirrored = _mirror_image(data[offset : offset + size], limits)
-        body += [data[at:offset], mirrored]
-        struct.pack_into("<II", directory, entry + 8, len(mirrored), offset + growth)
-        if data[:4] == _CURSOR:
-            (spot,) = struct.unpack_from("<H", data, entry + 4)
-            struct.pack_into("<H", directory, entry + 4, max(width - 1 - spot, 0))
-        at, growth = offset + size, growth + len(mirrored) - size
+    entries = range(_DIRECTORY, _DIRECTORY + count * _ENTRY, _ENTRY)
+    stated = [_place(data, entry) for entry in entries]
+    places = sorted({place for place in stated if place.size})
+    if not places or places[0].offset < entries.stop or sum(it.size for it in places) > _SHARED_BY * len(data):
+        raise FlipError("the icon is damaged: an image of it is not where it should be")
+    mirrored = {it: _mirror_image(data[it.offset : it.offset + it.size], limits) for it in places}
+    out, at = bytearray(data[: entries.stop]), entries.stop
+    moved: dict[_Place, int] = {}
+    for place in places:
+        if place.offset >= at:
+            out += data[at : place.offset]
+            moved[place] = len(out)
+            out += mirrored[place].data
+            at = place.offset + place.size
+    out += data[at:]
+    for place in (it for it in places if it not in moved):
+        moved[place] = len(out)
+        out += mirrored[place].data
+    for entry, place in zip(entries, stated, strict=True):
+        if place.size:
+            struct.pack_into("<II", out, entry + 8, len(mirrored[place].data), moved[place])
+            if data[:4] == _CURSOR:
+                (spot,) = struct.unpack_from("<H", data, entry + 4)
+                struct.pack_into("<H", out, entry + 4, max(mirrored[place].width - 1 - spot, 0))
     media_type = "image/vnd.microsoft.icon" if data[:4] == _ICON else "image/x-win-bitmap"
-    return Flipped(b"".join([bytes(directory), *body, data[at:]]), media_type, lossless=True)
+    notes = () if all(place.size for place in stated) else ("an entry of the icon without an image stayed as it was",)
+    return Flipped(bytes(out), media_type, lossless=True, notes=notes)
 
 
-def _place(data: bytes, entry: int) -> tuple[int, int]:
-    """Where an image begins, and how many bytes it has."""
+def _place(data: bytes, entry: int) -> _Place:
     size, offset = struct.unpack_from("<II", data, entry + 8)
-    return offset, size
+    return _Place(offset, size)
 
 
-def _mirror_image(image: bytes, limits: Limits) -> tuple[int, bytes]:
-    """The width of an image in pixels, and the image mirrored."""
+def _mirror_image(image: bytes, limits: Limits) -> _Image:
     if image.startswith(SIGNATURE):
         (width,) = struct.unpack_from(">I", image.ljust(20, b"\0"), 16)
-        return width, png.flip(image, limits=limits).data
+        return _Image(width, png.flip(image, limits=limits).data)
     bitmap = read_bitmap(image, header=0)
     height = bitmap.height // 2  # the header counts the rows of the mask too
     check_size(bitmap.width, height, limits)
@@ -75,4 +104,4 @@ def _mirror_image(image: bytes, limits: Limits) -> tuple[int, bytes]:
         rows = image[part.raster : part.raster + part.stride * height]
         if rows:
             parts.append(reverse_rows(rows, part.width, height, part.bits, stride=part.stride))
-    return bitmap.width, b"".join([*parts, image[end:]])
+    return _Image(bitmap.width, b"".join([*parts, image[end:]]))

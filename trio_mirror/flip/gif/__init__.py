@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.gif.extensions import mirrored_extensions
 from trio_mirror.flip.gif.frames import read_frames
 from trio_mirror.flip.limits import check_frames, check_size
+from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.model import Flipped
 
 if TYPE_CHECKING:
@@ -23,10 +26,15 @@ if TYPE_CHECKING:
 _WIDEST = 0xFFFF  # pixels; offsets and sizes have 16 bits
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:
+def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors a GIF exactly, frame by frame.
 
     A frame that reaches beyond the canvas widens it from there on, as Pillow shows it.
+
+    Args:
+        data: the file.
+        limits: what it may cost at most.
+        keep_credentials: whether signatures over the picture stay.
 
     Raises:
         FlipError: damaged, over a limit, or a later frame widens the canvas while earlier ones still show
@@ -45,20 +53,22 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     for frame in frames:
         indices = _decode(view, frame)
         bits = view[frame.codes]
-        mirrored = indices.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        raster = indices.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if frame.right > width:
             if frame is not frames[0] and not _hides(frame, indices, frame.right, height):
                 raise FlipError("the GIF widens its canvas after the first frame: earlier ones would have to move")
             width = frame.right
             # Only a frame that ends at the new edge makes the mirrored canvas as wide.
-            mirrored = _widen(mirrored, frame.left, frame.unpainted)
+            raster = _widen(raster, frame.left, frame.unpainted)
             bits = max(bits, frame.unpainted.bit_length())
-        place = struct.pack("<4H", width - frame.right, frame.top, *mirrored.size)
-        codes = _encode(mirrored, bits, interlaced=frame.interlaced)
+        place = struct.pack("<4H", width - frame.right, frame.top, *raster.size)
+        codes = _encode(raster, bits, interlaced=frame.interlaced)
         parts += [view[at : frame.start], place, view[frame.start + 8 : frame.codes], codes]
         height = max(height, frame.top + frame.height)
         at = frame.end
-    return Flipped(b"".join([*parts, view[at:]]), "image/gif", lossless=True)
+    metadata = Metadata(Mirror(width, height), keep_credentials=keep_credentials)
+    mirrored, notes = mirrored_extensions(b"".join([*parts, view[at:]]), metadata)
+    return Flipped(mirrored, "image/gif", lossless=True, notes=notes)
 
 
 def _hides(frame: Frame, indices: Image.Image, width: int, height: int) -> bool:

@@ -1,4 +1,4 @@
-"""The blocks of a GIF (GIF89a Specification, CompuServe, 1990), of which frames alone are looked into."""
+"""The blocks of a GIF (GIF89a Specification, CompuServe, 1990), in which frames and extensions lie."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Frame:
 
 
 def read_frames(data: bytes) -> Iterator[Frame]:
-    """Walks the blocks of a file; bytes between them that begin none are skipped, as viewers do.
+    """The frames of a file.
 
     Args:
         data: the whole file, of 13 bytes at least.
@@ -55,23 +55,37 @@ def read_frames(data: bytes) -> Iterator[Frame]:
     Raises:
         FlipError: a block is cut short or damaged.
     """
-    at = 13 + _colour_table_size(data[10])
     transparent: int | None = None
-    while at < len(data) and data[at] != _TRAILER:
-        if data[at] == _EXTENSION:
-            if at + 1 == len(data):
-                raise FlipError("the GIF is cut short inside an extension")
-            label, at = data[at + 1], at + 2
-            if data[at : at + 1] == b"\0" and label != _COMMENT:
-                raise FlipError("the GIF is damaged: an extension is empty")  # readers disagree where it ends
-            if label == _GRAPHIC_CONTROL:
-                transparent = _read_transparency(data, at, transparent)
-            at = _skip_blocks(data, at)
-        elif data[at] == _IMAGE:
-            frame = _read_frame(data, at + 1, transparent)
-            yield frame
+    for start, label, _ in read_blocks(data):
+        if label == _GRAPHIC_CONTROL:
+            transparent = _read_transparency(data, start + 2, transparent)
+        elif label is None:
+            yield _read_frame(data, start + 1, transparent)
             transparent = None
-            at = frame.end
+
+
+def read_blocks(data: bytes) -> Iterator[tuple[int, int | None, int]]:
+    """Walks the blocks of a file: where each begins, its label (none of an image), and what lies behind it.
+
+    Bytes between them that begin none are skipped, as viewers do.
+
+    Raises:
+        FlipError: a block is cut short or damaged.
+    """
+    at = 13 + _colour_table_size(data[10])
+    while at < len(data) and data[at] != _TRAILER:
+        start, label = at, None
+        if data[start] == _EXTENSION:
+            if start + 1 == len(data):
+                raise FlipError("the GIF is cut short inside an extension")
+            label = data[start + 1]
+            if data[start + 2 : start + 3] == b"\0" and label != _COMMENT:
+                raise FlipError("the GIF is damaged: an extension is empty")  # readers disagree where it ends
+            at = _skip_blocks(data, start + 2)
+            yield start, label, at
+        elif data[start] == _IMAGE:
+            at = _read_frame(data, start + 1, None).end
+            yield start, None, at
         else:
             at += 1
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import displayed_orientation, flips_rows
-from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
-from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
 from trio_mirror.flip.limits import check_count, check_density, check_size, check_total
+from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import crop, map_pillow_errors, open_image
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.webp.animation import Frame, mirror_frames, read_frame
 from trio_mirror.flip.webp.coded_image import ALPHA_FLAG, read_coded, replace_coded
 from trio_mirror.flip.webp.mirror_image import mirror
@@ -32,11 +32,17 @@ _PIXEL = 4  # bytes
 _EXIF_PREFIX = b"Exif\0\0"  # which some writers leave in front of the block, as in a JPEG
 # Flags of the VP8X chunk; without its flag a chunk is ignored.
 _METADATA_FLAGS = {b"EXIF": 0x08, b"XMP ": 0x04}
+_CREDENTIALS = b"C2PA"  # C2PA 2.1, section A.3.7
 _LOSSLESS_NOTE = "The picture was lossy; encoding it so again would have been visible, so that it is lossless now."
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:
+def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors a WebP or an animation: exactly if it is lossless, else within 40 dB, alpha always exactly.
+
+    Args:
+        data: the file.
+        limits: what it may cost at most.
+        keep_credentials: whether signatures over the picture stay.
 
     Raises:
         FlipError: damaged, or over a limit.
@@ -63,7 +69,9 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         new = mirror(coded, method)
         chunks = replace_coded(container.chunks, new)
         before, after = [coded], [new]
-    chunks, notes = _with_mirrored_thumbnails(chunks, method)
+    rows = method is Image.Transpose.FLIP_TOP_BOTTOM
+    metadata = Metadata(Mirror(*canvas, rows=rows), keep_credentials=keep_credentials)
+    chunks, notes = _with_mirrored_metadata(chunks, metadata)
     became_lossless = any(new.lossless and not old.lossless for old, new in zip(before, after, strict=True))
     return Flipped(
         Container(chunks, container.trailer).to_bytes(),
@@ -117,20 +125,22 @@ def _metadata(chunks: list[Chunk], code: bytes) -> bytes:
     return next((chunk.payload for chunk in chunks if chunk.code == code), b"")
 
 
-def _with_mirrored_thumbnails(chunks: list[Chunk], method: Image.Transpose) -> tuple[list[Chunk], tuple[str, ...]]:
-    mirror_thumbnail = thumbnail_mirror(rows=method is Image.Transpose.FLIP_TOP_BOTTOM)
+def _with_mirrored_metadata(chunks: list[Chunk], metadata: Metadata) -> tuple[list[Chunk], tuple[str, ...]]:
+    rules = {b"EXIF": metadata.exif, b"XMP ": metadata.xmp}
     out: list[Chunk] = []
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
     for chunk in chunks:
-        if chunk.code == b"EXIF":
-            block = chunk.payload.removeprefix(_EXIF_PREFIX)
-            prefix = chunk.payload[: len(chunk.payload) - len(block)]
-            block, more = mirrored_exif(block, mirror_thumbnail)
-            out.append(replace(chunk, payload=prefix + block))
-            notes += more
+        more: tuple[str, ...] = ()
+        if chunk.code in rules:
+            payload, more = rules[chunk.code](chunk.payload)
+            out.append(replace(chunk, payload=payload))
+        elif chunk.code == _CREDENTIALS:
+            more = metadata.credentials("a C2PA manifest")
+            out += [chunk] * metadata.keep_credentials
         else:
             out.append(chunk)
-    return out, tuple(notes)
+        notes += more
+    return out, notes
 
 
 def _view(chunks: list[Chunk], method: Image.Transpose, limits: Limits) -> Callable[[int, Rectangle], Image.Image]:

@@ -1,0 +1,52 @@
+"""The extensions of a GIF that depend on the raster: plain text, XMP and content credentials."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from trio_mirror.flip.gif.frames import read_blocks
+from trio_mirror.flip.positions import not_mirrored
+
+if TYPE_CHECKING:
+    from trio_mirror.flip.metadata import Metadata
+
+_PLAIN_TEXT, _APPLICATION = 0x01, 0xFF
+_NAME = 14  # bytes of an application extension up to its data
+_C2PA = b"C2PA_GIF\1\0\0"  # C2PA 2.1, section A.3.8
+_XMP = b"XMP DataXMP"
+# The packet lies there bare; this leads a reader that takes its bytes for the lengths of blocks to the end
+# (XMP specification, part 3, section 1.1.2).
+_END_OF_XMP = bytes([1, *range(255, -1, -1), 0])
+_GRID = 3  # where the left edge of a plain text's grid stands, before its top, width and height (GIF89a, section 25)
+
+
+def mirrored_extensions(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+    """Mirrors the extensions of a file whose frames are mirrored, or takes them out.
+
+    Returns:
+        The file, and notes.
+    """
+    parts: list[bytes] = []
+    notes: list[str] = []
+    at = 0
+    for start, label, end in read_blocks(data):
+        name = data[start + 3 : start + _NAME]
+        if label == _PLAIN_TEXT and end >= start + _GRID + 8:
+            left, width = struct.unpack_from("<H2xH", data, start + _GRID)
+            moved = struct.pack("<H", max(0, metadata.mirror.width - left - width))
+            parts += [data[at : start + _GRID], moved]
+            at = start + _GRID + len(moved)
+            notes += not_mirrored({"the letters of a plain text, which was moved"})
+        elif label == _APPLICATION and name == _C2PA:
+            notes += metadata.credentials("a C2PA manifest")
+            if not metadata.keep_credentials:
+                parts.append(data[at:start])
+                at = end
+        elif label == _APPLICATION and name == _XMP:
+            stop = data.find(_END_OF_XMP, start + _NAME, end) % (end + 1)  # all of it where that is missing
+            packet, more = metadata.xmp(data[start + _NAME : stop])
+            parts += [data[at : start + _NAME], packet]
+            at = stop
+            notes += more
+    return b"".join([*parts, data[at:]]), tuple(dict.fromkeys(notes))
