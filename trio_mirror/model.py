@@ -8,6 +8,8 @@ from typing import Any
 
 KEPT_FAILURES = 1_000
 """How many failed or unknown results a report keeps whole; the others are only counted."""
+KEPT_KINDS, KEPT_NAMES = 100, 20
+"""How many kinds of notes a report keeps, and of each the names of how many pictures."""
 
 
 class Outcome(StrEnum):
@@ -84,7 +86,7 @@ class Flipped:
     lossless: bool
     """Whether every pixel is exactly the mirrored original's."""
     notes: tuple[str, ...] = ()
-    """What a person should know, a sentence each: a thumbnail dropped, a preview left out."""
+    """What a person should know, each a sentence or ``kind: details``: a thumbnail dropped, a preview left out."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -136,6 +138,25 @@ class Result:
         return self.outcome is Outcome.UNKNOWN and self.error is None
 
 
+@dataclass(slots=True)
+class Noted:
+    """The pictures with a note of one kind."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+    """The first `KEPT_NAMES` of them."""
+
+
+def _kinds(notes: tuple[str, ...]) -> set[str]:
+    """The kinds of notes: what stands before a colon, and each thing by itself that was not mirrored."""
+    kinds = set()
+    for note in notes:
+        kind, _, details = note.partition(": ")
+        things = details.split(", ") if kind == "not mirrored" else ()
+        kinds |= {f"{kind}: {thing.partition(' (')[0]}" for thing in things} or {kind}
+    return kinds
+
+
 @dataclass(kw_only=True, slots=True)
 class Report:
     """The sum of the results of a run, whole at any moment of it."""
@@ -164,6 +185,8 @@ class Report:
     """The journal that a run in place keeps by itself, as long as something is left to be done."""
     failures: list[Result] = field(default_factory=list)
     """The first `KEPT_FAILURES` results that failed or are unknown."""
+    notes: dict[str, Noted] = field(default_factory=dict)
+    """What the flips had to say, by kind."""
 
     @property
     def finished(self) -> int:
@@ -188,6 +211,11 @@ class Report:
         self.bytes_out += result.bytes_out
         if result.error is not None and len(self.failures) < KEPT_FAILURES:
             self.failures.append(result)
+        for kind in _kinds(result.notes):
+            if kind in self.notes or len(self.notes) < KEPT_KINDS:
+                noted = self.notes.setdefault(kind, Noted())
+                noted.count += 1
+                noted.names += [result.name] * (len(noted.names) < KEPT_NAMES)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data, the form of ``--json``."""

@@ -247,4 +247,4 @@ def test_the_order_of_views_that_differ_is_named() -> None:
     data = several(first, second)
     for size in (parse(data).end, len(second)):
         data = data.replace(struct.pack("<II", 0, size), struct.pack("<II", 0x020002, size))
-    assert flip(data).notes == ("not mirrored: the order of the stereo views, which differ in size or kind",)
+    assert flip(data).notes == ("not mirrored: the order of stereo views that differ in size or kind",)

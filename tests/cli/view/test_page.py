@@ -252,3 +252,13 @@ def test_the_outcomes_can_be_filtered_without_scripts() -> None:
     assert choices == ["only-all", "only-mirrored", "only-failed"]
     for outcome in Outcome:
         assert f"body:has(#only-{outcome}:checked) .item:not(.{outcome})" in style
+
+
+def test_notes_are_listed_by_kind_with_the_pictures_that_have_them() -> None:
+    report = Report(source="a", target="b")
+    for number in range(25):
+        report.add(mirrored(f"{number}.jpg", notes=(f"the EXIF thumbnail was dropped: {number} <b>",)))
+    text = page(report, [], [])
+    assert '<a href="#notes">Notes</a>' in text
+    assert "<td>the EXIF thumbnail was dropped</td><td>25</td><td><bdi>0.jpg</bdi>, <bdi>1.jpg</bdi>" in text
+    assert "<bdi>19.jpg</bdi> and 5 more" in text

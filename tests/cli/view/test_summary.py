@@ -65,6 +65,25 @@ def test_the_slowest_requests_are_named() -> None:
     ]
 
 
+def test_notes_are_grouped_by_kind_with_counts_and_three_names_each() -> None:
+    report, text = run(
+        *[mirrored(f"{number}.jpg", notes=(f"the EXIF thumbnail was dropped: {number}",)) for number in range(5)],
+        mirrored("a.jpg", notes=("not mirrored: Rectangle, XMP that cannot be read (line 1)",)),
+        mirrored("b.jpg", notes=("not mirrored: XMP that cannot be read (line 2)",)),
+    )
+
+    assert "5 × the EXIF thumbnail was dropped\n    0.jpg, 1.jpg, 2.jpg and 2 more\n" in text
+    assert "2 × not mirrored: XMP that cannot be read\n    a.jpg, b.jpg\n1 × not mirrored: Rectangle\n" in text
+    assert report.as_json()["notes"]["not mirrored: Rectangle"] == {"count": 1, "names": ["a.jpg"]}
+
+
+def test_a_report_stays_small_whatever_the_flips_say() -> None:
+    report, _ = run(*[mirrored(f"{number}.jpg", notes=("same", f"odd {number}")) for number in range(200)])
+
+    assert len(report.notes) == 100
+    assert (report.notes["same"].count, len(report.notes["same"].names)) == (200, 20)
+
+
 def test_failures_are_grouped_by_cause_with_three_names_each() -> None:
     _, text = run(*[failed(f"{number}.png") for number in range(5)], failed("[red]\x1b[2J", "it is \x1b[31m odd"))
 

@@ -62,6 +62,7 @@ def page(report: Report, pairs: Sequence[Pair], points: Sequence[Point]) -> str:
             *_controls(report, pairs),
             *_pictures(report, pairs),
             *_failures(report),
+            *_notes(report),
             *_timeline(steps(points), steps(points, _TABLE_ROWS)),
             *_lives([pair.result for pair in pairs if pair.result is not None]),
             "</main>",
@@ -101,10 +102,15 @@ def _header(report: Report) -> Iterator[str]:
     ]
     for label, value, remark in [it for it in figures if it[1] != "0"]:
         yield f"<div><dt>{label}</dt><dd>{value}<small>{remark}</small></dd></div>"
-    links = {"pictures": "Pictures", "failures": "Failures", "timeline": "The run over time", "lives": "Lives"}
-    there = [it for it in links if it != "failures" or report.failures]
+    links = {
+        "pictures": "Pictures",
+        "failures": "Failures" if report.failures else "",
+        "notes": "Notes" if report.notes else "",
+        "timeline": "The run over time",
+        "lives": "Lives",
+    }
     yield '</dl><nav aria-label="Sections">'
-    yield from (f'<a href="#{section}">{words}</a>' for section, words in links.items() if section in there)
+    yield from (f'<a href="#{section}">{words}</a>' for section, words in links.items() if words)
     yield "</nav></header>"
 
 
@@ -180,6 +186,18 @@ def _failures(report: Report) -> Iterator[str]:
             f'<td><span class="outcome {result.outcome}">{result.outcome}</span></td><td>{result.stage}</td>'
             f"<td>{_shown(str(result.error))}</td></tr>"
         )
+    yield "</tbody></table></div></section>"
+
+
+def _notes(report: Report) -> Iterator[str]:
+    if not report.notes:
+        return
+    yield '<section aria-labelledby="notes"><h2 id="notes">Notes</h2>'
+    yield f'<div class="scroll"><table class="failures">{_head("note", "pictures", "names")}<tbody>'
+    for kind, noted in sorted(report.notes.items(), key=lambda it: -it[1].count):
+        more = f" and {noted.count - len(noted.names):,} more" if noted.count > len(noted.names) else ""
+        names = ", ".join(f"<bdi>{_shown(name)}</bdi>" for name in noted.names)
+        yield f"<tr><td>{_shown(kind)}</td><td>{noted.count:,}</td><td>{names}{more}</td></tr>"
     yield "</tbody></table></div></section>"
 
 

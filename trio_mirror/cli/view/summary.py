@@ -69,6 +69,7 @@ class Summary:
             row = Text().append(f"{label:<16}{value:>11}", _STYLES.get(label, ""))
             yield row.append(f"   {remark}" if remark else "")
         yield from _failures(report)
+        yield from _notes(report)
         for line in _what_is_left(report):
             yield Text(line)
         if next_step is not None:
@@ -148,12 +149,23 @@ def _failures(report: Report) -> Iterator[Text]:
     causes: dict[str, list[str]] = defaultdict(list)
     for result in report.failures:
         causes[f"{result.stage}: {result.error}"].append(printable(result.name))
-    ordered = sorted(causes.items(), key=lambda item: -len(item[1]))
-    for cause, names in ordered[:_CAUSES]:
-        more = f" and {len(names) - _NAMES_A_CAUSE:,} more" if len(names) > _NAMES_A_CAUSE else ""
-        yield Text(f"{len(names):,} × {printable(cause)}", "red")
-        yield Text(f"    {', '.join(names[:_NAMES_A_CAUSE])}{more}")
-    if len(ordered) > _CAUSES:
-        yield Text(f"and {len(ordered) - _CAUSES:,} more causes, all in the --json report")
+    groups = [(cause, len(names), names) for cause, names in causes.items()]
+    yield from _grouped(groups, "red", "causes, all in the --json report")
     if (left_out := report.failed + report.unknown - len(report.failures)) > 0:
         yield Text(f"and {left_out:,} more failures, all in the journal and the events where they are kept")
+
+
+def _notes(report: Report) -> Iterator[Text]:
+    groups = [(kind, noted.count, [*map(printable, noted.names)]) for kind, noted in report.notes.items()]
+    yield from _grouped(groups, "yellow", "kinds of notes, all in the --json report")
+
+
+def _grouped(groups: list[tuple[str, int, list[str]]], style: str, further: str) -> Iterator[Text]:
+    """The largest groups of pictures: what they have in common, how many they are, and the first names."""
+    groups.sort(key=lambda group: -group[1])
+    for common, count, names in groups[:_CAUSES]:
+        more = f" and {count - _NAMES_A_CAUSE:,} more" if count > _NAMES_A_CAUSE else ""
+        yield Text(f"{count:,} × {printable(common)}", style)
+        yield Text(f"    {', '.join(names[:_NAMES_A_CAUSE])}{more}")
+    if len(groups) > _CAUSES:
+        yield Text(f"and {len(groups) - _CAUSES:,} more {further}")

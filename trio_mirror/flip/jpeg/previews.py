@@ -10,6 +10,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import EOI, SOI, coded_part, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation
+from trio_mirror.flip.positions import not_mirrored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ def mirrored_inside(
             mirrored = _mirrored_in_place(block[at:end], mirror_jpeg)
             block = b"".join([block[:at], mirrored, block[end:]])
         except FlipError as error:
-            notes = (f"not mirrored: a preview in the {what}, since {error}",)
+            notes = not_mirrored({f"a preview in the {what} ({error})"})
         at = end
     return block, notes
 

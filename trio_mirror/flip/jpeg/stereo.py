@@ -36,6 +36,6 @@ def stereo_sources(file: File) -> tuple[dict[int, Source], tuple[str, ...]]:
         for it in starts
     }
     if len(kinds) > 1:
-        return {}, not_mirrored({"the order of the stereo views, which differ in size or kind"})
+        return {}, not_mirrored({"the order of stereo views that differ in size or kind"})
     views = [Source(file.data[it : jpegs[it].end], jpegs[it]) for it in starts]
     return dict(zip(starts, reversed(views), strict=True)), ()
