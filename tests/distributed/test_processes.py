@@ -126,7 +126,7 @@ async def test_slow_pictures_hold_nobody_up(photos: Path, tmp_path: Path) -> Non
 class Forgetful:
     """A driver that knows nothing and forgets everything."""
 
-    wait = 0.0
+    wait, intend = 0.0, None
 
     def find(self, name: str) -> None:
         return None

@@ -110,12 +110,18 @@ class Place:
 
 
 class Memory:
-    """A journal that takes each group whole or not at all."""
+    """A journal that takes each group whole or not at all, and an intent by itself where it is on this machine."""
 
     wait = 0.01
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, is_local: bool) -> None:
         self.world = world
+        self.intend = self._intend if is_local else None
+
+    def _intend(self, intent: Result) -> None:
+        self.world.steps_left -= 1
+        if self.world.steps_left > 0:
+            self.world.rows[intent.name] = replace(intent)
 
     def find(self, name: str) -> Result | None:
         return self.world.rows.get(name)
@@ -145,7 +151,9 @@ class NothingIsUndone(RuleBasedStateMachine):
         self.patches.setattr(WorkerThreads, "run", _at_once)
         self.patches.setattr(transformer, "flip", _flip)
 
-    def run(self, listed: list[str], chance: random.Random, lost: float, **options: Any) -> dict[str, Outcome]:
+    def run(
+        self, listed: list[str], chance: random.Random, lost: float, *, is_local: bool = True, **options: Any
+    ) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
 
         async def play() -> None:
@@ -154,7 +162,7 @@ class NothingIsUndone(RuleBasedStateMachine):
                 place,
                 place,
                 Settings(retries=1, journal="a journal", **options),
-                Memory(self.world),
+                Memory(self.world, is_local=is_local),
                 in_place=True,
                 intents=True,
             )
@@ -182,6 +190,7 @@ class NothingIsUndone(RuleBasedStateMachine):
         retry_uploads=st.sampled_from(["always", "never"]),
         update=st.booleans(),
         alters=st.booleans(),
+        is_local=st.booleans(),
     )
     def cut_off(
         self,
@@ -193,12 +202,13 @@ class NothingIsUndone(RuleBasedStateMachine):
         retry_uploads: str,
         update: bool,
         alters: bool,
+        is_local: bool,
     ) -> None:
         # A server does not begin to change pictures between a killed run and the next one.
         self.world.alters = alters if not self.world.rows else self.world.alters
         self.world.steps_left = steps
         how = {"concurrency": concurrency, "retry_uploads": retry_uploads, "update": update and not self.world.alters}
-        self.run(listed, random.Random(seed), lost, **how)
+        self.run(listed, random.Random(seed), lost, is_local=is_local, **how)
 
     @invariant()
     def every_picture_is_its_original_or_its_mirror_image(self) -> None:

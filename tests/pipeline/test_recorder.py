@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import trio
 import trio.lowlevel
 
 from trio_mirror.errors import JournalError, StorageError
-from trio_mirror.journal import Journal, open_journal
+from trio_mirror.journal import Journal, open_journal, read_journal
 from trio_mirror.model import Outcome, Report, Result, Stage
 from trio_mirror.pipeline.in_flight import InFlight
 from trio_mirror.pipeline.item import Item
@@ -58,7 +59,7 @@ async def test_a_result_is_written_soon_though_no_other_follows(autojump_clock: 
     written = trio.Event()
 
     class Watched:
-        wait = 0.1
+        wait, intend = 0.1, None
 
         def find(self, name: str) -> Result | None:
             raise NotImplementedError
@@ -108,8 +109,11 @@ async def test_an_intent_is_in_the_journal_before_its_upload_may_leave(tmp_path:
         recorder, _ = recorder_of(JournalMemory(journal))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(recorder.keep)
-            await recorder.intend([intent("a.png")])
-            [row] = journal.results()
+            await recorder.intend(intent("a.png"))
+            # A killed process leaves what the files hold now.
+            shutil.copytree(tmp_path, tmp_path / "killed")
+            with read_journal(tmp_path / "killed" / journal.path.name) as left:
+                [row] = left.results()
             assert row.is_intent
             assert (row.sha256_in, row.sha256) == ("0" * 64, "1" * 64)
             nursery.cancel_scope.cancel()
@@ -120,7 +124,7 @@ async def test_a_journal_that_takes_no_intent_lets_no_upload_leave_and_ends_the_
     before: StorageError | None, autojump_clock: MockClock
 ) -> None:
     class Full:
-        wait = 0.1
+        wait, intend = 0.1, None
         room = False
         rows: tuple[str, ...] = ()
 
@@ -141,7 +145,7 @@ async def test_a_journal_that_takes_no_intent_lets_no_upload_leave_and_ends_the_
         nursery.start_soon(recorder.keep)
         recorder.record(mirrored("a.png"))
         with pytest.raises(JournalError, match="the disk is full"):
-            await recorder.intend([intent("b.png")])
+            await recorder.intend(intent("b.png"))
         assert stop.draining.is_set()
         nursery.cancel_scope.cancel()
 
@@ -158,7 +162,7 @@ async def test_intents_are_written_together_while_more_pictures_are_on_their_way
     written: list[tuple[float, int]] = []
 
     class Watched:
-        wait = 0.1
+        wait, intend = 0.1, None
 
         def find(self, name: str) -> Result | None:
             raise NotImplementedError
@@ -176,11 +180,11 @@ async def test_intents_are_written_together_while_more_pictures_are_on_their_way
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recorder.keep)
         if in_flight > 1:
-            nursery.start_soon(recorder.intend, [intent("a.png")])
+            nursery.start_soon(recorder.intend, intent("a.png"))
             await trio.sleep(0.001)
         else:
-            await recorder.intend([intent("a.png")])
-        await recorder.intend([intent("b.png")])
+            await recorder.intend(intent("a.png"))
+        await recorder.intend(intent("b.png"))
         nursery.cancel_scope.cancel()
 
     assert [count for _, count in written] == groups

@@ -93,9 +93,8 @@ class Driver:
 
     async def _take(self, results: list[Result], ended: Sender) -> None:
         """Takes what workers have told: intents are remembered before their upload goes on."""
-        intents = [result for result in results if result.is_intent]
-        if intents:
-            await self._state.recorder.intend(intents, gather=0.0)
+        for intent in (result for result in results if result.is_intent):
+            await self._state.recorder.intend(intent)
         items = [Item(result, ended=True) for result in results if not result.is_intent]
         while items:
             result = items[-1].result

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class _Driver:
     """The driver, as the memory of this run."""
 
-    wait = 0.005
+    wait, intend = 0.005, None
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames

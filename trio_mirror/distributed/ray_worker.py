@@ -64,7 +64,7 @@ async def _mirror(job: Job, desk: _Desk) -> tuple[list[Result], GalleryError | N
 class _Desk:
     """The actor between the tasks and the driver, as the memory of this run."""
 
-    wait = _WAITING
+    wait, intend = _WAITING, None
 
     def __init__(self, actor: Any, attempt: int, todo: Todo) -> None:
         self.untold: list[Result] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+import sqlite3
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from trio_mirror.journal.database import (
     real_path,
     version_of,
 )
+from trio_mirror.journal.intents import intents_of, recover
+from trio_mirror.journal.lock import hold_lock
 from trio_mirror.journal.rows import COLUMNS, FIRST_FORMAT, result_of
 from trio_mirror.model import Outcome, Result
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
     from typing import Self
@@ -166,4 +168,9 @@ def read_journal(path: Path) -> JournalReader:
         reading = opened.enter_context(closing(connect(path)))
         if is_empty(reading):
             raise JournalError(f"{path} is empty, and not a journal yet")
+        if intents_of(path).exists():
+            # Of a run that was killed. One under way keeps its own, and a full disk leaves them for the next run.
+            unwritable = (JournalError, OSError, sqlite3.DatabaseError)
+            with suppress(*unwritable), hold_lock(path), closing(connect(path)) as writing:
+                recover(writing, intents_of(path))
         return JournalReader(path, galleries_of(reading, path), reading, opened.pop_all())

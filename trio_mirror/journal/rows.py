@@ -24,6 +24,11 @@ COLUMNS = {
 }
 """The fields of a `Result` that a journal keeps, and their types. What a picture has none of is an empty text."""
 
+_PLACES = ", ".join("CAST(? AS TEXT)" if kind is str else "?" for kind in COLUMNS.values())
+_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "name")
+RECORD = f"""INSERT INTO pictures ({", ".join(COLUMNS)}) VALUES ({_PLACES})
+    ON CONFLICT (name) DO UPDATE SET {_CHANGES}"""  # noqa: S608 (the columns are our own)
+"""Remembers a row, in place of what was remembered of its picture; a condition may follow."""
 
 FIRST_FORMAT = {"sha256_in": "''", "lossless": "0", "run": "''"}
 """What stands for the columns that the first format did not have."""

@@ -19,9 +19,10 @@ from trio_mirror.journal.database import (
     real_path,
     upgrade,
 )
+from trio_mirror.journal.intents import Intents, intents_of, recover
 from trio_mirror.journal.lock import hold_lock
 from trio_mirror.journal.reader import JournalReader
-from trio_mirror.journal.rows import COLUMNS, row_of
+from trio_mirror.journal.rows import COLUMNS, RECORD, row_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,14 +30,10 @@ if TYPE_CHECKING:
 
     from trio_mirror.model import Result
 
-_PLACES = ", ".join("CAST(? AS TEXT)" if kind is str else "?" for kind in COLUMNS.values())
-_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "name")
-_RECORD = f"""INSERT INTO pictures ({", ".join(COLUMNS)}) VALUES ({_PLACES})
-    ON CONFLICT (name) DO UPDATE SET {_CHANGES}"""  # noqa: S608 (the columns are our own)
 # What follows the time and "mirrored" only decides ties, so that the order of merging makes no difference.
 _RANK = ("time", "outcome = 'mirrored'", *(name for name in COLUMNS if name not in ("name", "time")))
 _NEWER = " > ".join(f"({', '.join(f'{table}.{it}' for it in _RANK)})" for table in ("excluded", "pictures"))
-_ABSORB = f"{_RECORD} WHERE {_NEWER}"
+_ABSORB = f"{RECORD} WHERE {_NEWER}"
 
 
 class Journal(JournalReader):
@@ -59,6 +56,8 @@ class Journal(JournalReader):
         self._writing = writing
         self._file = path.stat()
         self._turn = threading.Lock()
+        self._intents = Intents(intents_of(path))
+        resources.callback(self._intents.close)
 
     def close(self) -> None:
         """Closes the file, when what is being written has been. To close it again does nothing."""
@@ -72,6 +71,15 @@ class Journal(JournalReader):
             file.unlink(missing_ok=True)
         self.close()
 
+    def intend(self, intent: Result) -> None:
+        """Remembers a picture that is about to be stored, until `record` takes its result; waits for nothing.
+
+        Raises:
+            JournalError: the disk is full, or fails.
+        """
+        with explained(self.path):
+            self._intents.add(intent)
+
     def record(self, results: Iterable[Result]) -> None:
         """Remembers the results of some pictures, all or none. Each replaces what was remembered of its picture.
 
@@ -79,7 +87,9 @@ class Journal(JournalReader):
             JournalError: the disk is full, or fails, or the file is no longer in its place. The journal is as it was
                 before, and can be tried again.
         """
-        self._write(_RECORD, results)
+        results = list(results)
+        self._write(RECORD, results)
+        self._intents.confirm(result.name for result in results)
 
     def absorb(self, results: Iterable[Result]) -> int:
         """Remembers those results that are newer than what is remembered of their pictures, all or none.
@@ -110,14 +120,15 @@ class Journal(JournalReader):
 def journal_files(path: Path) -> list[Path]:
     """All files that a journal consists of, at one time or another."""
     real = os.path.realpath(path)
-    return [path, *(Path(f"{real}{suffix}") for suffix in ("", "-wal", "-shm", "-journal", "-lock"))]
+    return [path, *(Path(f"{real}{suffix}") for suffix in ("", "-wal", "-shm", "-journal", "-lock", "-intents"))]
 
 
 def open_journal(path: Path, *, source: str, target: str) -> Journal:
     """Opens the journal of a run, or begins one.
 
     Args:
-        path: the file. A lock file, ``-lock``, comes beside it, and SQLite's ``-wal`` and ``-shm`` while it is open.
+        path: the file. A lock file, ``-lock``, comes beside it; ``-intents``, and SQLite's ``-wal`` and ``-shm``, while
+            it is open.
         source: where the pictures come from, without credentials.
         target: where they go, likewise.
 
@@ -136,6 +147,7 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
         galleries = galleries_of(writing, path)
         check_galleries(path, galleries, (source, target))
         upgrade(writing)
+        recover(writing, intents_of(path))
         writing.execute("PRAGMA journal_mode = WAL")
         writing.execute("PRAGMA synchronous = NORMAL")
         _check_writable(writing)

@@ -1,12 +1,14 @@
 """What becomes of results: counted in the report, remembered in the journal, their token given back.
 
-An upload is remembered before it leaves (`Recorder.intend`) and confirmed after its answer (`Recorder.record`). Both
-are written in groups, off the event loop: while one group is on its way to the disk, the next one gathers.
+An upload is remembered before it leaves (`Recorder.intend`) and confirmed after its response (`Recorder.record`).
+Results, and intents on their way to a driver, are written in groups, off the event loop: while one group is on its
+way, the next one gathers.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -15,6 +17,8 @@ from trio_mirror.errors import JournalError, UploadError
 from trio_mirror.model import Outcome, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trio_mirror.journal import Journal
     from trio_mirror.model import Report
     from trio_mirror.pipeline.in_flight import InFlight
@@ -40,6 +44,10 @@ class Memory(Protocol):
 
     wait: float
 
+    @property
+    def intend(self) -> Callable[[Result], None] | None:
+        """Remembers an intent at once; None where only `write` can."""
+
     def find(self, name: str) -> Result | None:
         """What is remembered of a picture; quick enough for the event loop."""
 
@@ -58,6 +66,7 @@ class JournalMemory:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self.intend = journal.intend
 
     def find(self, name: str) -> Result | None:
         """Reads one row. It takes microseconds, and in WAL mode a reader never waits for the writer."""
@@ -119,27 +128,35 @@ class Recorder:
         """Whether this run has taken a name, and does not remember its result yet."""
         return name in self._expected
 
-    async def intend(self, intents: list[Result], *, gather: float = _GATHER) -> None:
-        """Remembers, before pictures leave for their target, what they were and what they will be.
+    async def intend(self, intent: Result) -> None:
+        """Remembers, before a picture leaves for its target, what it was and what it will be.
+
+        A journal takes it at once, which is no checkpoint: an upload follows, which is one.
 
         Args:
-            intents: their results so far.
-            gather: seconds that they may wait for others; none where no others can come.
+            intent: its result so far.
 
         Raises:
-            JournalError: it cannot be remembered, so that they may not leave.
+            JournalError: it cannot be remembered, so that the picture may not leave.
         """
-        if self._memory is None:
+        memory = self._memory
+        if memory is None:
             return
-        for intent in intents:
-            intent.run = self._run
-        self._unwritten += intents
-        self._intending += len(intents)
-        self._write_within(gather if self._intending < self._in_flight.count else 0.0)
+        intent.run = self._run
+        if memory.intend is not None:
+            try:
+                memory.intend(intent)
+            except JournalError as error:
+                self._stop.fail(error)
+                raise
+            return
+        self._unwritten.append(replace(intent))
+        self._intending += 1
+        self._write_within(_GATHER if self._intending < self._in_flight.count else 0.0)
         try:
             await self._written.wait()
         finally:
-            self._intending -= len(intents)
+            self._intending -= 1
         if self._unwritable is not None:
             raise self._unwritable
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -50,7 +49,7 @@ class Upload:
         picture = item.picture
         assert picture is not None
         if self._intend is not None:
-            await self._intend([replace(item.result)])
+            await self._intend(item.result)
         await self._attempts.make(self._throttle, self._store, item, picture, item=item)
         if self._looks_back:
             await self._learn(item, picture)

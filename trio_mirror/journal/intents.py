@@ -1,0 +1,161 @@
+"""Intents: the pictures that are about to be stored, in a file that outlives the process.
+
+The file is mapped into memory, so that an intent costs no call of the system and no wait, and is there all the same
+after a ``kill -9``. It has segments of one size. Records are added to one segment until it is full; then the oldest is
+begun anew, if the journal has the result of every intent in it, else another one. A power failure may take the last
+intents, as it may take the last rows of the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+from collections import Counter, deque
+from errno import ENOSPC
+from itertools import count
+from operator import itemgetter
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from trio_mirror.errors import JournalError
+from trio_mirror.journal.database import decode, encode
+from trio_mirror.journal.rows import COLUMNS, RECORD, row_of
+from trio_mirror.model import Outcome, Result, Stage
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+# Bytes; the longest name and the longest entity tag fit into one.
+_SEGMENT = 1 << 18
+# What each segment begins with.
+_MAGIC = b"TrMi\0\0\0\0"
+# Before each record: its length in bytes, and its CRC-32, by which one that was cut off is known.
+_HEADER = struct.Struct("<II")
+_END = bytes(_HEADER.size)
+_RECOVER = f"{RECORD} WHERE (pictures.run, pictures.sha256_in) <> (excluded.run, excluded.sha256_in)"
+
+
+class Intents:
+    """The intents of one run. They may be added and confirmed in any thread.
+
+    Args:
+        path: the file, which is begun anew.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+        self._lock = Lock()
+        self._segments: dict[str, int] = {}
+        self._open: Counter[int] = Counter()
+        self._numbers = count()
+        # The oldest segment first, so that of two intents of one name the earlier is the first to go.
+        self._order: deque[int] = deque()
+        self._map: mmap.mmap
+        self._grow()
+
+    def add(self, intent: Result) -> None:
+        """Keeps an intent.
+
+        Raises:
+            OSError: there is no room for another segment.
+        """
+        values = (getattr(intent, name) for name in COLUMNS)
+        record = encode(json.dumps([next(self._numbers), *values], ensure_ascii=False))
+        record = _HEADER.pack(len(record), crc32(record)) + record + _END
+        with self._lock:
+            if self._at + len(record) > _SEGMENT:
+                self._next()
+            segment = self._order[-1]
+            start = segment * _SEGMENT + self._at
+            self._map[start : start + len(record)] = record
+            self._at += len(record) - len(_END)
+            self._forget(intent.name)
+            self._segments[intent.name] = segment
+            self._open[segment] += 1
+
+    def confirm(self, names: Iterable[str]) -> None:
+        """Gives up the intents of pictures of which the journal has the result."""
+        with self._lock:
+            for name in names:
+                self._forget(name)
+
+    def close(self) -> None:
+        """Closes the file, and removes it where nothing in it is needed any more."""
+        self._map.close()
+        os.close(self._file)
+        if not self._segments:
+            self._path.unlink(missing_ok=True)
+
+    def _forget(self, name: str) -> None:
+        if (segment := self._segments.pop(name, None)) is not None:
+            self._open[segment] -= 1
+
+    def _next(self) -> None:
+        """Goes on to another segment."""
+        if self._open[self._order[0]]:
+            self._grow()
+        else:
+            self._order.rotate(-1)
+            self._at = len(_MAGIC)
+
+    def _grow(self) -> None:
+        """Adds a segment. Its bytes are written, as a mapped hole would end the process where the disk is full."""
+        count = len(self._order)
+        if os.pwrite(self._file, _MAGIC.ljust(_SEGMENT, b"\0"), count * _SEGMENT) < _SEGMENT:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        self._map = mmap.mmap(self._file, (count + 1) * _SEGMENT)
+        self._order.append(count)
+        self._at = len(_MAGIC)
+
+
+def intents_of(path: Path) -> Path:
+    """The file of the intents of a journal."""
+    return path.with_name(f"{path.name}-intents")
+
+
+def recover(connection: sqlite3.Connection, path: Path) -> None:
+    """Moves the intents of a run that was killed into its journal, but for those that have their result there.
+
+    Raises:
+        JournalError: the file is something else.
+        sqlite3.DatabaseError, OSError: as of the journal.
+    """
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    if not data.startswith(_MAGIC[: len(data)]):
+        raise JournalError(f"{path} is not of a journal; move it away, or choose another journal")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(_RECOVER, map(row_of, _latest(data)))
+    path.unlink()
+
+
+def _latest(data: bytes) -> Iterator[Result]:
+    """The last intent of each name."""
+    latest = {values[0]: values for _, *values in sorted(_records(data), key=itemgetter(0))}
+    for values in latest.values():
+        intent = Result(**dict(zip(COLUMNS, values, strict=True)))
+        intent.outcome, intent.stage = Outcome(intent.outcome), Stage(intent.stage)
+        yield intent
+
+
+def _records(data: bytes) -> Iterator[list[Any]]:
+    for segment in range(0, len(data), _SEGMENT):
+        at = segment + len(_MAGIC)
+        while at + _HEADER.size <= len(data):
+            length, checksum = _HEADER.unpack_from(data, at)
+            at += _HEADER.size + length
+            record = data[at - length : at]
+            if not length or crc32(record) != checksum:
+                break
+            yield json.loads(decode(record))
