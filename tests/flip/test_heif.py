@@ -214,6 +214,30 @@ def test_what_stays_unmirrored_is_noted() -> None:
     assert any("video" in note for note in flip(data + box(b"mpvd", b"video")).notes)
 
 
+def test_content_credentials_are_taken_out_unless_they_are_to_stay() -> None:
+    data = with_properties()
+    manifest = box(b"uuid", bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), b"claims")
+    other = box(b"uuid", bytes(16), b"kept")
+    start = int.from_bytes(data[:4])
+    # In front of the image data, whose offsets then move.
+    signed = data[:start] + manifest + other + moved(data, len(manifest + other))[start:]
+    once = flip(signed)
+    assert manifest not in once.data
+    assert other in once.data
+    assert any("content credentials taken out" in note for note in once.notes)
+    assert flip(once.data).data == data[:start] + other + moved(data, len(other))[start:]
+    kept = heif.flip(signed, limits=Limits(), keep_credentials=True)
+    assert manifest in kept.data
+    assert any("content credentials kept" in note for note in kept.notes)
+
+
+def moved(data: bytes, step: int) -> bytes:
+    """A file of one image with its offset moved."""
+    [iloc] = bodies(data, b"iloc")
+    offset = int.from_bytes(iloc[-8:-4])
+    return data.replace(iloc, iloc[:-8] + (offset + step).to_bytes(4) + iloc[-4:])
+
+
 def test_each_kind_has_its_media_type() -> None:
     for brand, media_type in ((b"heic", "image/heic"), (b"avif", "image/avif"), (b"jpeg", "image/heif")):
         data = with_properties(brand=brand)

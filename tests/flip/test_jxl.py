@@ -267,6 +267,18 @@ def test_an_exif_orientation_that_no_jpeg_comes_from_stays(unproven: None) -> No
     assert flip(SIGNATURE + exif + box(b"jxlc", SMALL)) == SIGNATURE + exif + box(b"jxlc", flip(SMALL))
 
 
+def test_content_credentials_are_taken_out_unless_they_are_to_stay(unproven: None) -> None:
+    manifest = box(b"jumb", box(b"jumd", b"c2pa", bytes(12), b"\3c2pa\0"), b"claims")
+    other = box(b"jumb", box(b"jumd", b"json", bytes(12), b"\3other\0"), b"{}")
+    signed = SIGNATURE + manifest + other + box(b"jxlc", SMALL)
+    once = jxl.flip(signed, limits=Limits())
+    assert once.data == SIGNATURE + other + box(b"jxlc", flip(SMALL))
+    assert any("content credentials taken out" in note for note in once.notes)
+    kept = jxl.flip(signed, limits=Limits(), keep_credentials=True)
+    assert kept.data == SIGNATURE + manifest + other + box(b"jxlc", flip(SMALL))
+    assert any("content credentials kept" in note for note in kept.notes)
+
+
 def test_damage_is_found() -> None:
     data = encoded()
     with pytest.raises(FlipError, match="cannot be read"):

@@ -42,7 +42,7 @@ _SIGNATURES = {
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
 # What a container's flip asks for beside the limits.
 _BOTH = ("lossless", "keep_credentials")
-_CHOICES = {"jpeg": _BOTH, "tiff": _BOTH, **dict.fromkeys(("png", "webp", "gif"), ("keep_credentials",))}
+_CHOICES = {"jpeg": _BOTH, "tiff": _BOTH, **dict.fromkeys(("png", "webp", "gif", "heif", "jxl"), ("keep_credentials",))}
 # Tried in this order, the weakest last.
 _UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")
 

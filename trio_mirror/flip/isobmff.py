@@ -6,6 +6,7 @@ points behind it. ``Edits`` holds changes by their places in the original file, 
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -60,6 +61,14 @@ def boxes(data: bytes, start: int, end: int, *, parent: Box | None = None) -> It
             raise FlipError(f"{DAMAGED}: a box in it is cut short")
         yield Box(kind, start, body, start + size, parent)
         start += size
+
+
+def whole_boxes(data: bytes) -> list[Box]:
+    """The boxes of a file, up to the last whole one."""
+    found: list[Box] = []
+    with contextlib.suppress(FlipError):
+        found += boxes(data, 0, len(data))
+    return found
 
 
 class Reader:

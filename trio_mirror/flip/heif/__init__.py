@@ -7,17 +7,18 @@ of its own for that; it is mirrored where it agreed with them, for those who rea
 
 from __future__ import annotations
 
-import contextlib
 import struct
+from uuid import UUID
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.heif.exif_orientation import mirror_exif
 from trio_mirror.flip.heif.groups import swap_stereo_pairs
 from trio_mirror.flip.heif.items import Items, coded_kinds, computed, cut_short, displayed, read_items
 from trio_mirror.flip.heif.offsets import move_chunks, move_item_locations, read_locations
 from trio_mirror.flip.heif.properties import Properties
 from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, boxes
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.proof import prove_avif, prove_heif
 from trio_mirror.model import Flipped, Limits
@@ -28,20 +29,29 @@ _MEDIA_TYPES = {
     "image/heic": b"heic heix heim heis",
     "image/heif": b"mif1 mif2 mif3 msf1 hevc hevx hevm hevs avci avcs jpeg jpgs j2ki j2is vvic vvis evbi evbs unif",
 }
+# Of the box of a C2PA manifest (C2PA technical specification 2.2, A.5.3).
+_C2PA = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481")
 _IGNORED_NOTE = "It is mirrored by a property; viewers that ignore it (Android 15 and older) show it as it was."
 _SEQUENCE_NOTE = "The animation is mirrored by a property of its tracks; a viewer that ignores it shows it as it was."
 _CUT_NOTE = "The file ends before its images do: parts of them are missing, before and after."
 _MOTION_NOTE = "The video that belongs to the picture is not mirrored."
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:
+def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors a HEIF picture or an AVIF image sequence exactly, by the orientation of its images.
+
+    Args:
+        data: the file.
+        limits: what it may cost.
+        keep_credentials: whether a signature over the file stays.
 
     Raises:
         FlipError: damaged, over a limit, a video, a HEIC image sequence, or not to be kept whole.
     """
     media_type = _media_type(data)
-    top = _top_level(data)
+    # What follows the last whole box does not matter; missing image data show when they are decoded.
+    every = whole_boxes(data)
+    top = _top_level(data, every)
     meta, moov, mini = (top.get(kind) for kind in (b"meta", b"moov", b"mini"))
     if not (meta or moov or mini):
         raise FlipError(f"{DAMAGED}: the file has no description of its images")
@@ -61,6 +71,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         notes.append(_SEQUENCE_NOTE)
     if b"mpvd" in top:
         notes.append(_MOTION_NOTE)
+    manifests = [box for box in every if box.kind == b"uuid" and data[box.body : box.body + 16] == _C2PA.bytes]
+    notes += credentials(manifests, edits, keep=keep_credentials)
     _move_offsets(data, meta, moov, edits)
     mirrored = edits.apply()
     proof = prove_avif(mirrored, limits) if media_type == "image/avif" else prove_heif(mirrored, kinds)
@@ -78,13 +90,12 @@ def _media_type(data: bytes) -> str:
     raise FlipError("the file is a video or a camera's raw file, not a HEIF picture")
 
 
-def _top_level(data: bytes) -> dict[bytes, Box]:
+def _top_level(data: bytes, every: list[Box]) -> dict[bytes, Box]:
+    """The first box of each kind; a ``meta`` box that describes no pictures is none."""
     found: dict[bytes, Box] = {}
-    # What follows the last whole box does not matter; missing image data show when they are decoded.
-    with contextlib.suppress(FlipError):
-        for box in boxes(data, 0, len(data)):
-            if box.kind != b"meta" or _describes_pictures(data, box):
-                found.setdefault(box.kind, box)
+    for box in every:
+        if box.kind != b"meta" or _describes_pictures(data, box):
+            found.setdefault(box.kind, box)
     if b"moof" in found:
         raise FlipError("the file is written in fragments, as a stream, which is not mirrored here")
     return found

@@ -5,11 +5,11 @@ ISO/IEC 18181-1 (the codestream) and 18181-2 (the container).
 
 from __future__ import annotations
 
-import contextlib
 from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader, boxes
+from trio_mirror.flip.credentials import credentials
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader, whole_boxes
 from trio_mirror.flip.jxl.header import SIGNATURE, Header, mirrored_header
 from trio_mirror.flip.jxl.reconstruction import mirror_reconstruction
 from trio_mirror.flip.limits import check_size
@@ -18,6 +18,8 @@ from trio_mirror.model import Flipped, Limits
 
 # The boxes that hold a codestream, or a piece of it, and how many bytes stand before that.
 _SKIPPED = {b"jxlc": 0, b"jxlp": 4}
+# The description of a JUMBF box begins with its type (16 bytes behind its header), flags and a label (ISO/IEC 19566-5).
+_C2PA, _LABEL = b"c2pa\0", 64
 
 
 class _Piece(NamedTuple):
@@ -28,8 +30,13 @@ class _Piece(NamedTuple):
     end: int
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:
+def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors a JPEG XL picture or animation exactly, by its orientation.
+
+    Args:
+        data: the file.
+        limits: what it may cost.
+        keep_credentials: whether a signature over the file stays.
 
     Raises:
         FlipError: damaged, or over a limit.
@@ -38,7 +45,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     if data.startswith(SIGNATURE):
         top, pieces = [], [_Piece(None, 0, len(data))]
     else:
-        top = _whole_boxes(data)
+        top = whole_boxes(data)
         pieces = [_Piece(box, box.body + _SKIPPED[box.kind], box.end) for box in top if box.kind in _SKIPPED]
     header, growth = _mirror_codestream(data, pieces, edits)
     check_size(header.width, header.height, limits)
@@ -48,17 +55,11 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         elif box.kind == b"jhgm":
             _mirror_codestream(data, [_Piece(box, _gain_map(data, box), box.end)], edits)
     notes = mirror_reconstruction(data, top, edits)
+    manifests = [box for box in top if box.kind == b"jumb" and _C2PA in data[box.body : box.body + _LABEL]]
+    notes += credentials(manifests, edits, keep=keep_credentials)
     mirrored = edits.apply()
     proof = prove_jxl(mirrored, header.width * header.height * header.channels)
     return Flipped(mirrored, "image/jxl", lossless=True, notes=notes + proof)
-
-
-def _whole_boxes(data: bytes) -> list[Box]:
-    """The boxes of a container; what follows the last whole one is kept."""
-    found: list[Box] = []
-    with contextlib.suppress(FlipError):
-        found += boxes(data, 0, len(data))
-    return found
 
 
 def _mirror_codestream(data: bytes, pieces: list[_Piece], edits: Edits) -> tuple[Header, int]:
