@@ -32,7 +32,7 @@ class Space:
         self._left: list[Span] = []
 
     def place(self, slots: list[Span], pieces: list[bytes]) -> list[int]:
-        """Writes one image's new strips or tiles and returns where each now stands.
+        """Writes one image's new strips or tiles and returns where each now stands; 0 where one is empty.
 
         Each stays in its slot where all of them fit; else the slots are filled anew, one piece behind the
         other, and what then has no room goes to the end of the file. Room left over is cleared.
@@ -44,11 +44,11 @@ class Space:
         if fits:
             for slot, piece in zip(slots, pieces, strict=True):
                 self._write(slot, piece)
-            return [slot.start for slot in slots]
+            return [slot.start if piece else 0 for slot, piece in zip(slots, pieces, strict=True)]
         free = _Free(_merged([*self._left, *(slot for slot in slots if slot in self._own)]))
         for span in free.spans:
             self._write(span, b"")
-        starts = [self._allot(piece, free) for piece in pieces]
+        starts = [self._allot(piece, free) if piece else 0 for piece in pieces]
         self._left = nlargest(_KEPT, free.spans, key=lambda span: span.stop - span.start)
         return starts
 

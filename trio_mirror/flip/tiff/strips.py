@@ -9,9 +9,11 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_density
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 from trio_mirror.flip.tiff.choose_codec import codec_of
+from trio_mirror.flip.tiff.codecs import uncompressed
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import LZMA, UNCOMPRESSED, ZSTD, Layout, read_layout
 from trio_mirror.flip.tiff.space import Span
+from trio_mirror.flip.tiff.sparse import ABSENT, blank_segment
 from trio_mirror.model import Lossless
 
 if TYPE_CHECKING:
@@ -33,11 +35,13 @@ def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
     """
     layout = read_layout(structure, image, limits)
     slots = _slots(structure, layout)
-    if layout.compression in _UNBOUNDED:
+    is_sparse = ABSENT in slots
+    if layout.compression in _UNBOUNDED or (is_sparse and layout.rows_first):
         raster = layout.stride * layout.height * layout.planes
         check_density(raster, sum(slot.stop - slot.start for slot in slots))
-    sample = structure.data[slots[0].start : slots[0].stop]
-    return Segments(structure, layout, slots, codec_of(structure, image, layout, sample))
+    sample = next((structure.data[slot.start : slot.stop] for slot in slots if slot != ABSENT), b"")
+    codec = codec_of(structure, image, layout, sample) if sample else uncompressed(layout.segment_stride)
+    return Segments(structure, layout, slots, codec, blank_segment(structure, image, layout) if is_sparse else b"")
 
 
 class Mirrored(NamedTuple):
@@ -63,6 +67,8 @@ class Segments:
     slots: list[Span]
     """Where the strips or tiles stand in the file."""
     codec: Codec | Jpeg
+    blank: bytes
+    """The raster of those that are left out; empty where none is."""
 
     @property
     def pixels(self) -> int:
@@ -72,7 +78,7 @@ class Segments:
     def store(self, out: bytearray, starts: list[int], mirrored: Mirrored) -> None:
         """Writes into ``out``, a copy of the file, where the mirrored strips or tiles are, and how long."""
         self.structure.store(out, self.layout.offsets, starts)
-        if self.layout.counts and self.layout.compression != UNCOMPRESSED:
+        if self.layout.counts and (self.blank or self.layout.compression != UNCOMPRESSED):
             self.structure.store(out, self.layout.counts, [len(piece) for piece in mirrored.pieces])
         if self.layout.subsampling and mirrored.full_chroma:
             self.structure.store(out, self.layout.subsampling, [1, 1])
@@ -103,6 +109,9 @@ class Segments:
         for place in self._mirrored_places():
             band = place // layout.across % layout.down
             slot = self.slots[place]
+            if slot == ABSENT:
+                pieces.append(b"")
+                continue
             data = self.structure.data[slot.start : slot.stop]
             piece = codec.rearrange(data, layout.segment_rows(band), rows_first=layout.rows_first)
             if piece is None:
@@ -130,8 +139,9 @@ class Segments:
             starts = range(first, first + per_plane, layout.across)
             bands = (self._joined(self.slots[start : start + layout.across], band) for band, start in enumerate(starts))
             for band, rows in enumerate(self._mirrored_bands(bands)):
-                for raster in self._split(rows):
-                    yield self.codec.encode(raster, layout.segment_rows(band))
+                for raster in self._split(rows) if rows else [b""] * layout.across:
+                    is_blank = self.blank and raster == self.blank[: len(raster)]
+                    yield b"" if is_blank else self.codec.encode(raster, layout.segment_rows(band))
 
     def _mirrored_bands(self, bands: Iterator[bytes]) -> Iterator[bytes]:
         layout = self.layout
@@ -144,14 +154,21 @@ class Segments:
 
     def _reversed(self, band: bytes) -> bytes:
         layout = self.layout
+        if not band:
+            return band
         moved = _moved_inside(band, layout.places)
         return reverse_rows(moved, layout.width, len(band) // layout.stride, layout.bits)
 
     def _joined(self, slots: list[Span], band: int) -> bytes:
-        """The rows of the image that a band holds."""
+        """The rows of the image that a band holds; none where all of it is left out, and may stay so."""
+        if not self.layout.rows_first and all(slot == ABSENT for slot in slots):
+            return b""
         rows, stride = self.layout.rows(band), self.layout.segment_stride
         segments = (self.structure.data[slot.start : slot.stop] for slot in slots)
-        rasters = [self.codec.decode(segment, self.layout.segment_rows(band)) for segment in segments]
+        stored = self.layout.segment_rows(band)
+        rasters = [
+            self.codec.decode(segment, stored) if segment else self.blank[: stored * stride] for segment in segments
+        ]
         if len(rasters) == 1 and stride == self.layout.stride:
             return rasters[0][: rows * stride]
         lines = (
@@ -209,9 +226,12 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
         raise FlipError("the TIFF does not say how long its strips or tiles are")
     if len(counts) < needed:
         raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
-    slots = [Span(start, start + count) for start, count in zip(starts[:needed], counts[:needed], strict=True)]
-    if any(slot.start >= slot.stop for slot in slots):
-        raise FlipError("this TIFF leaves out strips or tiles, which cannot be mirrored here")
+    slots = [
+        Span(start, start + count) if start else ABSENT
+        for start, count in zip(starts[:needed], counts[:needed], strict=True)
+    ]
+    if any(slot.start >= slot.stop for slot in slots if slot != ABSENT):
+        raise FlipError("this TIFF leaves out strips or tiles, but says where they are")
     if max(slot.stop for slot in slots) > len(structure.data):
         raise FlipError("the TIFF is cut short: part of its image data is missing")
     return slots
