@@ -23,6 +23,16 @@ file, and never hold credentials.
 
 from __future__ import annotations
 
+import re
+
+# In a URL, and in what is left of one where a slash, its scheme or the encoding of its password was forgotten.
+_USERINFO = re.compile(r"""(?<=:/)(/+)[^/?#]*@|(?<![^\s'"=(/\\])[^\s/@:\[]*:(?!//|\d+(?:[/?#\s]|$))\S*@""")
+
+
+def hide_userinfo(text: str) -> str:
+    """Leaves out the credentials of the URLs in a text (RFC 3986, section 3.2.1), mistyped ones included."""
+    return _USERINFO.sub(r"\1(hidden)@", text)
+
 
 class MirrorError(Exception):
     """The root of all errors that trio-mirror raises on purpose.
@@ -41,7 +51,7 @@ class MirrorError(Exception):
         retry_after: float | None = None,
         overload: bool = False,
     ) -> None:
-        super().__init__(message)
+        super().__init__(hide_userinfo(message))
         self.transient = transient
         self.retry_after = retry_after
         self.overload = overload

@@ -8,7 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from trio_mirror.errors import NameRefusedError
+from trio_mirror.errors import NameRefusedError, hide_userinfo
 
 if TYPE_CHECKING:
     from typing import Self
@@ -98,7 +98,7 @@ def is_url(text: str) -> bool:
 
 def hide_credentials(text: str) -> str:
     """Leaves out the credentials of a URL: its userinfo (RFC 3986, section 3.2.1)."""
-    return re.sub(r"(?<=://)[^/?#]*@", "(hidden)@", text)
+    return hide_userinfo(text)
 
 
 def printable(text: str) -> str:

@@ -23,8 +23,10 @@ STORES = ("s3", "gs", "az", "sftp", "memory")
 """The schemes that fsspec's drivers serve."""
 
 _LAST_PORT = 65_535
-# What is left of a URL where its scheme or a slash was forgotten: localhost/images, host:8000, http:/host.
-_ALMOST_URL = re.compile(r"(https?):/?(?!/)|(?=(?:localhost|[^/]+:\d+)(?:/|$))", re.IGNORECASE | re.ASCII)
+# What is left of a URL where a part was forgotten: localhost/images, host:8000, me:secret@host, http:/host.
+_ALMOST_URL = re.compile(
+    r"(https?)(?::/?(?!/)|//)|(?=(?:localhost|[^/]+:\d+|[^/]*:[^/]*@[^/]+)(?:/|$))", re.IGNORECASE | re.ASCII
+)
 
 Place: TypeAlias = str | PathLike[str] | Gallery
 """A gallery, the URL of one, or a folder. As a source, also a list: a file of names, or ``-`` for standard input."""
@@ -112,7 +114,9 @@ def as_url(place: Place | None) -> httpx.URL | None:
     try:
         url = parse_url(place)
     except httpx.InvalidURL as error:
-        raise SettingsError(f"invalid URL {printable(place)}: {error}") from error
+        # What httpx takes for the port may be a part of the password.
+        why = "in a password, / ? # and @ are written %2F %3F %23 and %40" if "@" in place else error
+        raise SettingsError(f"invalid URL {printable(place)}: {why}") from error
     if not url.raw_host:
         raise SettingsError(f"invalid URL {printable(place)}: expected a host, as in http://host/images/")
     if url.port is not None and url.port > _LAST_PORT:
