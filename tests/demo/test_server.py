@@ -20,6 +20,7 @@ import requests
 import trio
 from PIL import Image
 
+from tests.flip.test_heif import with_properties
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.errors import SettingsError
 
@@ -152,6 +153,10 @@ async def test_names_that_would_forge_a_line_are_not_listed(served: Served) -> N
         (encoded()[:-30], 415),
         (encoded("PPM"), 415),
         (encoded("BMP"), 200),
+        (encoded("AVIF"), 200),
+        (encoded("AVIF")[:-30], 415),
+        (with_properties(), 200),
+        (with_properties()[:-9], 415),
     ],
 )
 async def test_only_a_body_that_is_a_whole_picture_is_stored(served: Served, body: bytes, status: int) -> None:

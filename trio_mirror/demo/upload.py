@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import sniff
+from trio_mirror.flip import flip, sniff
 from trio_mirror.flip.limits import check_count, check_density, check_size, check_total
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.model import Limits
@@ -24,7 +24,7 @@ _SECONDS = 60
 _FORM_OVERHEAD = 64 * 1024  # bytes of a multipart body beside the picture
 _DISCARD_SECONDS = 10
 # Pillow's names of what is taken. Some of its other plugins know a picture by next to nothing.
-_FORMATS = {it: it.upper() for it in ("jpeg", "png", "gif", "webp", "bmp", "tiff", "avif")}
+_FORMATS = {it: it.upper() for it in ("jpeg", "png", "gif", "webp", "bmp", "tiff")}
 
 
 class Upload(NamedTuple):
@@ -98,7 +98,11 @@ def check_picture(data: bytes) -> None:
     Raises:
         FlipError: it is not a picture, or is damaged, or asks too much.
     """
-    image_format = _FORMATS.get(sniff(data))
+    container = sniff(data)
+    if container in {"heif", "jxl"}:
+        flip(data)  # decodes it where a decoder is installed
+        return
+    image_format = _FORMATS.get(container)
     if image_format is None:
         raise FlipError("the body is not a picture of a known format")
     limits, pixels = Limits(), 0

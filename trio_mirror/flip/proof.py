@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 
@@ -89,3 +91,30 @@ def prove_jxl(data: bytes, samples: int) -> tuple[str, ...]:
     except (RuntimeError, ValueError) as error:
         raise FlipError(f"the JPEG XL cannot be read: {error}") from error
     return ()
+
+
+def open_by_extra(data: bytes, most_pixels: int) -> Image.Image:
+    """Decodes a HEIF or JPEG XL, as it is displayed, by the decoders of the extra ``proof``.
+
+    Call inside ``with map_pillow_errors(...)``.
+
+    Raises:
+        FlipError: it is too large, or no decoder is installed.
+    """
+    try:
+        if data[4:8] == b"ftyp":
+            from pi_heif import open_heif
+
+            picture = open_heif(data)
+            if picture.size[0] * picture.size[1] <= most_pixels:
+                opened: Image.Image = picture.to_pillow()
+                return opened
+        else:
+            from pylibjxl import decode, probe
+
+            stated = probe(data)
+            if stated["width"] * stated["height"] * stated["channels"] <= 4 * most_pixels:
+                return Image.fromarray(decode(data))
+    except ImportError as error:
+        raise FlipError("no decoder of the picture's kind is installed (extra proof)") from error
+    raise FlipError("the picture is too large to be decoded")

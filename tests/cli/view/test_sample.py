@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tracemalloc
 from collections import Counter
 from random import Random
@@ -8,6 +9,8 @@ from random import Random
 import pytest
 from PIL import Image
 
+from tests.flip import test_jxl
+from tests.flip.test_heif import heic
 from tests.helpers.pictures import decode, draw, encode, png
 from trio_mirror import Outcome, Result, Stage
 from trio_mirror.cli.view.sample import Sample
@@ -120,6 +123,17 @@ def test_a_thumbnail_is_upright() -> None:
 
     assert small is not None
     assert decode(small).size == (100, 200)
+
+
+def test_what_pillow_lacks_is_drawn_by_the_decoders_of_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for data, size in ((heic(orientation=6), (48, 64)), (test_jxl.encoded(), (40, 24))):
+        small = thumbnail(data)
+        assert small is not None
+        assert decode(small).size == size
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "pi_heif", None)
+            patch.setitem(sys.modules, "pylibjxl", None)
+            assert thumbnail(data) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"words", png()[:60]])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.proof import open_by_extra
 
 MEDIA_TYPE = "image/webp"
 
@@ -24,7 +25,7 @@ _BYTES = 12_000
 def thumbnail(data: bytes) -> bytes | None:
     """Draws an encoded picture small, as it is displayed, in WebP; None if that cannot be done, or not cheaply."""
     try:
-        with map_pillow_errors("the picture"), Image.open(io.BytesIO(data)) as image:
+        with map_pillow_errors("the picture"), _opened(data) as image:
             # A JPEG may be decoded at an eighth, a quarter or half of its size, which is quick whatever that is.
             image.draft(None, _fitting(image.size))
             if image.width * image.height > _MAX_PIXELS:
@@ -37,6 +38,13 @@ def thumbnail(data: bytes) -> bytes | None:
             return next((it for it in encoded if len(it) <= _BYTES), None)
     except FlipError:
         return None
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        return open_by_extra(data, _MAX_PIXELS)
 
 
 def _fitting(size: tuple[int, int]) -> tuple[int, int]:
