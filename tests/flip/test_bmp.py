@@ -127,6 +127,37 @@ def test_bit_fields_are_mirrored() -> None:
     assert_mirrored_and_back(bitmap(9, 3, 32, compression=3, header=124, masks=masks))
 
 
+@pytest.mark.parametrize(
+    ("width", "bits", "data"),
+    [
+        (9, 2, bitmap(9, 3, 2)),
+        (9, 64, bitmap(9, 3, 64)),
+        (9, 32, bitmap(9, 3, 32, compression=3, header=124, masks=(0x3FF, 0xFFC00, 0x3FF00000, 0))),
+        (9, 16, bitmap(9, 3, 16, compression=3, gap=struct.pack("<3I", 0x7, 0x38, 0xFFC0))),
+        (9, 32, bitmap(9, -3, 32, compression=6, gap=struct.pack("<4I", 0xFF, 0xFF00, 0xFF0000, 0xFF000000))),
+        (9, 32, bitmap(9, 3, 32, compression=11)),
+        (9, 4, b"BM" + struct.pack("<IHHIIIIHH", 118, 0, 0, 94, 16, 9, 3, 1, 4) + bytes(64) + bytes(range(24))),
+    ],
+)  # fmt: skip
+def test_odd_shapes_that_pillow_does_not_read_are_mirrored(width: int, bits: int, data: bytes) -> None:
+    start = struct.unpack_from("<I", data, 10)[0]
+    stride = (width * bits + 31) // 32 * 4
+    once = flip(data)
+    assert once == data[:start] + reversed_by_hand(data[start:], width, bits, stride)[: len(data) - start]
+    assert flip(once) == data
+
+
+def test_the_raster_of_four_masks_begins_behind_them() -> None:
+    data = bytearray(bitmap(9, 3, 32, compression=6, gap=bytes(16)))
+    data[10:14] = bytes(4)
+    assert flip(bytes(data))[14:] == flip(bitmap(9, 3, 32, compression=6, gap=bytes(16)))[14:]
+
+
+def test_run_lengths_of_cmyk_are_mirrored() -> None:
+    plain, cmyk = (bitmap(9, 3, 8, RLE8, compression=code) for code in (1, 12))
+    assert flip(cmyk)[34:] == flip(plain)[34:]
+
+
 def test_a_dib_is_mirrored_like_the_bmp_that_it_lacks_the_header_of() -> None:
     data = bitmap(9, 3, 4)
     assert flip(data[14:]) == flip(data)[14:]
@@ -247,12 +278,11 @@ def test_a_tiny_file_that_claims_a_huge_run_length_picture_is_refused_at_once() 
         (bitmap(9, 3, 24).replace(b"\x36\0\0\0", b"\x10\0\0\0", 1), "inside its header"),
         (bitmap(9, 3, 24, compression=4), "a whole JPEG"),
         (bitmap(9, 3, 24, compression=5), "a whole PNG"),
-        (bitmap(9, 3, 2), "cannot be read"),
-        (
-            bitmap(9, 3, 32, compression=3, header=124, masks=(0x3FF, 0xFFC00, 0x3FF00000, 0)),
-            "cannot be read",
-        ),
         (bitmap(9, 3, 24, header=44), "cannot be read"),
+        (bitmap(9, 3, 3), "cannot be read"),
+        (bitmap(9, 3, 24, header=56, compression=3), "cannot be read"),
+        (bitmap(9, 3, 1, header=64, compression=3), "cannot be read"),  # Huffman's code of OS/2
+        (bitmap(9, 3, 24, header=64, compression=4), "cannot be read"),  # run lengths of whole pixels, of OS/2
     ],
 )
 def test_what_cannot_be_mirrored_is_refused_in_words(data: bytes, message: str) -> None:

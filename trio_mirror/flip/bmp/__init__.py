@@ -12,17 +12,21 @@ from dataclasses import dataclass
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.bmp.rle import mirror_rle
 from trio_mirror.flip.limits import check_size
-from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
 _FILE_HEADER = 14
-_CORE_HEADER = 12
+_CORE_HEADER, _INFO_HEADER = 12, 40
 _V5_HEADER = 124
+_OS2_HEADERS = {16, 64}
 _HEADER_SIZES = {_CORE_HEADER, 40, 52, 56, 64, 108, _V5_HEADER}
-_DEPTHS = {1, 2, 4, 8, 16, 24, 32}
-_RLE8, _RLE4, _BIT_FIELDS = 1, 2, 3
-_REFUSED = {4: "a whole JPEG", 5: "a whole PNG"}
+# Bits a pixel by compression: none, masks without and with alpha, CMYK; and those with run lengths, CMYK's too.
+_BIT_FIELDS, _ALPHA_BIT_FIELDS = 3, 6
+_DEPTHS = {0: {1, 2, 4, 8, 16, 24, 32, 64}, _BIT_FIELDS: {16, 32}, _ALPHA_BIT_FIELDS: {16, 32}, 11: {32}}
+_RUN_LENGTHS = {1: 8, 2: 4, 12: 8, 13: 4}
+_RLE4 = 2
+_MASKS = {_BIT_FIELDS: 12, _ALPHA_BIT_FIELDS: 16}  # bytes
+_PRINTERS = {4: "a whole JPEG", 5: "a whole PNG"}
 _PROFILES = (b"DEBM", b"KNIL")  # PROFILE_EMBEDDED, PROFILE_LINKED, in the file's byte order
 
 
@@ -51,18 +55,26 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     """Mirrors a BMP (or a DIB, a BMP without its file header) exactly, at its own depth and compression.
 
     Raises:
-        FlipError: damaged, over a limit, or of a kind that Pillow cannot read, so that the result cannot be
-            checked either.
+        FlipError: damaged, over a limit, or of a kind that nothing defines.
     """
     is_dib = not data.startswith(b"BM")
     bitmap = read_bitmap(data, header=0 if is_dib else _FILE_HEADER)
-    if bitmap.compression in _REFUSED:
-        raise FlipError(f"the BMP holds {_REFUSED[bitmap.compression]} for a printer: such a BMP is not mirrored")
     check_size(bitmap.width, bitmap.height, limits)
-    with map_pillow_errors("the BMP"):
-        open_image(data, "DIB" if is_dib else "BMP", limits)
-    mirrored = _flip_rle(data, bitmap) if bitmap.compression in {_RLE8, _RLE4} else _flip_rows(data, bitmap)
+    _check_kind(bitmap)
+    mirrored = _flip_rle(data, bitmap) if bitmap.compression in _RUN_LENGTHS else _flip_rows(data, bitmap)
     return Flipped(mirrored, "image/bmp", lossless=True)
+
+
+def _check_kind(bitmap: Bitmap) -> None:
+    of_os2 = bitmap.header_size in _OS2_HEADERS
+    if bitmap.compression in _PRINTERS and not of_os2:
+        raise FlipError(f"the BMP holds {_PRINTERS[bitmap.compression]} for a printer: such a BMP is not mirrored")
+    if bitmap.header_size not in _HEADER_SIZES | _OS2_HEADERS:
+        raise FlipError(f"the BMP cannot be read: nothing defines a header of {bitmap.header_size} bytes")
+    code = bitmap.compression
+    # OS/2 has other codes under the numbers from 3 on.
+    if (of_os2 and code > _RLE4) or (code not in _RUN_LENGTHS and bitmap.bits not in _DEPTHS.get(code, ())):
+        raise FlipError(f"the BMP cannot be read: nothing defines compression {code} with {bitmap.bits} bits a pixel")
 
 
 def matches(data: bytes) -> bool:
@@ -73,7 +85,7 @@ def matches(data: bytes) -> bool:
         return False
     (size,) = struct.unpack_from("<I", data)
     planes, bits = struct.unpack_from("<HH", data, 8 if size == _CORE_HEADER else 12)
-    return size in _HEADER_SIZES and planes == 1 and bits in _DEPTHS
+    return size in _HEADER_SIZES and planes == 1 and bits in _DEPTHS[0]
 
 
 def read_bitmap(data: bytes, *, header: int) -> Bitmap:
@@ -92,14 +104,16 @@ def read_bitmap(data: bytes, *, header: int) -> Bitmap:
             width, height, _, bits = struct.unpack_from("<HHHH", data, header + 4)
             compression = colors = 0
         else:
-            width, height, _, bits, compression = struct.unpack_from("<IiHHI", data, header + 4)
-            (colors,) = struct.unpack_from("<I", data, header + 32)
+            width, height, _, bits = struct.unpack_from("<IiHH", data, header + 4)
+            compression, colors = (
+                struct.unpack_from("<I", data, header + at)[0] if size > at else 0 for at in (16, 32)
+            )
         raster = struct.unpack_from("<I", data, 10)[0] if header == _FILE_HEADER else 0
     except struct.error as error:
         raise FlipError("the BMP is damaged: its header is cut short") from error
     after_header = header + size
-    if compression == _BIT_FIELDS and size == 40:
-        after_header += 12  # the three masks follow the oldest header, later ones hold them
+    if size == _INFO_HEADER:
+        after_header += _MASKS.get(compression, 0)  # the masks follow the oldest header, later ones hold them
     palette = (colors or 1 << bits) * (3 if size == _CORE_HEADER else 4) if bits <= 8 else 0
     # An offset of the palette's own place is a common slip of writers.
     if raster == 0 or (raster == header + size and palette):
@@ -119,7 +133,7 @@ def _flip_rows(data: bytes, bitmap: Bitmap) -> bytes:
 
 
 def _flip_rle(data: bytes, bitmap: Bitmap) -> bytes:
-    bits = 8 if bitmap.compression == _RLE8 else 4
+    bits = _RUN_LENGTHS[bitmap.compression]
     if bitmap.bits != bits:
         raise FlipError(f"the BMP is damaged: {bitmap.bits} bits a pixel do not go with its compression")
     mirrored, used = mirror_rle(data[bitmap.raster :], bitmap.width, bitmap.height, bits)
