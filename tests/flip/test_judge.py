@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,4 +72,10 @@ def test_damaged_and_unsupported_pictures_are_refused_cleanly(verdicts: Verdicts
 
 def hard_failures(verdict: dict[str, Any]) -> list[str]:
     checks: dict[str, tuple[str, str]] = verdict["checks"]
-    return [f"{name}: {said}" for name, (outcome, said) in checks.items() if outcome == "FAIL" and name[0] != "~"]
+    failed = {name: said for name, (outcome, said) in checks.items() if outcome == "FAIL" and name[0] != "~"}
+    return [f"{name}: {said}" for name, said in failed.items() if not has_to_go(name, said)]
+
+
+def has_to_go(check: str, said: str) -> bool:
+    """Whether all that is missing are chunks that are not safe to copy to another raster (PNG, section 14.2)."""
+    return check == "png_ancillary" and all(kind[3].isupper() for kind in re.findall(r"'(\w{4})'", said))

@@ -30,14 +30,14 @@ FORMATS = (
     Format("PNG, APNG", "always", "–", "a side over a million pixels"),
     Format("GIF", "always", "–", "frames that widen a canvas still in use"),
     Format("WebP", "lossless ones, and alpha", "lossy ones, within 40 dB", "frames that cannot be moved exactly"),
-    Format("BMP, DIB", "always, RLE too", "–", "what Pillow cannot read: 2-bit, odd masks"),
+    Format("BMP, DIB", "always, RLE too", "–", "a JPEG or PNG for printers, codes of OS/2"),
     Format(
         "TIFF",
         "always; JPEG inside as JPEG above",
         "JPEG inside otherwise, within 40 dB",
-        "codecs and pixels that Pillow lacks, CFA, volumes, sparse tiles",
+        "codecs and pixels that Pillow lacks, camera raws, volumes",
     ),
     Format("HEIC, HEIF, AVIF, JPEG XL", "always, by their orientation", "–", "sequences with HEVC"),
     Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
-    Format("others", "–", "–", "by name: JPEG 2000; else as no known format"),
+    Format("others", "–", "–", "by name: JPEG 2000, camera raws, SVG, text; else as no known format"),
 )
