@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import random
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from tests.helpers import processes
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
 from tests.helpers.simulated_cluster import AtOnce, driven
-from trio_mirror import ClusterError, Outcome, Settings, SettingsError, mirror, open_mirror
+from trio_mirror import ClusterError, JournalError, Outcome, Settings, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.distributed.dispatcher import Lost, Told
 from trio_mirror.journal import open_journal, read_journal
@@ -183,6 +184,73 @@ async def test_of_a_slice_that_is_lost_for_good_what_was_sent_is_unknown_and_the
         outcomes = {result.name: result.outcome async for result in run}
 
     assert outcomes == {"a.png": Outcome.FAILED, "b.png": Outcome.UNKNOWN}
+    assert run.in_flight == 0
+
+
+class Rows:
+    """What is remembered, in memory."""
+
+    wait = 0.1
+
+    def __init__(self, *rows: Result, room: float = math.inf) -> None:
+        self.rows = {row.name: row for row in rows}
+        self.room = room
+
+    def find(self, name: str) -> Result | None:
+        return self.rows.get(name)
+
+    async def write(self, results: list[Result]) -> None:
+        await trio.lowlevel.checkpoint()
+        if len(results) >= self.room:
+            raise JournalError("the disk is full")
+
+
+async def test_what_an_earlier_run_may_have_stored_stays_unknown_though_its_slice_is_lost_for_good(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Losing(AtOnce):
+        async def start(self, attempt: int, work: NamedSlice) -> None:
+            self.happened += [Lost(attempt, "the node went away")]
+
+    sent = Result(name="a.png", stage=Stage.UPLOAD, error="its worker died", sha256_in="in", sha256="out")
+    run = driven(Losing(), MemoryGallery(["a.png"]), Settings(), Rows(sent))
+    async with run.working():
+        [result] = [result async for result in run]
+
+    assert (result.outcome, result.sha256_in, result.sha256) == (Outcome.UNKNOWN, "in", "out")
+
+
+async def test_a_journal_that_takes_no_intents_of_workers_ends_the_run_with_its_error_and_all_results(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Telling(AtOnce):
+        async def start(self, attempt: int, work: NamedSlice) -> None:
+            done = Result(name="a.png", stage=Stage.UPLOAD, outcome=Outcome.MIRRORED)
+            self.happened += [Told(attempt, [done, Result(name="b.png", stage=Stage.UPLOAD)])]
+
+    run, results = driven(Telling(), MemoryGallery(["a.png", "b.png"]), Settings(), Rows(room=1)), list[Result]()
+    async with run.working():
+        with pytest.raises(JournalError, match="the disk is full"):  # noqa: PT012 (it is raised by the iteration)
+            async for result in run:
+                results.append(result)
+
+    assert {it.name: it.outcome for it in results} == {"a.png": Outcome.MIRRORED, "b.png": Outcome.UNKNOWN}
+    assert (run.report.listed, run.in_flight) == (2, 0)
+
+
+async def test_a_slice_that_is_lost_as_the_run_is_cancelled_gives_back_what_is_left(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Losing(AtOnce):
+        async def start(self, attempt: int, work: NamedSlice) -> None:
+            self.happened += [Told(attempt, [Result(name="a.png", stage=Stage.UPLOAD)]), Lost(attempt, "it went away")]
+
+    run = driven(Losing(), MemoryGallery(["a.png", "b.png"]), Settings(retry_uploads="never"))
+    async with run.working():
+        # The result of the one that was sent waits to be taken.
+        await trio.sleep(10)
+
+    assert [it.name for it in run.late] == ["a.png"]
     assert run.in_flight == 0
 
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import trio
 
-from trio_mirror.errors import ClusterError
+from trio_mirror.errors import GalleryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from trio_mirror.errors import GalleryError
 
 _STARTING = 10.0  # seconds
 MAX_LOSSES = 3
@@ -94,7 +92,7 @@ class Engine(Protocol[_S_contra]):
         What a worker told comes before its end or its loss. By the next call it is taken, and remembered.
 
         Raises:
-            ClusterError: the workers cannot be reached any more.
+            GalleryError: the workers cannot be reached any more.
         """
 
 
@@ -161,14 +159,14 @@ class Dispatcher(Generic[_S]):
             nursery.start_soon(self._take, slices)
             while self._in_flight or not self._all_taken:
                 try:
-                    events = await self._engine.news(self._orders())
-                except ClusterError as error:
+                    for event in await self._engine.news(self._orders()):
+                        await self._take_event(event)
+                except GalleryError as error:
+                    # The workers are gone, or what they told cannot be remembered: nobody is to go on as if it were.
                     self._on_error(error)
                     self._left = self.left
                     self._in_flight.clear()
                     break
-                for event in events:
-                    await self._take_event(event)
                 self._count_workers()
             self._taking.cancel()
 
@@ -208,18 +206,21 @@ class Dispatcher(Generic[_S]):
 
     async def _end(self, attempt: int, reason: str) -> None:
         """Ends an attempt at a slice: what has no result yet is handed out again, or fails for the reason."""
-        in_flight = self._in_flight.pop(attempt)
-        if in_flight.work.left:
-            await in_flight.work.lose(reason)
-        if in_flight.work.left:
-            if self._draining:
-                self._left.append(in_flight.work)
-            else:
-                in_flight.losses += 1
-                if in_flight.losses < MAX_LOSSES:
-                    await self._start(in_flight)
-                    return
-                await in_flight.work.give_up(reason)
+        in_flight = self._in_flight[attempt]
+        work = in_flight.work
+        if work.left:
+            await work.lose(reason)
+        if work.left and not self._draining:
+            in_flight.losses += 1
+            if in_flight.losses == MAX_LOSSES:
+                await work.give_up(reason)
+        # Only now, as whatever cuts the above off leaves it among those in flight.
+        del self._in_flight[attempt]
+        if work.left and not self._draining:
+            await self._start(in_flight)
+            return
+        if work.left:
+            self._left.append(work)
         self._places.release_on_behalf_of(in_flight)
 
     def _orders(self) -> Orders:

@@ -92,20 +92,25 @@ class Driver:
                 first = repeated or await items.receive()
 
     async def _take(self, results: list[Result], ended: Sender) -> None:
-        """Takes what workers have told: intents are remembered before their upload goes on."""
-        for intent in (result for result in results if result.is_intent):
-            await self._state.recorder.intend(intent)
+        """Takes what workers have told: intents are remembered before their upload goes on.
+
+        Raises:
+            JournalError: they cannot be.
+        """
         items = [Item(result, ended=True) for result in results if not result.is_intent]
-        while items:
-            result = items[-1].result
-            self._state.passed.update(stage for stage in result.seconds if not (result.error and stage is result.stage))
-            try:
+        try:
+            for intent in (result for result in results if result.is_intent):
+                await self._state.recorder.intend(intent)
+            while items:
+                result = items[-1].result
+                passed = [stage for stage in result.seconds if not (result.error and stage is result.stage)]
+                self._state.passed.update(passed)
                 await ended.send(items[-1])
-            except BaseException:
-                for item in items:
-                    self._state.recorder.cut_off(item)
-                raise
-            items.pop()
+                items.pop()
+        except BaseException:
+            for item in items:
+                self._state.recorder.cut_off(item)
+            raise
 
     async def _drain_in_time(self) -> None:
         """Has the workers drain with the run, or at its deadline: the list may have ended long before."""

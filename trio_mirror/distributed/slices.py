@@ -58,17 +58,22 @@ class NamedSlice:
     async def give_up(self, reason: str) -> None:
         """Ends all that is left, as what may work later: failed, or unknown where the target may have it."""
         why = f"its slice of the list was lost {MAX_LOSSES} times: {reason}"
-        await self.tell([_unknown(it, why) if it in self._sent else _failed(it, why) for it in self.todo])
+        await self.tell([self._ended(name, why) for name in self.todo])
 
     def unanswered(self, why: str) -> list[Result]:
         """The results of what was sent and has no answer."""
-        return [_unknown(name, why) for name in self.todo if name in self._sent]
+        return [self._ended(name, why) for name in self.todo if name in self._sent]
 
+    def _ended(self, name: str, why: str) -> Result:
+        """The result of what is left: unknown where this run or an earlier one may have stored it, else failed.
 
-def _failed(name: str, error: str) -> Result:
-    return Result(name=name, outcome=Outcome.FAILED, stage=Stage.FETCH, error=error, transient=True, time=time.time())
-
-
-def _unknown(name: str, error: str) -> Result:
-    error = f"{error}; the target may have it or not"
-    return Result(name=name, outcome=Outcome.UNKNOWN, stage=Stage.UPLOAD, error=error, transient=True, time=time.time())
+        The digests stay, by which the next run recognises what is stored.
+        """
+        known = self.todo[name] or Result(name=name, outcome=Outcome.FAILED)
+        result = Result(name=name, error=why, transient=True, time=time.time())
+        result.sha256_in, result.sha256 = known.sha256_in, known.sha256
+        if known.outcome is Outcome.UNKNOWN:
+            result.stage, result.error = Stage.UPLOAD, f"{why}; the target may have it or not"
+        else:
+            result.stage, result.outcome = Stage.FETCH, Outcome.FAILED
+        return result
