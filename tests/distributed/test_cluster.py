@@ -190,7 +190,7 @@ async def test_of_a_slice_that_is_lost_for_good_what_was_sent_is_unknown_and_the
 class Rows:
     """What is remembered, in memory."""
 
-    wait = 0.1
+    wait, intend = 0.1, None
 
     def __init__(self, *rows: Result, room: float = math.inf) -> None:
         self.rows = {row.name: row for row in rows}

@@ -53,7 +53,7 @@ class Place:
         failing: the share of groups that cannot be remembered.
     """
 
-    wait = 0.1
+    wait, intend = 0.1, None
 
     def __init__(self, world: World) -> None:
         self.stored: set[str] = set()
