@@ -11,9 +11,10 @@ import trio
 
 from tests.simulation.simulation import simulate
 from trio_mirror import Outcome
+from trio_mirror.journal import Journal
 from trio_mirror.pipeline import recorder, stages
 from trio_mirror.pipeline.in_flight import InFlight
-from trio_mirror.pipeline.recorder import JournalMemory, Recorder
+from trio_mirror.pipeline.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,12 +65,8 @@ def give_a_result_twice(patch: pytest.MonkeyPatch) -> None:
 
 def write_a_row_before_its_response(patch: pytest.MonkeyPatch) -> None:
     """An intent says that its picture is mirrored."""
-    write = JournalMemory.write
-
-    async def write_too_early(self: JournalMemory, results: list[Result]) -> None:
-        await write(self, [replace(it, outcome=Outcome.MIRRORED) if it.is_intent else it for it in results])
-
-    patch.setattr(JournalMemory, "write", write_too_early)
+    intend = Journal.intend
+    patch.setattr(Journal, "intend", lambda self, intent: intend(self, replace(intent, outcome=Outcome.MIRRORED)))
 
 
 def shield_without_end(patch: pytest.MonkeyPatch) -> None:
