@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import random
-import shutil
 import struct
-import subprocess
 import zlib
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -19,9 +16,6 @@ from tests.flip import jpegs
 from tests.flip.slow_png import SIGNATURE, Kind, chunk, chunks_of, decode, encode, header, read
 from tests.flip.xmp_packets import packet, structure
 from trio_mirror import FlipError, flip
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WIDTH, HEIGHT = 40, 24
 RGB = Kind(2, 8, interlaced=False)
@@ -236,21 +230,3 @@ def test_a_png_from_an_app_for_ios_is_mirrored(*, interlaced: bool) -> None:
     assert list(found) == [b"CgBI", b"IHDR", b"IDAT", b"IEND"]
     rows = decode(zlib.decompressobj(-15).decompress(found[b"IDAT"]), 9, 5, kind)
     assert rows == [row[::-1] for row in pixels]
-
-
-# --- readers that share no code with the project
-
-
-def test_imagemagick_flops_the_page_as_we_do(tmp_path: Path) -> None:
-    if not shutil.which("convert"):
-        pytest.skip("ImageMagick is not installed")
-    ours, theirs = tmp_path / "ours.png", tmp_path / "theirs.png"
-    source = tmp_path / "source.png"
-    source.write_bytes(picture(*MOVING["oFFs on caNv"][0][1:], (b"oFFs", struct.pack(">2iB", 10, 7, 0))))
-    subprocess.run(["convert", str(source), "-flop", str(theirs)], check=True)
-    ours.write_bytes(flip(source.read_bytes()).data)
-    pages = [
-        subprocess.run(["identify", "-format", "%wx%h %g", str(path)], check=True, capture_output=True).stdout
-        for path in (ours, theirs)
-    ]
-    assert pages[0] == pages[1]
