@@ -6,7 +6,6 @@ field carries what the command line needs to know about it (`fields`), so that n
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +31,7 @@ from trio_mirror.settings.shard import Shard, parse_shard
 from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from trio_mirror.settings.fields import Parsed
@@ -53,11 +53,6 @@ class RetryUploads(StrEnum):
     """At least once: the target may get a picture twice, under the same ``Idempotency-Key``."""
     NEVER = "never"
     """At most once: the outcome is ``unknown``."""
-
-
-def available_cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # Ray's own forms of an address, and "local", which starts it here.
