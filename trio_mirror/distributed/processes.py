@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
@@ -20,6 +18,7 @@ import trio
 from trio_mirror.distributed.dispatcher import MAX_LOSSES, Ended, Lost, Orders, Told
 from trio_mirror.distributed.frames import Frames
 from trio_mirror.errors import ClusterError
+from trio_mirror.pipeline.flip_process import python_module
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ SLICE = 8
 """Names that are handed to a worker at once."""
 GATHER = 0.01
 """Seconds that they wait for one another."""
+# Seconds until a drain reaches the workers, though nothing happens.
+_LOOK = 0.2
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -118,7 +119,7 @@ class ProcessEngine:
             self._orders = orders
             for worker in self.slots:
                 worker.outbox.send_nowait(("orders", orders))
-        with trio.move_on_after(1):
+        with trio.move_on_after(_LOOK):
             await self._news.wait()
         self._news = trio.Event()
         if self._error is not None:
@@ -224,15 +225,9 @@ class ProcessEngine:
 
 def _start_process() -> subprocess.Popen[bytes]:
     """Starts a worker; in a thread, whose blocked signals it inherits."""
-    package = str(Path(__file__).parents[2])
-    paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "trio_mirror.distributed.process_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths},
-        )
+        command = python_module("trio_mirror.distributed.process_worker")
+        return subprocess.Popen(**command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

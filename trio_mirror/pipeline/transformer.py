@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ import trio
 from trio_mirror.errors import FlipError, UnknownUploadError
 from trio_mirror.flip import flip
 from trio_mirror.model import Outcome, Stage
+from trio_mirror.pipeline.flip_process import flip_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,8 @@ class Transform:
         self._in_place = state.in_place
         self._sampler = sampler
         self._run_key = token_hex(16)
+        # Each is held by a flip in this process, also by one that was given up, for as long as it goes on.
+        self._places = threading.Semaphore(threads.count)
 
     async def __call__(self, item: Item) -> None:
         """Mirrors the picture of an item."""
@@ -52,7 +56,7 @@ class Transform:
         work = _Timed(partial(self._flip, item.picture, item.known))
         try:
             flipped = await self._threads.run(work)
-        except trio.TooSlowError as error:
+        except (trio.TooSlowError, TimeoutError) as error:
             limit = f"{self._settings.flip_timeout:g} s (--flip-timeout)"
             raise FlipError(f"the flip took longer than {limit}") from error
         finally:
@@ -86,17 +90,28 @@ class Transform:
                 return None
             if self._in_place and before != known.sha256_in:
                 notes = self._changed(known)
-        settings = self._settings
-        flipped = flip(
-            picture.data,
-            limits=settings.limits,
-            lossless=settings.lossless,
-            keep_credentials=settings.keep_credentials,
-        )
+        flipped = self._mirror(picture.data)
         if self._sampler is not None:
             self._sampler(picture.name, picture.data, flipped.data)
         after = sha256(flipped.data).hexdigest() if self._intents else None
         return replace(flipped, notes=(*notes, *flipped.notes)), before, after
+
+    def _mirror(self, data: bytes) -> Flipped:
+        """Flips here, or where those that were given up hold all places, in a process that can be killed."""
+        settings = self._settings
+        call = partial(
+            flip,
+            data,
+            limits=settings.limits,
+            lossless=settings.lossless,
+            keep_credentials=settings.keep_credentials,
+        )
+        if not self._places.acquire(blocking=False):
+            return flip_apart(call, settings.flip_timeout)
+        try:
+            return call()
+        finally:
+            self._places.release()
 
     def _changed(self, known: Result) -> tuple[str, ...]:
         """What to say of a picture that is neither what was read before nor what was sent."""
