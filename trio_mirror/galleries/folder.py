@@ -19,6 +19,7 @@ import trio
 from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, StorageError, UploadError
 from trio_mirror.galleries.disk_names import from_disk, to_disk
 from trio_mirror.galleries.hard_links import find_hard_links
+from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.replacement import confuses_names, replace_file, sweep
 from trio_mirror.model import Picture
 from trio_mirror.names import PictureName, is_picture_name, media_type_of, printable
@@ -154,7 +155,7 @@ class FolderGallery:
         await self._in_thread(partial(self._write, picture, PictureName(picture.name)))
 
     async def _in_thread(self, call: Callable[[], _T]) -> _T:
-        return await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+        return await in_thread(call, self._threads)
 
     async def _walk(self) -> AsyncGenerator[str, None]:
         folders = [""]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import trio
 
 from trio_mirror.errors import ListError
 from trio_mirror.galleries.gallery import identity_of
+from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.links import name_below
 from trio_mirror.galleries.listing import names_of
 from trio_mirror.names import hide_credentials, is_url
@@ -99,7 +102,8 @@ class ListGallery:
                 # Where its descriptor is closed, or has become that of something else, Python has no stdin.
                 return os.dup(sys.stdin.fileno() if sys.stdin is not None else -1)
             # O_NONBLOCK, as opening a named pipe would wait for its other end.
-            return await trio.to_thread.run_sync(os.open, self._source, os.O_RDONLY | os.O_NONBLOCK)
+            opening = partial(os.open, self._source, os.O_RDONLY | os.O_NONBLOCK)
+            return await in_thread(opening)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -134,5 +138,12 @@ async def _read(descriptor: int) -> bytes:
         await trio.lowlevel.wait_readable(descriptor)
     except PermissionError:
         # What epoll refuses is a regular file, or a device like /dev/null: a read of it does not wait for a writer.
-        return await trio.to_thread.run_sync(os.read, descriptor, _CHUNK)
+        # Through a descriptor of its own: a read that a dead disk holds goes on after the list is closed.
+        file = FileIO(os.dup(descriptor))
+        return await in_thread(partial(_read_once, file))
     return os.read(descriptor, _CHUNK)
+
+
+def _read_once(file: FileIO) -> bytes:
+    with file:
+        return file.read(_CHUNK)

@@ -9,7 +9,6 @@ the CPU (two cores, nginx on loopback, whole processes side by side, medians of 
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import deque
 from contextlib import asynccontextmanager, suppress
@@ -22,15 +21,15 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import outcome
 import trio
 
+from trio_mirror.galleries.in_thread import lacks_thread
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 _T = TypeVar("_T")
-_log = logging.getLogger(__name__)
-# Seconds until a thread is asked for again that could not be started.
-_ANOTHER_TRY = 10.0
+# Seconds until a thread is asked for again where there is none.
+_ANOTHER_TRY = 1.0
 
 
 class _State(Enum):
@@ -56,14 +55,14 @@ class WorkerThreads:
     """So many threads, for as long as the block of `working` lasts.
 
     Args:
-        count: threads that work at the same time, beside those that were given up.
+        count: threads that work at the same time, beside those that were given up; fewer where the system has no more.
         timeout: seconds that a job may take from when it begins.
     """
 
     _nursery: trio.Nursery
 
     def __init__(self, count: int, timeout: float) -> None:
-        self._count = count
+        self.count = count
         self._timeout = timeout
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         # Held for an instant around each change of a job's state, which a thread and the event loop may want at once.
@@ -73,12 +72,14 @@ class WorkerThreads:
         self._waiting: deque[_Job] = deque()
         # Trio's own limit is for calls that end soon.
         self._lent = trio.CapacityLimiter(math.inf)
+        # How many of those lent take no more jobs: given up, or on their way home.
+        self._leaving = 0
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Lends the threads; leaving the block sends them home."""
         async with open_nursery_beside() as self._nursery:
-            for _ in range(self._count):
+            for _ in range(self.count):
                 self._nursery.start_soon(self._lend)
             try:
                 yield
@@ -96,7 +97,7 @@ class WorkerThreads:
         """
         job = _Job(work, trio.lowlevel.current_task())
         self._jobs.put(job)
-        if self._free:
+        if self._free > 0:
             self._began(job)
         else:
             self._waiting.append(job)
@@ -121,7 +122,7 @@ class WorkerThreads:
     def _next(self) -> None:
         """Counts one thread as free, and on to what it takes next."""
         self._free += 1
-        if self._waiting:
+        if self._waiting and self._free > 0:
             self._began(self._waiting.popleft())
 
     def _give_up(self, job: _Job) -> None:
@@ -131,6 +132,7 @@ class WorkerThreads:
             # Its thread is well, and what it has reported is yet to be heard.
             return
         if before is _State.TAKEN:
+            self._leaving += 1
             self._nursery.start_soon(self._lend)
         else:
             # A picture that nobody wants is not to stay in memory until a thread comes by.
@@ -141,16 +143,32 @@ class WorkerThreads:
             self._next()
 
     async def _lend(self) -> None:
-        """Lends one thread; where the system has none left, what there are do the work, and it is tried again."""
+        """Lends one thread.
+
+        Where the system has none left, what there are do the work. One of them goes home as well: short calls, such as
+        those that read pictures, need a thread, too.
+        """
         token = trio.lowlevel.current_trio_token()
         while True:
             try:
                 await trio.to_thread.run_sync(self._work, token, abandon_on_cancel=True, limiter=self._lent)
             except RuntimeError as error:
-                _log.warning("flips in fewer threads: %s", error)
-                await trio.sleep(_ANOTHER_TRY)
+                if not lacks_thread(error):
+                    raise
             else:
+                self._leaving -= 1
                 return
+            if at_work := self._lent.borrowed_tokens - self._leaving:
+                self._free -= 1
+                if at_work > 1:
+                    self._send_home()
+                return
+            await trio.sleep(_ANOTHER_TRY)
+
+    def _send_home(self) -> None:
+        self._free -= 1
+        self._leaving += 1
+        self._jobs.put(None)
 
     def _work(self, token: trio.lowlevel.TrioToken) -> None:
         """What a thread does: one job after the other, until it is sent home or given up."""

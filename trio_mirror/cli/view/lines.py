@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import trio
 
 from trio_mirror.errors import OutputError, SettingsError
+from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.settings import STDOUT
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class LineWriter:
 
     async def _flush(self) -> None:
         # Abandoned where a run is stopped while a reader of standard output does not read.
-        await trio.to_thread.run_sync(self._write_waiting, abandon_on_cancel=True)
+        await in_thread(self._write_waiting)
 
     def _write_waiting(self) -> None:
         # An abandoned thread goes on; the next one waits for it here, so that lines keep their order.

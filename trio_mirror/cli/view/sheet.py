@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from trio_mirror.cli.view.page import page
 from trio_mirror.cli.view.sample import Sample
 from trio_mirror.cli.view.timeline import Point, Timeline
 from trio_mirror.errors import OutputError, SettingsError
+from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.model import Stage
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Sheet:
 
     async def write(self, report: Report) -> OutputError | None:
         """Writes the page as a whole or not at all; returns what prevented it."""
-        return await trio.to_thread.run_sync(self._write, report)
+        return await in_thread(partial(self._write, report))
 
     def _write(self, report: Report) -> OutputError | None:
         text = page(report, self._sample.pairs(), self._timeline.points)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from functools import partial
 
 import httpx
 import trio
 
 from trio_mirror.galleries.http.connection import Connection
+from trio_mirror.galleries.in_thread import when_threads
 from trio_mirror.galleries.urls import host_of
 
 IDLE_TIMEOUT = 30.0
@@ -48,7 +50,7 @@ class ConnectionPool(httpx.AsyncBaseTransport):
 
     async def _connect(self, url: httpx.URL) -> Connection:
         try:
-            stream = await trio.open_tcp_stream(host_of(url), url.port or 80)
+            stream = await when_threads(partial(trio.open_tcp_stream, host_of(url), url.port or 80))
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         # Trio looked the host up and tried its addresses side by side (RFC 8305); a plain socket goes on from there.

@@ -26,6 +26,7 @@ from trio_mirror.galleries.http.crawl import Crawl
 from trio_mirror.galleries.http.errors import ExchangeError
 from trio_mirror.galleries.http.index import index_parser
 from trio_mirror.galleries.http.retry_after import parse_http_date
+from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.links import folder_of
 from trio_mirror.galleries.listing import names_of
 from trio_mirror.model import Picture
@@ -220,7 +221,7 @@ class HttpGallery:
     async def _parsed(self, url: httpx.URL, read: Callable[[], _T]) -> _T:
         """Reads a part of an index in a thread."""
         with trio.move_on_after(self._settings.timeout):
-            return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
+            return await in_thread(read)
         limit = f"{self._settings.timeout:g} s (--timeout)"
         raise ListError(f"the list {url} is an index page that took longer than {limit} to read")
 

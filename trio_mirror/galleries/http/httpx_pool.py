@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -9,6 +10,7 @@ import trio
 
 from trio_mirror.galleries.http.connection_pool import IDLE_TIMEOUT
 from trio_mirror.galleries.http.errors import ProxiedConnectError
+from trio_mirror.galleries.in_thread import when_threads
 
 if TYPE_CHECKING:
     import ssl
@@ -32,7 +34,7 @@ class HttpxPool(httpx.AsyncBaseTransport):
         """Sends a request over a warm transport, or over a new one."""
         transport = self._idle.pop() if self._idle else self._new_transport()
         try:
-            response = await transport.handle_async_request(request)
+            response = await when_threads(partial(transport.handle_async_request, request))
         except BaseException as error:
             await _close(transport)
             if self._proxy is not None and isinstance(error, httpx.ConnectError):

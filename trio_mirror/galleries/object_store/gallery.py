@@ -21,6 +21,7 @@ from trio_mirror.errors import (
     UploadError,
 )
 from trio_mirror.galleries.deadline import deadline
+from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.object_store.driver import close_files, find_driver, open_files, run_on_loop
 from trio_mirror.galleries.object_store.errors import StoreError, map_exceptions
 from trio_mirror.galleries.places import split_store_url
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 # Seconds that closing connections may take.
-_CLOSING = 5.0
+_CLOSING = 1.0
 
 
 @asynccontextmanager
@@ -56,7 +57,7 @@ async def open_store(url: str, settings: Settings) -> AsyncIterator[FsspecGaller
     try:
         with map_exceptions(), deadline(settings.timeout):
             # An abandoned thread is one that connects by SFTP; what it opens is dropped with it.
-            files = await trio.to_thread.run_sync(opening, abandon_on_cancel=True)
+            files = await in_thread(opening)
     except StoreError as error:
         raise error.as_error(
             AccessError if error.refused else ListError, f"{printable(shown)} cannot be opened: {error}"
@@ -65,7 +66,7 @@ async def open_store(url: str, settings: Settings) -> AsyncIterator[FsspecGaller
         yield FsspecGallery(files, driver, shown, settings)
     finally:
         with trio.move_on_after(_CLOSING, shield=True):
-            await trio.to_thread.run_sync(close_files, files, abandon_on_cancel=True)
+            await in_thread(partial(close_files, files))
 
 
 class FsspecGallery:
