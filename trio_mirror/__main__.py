@@ -13,6 +13,9 @@ def main() -> None:
     except KeyboardInterrupt:
         # It was still starting up, and there is nothing yet that it could tell.
         raise SystemExit(128 + signal.SIGINT) from None
+    finally:
+        # It has ended: one that comes while Python takes itself down would be a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import trio
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import RedirectedGallery, identity_of, open_galleries
+from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.name_list import STDIN
 from trio_mirror.journal import Journal, automatic_journal, journal_files, open_journal
 from trio_mirror.model import Outcome
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 # Seconds in which a journal is closed.
-_CLOSING = 2.0
+_CLOSING = 1.0
 
 
 @keywords_of(Settings)
@@ -69,7 +70,9 @@ def run(
 ) -> Report:
     """Does what `mirror` does, for scripts that have no event loop; Ctrl-C is a plain KeyboardInterrupt."""
     try:
-        return trio.run(partial(mirror, source, target, transport=transport, **choices))
+        # Anywhere else it would cut through what holds a run together.
+        call = partial(mirror, source, target, transport=transport, **choices)
+        return trio.run(call, restrict_keyboard_interrupt_to_checkpoints=True)
     except BaseExceptionGroup as group:
         _, rest = group.split(KeyboardInterrupt)
         if rest is not None:
@@ -145,7 +148,7 @@ async def open_run(
                     yield run
                 if setup.is_automatic and journal is not None and run.is_whole and _is_whole(journal):
                     # The same command is a new run from now on.
-                    await trio.to_thread.run_sync(journal.remove)
+                    await in_thread(journal.remove)
                     run.report.journal = None
 
 
@@ -236,13 +239,13 @@ async def _open_work(
     if sampler is not None:
         option = "--cluster" if settings.cluster else "--processes"
         raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {option}")
-    from trio_mirror.distributed import GRACE, open_driver
+    from trio_mirror.distributed import grace_of, open_driver
 
     # What a lost worker has sent must be known where it may not be sent again, and where it would be flipped back.
     intents = intents or in_place or settings.retry_uploads is RetryUploads.NEVER
     # The workers slow down by themselves.
     shared = replace(settings, adaptive=False)
-    state = State(source, target, shared, memory, in_place=in_place, intents=intents, grace=GRACE)
+    state = State(source, target, shared, memory, in_place=in_place, intents=intents, grace=grace_of(settings))
     if isinstance(source, RedirectedGallery):
         base = httpx.URL(await state.attempts.make(state.source_throttle, source.locate))
         # Its credentials stay.
@@ -261,15 +264,15 @@ async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> Asyn
         yield None
         return
     if setup.is_automatic:
-        await trio.to_thread.run_sync(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
+        await in_thread(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
     names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}
-    journal = await trio.to_thread.run_sync(partial(open_journal, setup.journal, **names))
+    journal = await in_thread(partial(open_journal, setup.journal, **names))
     try:
         yield journal
     finally:
         # It moves the write-ahead log into the file. No cancellation keeps it from that; a dead disk does.
         with trio.move_on_after(_CLOSING, shield=True):
-            await trio.to_thread.run_sync(journal.close, abandon_on_cancel=True)
+            await in_thread(journal.close)
 
 
 def _is_whole(journal: Journal) -> bool:

@@ -50,7 +50,7 @@ async def test_a_result_that_arrives_as_the_run_is_cancelled_is_kept(tmp_path: P
         with trio.CancelScope() as scope:
             scope.cancel()
             recorder.cut_off(mirrored("a.png"))
-            await recorder.flush()
+            await recorder.flush_at_exit()
 
         assert list(journal.names([Outcome.MIRRORED])) == ["a.png"]
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -59,7 +60,10 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
         code = ExitCode.INTERRUPTED
         try:
             with nullcontext() if options.debug else quiet_libraries():
-                code = trio.run(_run_job, options, settings, views, console, own_files)
+                code = trio.run(
+                    partial(_run_job, options, settings, views, console, own_files),
+                    restrict_keyboard_interrupt_to_checkpoints=True,
+                )
         except* KeyboardInterrupt:
             # It came before the first or after the last moment at which signals are watched.
             pass
@@ -111,7 +115,9 @@ async def _run_job(
                     fatal = error
         for result in stops.run.late if stops.run is not None else ():
             await views.add(result)
-        unwritten = await views.end(report)
+        unwritten: OutputError | None = OutputError("the last of the events, the log or the sheet is not written")
+        with stops.writing:
+            unwritten = await views.end(report)
         nursery.cancel_scope.cancel()
     for fault in filter(None, (fatal, unwritten)):
         _print_error(fault, console)

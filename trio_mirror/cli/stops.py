@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from trio_mirror.pipeline.run import Run
 
 _log = logging.getLogger(__name__)
+# Seconds.
+_LAST = 1.0
 
 
 class Stops:
@@ -21,12 +23,14 @@ class Stops:
         signal: the number of the first signal.
         at_once: the scope that the second one cancels.
         run: what the first one drains; without a run it cancels, too.
+        writing: the scope of the last writes, which have a second from then on.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self.at_once = trio.CancelScope()
         self.run: Run | None = None
+        self.writing = trio.CancelScope()
 
     async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Waits for signals, until it is cancelled."""
@@ -42,4 +46,5 @@ class Stops:
                     self.run.drain("signal")
                 else:
                     self.at_once.cancel()
+                    self.writing.deadline = trio.current_time() + _LAST
                 self.signal = self.signal or number

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries import Place
     from trio_mirror.pipeline.state import State
+    from trio_mirror.settings import Settings
 
-GRACE = 10.0
-"""Seconds beyond ``drain`` in which the last results of the workers come in."""
+GRACE, _GRACE_HERE = 10.0, 2.0
+"""Seconds beyond ``drain`` in which the last results of the workers come in: from a cluster, and from this machine."""
+
+
+def grace_of(settings: Settings) -> float:
+    """Seconds beyond ``drain`` in which the last results of a run's workers come in."""
+    return GRACE if settings.cluster is not None else _GRACE_HERE
 
 
 @asynccontextmanager

@@ -165,6 +165,7 @@ class Producer:
         self, name: str, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]
     ) -> None:
         item, state = Item(Result(name=name)), self._state
+        await state.recorder.room()
         await state.in_flight.take()
         # Its life begins here: however long the others took, it has its whole time.
         now = trio.current_time()

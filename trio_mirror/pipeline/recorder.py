@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from trio_mirror.errors import JournalError, UploadError
+from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.model import Outcome, Result
 
 if TYPE_CHECKING:
@@ -30,9 +32,8 @@ if TYPE_CHECKING:
 _MANY = 1_000
 # Seconds that an intent waits for others while more pictures are on their way: one write costs as much as many rows.
 _GATHER = 0.01
-# Seconds that the last results have to be written, whatever cancels them: at the end of a run, and where its block is
-# left, as by a second Ctrl-C.
-_AT_END, _AT_EXIT = 10.0, 2.0
+# Seconds that the journal has for one write: during a run, at its end, and once its time is over or it is cancelled.
+_PATIENCE, _AT_END, _AT_EXIT = 30.0, 10.0, 1.0
 
 
 class Memory(Protocol):
@@ -76,7 +77,10 @@ class JournalMemory:
         """Writes rows; for what was skipped, the row that says why is there already."""
         rows = [it for it in results if it.outcome is not Outcome.SKIPPED]
         # A cancelled run abandons the thread and writes the same rows once more; the journal takes one write at a time.
-        await trio.to_thread.run_sync(self._journal.record, rows, abandon_on_cancel=True)
+        with trio.move_on_after(_PATIENCE):
+            await in_thread(partial(self._journal.record, rows))
+            return
+        raise _silent_for(_PATIENCE)
 
 
 class Recorder:
@@ -119,6 +123,7 @@ class Recorder:
         self._written = trio.Event()
         self._wanted, self._gathering = trio.Event(), trio.CancelScope()
         self._intending = 0
+        self._is_silent = False
 
     def expect(self, name: str) -> None:
         """Takes a name whose result will have to be remembered."""
@@ -205,15 +210,25 @@ class Recorder:
             self._write_within(0.0)
             await self._written.wait()
 
-    async def flush(self, *, at_exit: bool = False) -> None:
-        """Writes all that is left. No cancellation keeps it from that, and a dead disk does not hold it for ever."""
-        seconds = _AT_EXIT if at_exit else _AT_END
+    async def flush(self) -> None:
+        """Writes all that is left. A dead disk holds it for some seconds, and no longer than the time of the run."""
+        time_left = max(0.0, self._stop.working.deadline - trio.current_time())
+        await self._write_in(min(_AT_END, time_left + _AT_EXIT))
+
+    async def flush_at_exit(self) -> None:
+        """Writes all that is left as the run's block is left; no cancellation keeps it from that."""
         while (result := self.next_cut_off()) is not None:
             self.late.append(result)
-        with trio.move_on_after(seconds, shield=True) as time_limit:
+        if not self._is_silent:
+            with trio.CancelScope(shield=True):
+                await self._write_in(_AT_EXIT)
+
+    async def _write_in(self, seconds: float) -> None:
+        with trio.move_on_after(seconds) as time_limit:
             await self._write()
         if time_limit.cancelled_caught:
-            self._stop.fail(JournalError(f"the journal took nothing for {seconds:g} s"))
+            self._is_silent = True
+            self._stop.fail(_silent_for(seconds))
 
     def _write_within(self, seconds: float) -> None:
         """Has the next group written in so many seconds, if it is not sooner."""
@@ -237,3 +252,7 @@ class Recorder:
                 del self._unwritten[: len(group)]
                 self._expected.difference_update(result.name for result in group if not result.is_intent)
             written.set()
+
+
+def _silent_for(seconds: float) -> JournalError:
+    return JournalError(f"the journal took nothing for {seconds:g} s")

@@ -71,7 +71,6 @@ class Run:
 
     async def __anext__(self) -> Result:
         recorder, stop = self._state.recorder, self._state.stop
-        await recorder.room()
         try:
             return recorder.record(await self._to_record.receive())
         except trio.EndOfChannel:
@@ -123,7 +122,7 @@ class Run:
                     yield
                     nursery.cancel_scope.cancel()
         finally:
-            await self._state.recorder.flush(at_exit=True)
+            await self._state.recorder.flush_at_exit()
 
     async def _join(self) -> None:
         """Joins producer and work; the channel of ended items closes when both have ended."""
