@@ -39,11 +39,14 @@ def module(name: str, *arguments: str | Path) -> list[str]:
 
 
 def start(
-    *arguments: str | Path, own_group: bool = False, environment: Mapping[str, str] | None = None
+    *arguments: str | Path,
+    program: str = "trio_mirror",
+    own_group: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Starts the command line; in a process group of its own, it and all that it starts can be sent one signal."""
     return subprocess.Popen(
-        module("trio_mirror", *arguments),
+        module(program, *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

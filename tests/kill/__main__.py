@@ -1,4 +1,4 @@
-"""``python -m tests.kill``: kills runs in place at random moments, and looks for pictures that were not mirrored once.
+"""``python -m tests.kill``: ends runs in place at random moments, and looks for pictures that were not mirrored once.
 
 Each round draws how it runs and when it is killed; an option fixes what it names. The first round that goes wrong ends
 the command, which prints how to repeat it, and exits with 1.
@@ -18,11 +18,13 @@ from tests.kill.rounds import Count, Kind, Round
 
 # Rounds between two lines of progress, and kills in a round at most.
 _BATCH, _MOST = 10, 5
+_SIGNALS = ("KILL", "HUP", "INT")
 
 parser = argparse.ArgumentParser(prog="python -m tests.kill", description=str(__doc__).partition("\n\n")[2])
 parser.add_argument("--times", type=int, default=200, help="kills in all (default: %(default)s)")
 parser.add_argument("--place", choices=("folder", "http"), help="where the pictures are")
-parser.add_argument("--signal", choices=("KILL", "HUP"), help="what ends a run")
+parser.add_argument("--signal", choices=_SIGNALS, help="what ends a run")
+parser.add_argument("--script", action=argparse.BooleanOptionalAction, help="whether a script is killed")
 parser.add_argument("--processes", type=int, choices=(1, 2), help="of a run")
 parser.add_argument("--lose", type=float, metavar="SHARE", help="of uploads over HTTP: stored, and no answer comes")
 parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="draws all that is drawn")
@@ -33,14 +35,15 @@ options = parser.parse_args()
 def drawn(seed: int) -> tuple[Kind, int]:
     """How a round runs, and how often it is killed at most. What an option fixes leaves the other draws as they are."""
     chance = random.Random(seed)
-    place, number = chance.choice(("folder", "http")), chance.choice(("KILL", "HUP"))
-    processes, lose = chance.choice((1, 2)), chance.choice((0.0, 0.05))
+    place, number = chance.choice(("folder", "http")), chance.choice(_SIGNALS)
+    processes, lose, script = chance.choice((1, 2)), chance.choice((0.0, 0.05)), chance.choice((False, True))
     kind = Kind(
         place=options.place or place,
         number=signal.Signals[f"SIG{options.signal or number}"],
         processes=options.processes or processes,
         lose=lose if options.lose is None else options.lose,
         delay=chance.choice((0.0, 0.03)),
+        script=script if options.script is None else options.script,
     )
     return kind, chance.randint(1, _MOST)
 
@@ -71,7 +74,11 @@ async def main() -> bool:
 def repeated(kind: Kind, seed: int) -> list[str]:
     """The command that begins with one round."""
     fixed = {"place": kind.place, "signal": kind.number.name[3:], "processes": kind.processes, "lose": kind.lose}
-    return [f"python -m tests.kill --seed {seed} --times {_MOST}", *(f"--{it} {value}" for it, value in fixed.items())]
+    script = "--script" if kind.script else "--no-script"
+    return [
+        f"python -m tests.kill --seed {seed} --times {_MOST} {script}",
+        *(f"--{it} {value}" for it, value in fixed.items()),
+    ]
 
 
 sys.exit(not trio.run(main))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import tempfile
 from contextlib import asynccontextmanager, suppress
@@ -30,6 +31,10 @@ PICTURES = 300
 """In one place."""
 # Seconds in which a run must end, and between two looks whether it has begun its work.
 _TIMEOUT, _LOOK = 120, 0.002
+# The share of interrupts after which a second one comes, and within how many seconds.
+_TWICE, _SOON = 0.5, 0.2
+# In a traceback: what the command and the library begin with.
+_OURS = re.compile(r", in (main|run)\n")
 # A kill comes within this share of a whole run, however little is left to do.
 _LEAST = 0.05
 
@@ -47,6 +52,8 @@ class Kind:
     """Seconds that the server thinks about each request."""
     workers_only: bool = False
     """Whether a worker process is killed, and not the run."""
+    script: bool = False
+    """Whether a script calls `trio_mirror.run`, in place of the command."""
     options: tuple[str, ...] = ()
     """Further options of the command."""
 
@@ -170,6 +177,13 @@ class Round:
         if time_limit.cancelled_caught:
             self._count.faults.append(f"a run did not end in {_TIMEOUT} s")
             return True
+        if kills and ended.code == -signal.SIGINT and not _OURS.search(ended.err):
+            # Python was starting, and nothing of ours is there yet to hear of it.
+            self._count.kills -= 1
+            return False
+        if "Traceback" in ended.err:
+            self._count.faults.append(f"a traceback: {ended.err[-2000:]}")
+            return True
         if ended.code and kills and self._was_killed(ended.code):
             # One that had removed its journal had done all: the next one would be a new run.
             return not _journals(folder) and all(is_mirrored(picture(it), data) for it, data in place.now().items())
@@ -180,7 +194,8 @@ class Round:
 
     def _was_killed(self, code: int) -> bool:
         number = self._kind.number
-        return not self._kind.workers_only and code in (-number, 128 + number)
+        codes = {128 + number} if number is signal.SIGINT else {-number, 128 + number}
+        return not self._kind.workers_only and code in codes
 
     def _start(self, place: _Place, folder: Path) -> subprocess.Popen[str]:
         # A named journal lies beside the pictures.
@@ -189,7 +204,11 @@ class Round:
         if self._kind.place == "folder":
             options.append("--in-place")
         environment = {"XDG_STATE_HOME": str(folder / "state")}
-        return processes.start(place.address, *options, own_group=True, environment=environment)
+        if self._kind.script:
+            program, options = "tests.kill.script", [str(self._kind.processes), self._kind.place]
+        else:
+            program = "trio_mirror"
+        return processes.start(place.address, *options, program=program, own_group=True, environment=environment)
 
     async def _watch(self, process: subprocess.Popen[str], folder: Path, kills: int) -> None:
         """Notes how long a run works, and kills it meanwhile."""
@@ -204,6 +223,10 @@ class Round:
                 # It may have ended at this very moment.
                 with suppress(ProcessLookupError, FileNotFoundError):
                     self._count.kills += self._kill(process)
+                    # Some people press it twice.
+                    if self._kind.number is signal.SIGINT and self._chance.random() < _TWICE:
+                        await trio.sleep(self._chance.uniform(0, _SOON))
+                        self._kill(process)
             await trio.sleep_forever()
         finally:
             self.seconds = trio.current_time() - began
