@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -266,13 +267,22 @@ async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> Asyn
     if setup.is_automatic:
         await in_thread(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
     names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}
-    journal = await in_thread(partial(open_journal, setup.journal, **names))
+    opened, is_over = list[Journal](), threading.Event()
+
+    def open_unless_over(path: Path) -> None:
+        opened.append(open_journal(path, **names))
+        if is_over.is_set():
+            opened[0].close()
+
     try:
-        yield journal
+        await in_thread(open_unless_over, setup.journal)
+        yield opened[0]
     finally:
+        is_over.set()
         # It moves the write-ahead log into the file. No cancellation keeps it from that; a dead disk does.
         with trio.move_on_after(_CLOSING, shield=True):
-            await in_thread(journal.close)
+            for journal in opened:
+                await in_thread(journal.close)
 
 
 def _is_whole(journal: Journal) -> bool:

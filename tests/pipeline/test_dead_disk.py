@@ -54,13 +54,14 @@ async def test_a_run_that_is_stopped_ends_though_something_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, way: str, count: int
 ) -> None:
     folder, target, journal = (tmp_path / it for it in ("pictures", "mirrored", "journal"))
+    arguments: list[str | Path]
     folder.mkdir()
     for number in range(500):
         (folder / f"{number}.png").write_bytes(png())
     (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE.format(*HANGING[what]))
     monkeypatch.chdir(tmp_path)
     options, code, signals = WAYS[way]
-    arguments = (folder, "--to", target, "--json", "--journal", journal, "--processes", str(count), *options)
+    arguments = [folder, "--to", target, "--json", "--journal", journal, "--processes", str(count), *options]
     # Shorter than the patience with a journal, say, in a run that nobody stops.
     with trio.fail_after(20):
         process = processes.start(

@@ -155,7 +155,7 @@ class FolderGallery:
         await self._in_thread(partial(self._write, picture, PictureName(picture.name)))
 
     async def _in_thread(self, call: Callable[[], _T]) -> _T:
-        return await in_thread(call, self._threads)
+        return await in_thread(call, limiter=self._threads)
 
     async def _walk(self) -> AsyncGenerator[str, None]:
         folders = [""]

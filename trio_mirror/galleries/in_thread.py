@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
 import trio
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 # Seconds between two tries to start a thread, and how many there are: for a minute.
 _PAUSE, _TRIES = 0.02, 3_000
 
 
-async def in_thread(call: Callable[[], _T], limiter: trio.CapacityLimiter | None = None) -> _T:
+async def in_thread(call: Callable[[Unpack[_Ts]], _T], *args: *_Ts, limiter: trio.CapacityLimiter | None = None) -> _T:
     """Calls in a thread, which a cancellation leaves to itself.
 
     Raises:
         OSError: for a minute there was no thread.
     """
-    return await when_threads(lambda: trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter))
+    return await when_threads(lambda: trio.to_thread.run_sync(call, *args, abandon_on_cancel=True, limiter=limiter))
 
 
 async def when_threads(call: Callable[[], Awaitable[_T]]) -> _T:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,8 +101,7 @@ class ListGallery:
                 # Where its descriptor is closed, or has become that of something else, Python has no stdin.
                 return os.dup(sys.stdin.fileno() if sys.stdin is not None else -1)
             # O_NONBLOCK, as opening a named pipe would wait for its other end.
-            opening = partial(os.open, self._source, os.O_RDONLY | os.O_NONBLOCK)
-            return await in_thread(opening)
+            return await in_thread(os.open, self._source, os.O_RDONLY | os.O_NONBLOCK)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -140,7 +138,7 @@ async def _read(descriptor: int) -> bytes:
         # What epoll refuses is a regular file, or a device like /dev/null: a read of it does not wait for a writer.
         # Through a descriptor of its own: a read that a dead disk holds goes on after the list is closed.
         file = FileIO(os.dup(descriptor))
-        return await in_thread(partial(_read_once, file))
+        return await in_thread(_read_once, file)
     return os.read(descriptor, _CHUNK)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -78,7 +77,7 @@ class JournalMemory:
         rows = [it for it in results if it.outcome is not Outcome.SKIPPED]
         # A cancelled run abandons the thread and writes the same rows once more; the journal takes one write at a time.
         with trio.move_on_after(_PATIENCE):
-            await in_thread(partial(self._journal.record, rows))
+            await in_thread(self._journal.record, rows)
             return
         raise _silent_for(_PATIENCE)
 

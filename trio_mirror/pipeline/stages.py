@@ -46,9 +46,10 @@ class Stages:
 
     def __init__(self, source: Gallery, target: Gallery, state: State, sampler: Sampler | None = None) -> None:
         settings = state.settings
-        self._threads = WorkerThreads(settings.flip_threads or available_cores(), settings.flip_timeout)
+        flip_threads = settings.flip_threads or available_cores()
+        self._threads = WorkerThreads(flip_threads, settings.flip_timeout)
         self._fetch = Fetch(source, state)
-        self._flip = Transform(self._threads, state, sampler)
+        self._flip = Transform(self._threads, flip_threads, state, sampler)
         self._upload = Upload(target, self._threads, state)
         self._state = state
         self._has_reported = False

@@ -62,7 +62,7 @@ class WorkerThreads:
     _nursery: trio.Nursery
 
     def __init__(self, count: int, timeout: float) -> None:
-        self.count = count
+        self._count = count
         self._timeout = timeout
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         # Held for an instant around each change of a job's state, which a thread and the event loop may want at once.
@@ -79,7 +79,7 @@ class WorkerThreads:
     async def working(self) -> AsyncIterator[None]:
         """Lends the threads; leaving the block sends them home."""
         async with open_nursery_beside() as self._nursery:
-            for _ in range(self.count):
+            for _ in range(self._count):
                 self._nursery.start_soon(self._lend)
             try:
                 yield

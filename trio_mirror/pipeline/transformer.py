@@ -36,19 +36,19 @@ class Transform:
 
     Args:
         threads: where it runs.
+        places: how many flips run in this process at once, those included that were given up.
         state: of the run.
         sampler: is shown every flipped picture while it is in memory.
     """
 
-    def __init__(self, threads: WorkerThreads, state: State, sampler: Sampler | None) -> None:
+    def __init__(self, threads: WorkerThreads, places: int, state: State, sampler: Sampler | None) -> None:
         self._threads = threads
         self._settings = state.settings
         self._intents = state.intents
         self._in_place = state.in_place
         self._sampler = sampler
         self._run_key = token_hex(16)
-        # Each is held by a flip in this process, also by one that was given up, for as long as it goes on.
-        self._places = threading.Semaphore(threads.count)
+        self._places = threading.Semaphore(places)
 
     async def __call__(self, item: Item) -> None:
         """Mirrors the picture of an item."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,7 @@ class Sheet:
 
     async def write(self, report: Report) -> OutputError | None:
         """Writes the page as a whole or not at all; returns what prevented it."""
-        return await in_thread(partial(self._write, report))
+        return await in_thread(self._write, report)
 
     def _write(self, report: Report) -> OutputError | None:
         text = page(report, self._sample.pairs(), self._timeline.points)

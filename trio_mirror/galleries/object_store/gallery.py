@@ -66,7 +66,7 @@ async def open_store(url: str, settings: Settings) -> AsyncIterator[FsspecGaller
         yield FsspecGallery(files, driver, shown, settings)
     finally:
         with trio.move_on_after(_CLOSING, shield=True):
-            await in_thread(partial(close_files, files))
+            await in_thread(close_files, files)
 
 
 class FsspecGallery:
