@@ -177,7 +177,8 @@ class Round:
         if time_limit.cancelled_caught:
             self._count.faults.append(f"a run did not end in {_TIMEOUT} s")
             return True
-        if kills and ended.code == -signal.SIGINT and not _OURS.search(ended.err):
+        is_interrupted = ended.code == -signal.SIGINT or "KeyboardInterrupt" in ended.err
+        if kills and is_interrupted and not _OURS.search(ended.err):
             # Python was starting, and nothing of ours is there yet to hear of it.
             self._count.kills -= 1
             return False
