@@ -462,3 +462,14 @@ def test_changed_or_cut_bytes_give_a_picture_or_a_flip_error(data: st.DataObject
     except FlipError:
         return
     assert decoded(flipped.data).size == decoded(cut).size
+
+
+def test_what_no_tables_keep_close_is_mirrored_all_the_same_and_said(
+    no_library: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reencode, "CLOSE_ENOUGH", 90.0)
+    data = encoded(drawn(61, 35), quality=30)
+    flipped = flip(data)
+    assert decibels(decoded(flipped.data), ImageOps.mirror(decoded(data))) >= 40
+    assert {value for table in decoded(flipped.data).quantization.values() for value in table} == {1}  # type: ignore[attr-defined]
+    assert flipped.notes == ("encoded again, the JPEG is less close than 90 dB",)

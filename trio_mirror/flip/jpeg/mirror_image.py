@@ -54,7 +54,8 @@ def mirrored_raster(
     if lossless is Lossless.ALWAYS:
         raise FlipError(f"the JPEG cannot be mirrored exactly: {_why_not_exact(jpeg.frame, rows=rows)}")
     with map_pillow_errors("the JPEG"):
-        return mirrored_by_encoding(image, jpeg, rows=rows), False, ()
+        coded, notes = mirrored_by_encoding(image, jpeg, rows=rows)
+        return coded, False, notes
 
 
 def _why_not_exact(frame: Frame, *, rows: bool) -> str:

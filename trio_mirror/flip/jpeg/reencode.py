@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
-from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import mean_squared_error
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import coded_part, joined, parse
@@ -50,18 +49,15 @@ def decoded(data: bytes) -> JpegImageFile:
     return image
 
 
-def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
+def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> tuple[CodedPart, tuple[str, ...]]:
     """Decodes a JPEG, mirrors it and encodes it in the same colour space, close to the mirrored decode.
 
     The first rung of a ladder that comes within ``CLOSE_ENOUGH`` is taken: the file's own quantisation
-    tables and sampling, finer tables, then no subsampling at quality 95, then 100. Call inside ``with
-    map_pillow_errors(...)``.
+    tables and sampling, finer tables, then no subsampling at quality 95. The last, whose tables are all of ones, is as
+    close as a JPEG can be. Call inside ``with map_pillow_errors(...)``.
 
     Returns:
-        The tables, the frame and the scans, which follow the original's own segments.
-
-    Raises:
-        FlipError: no rung comes close enough.
+        The tables, the frame and the scans, which follow the original's own segments; a note if they are not close.
     """
     image = decoded(data)
     tables = [image.quantization[component.table] for component in jpeg.frame.components]
@@ -87,13 +83,13 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> CodedPart:
             break
         short = shortfall(encoded)
         if short <= 0:
-            return _entropy_coded_as(jpeg, encoded)
+            return _entropy_coded_as(jpeg, encoded), ()
         fineness *= 2 ** (max(short, 1) / _DECIBELS_PER_HALVING)
     for quality in (95, 100):
-        encoded = encoder.with_quality(quality)
-        if shortfall(encoded) <= 0:
-            return _entropy_coded_as(jpeg, encoded)
-    raise FlipError(f"the JPEG cannot be encoded again within {CLOSE_ENOUGH:.0f} dB of itself")
+        last = encoder.with_quality(quality)
+        if shortfall(last) <= 0:
+            return _entropy_coded_as(jpeg, last), ()
+    return _entropy_coded_as(jpeg, last), (f"encoded again, the JPEG is less close than {CLOSE_ENOUGH:.0f} dB",)
 
 
 def closeness(one: Image.Image, other: Image.Image) -> float:
