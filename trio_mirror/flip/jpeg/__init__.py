@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
@@ -10,13 +11,16 @@ from trio_mirror.flip.jpeg.assembly import Mirrored, assembled
 from trio_mirror.flip.jpeg.file import read_file
 from trio_mirror.flip.jpeg.metadata import displayed_as, mirrored_segments
 from trio_mirror.flip.jpeg.mirror_image import mirrored_raster, thumbnail_mirror
-from trio_mirror.flip.jpeg.stereo import Source, stereo_sources
+from trio_mirror.flip.jpeg.segments import joined
+from trio_mirror.flip.jpeg.stereo import Source, right_eye, stereo_sources
 from trio_mirror.flip.jpeg.validate import check_frame
 from trio_mirror.flip.limits import check_count, check_total
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.model import Flipped, Limits, Lossless
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trio_mirror.flip.jpeg.file import File
 
 
@@ -36,17 +40,19 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     file, notes = read_file(data, limits)
     _check_all(file, limits)
     orientation = displayed_as(file.jpeg.segments) or 1
-    sources, more = stereo_sources(file)
-    first = _mirrored(Source(data[: file.jpeg.end], file.jpeg), sources.get(0), orientation, lossless, keep_credentials)
+    sources, stay = stereo_sources(file)
+    eye, stays = right_eye(file)
+    mirrored_as = partial(_mirrored, lossless=lossless, keep_credentials=keep_credentials)
+    first = mirrored_as(Source(data[: file.jpeg.end], file.jpeg), sources.get(0), orientation, eye=eye)
     further: dict[int, Mirrored | None] = {}
-    notes += first.notes + more
+    notes += first.notes + stay + stays
     for part in file.parts:
         image = Source(data[part.start : part.jpeg.end], part.jpeg)
         # An image that states no orientation is shown like the first: previews and gain maps state none.
         shown = displayed_as(part.jpeg.segments) or orientation
         try:
             check_frame(part.jpeg, len(image.data), limits)
-            mirrored = _mirrored(image, sources.get(part.start), shown, lossless, keep_credentials)
+            mirrored = mirrored_as(image, sources.get(part.start), shown)
         except FlipError as error:
             if part is file.gain_map and lossless is not Lossless.ALWAYS:
                 further[part.start] = None
@@ -80,13 +86,31 @@ def _mirrored(
     image: Source,
     source: Source | None,
     orientation: int,
+    *,
+    eye: Source | None = None,
     lossless: Lossless,
-    keep_credentials: bool,  # noqa: FBT001
+    keep_credentials: bool,
 ) -> Mirrored:
-    """Mirrors an image; ``source`` is that of its raster, where it takes that of another view."""
+    """Mirrors an image.
+
+    Args:
+        image: the image.
+        source: that of its raster, where it takes that of another view.
+        orientation: how it is displayed.
+        eye: a view inside its metadata, with which its raster changes places.
+        lossless: whether to rearrange coefficients or to encode again.
+        keep_credentials: whether signatures over the picture stay.
+    """
     frame = image.jpeg.frame
     mirror = Mirror(frame.width, frame.height, flips_rows(orientation))
-    coded, exact, notes = mirrored_raster(*(source or image), lossless, rows=mirror.rows)
+    coded, exact, notes = mirrored_raster(*(eye or source or image), lossless, rows=mirror.rows)
     pictures = thumbnail_mirror(rows=mirror.rows, largest=frame.width * frame.height)
+    if eye is not None:
+        other, _, _ = mirrored_raster(*image, lossless, rows=mirror.rows)
+        pictures = _with_other(pictures, eye.data, joined(eye.jpeg.segments, other))
     segments, more = mirrored_segments(image.jpeg.segments, pictures, mirror, keep_credentials=keep_credentials)
     return Mirrored(segments, coded, exact, notes + more)
+
+
+def _with_other(pictures: Callable[[bytes], bytes], eye: bytes, other: bytes) -> Callable[[bytes], bytes]:
+    return lambda picture: other if picture == eye else pictures(picture)

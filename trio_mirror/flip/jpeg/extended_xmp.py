@@ -51,18 +51,14 @@ def mirrored_xmp(
     replaced: dict[int, list[bytes]] = {}
     notes: tuple[str, ...] = ()
     digests: dict[bytes, bytes] = {}
-    parts: dict[bytes, list[int]] = defaultdict(list)
-    for position in extensions:
-        parts[segments[position].payload[len(EXTENSION) :][:_DIGEST]].append(position)
-    for digest, positions in parts.items():
-        old = b"".join(
-            segments[position].payload[_HEADER:] for position in sorted(positions, key=lambda it: _offset(segments[it]))
-        )
+    for digest, positions in _by_digest(segments, extensions).items():
+        parts = [segments[position].payload[_HEADER:] for position in positions]
+        old = b"".join(parts)
         new, more = mirrored_packet(old, mirror, mirror_picture, keep_credentials=keep_credentials)
         notes += more
         if new != old:
             digests[digest] = _digest(new) if digest == _digest(old) else digest
-            payloads = [*_split(new, digests[digest])]
+            payloads = [*_split(new, digests[digest], [len(part) for part in parts])]
             replaced |= {position: payloads[number : number + 1] for number, position in enumerate(positions)}
             replaced[positions[-1]] += payloads[len(positions) :]
     for position in packets:
@@ -77,16 +73,28 @@ def mirrored_xmp(
     return replaced, notes
 
 
-def _offset(segment: Segment) -> int:
-    return int.from_bytes(segment.payload[_HEADER - 4 : _HEADER], "big")
+def extended_xmp(segments: Sequence[Segment]) -> list[bytes]:
+    """What the segments hold of extended XMP, each joined."""
+    positions = [position for position, it in enumerate(segments) if it.payload.startswith(EXTENSION)]
+    return [b"".join(segments[it].payload[_HEADER:] for it in its) for its in _by_digest(segments, positions).values()]
+
+
+def _by_digest(segments: Sequence[Segment], positions: list[int]) -> dict[bytes, list[int]]:
+    """The positions of the parts of each extension, in their order in it."""
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for position in sorted(positions, key=lambda it: segments[it].payload[_HEADER - 4 : _HEADER]):
+        found[segments[position].payload[len(EXTENSION) :][:_DIGEST]].append(position)
+    return found
 
 
 def _digest(extended: bytes) -> bytes:
     return md5(extended, usedforsecurity=False).hexdigest().upper().encode()
 
 
-def _split(extended: bytes, digest: bytes) -> Iterator[bytes]:
-    room = PAYLOAD_LIMIT - _HEADER
-    for at in range(0, len(extended), room):
-        header = EXTENSION + digest + struct.pack(">II", len(extended), at)
-        yield header + extended[at : at + room]
+def _split(extended: bytes, digest: bytes, sizes: list[int]) -> Iterator[bytes]:
+    """Cuts an extension where it was cut before; the last segments take what is over."""
+    at = 0
+    while at < len(extended):
+        room = sizes.pop(0) if len(sizes) > 1 else PAYLOAD_LIMIT - _HEADER
+        yield EXTENSION + digest + struct.pack(">II", len(extended), at) + extended[at : at + room]
+        at += room

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _APP0, _APP1, _APP2, _APP3, _APP5, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xE3, 0xE5, 0xED, 0xEF
 _EXIF = b"Exif\0\0"
-# What else a segment holds, by its marker and first bytes.
+# What a segment holds, by its marker and first bytes.
 _KINDS = (
     (_APP0, jfif.SIGNATURE),
     (_APP0, jfif.EXTENSION_SIGNATURE),
@@ -63,51 +63,88 @@ def mirrored_segments(
         The segments in their order, and notes.
     """
     segments, notes = without_credentials(segments, keep=keep_credentials)
-    replaced: dict[int, list[bytes]] = {}
-    places = _places(segments)
-    for position in places[jfif.SIGNATURE]:
-        payload, more = jfif.mirrored_jfif(segments[position].payload, rows=mirror.rows)
-        replaced[position] = [payload]
-        notes += more
-    for position in places[jfif.EXTENSION_SIGNATURE]:
-        extension, more = jfif.mirrored_jfxx(segments[position].payload, mirror_picture, rows=mirror.rows)
-        replaced[position] = [] if extension is None else [extension]
-        notes += more
-    for block in _exif_blocks(segments):
-        parts = _contents(segments, block, _EXIF)
-        exif, dropped = mirrored_exif(b"".join(parts), mirror_picture)
-        exif, unmended = mirrored_fields(exif, mirror)
-        replaced |= {at: [_EXIF + part] for at, part in zip(block, _cut(exif, parts), strict=True)}
-        notes += dropped + unmended
-    payloads, more = mirrored_xmp(
-        segments, places[XMP], places[EXTENSION], mirror, mirror_picture, keep_credentials=keep_credentials
-    )
-    replaced |= payloads
-    notes += more
-    if places[PHOTOSHOP]:
-        resources = [segments[position].payload for position in places[PHOTOSHOP]]
-        new, more = mirrored_photoshop(resources, mirror_picture, mirror)
-        replaced |= {at: [payload] for at, payload in zip(places[PHOTOSHOP], new, strict=False)}
-        replaced[places[PHOTOSHOP][-1]] += new[len(resources) :]
-        notes += more
-    if places[flir.SIGNATURE]:
-        heads = [segments[position].payload[: flir.HEADER] for position in places[flir.SIGNATURE]]
-        parts = [segments[position].payload[flir.HEADER :] for position in places[flir.SIGNATURE]]
-        thermal, more = flir.mirrored_flir(b"".join(parts), mirror, mirror_picture)
-        cut = zip(places[flir.SIGNATURE], heads, _cut(thermal, parts), strict=True)
-        replaced |= {at: [head + part] for at, head, part in cut}
-        notes += more
-    for block in _preview_blocks(segments, places[b""]):
-        parts = [segments[position].payload for position in block]
-        previews, more = mirrored_inside(b"".join(parts), mirror_picture, "application data")
-        replaced |= {at: [part] for at, part in zip(block, _cut(previews, parts), strict=True)}
-        notes += more
-    kept = [
-        segment.with_payload(payload)
-        for position, segment in enumerate(segments)
-        for payload in replaced.get(position, [segment.payload])
-    ]
-    return kept, tuple(notes)
+    surroundings = _Surroundings(segments, mirror_picture, mirror)
+    surroundings.mirror_jfif()
+    surroundings.mirror_exif()
+    surroundings.mirror_xmp(keep_credentials=keep_credentials)
+    surroundings.mirror_photoshop()
+    surroundings.mirror_flir()
+    surroundings.mirror_previews()
+    return surroundings.segments(), (*notes, *surroundings.notes)
+
+
+class _Surroundings:
+    """The segments of one image while they are mirrored."""
+
+    def __init__(self, segments: Sequence[Segment], mirror_picture: Callable[[bytes], bytes], mirror: Mirror) -> None:
+        self._segments = segments
+        self._mirror_picture = mirror_picture
+        self._mirror = mirror
+        self._places = _places(segments)
+        # What takes the place of a segment, by its position: nothing, one payload, or several.
+        self._replaced: dict[int, list[bytes]] = {}
+        self.notes: list[str] = []
+
+    def segments(self) -> list[Segment]:
+        """The segments in their order."""
+        return [
+            segment.with_payload(payload)
+            for position, segment in enumerate(self._segments)
+            for payload in self._replaced.get(position, [segment.payload])
+        ]
+
+    def _replace(self, positions: list[int], payloads: Sequence[bytes], notes: Sequence[str]) -> None:
+        """Puts payloads in the places of others; the last takes what is over."""
+        for number, position in enumerate(positions):
+            self._replaced[position] = list(payloads[number : number + 1])
+        self._replaced[positions[-1]] += payloads[len(positions) :]
+        self.notes += notes
+
+    def mirror_jfif(self) -> None:
+        rows = self._mirror.rows
+        for position in self._places[jfif.SIGNATURE]:
+            payload, notes = jfif.mirrored_jfif(self._segments[position].payload, rows=rows)
+            self._replace([position], [payload], notes)
+        for position in self._places[jfif.EXTENSION_SIGNATURE]:
+            thumbnail, notes = jfif.mirrored_jfxx(self._segments[position].payload, self._mirror_picture, rows=rows)
+            self._replace([position], [] if thumbnail is None else [thumbnail], notes)
+
+    def mirror_exif(self) -> None:
+        for positions in _exif_blocks(self._segments):
+            parts = _contents(self._segments, positions, _EXIF)
+            block, dropped = mirrored_exif(b"".join(parts), self._mirror_picture)
+            block, unmended = mirrored_fields(block, self._mirror)
+            self._replace(positions, [_EXIF + part for part in _cut(block, parts)], dropped + unmended)
+
+    def mirror_xmp(self, *, keep_credentials: bool) -> None:
+        replaced, notes = mirrored_xmp(
+            self._segments,
+            self._places[XMP],
+            self._places[EXTENSION],
+            self._mirror,
+            self._mirror_picture,
+            keep_credentials=keep_credentials,
+        )
+        self._replaced |= replaced
+        self.notes += notes
+
+    def mirror_photoshop(self) -> None:
+        if positions := self._places[PHOTOSHOP]:
+            payloads = _contents(self._segments, positions, b"")
+            self._replace(positions, *mirrored_photoshop(payloads, self._mirror_picture, self._mirror))
+
+    def mirror_flir(self) -> None:
+        if positions := self._places[flir.SIGNATURE]:
+            payloads = _contents(self._segments, positions, b"")
+            heads, parts = [it[: flir.HEADER] for it in payloads], [it[flir.HEADER :] for it in payloads]
+            block, notes = flir.mirrored_flir(b"".join(parts), self._mirror, self._mirror_picture)
+            self._replace(positions, [*map(bytes.__add__, heads, _cut(block, parts))], notes)
+
+    def mirror_previews(self) -> None:
+        for positions in _preview_blocks(self._segments, self._places[b""]):
+            parts = _contents(self._segments, positions, b"")
+            block, notes = mirrored_inside(b"".join(parts), self._mirror_picture, "application data")
+            self._replace(positions, [*_cut(block, parts)], notes)
 
 
 def _places(segments: Sequence[Segment]) -> dict[bytes, list[int]]:

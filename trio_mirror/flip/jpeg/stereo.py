@@ -5,15 +5,25 @@ Only the rasters do: what stands around them, such as the index and its numbers,
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, NamedTuple
 
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.extended_xmp import XMP, extended_xmp
 from trio_mirror.flip.jpeg.metadata import displayed_as
 from trio_mirror.flip.jpeg.reencode import coding_of
+from trio_mirror.flip.jpeg.segments import parse
 from trio_mirror.flip.positions import not_mirrored
+from trio_mirror.flip.positions.properties import read_properties
 
 if TYPE_CHECKING:
     from trio_mirror.flip.jpeg.file import File
     from trio_mirror.flip.jpeg.segments import Jpeg
+
+
+_GOOGLE = "http://ns.google.com/photos/1.0/"
+_IMAGE, _DEPTH, _PANORAMA = f"{_GOOGLE}image/", f"{_GOOGLE}depthmap/", f"{_GOOGLE}panorama/"
+_STAY = not_mirrored({"the order of stereo views that differ in size or kind"})
 
 
 class Source(NamedTuple):
@@ -31,11 +41,41 @@ def stereo_sources(file: File) -> tuple[dict[int, Source], tuple[str, ...]]:
     if len(starts) < 2:
         return {}, ()
     jpegs = {0: file.jpeg, **{part.start: part.jpeg for part in file.parts}}
-    kinds = {
-        (jpegs[it].frame.width, jpegs[it].frame.height, coding_of(jpegs[it]), displayed_as(jpegs[it].segments) or 1)
-        for it in starts
-    }
-    if len(kinds) > 1:
-        return {}, not_mirrored({"the order of stereo views that differ in size or kind"})
     views = [Source(file.data[it : jpegs[it].end], jpegs[it]) for it in starts]
+    if not _can_change_places(views):
+        return {}, _STAY
     return dict(zip(starts, reversed(views), strict=True)), ()
+
+
+def right_eye(file: File) -> tuple[Source | None, tuple[str, ...]]:
+    """The right eye's image of a panorama, in its XMP, and a note if it cannot change places with the first image.
+
+    A photo that a depth map goes with is the same view again (Google's Cardboard Camera, VR photo format; GDepth).
+    """
+    extensions = extended_xmp(file.jpeg.segments)
+    if not any(_IMAGE.encode() in it for it in extensions):
+        return None, ()
+    packets = [it.payload[len(XMP) :] for it in file.jpeg.segments if it.payload.startswith(XMP)]
+    try:
+        structures = [it for packet in (*packets, *extensions) for it in read_properties(packet.rstrip(b"\0"))]
+    except ValueError:
+        return None, ()
+    values = {name: value.text for structure in structures for name, value in structure.fields.items()}
+    is_panorama = any(name.startswith(_PANORAMA) for name in values)
+    if not is_panorama or f"{_IMAGE}Data" not in values or f"{_DEPTH}Data" in values:
+        return None, ()
+    try:
+        eye = base64.b64decode(values[f"{_IMAGE}Data"])
+        source = Source(eye, parse(eye))
+    except (ValueError, FlipError):
+        return None, _STAY
+    can = _can_change_places([Source(file.data[: file.jpeg.end], file.jpeg), source])
+    return (source, ()) if can else (None, _STAY)
+
+
+def _can_change_places(views: list[Source]) -> bool:
+    """Whether the raster of each may stand among the segments of any other."""
+    kinds = {
+        (jpeg.frame.width, jpeg.frame.height, coding_of(jpeg), displayed_as(jpeg.segments) or 1) for _, jpeg in views
+    }
+    return len(kinds) == 1
