@@ -272,6 +272,25 @@ def test_the_cost_of_items_grows_with_the_file_and_no_faster(monkeypatch: pytest
     assert is_linear(mirror, 100)
 
 
+def test_what_would_be_decoded_over_and_over_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def prove(_: bytes, kinds: set[bytes], pixels: int) -> tuple[str, ...]:
+        asked.append(pixels)
+        return ()
+
+    monkeypatch.setattr(heif, "prove_heif", prove)
+
+    def overlays(layers: int) -> bytes:
+        items = [(b"iovl", b"", [1]), (b"iovl", b"", [1]), (b"av01", b"coded", [1])]
+        references = [reference(b"dimg", item, *[item + 1] * layers) for item in (1, 2)]
+        return file(items, [ispe(64, 64)], references, brand=b"heic")
+
+    flip(overlays(1))
+    flip(overlays(300))
+    assert asked == [64 * 64 * (3 + 2 + 1), 64 * 64 * ((1 + 300 + 300 * 300) + (1 + 300) + 1)]
+
+
 def test_parts_that_take_no_place_are_refused() -> None:
     # 65,535 parts of an image in two bytes.
     iloc = full(b"iloc", 1, 0, bytes(2), struct.pack(">HHHHH", 1, 1, 0, 0, 0xFFFF))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MOST_PIXELS = 25_000_000
 _HEVC = {b"hvc1", b"hev1", b"lhv1"}
 _TOO_LARGE = ("It is too large to be decoded for a proof that it is whole.",)
+_FIRST_FRAME = ("Only its first frame was decoded for a proof that it is whole.",)
 _NO_DECODER = ("It was not decoded for a proof that it is whole: no decoder of its kind is installed (extra proof).",)
 
 
@@ -39,12 +40,13 @@ def prove_avif(data: bytes, limits: Limits) -> tuple[str, ...]:
     return ()
 
 
-def prove_heif(data: bytes, kinds: set[bytes]) -> tuple[str, ...]:
+def prove_heif(data: bytes, kinds: set[bytes], pixels: int) -> tuple[str, ...]:
     """Decodes the images of a HEIF; returns a note where no decoder can, or they are too large.
 
     Args:
         data: the file.
         kinds: the types of its coded items; empty where it has a condensed header.
+        pixels: how many a decoder goes through; 0 where it has a condensed header.
 
     Raises:
         FlipError: one of them cannot be decoded.
@@ -55,27 +57,30 @@ def prove_heif(data: bytes, kinds: set[bytes]) -> tuple[str, ...]:
         return _NO_DECODER
     if not kinds <= _HEVC:  # of tiles of other codecs the decoder says that they are damaged
         return _NO_DECODER
-    left = _MOST_PIXELS
+    if pixels > 2 * _MOST_PIXELS:  # a picture with its gain map and thumbnails
+        return _TOO_LARGE
     try:
         images = list(open_heif(data))
+        found = len(images)
         for image in images:
-            left -= image.size[0] * image.size[1]
-            if left < 0:
+            if image.size[0] * image.size[1] > _MOST_PIXELS:
                 return _TOO_LARGE
-            image.load()
+        while images:
+            images.pop().load()
     except (ValueError, EOFError) as error:  # invalid input; all else is a limit of the decoder
         raise FlipError(f"the HEIF cannot be read: {str(error).strip() or 'it is cut short'}") from error
     except (SyntaxError, RuntimeError, MemoryError, OSError):
         return _NO_DECODER
-    return () if images else _NO_DECODER
+    return () if found else _NO_DECODER
 
 
-def prove_jxl(data: bytes, samples: int) -> tuple[str, ...]:
+def prove_jxl(data: bytes, samples: int, *, animated: bool) -> tuple[str, ...]:
     """Decodes a JPEG XL; returns a note where no decoder is installed, or it is too large.
 
     Args:
         data: the file.
         samples: pixels by channels.
+        animated: whether it is an animation, of which the decoder knows the first frame only.
 
     Raises:
         FlipError: it cannot be decoded.
@@ -90,7 +95,7 @@ def prove_jxl(data: bytes, samples: int) -> tuple[str, ...]:
         decode(data)
     except (RuntimeError, ValueError) as error:
         raise FlipError(f"the JPEG XL cannot be read: {error}") from error
-    return ()
+    return _FIRST_FRAME if animated else ()
 
 
 def open_by_extra(data: bytes, most_pixels: int) -> Image.Image:

@@ -7,14 +7,13 @@ of its own for that; it is mirrored where it agreed with them, for those who rea
 
 from __future__ import annotations
 
-import struct
 from uuid import UUID
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.heif.exif_orientation import mirror_exif
 from trio_mirror.flip.heif.groups import swap_stereo_pairs
-from trio_mirror.flip.heif.items import Items, coded_kinds, computed, cut_short, displayed, read_items
+from trio_mirror.flip.heif.items import Items, coded_kinds, computed, cut_short, displayed, pixels_decoded, read_items
 from trio_mirror.flip.heif.offsets import move_chunks, move_item_locations, read_locations
 from trio_mirror.flip.heif.properties import Properties
 from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
@@ -57,14 +56,14 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         raise FlipError(f"{DAMAGED}: the file has no description of its images")
     if moov and media_type != "image/avif":
         raise FlipError("the picture is an image sequence with HEVC, which viewers do not agree on how to mirror")
-    edits, kinds = Edits(data), set[bytes]()
+    edits, kinds, pixels = Edits(data), set[bytes](), 0
     notes = [_IGNORED_NOTE] if media_type != "image/avif" else []
     if mini:
         _mirror_condensed(data, mini, edits)
     if meta:
-        items = read_items(data, meta)
-        kinds = coded_kinds(items)
-        notes += _mirror_items(data, items, edits, limits)
+        items, properties = read_items(data, meta), Properties(data, meta)
+        kinds, pixels = coded_kinds(items), pixels_decoded(items, properties.size)
+        notes += _mirror_items(data, items, properties, edits, limits)
     if moov:
         check_frames(data, moov, limits)
         mirror_tracks(data, moov, edits)
@@ -75,7 +74,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     notes += credentials(manifests, edits, keep=keep_credentials)
     _move_offsets(data, meta, moov, edits)
     mirrored = edits.apply()
-    proof = prove_avif(mirrored, limits) if media_type == "image/avif" else prove_heif(mirrored, kinds)
+    proof = prove_avif(mirrored, limits) if media_type == "image/avif" else prove_heif(mirrored, kinds, pixels)
     return Flipped(mirrored, media_type, lossless=True, notes=(*notes, *proof))
 
 
@@ -113,14 +112,11 @@ def _mirror_condensed(data: bytes, mini: Box, edits: Edits) -> None:
     edits.patch(mini.body + 1, 1, data[mini.body + 1] ^ 1)
 
 
-def _mirror_items(data: bytes, items: Items, edits: Edits, limits: Limits) -> tuple[str, ...]:
+def _mirror_items(data: bytes, items: Items, properties: Properties, edits: Edits, limits: Limits) -> tuple[str, ...]:
     """Mirrors the items; returns a note on what is missing of them."""
     meta = items.meta
-    properties = Properties(data, meta)
-    for kind, body in properties.of(items.primary):
-        if kind == b"ispe" and len(body) >= 12:
-            width, height = struct.unpack_from(">II", body, 4)
-            check_size(width, height, limits)
+    if size := properties.size(items.primary):
+        check_size(*size, limits)
     properties.refuse_own_shape(computed(items))
     properties.mirror(displayed(items), edits)
     swap_stereo_pairs(data, meta, edits)

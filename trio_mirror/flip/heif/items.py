@@ -13,7 +13,7 @@ from trio_mirror.flip.heif.offsets import FROM_FILE
 from trio_mirror.flip.isobmff import DAMAGED, Box, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from trio_mirror.flip.heif.offsets import Location
 
@@ -25,6 +25,7 @@ _COMPUTED = {b"tmap", b"sato"}
 _CODED = frozenset(b"hvc1 hev1 lhv1 av01 avc1 jpeg j2k1 unci vvc1 evc1 mski tili".split())
 _IMAGES = _CODED | _LAYOUTS
 _DEEPEST = 8
+_ENDLESS = 1 << 62  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,33 @@ def computed(items: Items) -> set[int]:
 def coded_kinds(items: Items) -> set[bytes]:
     """The types of the coded images, by which they need different decoders."""
     return set(_CODED.intersection(items.kinds.values()))
+
+
+def pixels_decoded(items: Items, size_of: Callable[[int], tuple[int, int] | None]) -> int:
+    """How many pixels a decoder goes through for all images: those of an input as often as it is used.
+
+    A grid's own are those of its tiles.
+
+    Args:
+        items: the items.
+        size_of: gives the width and height of an item, if it states them.
+    """
+    inputs: dict[int, list[int]] = {}
+    for kind, item, parts in items.references:
+        if kind == b"dimg":
+            inputs.setdefault(item, []).extend(parts)
+    costs: dict[int, int] = {}
+
+    def cost(item: int, depth: int = 0) -> int:
+        if depth > _DEEPEST:
+            return _ENDLESS
+        if item not in costs:
+            own = items.kinds.get(item) not in {b"grid", b"iden"}
+            width, height = (own and size_of(item)) or (0, 0)
+            costs[item] = width * height + sum(cost(part, depth + 1) for part in inputs.get(item, ()))
+        return costs[item]
+
+    return sum(cost(item) for item, kind in items.kinds.items() if kind in _IMAGES | _COMPUTED)
 
 
 def cut_short(data: bytes, items: Items, locations: Iterable[Location]) -> bool:

@@ -42,6 +42,14 @@ class Properties:
         """The properties of an item, each a box's kind and body, in the order in which they are applied."""
         return [self._property(association.number) for association in self._first.get(item, ())]
 
+    def size(self, item: int) -> tuple[int, int] | None:
+        """The width and height of an item before it is turned, in pixels, if it states them."""
+        for kind, body in self.of(item):
+            if kind == b"ispe" and len(body) >= 12:
+                width, height = struct.unpack_from(">II", body, 4)
+                return width, height
+        return None
+
     def orientation(self, item: int) -> Orientation:
         """How an item is turned and mirrored for display.
 

@@ -58,7 +58,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     manifests = [box for box in top if box.kind == b"jumb" and _C2PA in data[box.body : box.body + _LABEL]]
     notes += credentials(manifests, edits, keep=keep_credentials)
     mirrored = edits.apply()
-    proof = prove_jxl(mirrored, header.width * header.height * header.channels)
+    proof = prove_jxl(mirrored, header.width * header.height * header.channels, animated=header.animated)
     return Flipped(mirrored, "image/jxl", lossless=True, notes=notes + proof)
 
 

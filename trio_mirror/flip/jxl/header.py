@@ -41,6 +41,7 @@ class Header(NamedTuple):
     width: int
     height: int
     channels: int
+    animated: bool
     extra: int | None
     """The bit that says whether there are extra fields; None where the bit before, the last one, says all default."""
     has_extra: bool
@@ -103,16 +104,18 @@ def read_header(stream: bytes) -> Header:
     bits = Bits(stream, 16)
     width, height = _size(bits)
     if bits.number(1):
-        return Header(width, height, 3, None, has_extra=False, colour_end=bits.at)
+        return Header(width, height, 3, animated=False, extra=None, has_extra=False, colour_end=bits.at)
     extra = bits.at
     has_extra = bits.number(1) == 1
+    animated = False
     if has_extra:
         bits.skip(3)
         if bits.number(1):
             _size(bits)
         if bits.number(1):
             _preview(bits)
-        if bits.number(1):
+        animated = bits.number(1) == 1
+        if animated:
             _animation(bits)
     _depth(bits)
     bits.skip(1)
@@ -121,7 +124,7 @@ def read_header(stream: bytes) -> Header:
         _extra_channel(bits)
     bits.skip(1)
     _colours(bits)
-    return Header(width, height, 3 + channels, extra, has_extra, bits.at)
+    return Header(width, height, 3 + channels, animated, extra, has_extra, bits.at)
 
 
 def _size(bits: Bits) -> tuple[int, int]:
