@@ -15,6 +15,7 @@ from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
 from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
+from trio_mirror.flip.tiff.old_jpeg_forms import with_whole_streams
 from trio_mirror.flip.tiff.raw import refuse_raw
 from trio_mirror.flip.tiff.space import Space
 from trio_mirror.flip.tiff.strips import read_segments
@@ -51,6 +52,10 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     structure = Structure(data)
     directories = structure.images(limits.frames)
     refuse_raw(structure, directories)
+    whole = with_whole_streams(structure, directories, limits)
+    if whole is not data:
+        structure = Structure(data := whole)
+        directories = structure.images(limits.frames)
     # A SubIFD without a size is not an image: some writers keep private tags there.
     images = [image for image in directories if image.entries.keys() & _IMAGE_TAGS]
     rasters = [_raster(structure, image, limits) for image in images]

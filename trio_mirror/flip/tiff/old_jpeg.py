@@ -1,6 +1,6 @@
 """Old-style JPEG (TIFF 6.0 section 22) where the image is one whole JPEG stream: cameras' thumbnails, mostly.
 
-Of the old style's many forms only that one can be written again; the others are refused.
+Of the old style's many forms only that one is written; `old_jpeg_forms` makes it of others.
 """
 
 from __future__ import annotations
