@@ -19,6 +19,7 @@ from tests.flip import (
     test_gif,
     test_heif,
     test_idot,
+    test_jpeg2000,
     test_jxl,
     test_multi_picture,
     test_png,
@@ -160,6 +161,13 @@ def jxl() -> Iterator[bytes]:
         yield test_jxl.from_jpeg(exif, compressed=True)
 
 
+def jpeg2000() -> Iterator[bytes]:
+    for no_jp2 in (False, True):
+        yield test_jpeg2000.coded(pictures.draw(9, 7), no_jp2=no_jp2, mct=1)
+        yield test_jpeg2000.coded(pictures.draw(9, 7, "L"), no_jp2=no_jp2, irreversible=True, precinct_size=(64, 64))
+    yield test_jpeg2000.coded(tile_size=(16, 16)) + test_avif.box(b"uuid", test_jpeg2000.XMP, test_jpeg2000.REGION)
+
+
 def netpbm() -> Iterator[bytes]:
     yield from small("netpbm")
     yield pictures.encode(Image.new("I;16", (9, 4), 77), "PPM")
@@ -190,6 +198,6 @@ def small(container: str) -> Iterator[bytes]:
 
 
 SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
-    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, heif, jxl, netpbm, qoi, ico, pcx, tga)
+    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, heif, jxl, jpeg2000, netpbm, qoi, ico, pcx, tga)
 }
 """The seeds of each parser, by the name of its container."""

@@ -37,12 +37,16 @@ _SIGNATURES = {
     "tiff": rb"II[*+]\0|MM\0[*+]|MM\*\0|II\0\*",
     "heif": rb".{4}ftyp(?!crx )",
     "jxl": rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
+    "jpeg2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
     "qoi": rb"qoif",
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
 # What a container's flip asks for beside the limits.
 _BOTH = ("lossless", "keep_credentials")
-_CHOICES = {"jpeg": _BOTH, "tiff": _BOTH, **dict.fromkeys(("png", "webp", "gif", "heif", "jxl"), ("keep_credentials",))}
+_CHOICES = {
+    **dict.fromkeys(("png", "webp", "gif", "heif", "jxl", "jpeg2000"), ("keep_credentials",)),
+    **dict.fromkeys(("jpeg", "tiff"), _BOTH),
+}
 # Tried in this order, the weakest last.
 _UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from trio_mirror.flip.positions.xmp import credentials_note
 
@@ -11,10 +12,27 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.isobmff import Box, Edits
 
+# How the box of a manifest begins in HEIF and JP2 (C2PA technical specification 2.2, A.5.3).
+_MANIFEST = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481").bytes
+# In JPEG XL the box describes itself: a type (16 bytes behind a header), flags and a label (ISO/IEC 19566-5).
+_LABEL, _LABEL_END = b"c2pa\0", 64
 
-def credentials(manifests: Sequence[Box], edits: Edits, *, keep: bool) -> tuple[str, ...]:
-    """Notes the edits that take the manifests out, unless they are to stay; returns a note on that."""
-    if not keep:
-        for box in manifests:
-            edits.splice(None, box.start, box.end, b"")
+
+def credentials(data: bytes, top: Sequence[Box], edits: Edits, *, keep: bool) -> tuple[str, ...]:
+    """Notes the edits that take manifests out, unless they are to stay; returns a note on that.
+
+    Args:
+        data: the file.
+        top: its boxes.
+        edits: where the edits are noted.
+        keep: whether the manifests stay.
+    """
+    manifests = [
+        box
+        for box in top
+        if (box.kind == b"uuid" and data.startswith(_MANIFEST, box.body))
+        or (box.kind == b"jumb" and _LABEL in data[box.body : min(box.body + _LABEL_END, box.end)])
+    ]
+    for box in () if keep else manifests:
+        edits.splice(None, box.start, box.end, b"")
     return (credentials_note("a C2PA manifest", kept=keep),) if manifests else ()

@@ -27,8 +27,7 @@ FORMATS = (
         "otherwise, within 40 dB",
         "12-bit, lossless and hierarchical JPEG, arithmetic over 25 megapixels",
     ),
-    Format("PNG, APNG", "always", "–", "a side over a million pixels"),
-    Format("GIF", "always", "–", "frames that widen a canvas still in use"),
+    Format("PNG, APNG, GIF", "always", "–", "PNG sides over a million pixels, GIF frames that widen a canvas in use"),
     Format("WebP", "lossless ones, and alpha", "lossy ones, within 40 dB", "frames that cannot be moved exactly"),
     Format("BMP, DIB", "always, RLE too", "–", "a JPEG or PNG for printers, codes of OS/2"),
     Format(
@@ -38,6 +37,12 @@ FORMATS = (
         "codecs and pixels that Pillow lacks, camera raws, volumes",
     ),
     Format("HEIC, HEIF, AVIF, JPEG XL", "always, by their orientation", "–", "sequences with HEVC"),
+    Format(
+        "JPEG 2000",
+        "reversible ones (5/3)",
+        "the others, within 40 dB",
+        "depths, signs and subsampling that Pillow cannot keep, HTJ2K, over 25 MP",
+    ),
     Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
-    Format("others", "–", "–", "by name: JPEG 2000, camera raws, SVG, text; else as no known format"),
+    Format("others", "–", "–", "by name: camera raws, SVG, text; else as no known format"),
 )

@@ -9,7 +9,6 @@ from trio_mirror.errors import FlipError
 _START = 1024  # bytes that are looked at
 _RAW = "a camera's raw file ({}), and raw data is not mirrored: develop it first"
 _KINDS = {
-    rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51": "JPEG 2000, and encoding it again would not keep it as it is",
     rb"IIRO|IIRS|MMOR": _RAW.format("Olympus ORF"),
     rb"IIU\0": _RAW.format("Panasonic RW2 or RWL"),
     rb"II\x1a\0\0\0HEAPCCDR": _RAW.format("Canon CRW"),

@@ -7,8 +7,6 @@ of its own for that; it is mirrored where it agreed with them, for those who rea
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.heif.exif_orientation import mirror_exif
@@ -28,8 +26,6 @@ _MEDIA_TYPES = {
     "image/heic": b"heic heix heim heis",
     "image/heif": b"mif1 mif2 mif3 msf1 hevc hevx hevm hevs avci avcs jpeg jpgs j2ki j2is vvic vvis evbi evbs unif",
 }
-# Of the box of a C2PA manifest (C2PA technical specification 2.2, A.5.3).
-_C2PA = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481")
 _IGNORED_NOTE = "It is mirrored by a property; viewers that ignore it (Android 15 and older) show it as it was."
 _SEQUENCE_NOTE = "The animation is mirrored by a property of its tracks; a viewer that ignores it shows it as it was."
 _CUT_NOTE = "The file ends before its images do: parts of them are missing, before and after."
@@ -70,8 +66,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         notes.append(_SEQUENCE_NOTE)
     if b"mpvd" in top:
         notes.append(_MOTION_NOTE)
-    manifests = [box for box in every if box.kind == b"uuid" and data[box.body : box.body + 16] == _C2PA.bytes]
-    notes += credentials(manifests, edits, keep=keep_credentials)
+    notes += credentials(data, every, edits, keep=keep_credentials)
     _move_offsets(data, meta, moov, edits)
     mirrored = edits.apply()
     proof = prove_avif(mirrored, limits) if media_type == "image/avif" else prove_heif(mirrored, kinds, pixels)

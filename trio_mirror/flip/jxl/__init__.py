@@ -18,8 +18,6 @@ from trio_mirror.model import Flipped, Limits
 
 # The boxes that hold a codestream, or a piece of it, and how many bytes stand before that.
 _SKIPPED = {b"jxlc": 0, b"jxlp": 4}
-# The description of a JUMBF box begins with its type (16 bytes behind its header), flags and a label (ISO/IEC 19566-5).
-_C2PA, _LABEL = b"c2pa\0", 64
 
 
 class _Piece(NamedTuple):
@@ -55,8 +53,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         elif box.kind == b"jhgm":
             _mirror_codestream(data, [_Piece(box, _gain_map(data, box), box.end)], edits)
     notes = mirror_reconstruction(data, top, edits)
-    manifests = [box for box in top if box.kind == b"jumb" and _C2PA in data[box.body : box.body + _LABEL]]
-    notes += credentials(manifests, edits, keep=keep_credentials)
+    notes += credentials(data, top, edits, keep=keep_credentials)
     mirrored = edits.apply()
     proof = prove_jxl(mirrored, header.width * header.height * header.channels, animated=header.animated)
     return Flipped(mirrored, "image/jxl", lossless=True, notes=notes + proof)
