@@ -1,13 +1,16 @@
 """``python -m tests.fuzz PARSER``: feeds a parser damaged pictures until it does what it must not.
 
-What comes back must be a mirrored picture or a FlipError, in time and in memory. The first finding ends the run: it
-is kept, and the command that replays it is printed. What the run learnt is kept too, and the next one goes on from it.
+What comes back must be a mirrored picture or a FlipError, within the CPU time and the memory that the input's size
+allows. The first finding ends the run: it is kept, and the command that replays it is printed. What the run learnt is
+kept too, and the next one goes on from it. The longest flip so far for its size is printed and kept as "slowest".
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import re
+import time
 import warnings
 import zlib
 from pathlib import Path
@@ -23,8 +26,10 @@ with atheris.instrument_imports(include=["trio_mirror"]):
     from tests.fuzz.seeds import SEEDS
 
 MAX_BYTES = 32 * 1024  # of an input: parsers are lost in small files as well as in large ones, and sooner
-TIMEOUT = 5  # seconds an input
-MEMORY = 512 + 128  # MiB: what a flip may take, and what the instrumented interpreter takes before
+TIMEOUT = 5  # seconds an input, should it not end
+SECONDS, SECONDS_PER_KB = 1.5, 0.1  # of CPU that a flip may take, under instrumentation
+MEMORY = 512  # MiB that a flip may take
+INTERPRETER = 192  # MiB that the instrumented interpreter takes before, at most
 
 parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=str(__doc__).partition("\n\n")[2])
 parser.add_argument("parser", choices=sorted(SEEDS), help="the container in trio_mirror.flip to test")
@@ -59,6 +64,38 @@ def flip(data: bytes) -> None:
                 trio_mirror.flip(data, lossless=lossless)
 
 
+class Costs:
+    """What a flip may cost, and which one cost most CPU time a KB.
+
+    Args:
+        slowest: where its input is kept.
+    """
+
+    def __init__(self, slowest: Path) -> None:
+        self._slowest = slowest
+        self._most = 0.0
+
+    def check(self, data: bytes) -> None:
+        """Flips one input, and raises where it takes more than its size allows."""
+        Path("/proc/self/clear_refs").write_text("5")  # the peak of the memory counts from here (proc(5))
+        before, began = peak(), time.process_time()
+        flip(data)
+        seconds, memory, kb = time.process_time() - began, peak() - before, len(data) / 1024
+        if seconds / max(kb, 1) > 1.1 * self._most:
+            self._most = seconds / max(kb, 1)
+            self._slowest.write_bytes(data)
+            print(f"slowest so far: {1_000 * self._most:.1f} ms of CPU a KB, {len(data):,} bytes", flush=True)
+        if seconds > SECONDS + SECONDS_PER_KB * kb or memory > MEMORY:
+            raise AssertionError(f"{len(data):,} bytes took {seconds:.2f} s of CPU and {memory:.0f} MiB")
+
+
+def peak() -> float:
+    """The peak of this process's memory in MiB."""
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
 def with_checksums(data: bytes) -> bytes:
     """Corrects the CRCs of a PNG (PNG, section 5.3), without which hardly any change gets past the first of them."""
     mended, at = bytearray(data), 8
@@ -89,9 +126,9 @@ bounds = [
     f"-max_total_time={round(60 * options.minutes)}",
     f"-max_len={MAX_BYTES}",
     f"-timeout={TIMEOUT}",
-    f"-rss_limit_mb={MEMORY}",
+    f"-rss_limit_mb={MEMORY + INTERPRETER}",
     f"-artifact_prefix={findings}/",
     "-print_final_stats=1",
 ]
-atheris.Setup(["fuzz", *bounds, str(options.replay or inputs)], flip)
+atheris.Setup(["fuzz", *bounds, str(options.replay or inputs)], Costs(findings.parent / "slowest").check)
 atheris.Fuzz()
