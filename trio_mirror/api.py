@@ -19,7 +19,7 @@ from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import RedirectedGallery, identity_of, open_galleries
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.name_list import STDIN
-from trio_mirror.journal import Journal, automatic_journal, journal_files, open_journal
+from trio_mirror.journal import Journal, automatic_journal, explained, journal_files, open_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
 from trio_mirror.pipeline.producer import open_failed, open_picked
@@ -265,7 +265,8 @@ async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> Asyn
         yield None
         return
     if setup.is_automatic:
-        await in_thread(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
+        with explained(setup.journal):
+            await in_thread(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
     names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}
     opened, is_over = list[Journal](), threading.Event()
 

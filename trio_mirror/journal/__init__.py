@@ -4,6 +4,7 @@ To open, record and close belong into a worker thread. `JournalReader.find` is q
 """
 
 from trio_mirror.journal.automatic import automatic_journal
+from trio_mirror.journal.database import explained
 from trio_mirror.journal.merge import merge_journals
 from trio_mirror.journal.reader import JournalReader, Summary, read_journal
 from trio_mirror.journal.rows import COLUMNS
@@ -15,6 +16,7 @@ __all__ = [
     "JournalReader",
     "Summary",
     "automatic_journal",
+    "explained",
     "journal_files",
     "merge_journals",
     "open_journal",

@@ -13,6 +13,7 @@ import mmap
 import os
 import struct
 from collections import Counter, deque
+from contextlib import suppress
 from errno import ENOSPC
 from itertools import count
 from operator import itemgetter
@@ -93,7 +94,9 @@ class Intents:
         self._map.close()
         os.close(self._file)
         if not self._segments:
-            self._path.unlink(missing_ok=True)
+            # Where it stays, the next run finds nothing in it that it does not know.
+            with suppress(OSError):
+                self._path.unlink()
 
     def _forget(self, name: str) -> None:
         if (segment := self._segments.pop(name, None)) is not None:

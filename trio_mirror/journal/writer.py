@@ -65,10 +65,15 @@ class Journal(JournalReader):
             super().close()
 
     def remove(self) -> None:
-        """Removes the files of the journal and closes it: there is nothing left to remember."""
+        """Removes the files of the journal and closes it: there is nothing left to remember.
+
+        Raises:
+            JournalError: one of them cannot be removed.
+        """
         # While the lock is held, so that no other run has begun to use them.
-        for file in journal_files(self.path):
-            file.unlink(missing_ok=True)
+        with explained(self.path):
+            for file in journal_files(self.path):
+                file.unlink(missing_ok=True)
         self.close()
 
     def intend(self, intent: Result) -> None:

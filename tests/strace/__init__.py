@@ -1,0 +1,1 @@
+"""Runs whose system calls fail, one after the other, by strace."""
