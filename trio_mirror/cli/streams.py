@@ -56,10 +56,15 @@ def quiet_libraries() -> Iterator[None]:
     """Throws away what libraries write to stderr.
 
     libtiff and libjpeg write their warnings about a damaged picture straight to file descriptor 2, without its
-    name. The result of that picture says it better. What shall still go there must be open before.
+    name. The result of that picture says it better. What shall still go there must be open before. Where the system
+    opens no file, they go on.
     """
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        yield
+        return
     kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         yield
