@@ -44,7 +44,7 @@ _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, 
 # What a container's flip asks for beside the limits.
 _BOTH = ("lossless", "keep_credentials")
 _CHOICES = {
-    **dict.fromkeys(("png", "webp", "gif", "heif", "jxl", "jpeg2000"), ("keep_credentials",)),
+    **dict.fromkeys(("png", "webp", "gif", "heif", "jxl", "jpeg2000", "ico"), ("keep_credentials",)),
     **dict.fromkeys(("jpeg", "tiff"), _BOTH),
 }
 # Tried in this order, the weakest last.

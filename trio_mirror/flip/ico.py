@@ -32,6 +32,7 @@ class _Image(NamedTuple):
     width: int
     """Pixels."""
     data: bytes
+    notes: tuple[str, ...] = ()
 
 
 def matches(data: bytes) -> bool:
@@ -40,10 +41,15 @@ def matches(data: bytes) -> bool:
     return data[:4] in {_ICON, _CURSOR} and count > 0 and len(data) >= _DIRECTORY + _ENTRY
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:
+def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors every image of an icon or a cursor exactly, and a cursor's hot spot with it.
 
     Entries may share an image. Where they overlap otherwise, the later one gets a copy of its own.
+
+    Args:
+        data: the file.
+        limits: what it may cost at most.
+        keep_credentials: whether signatures over a picture in it stay.
 
     Raises:
         FlipError: damaged, over a limit, or with images of a kind that is not mirrored here.
@@ -57,7 +63,10 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     places = sorted({place for place in stated if place.size})
     if not places or places[0].offset < entries.stop or sum(it.size for it in places) > _SHARED_BY * len(data):
         raise FlipError("the icon is damaged: an image of it is not where it should be")
-    mirrored = {it: _mirror_image(data[it.offset : it.offset + it.size], limits) for it in places}
+    mirrored = {
+        it: _mirror_image(data[it.offset : it.offset + it.size], limits, keep_credentials=keep_credentials)
+        for it in places
+    }
     out, at = bytearray(data[: entries.stop]), entries.stop
     moved: dict[_Place, int] = {}
     for place in places:
@@ -77,8 +86,10 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
                 (spot,) = struct.unpack_from("<H", data, entry + 4)
                 struct.pack_into("<H", out, entry + 4, max(mirrored[place].width - 1 - spot, 0))
     media_type = "image/vnd.microsoft.icon" if data[:4] == _ICON else "image/x-win-bitmap"
-    notes = () if all(place.size for place in stated) else ("an entry of the icon without an image stayed as it was",)
-    return Flipped(bytes(out), media_type, lossless=True, notes=notes)
+    notes = [note for image in mirrored.values() for note in image.notes]
+    if not all(place.size for place in stated):
+        notes.append("an entry of the icon without an image stayed as it was")
+    return Flipped(bytes(out), media_type, lossless=True, notes=tuple(dict.fromkeys(notes)))
 
 
 def _place(data: bytes, entry: int) -> _Place:
@@ -86,10 +97,11 @@ def _place(data: bytes, entry: int) -> _Place:
     return _Place(offset, size)
 
 
-def _mirror_image(image: bytes, limits: Limits) -> _Image:
+def _mirror_image(image: bytes, limits: Limits, *, keep_credentials: bool) -> _Image:
     if image.startswith(SIGNATURE):
         (width,) = struct.unpack_from(">I", image.ljust(20, b"\0"), 16)
-        return _Image(width, png.flip(image, limits=limits).data)
+        flipped = png.flip(image, limits=limits, keep_credentials=keep_credentials)
+        return _Image(width, flipped.data, flipped.notes)
     bitmap = read_bitmap(image, header=0)
     height = bitmap.height // 2  # the header counts the rows of the mask too
     check_size(bitmap.width, height, limits)

@@ -10,7 +10,7 @@ import itertools
 import struct
 from typing import TYPE_CHECKING
 
-from trio_mirror.flip.png.chunks import RASTER_KINDS, pack_chunk
+from trio_mirror.flip.png.chunks import pack_chunk
 from trio_mirror.flip.png.texts import mirrored_text
 from trio_mirror.flip.positions import not_mirrored
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Chunks that are known to stay true, though they are not safe to copy: colours, sizes of pixels, times (PNG; its
 # extensions), a stereo pair side by side (its mirrored halves change their eyes), an orientation (ImageMagick's).
 _TRUE = frozenset(
-    b"cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST tRNS tIME pCAL sCAL sTER orNT acTL fcTL iDOT".split()
+    b"cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST tRNS tIME pCAL sCAL sTER orNT acTL fcTL fdAT iDOT".split()
 )
 _CREDENTIALS = {b"caBX": "a C2PA manifest", b"dSIG": "a digital signature"}
 _SAFE_TO_COPY, _ANCILLARY = 3, 0  # the letters of a kind that say so where they are small
@@ -42,12 +42,13 @@ def mirrored_surroundings(chunks: Sequence[Chunk], stored: list[bytes | memoryvi
     notes: list[str] = []
     dropped: set[str] = set()
     for index, chunk in enumerate(chunks):
-        kind, body = chunk.kind, bytes(chunk.body) if chunk.kind not in RASTER_KINDS else b""
+        kind = chunk.kind
         if kind in _CREDENTIALS:
             notes += metadata.credentials(_CREDENTIALS[kind])
             if not metadata.keep_credentials:
                 stored[index] = b""
         elif kind in _RULES:
+            body = bytes(chunk.body)
             try:
                 new, more = _RULES[kind](body, metadata, canvas)
             except struct.error:
@@ -60,12 +61,12 @@ def mirrored_surroundings(chunks: Sequence[Chunk], stored: list[bytes | memoryvi
             stored[index] = b""
     if dropped:
         notes.append(f"chunks that are not safe to copy to another raster were taken out: {', '.join(sorted(dropped))}")
-    return notes
+    return list(dict.fromkeys(notes))
 
 
 def _is_unsafe(kind: bytes) -> bool:
     letters = kind.decode("ascii")
-    return letters[_ANCILLARY].islower() and letters[_SAFE_TO_COPY].isupper() and kind not in _TRUE | RASTER_KINDS
+    return letters[_ANCILLARY].islower() and letters[_SAFE_TO_COPY].isupper() and kind not in _TRUE
 
 
 def _canvas(chunks: Sequence[Chunk]) -> _Canvas:

@@ -7,7 +7,7 @@ all stay in place.
 from __future__ import annotations
 
 import struct
-from itertools import islice
+from itertools import chain, islice, repeat
 
 _ROIS = {b"roi ", b"over"}
 _LINE, _FREEHAND, _POINT = 3, 7, 10
@@ -37,14 +37,10 @@ def mirrored_rois(octets: bytes, counts: list[int], extent: int, axis: int, orde
     Raises:
         struct.error: the parts are not as they should be.
     """
-    kinds = [
-        struct.pack(">I", kind)
-        for at in range(4, counts[0] - 7, 8)
-        for kind, number in [struct.unpack_from(f"{order}II", octets, at)]
-        for _ in range(min(number, len(counts)))
-    ]
+    listed = (struct.unpack_from(f"{order}II", octets, at) for at in range(4, counts[0] - 7, 8))
+    kinds = chain.from_iterable(repeat(struct.pack(">I", kind), number) for kind, number in listed)
     parts, at, whole = [octets[: counts[0]]], counts[0], True
-    for kind, count in zip(kinds, islice(counts, 1, None), strict=False):
+    for count, kind in zip(islice(counts, 1, None), kinds, strict=False):
         part = octets[at : at + count]
         if kind in _ROIS:
             whole &= struct.unpack_from(">H", part, 48)[0] != _IMAGE

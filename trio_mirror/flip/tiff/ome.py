@@ -6,11 +6,11 @@ Coordinates are pixels from the upper left corner of the image. The text is patc
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-_SHAPE = re.compile(rb"<(?:\w+:)?(?:Rectangle|Mask|Ellipse|Line|Point|Label|Polygon|Polyline)\b[^>]*>")
-_POINTS = re.compile(rb"\sPoints\s*=\s*[\"'][^\"']*")
-_PAIR = re.compile(rb"([-+.\deE]+)(\s*,\s*)([-+.\deE]+)")
+_SHAPE = re.compile(rb"<(?:\w+:)?(?:Rectangle|Mask|Ellipse|Line|Point|Label|Polygon|Polyline)\b[^<>]*>")
+_POINTS = re.compile(rb"(\sPoints\s*=\s*[\"'])([^\"']*)")
+_NUMBER = re.compile(rb"[-+]?[\d.]{1,25}(?:[eE]-?\d{1,2})?")
 # The pixels of a mask, and a shape's own transformation.
 _UNMIRRORED = re.compile(rb"<(?:\w+:)?(?:Mask|Transform)\b")
 
@@ -37,7 +37,7 @@ def mirrored_ome(text: bytes, extent: int, axis: int) -> tuple[bytes, bool]:
         return text, False
     try:
         out = _SHAPE.sub(lambda shape: _mirrored_shape(shape[0], extent, axis), text)
-    except InvalidOperation:
+    except ValueError:
         return text, False
     return out, not _UNMIRRORED.search(text)
 
@@ -45,15 +45,18 @@ def mirrored_ome(text: bytes, extent: int, axis: int) -> tuple[bytes, bool]:
 def _mirrored_shape(shape: bytes, extent: int, axis: int) -> bytes:
     low, size = ((b"X", b"Width"), (b"Y", b"Height"))[axis]
     taken = re.search(_attribute(size), shape)
-    shape = _subtracted(shape, low, extent - Decimal(taken[2].decode() if taken else 0))
+    shape = _subtracted(shape, low, extent - _number(taken[2] if taken else b"0"))
     for end in (b"1", b"2"):
         shape = _subtracted(shape, low + end, Decimal(extent))
-    return _POINTS.sub(lambda points: _PAIR.sub(lambda pair: _mirrored_pair(pair, extent, axis), points[0]), shape)
+    return _POINTS.sub(lambda points: points[1] + _mirrored_points(points[2], Decimal(extent), axis), shape)
 
 
-def _mirrored_pair(pair: re.Match[bytes], extent: int, axis: int) -> bytes:
-    x, between, y = pair.groups()
-    return x + between + _minus(extent, y) if axis else _minus(extent, x) + between + y
+def _mirrored_points(points: bytes, edge: Decimal, axis: int) -> bytes:
+    parts = re.split(rb"([\s,]+)", points)
+    numbers = [at for at in range(0, len(parts), 2) if parts[at]]
+    for at in numbers[axis::2]:
+        parts[at] = _minus(edge, parts[at])
+    return b"".join(parts)
 
 
 def _subtracted(shape: bytes, name: bytes, edge: Decimal) -> bytes:
@@ -61,8 +64,19 @@ def _subtracted(shape: bytes, name: bytes, edge: Decimal) -> bytes:
 
 
 def _attribute(name: bytes) -> bytes:
-    return rb"(\s%b\s*=\s*[\"'])([-+.\deE]+)" % name
+    return rb"(\s%b\s*=\s*[\"'])([^\"']*)" % name
 
 
-def _minus(edge: Decimal | int, number: bytes) -> bytes:
-    return f"{edge - Decimal(number.decode()):f}".encode()
+def _minus(edge: Decimal, number: bytes) -> bytes:
+    return f"{edge - _number(number):f}".encode()
+
+
+def _number(text: bytes) -> Decimal:
+    """A number of a length that makes sense.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not _NUMBER.fullmatch(text.strip()) or text.count(b".") > 1:
+        raise ValueError("not a number")
+    return Decimal(text.decode())

@@ -34,7 +34,7 @@ _GDAL_METADATA, _IMAGEJ_COUNTS, _IMAGEJ, _CREDENTIALS = 42112, 50838, 50839, 525
 _SHORT, _LONG, _RATIONAL, _DOUBLE = 3, 4, 5, 12
 _MAX_LONG = (1 << 32) - 1
 _GDAL_POSITIONS = re.compile(
-    rb"<Item\b[^>]*(?:domain=\"(?:RPC|GEOLOCATION|xml:[^\"]*)\"|name=\"[^\"]*(?:CORNER|IGEOLO))"
+    rb"<Item\b[^<>]*(?:domain=\"(?:RPC|GEOLOCATION|xml:[^\"]*)\"|name=\"[^\"]*(?:CORNER|IGEOLO))"
 )
 # GDAL's note that the tiles of a cloud-optimized GeoTIFF lie in order, with their sizes before them, and how it
 # says itself that this no longer holds ("COG driver", section on the header ghost area).
@@ -52,8 +52,8 @@ class _Directory:
 
     structure: Structure
     ifd: Ifd
-    has_room: bool
     metadata: Metadata
+    editor: Editor
 
     @property
     def mirror(self) -> Mirror:
@@ -121,7 +121,7 @@ def mirrored_tags(data: bytes, limits: Limits, *, keep_credentials: bool) -> tup
     for ifd, image in found.values():
         width, height = (structure.number(image, tag, 0) for tag in (_WIDTH, _WIDTH + 1))
         metadata = Metadata(Mirror(width, height, rows=image.rows_first), keep_credentials=keep_credentials)
-        directory = _Directory(structure, ifd, editor.has_room(ifd), metadata)
+        directory = _Directory(structure, ifd, metadata, editor)
         changes: dict[int, Value | None] = {}
         for tags, rule in _RULES:
             if ifd.entries.keys() & set(tags):
@@ -139,8 +139,9 @@ def _georeference(directory: _Directory) -> Changes:
     keys = directory.unpacked(_GEO_KEYS, _SHORT, "H")[4:]
     raster_types = {(keys[at], keys[at + 3]) for at in range(0, len(keys) - 3, 4)}
     by_point = (_RASTER_TYPE, _BY_POINT) in raster_types
+    room = georeference.MATRIX in present and directory.editor.has_room(directory.ifd)
     try:
-        new = georeference.mirrored(values, directory.mirror, by_point=by_point, room=directory.has_room)
+        new = georeference.mirrored(values, directory.mirror, by_point=by_point, room=room)
     except ValueError as error:
         return dict.fromkeys(present), (f"the georeference was taken out: {error}",)
     return {tag: directory.packed(_DOUBLE, "d", new[tag]) if tag in new else None for tag in {*values, *new}}, ()

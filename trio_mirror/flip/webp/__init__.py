@@ -128,7 +128,7 @@ def _metadata(chunks: list[Chunk], code: bytes) -> bytes:
 def _with_mirrored_metadata(chunks: list[Chunk], metadata: Metadata) -> tuple[list[Chunk], tuple[str, ...]]:
     rules = {b"EXIF": metadata.exif, b"XMP ": metadata.xmp}
     out: list[Chunk] = []
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
     for chunk in chunks:
         more: tuple[str, ...] = ()
         if chunk.code in rules:
@@ -140,7 +140,7 @@ def _with_mirrored_metadata(chunks: list[Chunk], metadata: Metadata) -> tuple[li
         else:
             out.append(chunk)
         notes += more
-    return out, notes
+    return out, tuple(dict.fromkeys(notes))
 
 
 def _view(chunks: list[Chunk], method: Image.Transpose, limits: Limits) -> Callable[[int, Rectangle], Image.Image]:
