@@ -21,7 +21,7 @@ from tests.helpers.server import Server
 from tests.helpers.turns import Turns
 from trio_mirror import ListError, Outcome, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
-from trio_mirror.galleries.name_list import ListGallery
+from trio_mirror.galleries.name_list import NameListGallery
 
 BASE = "http://gallery.example/my%20images/"
 
@@ -44,7 +44,7 @@ def open_files() -> int:
 
 
 async def names_in(source: str | Path) -> list[str]:
-    async with ListGallery(MemoryGallery(), source).names() as names:
+    async with NameListGallery(MemoryGallery(), source).names() as names:
         return [name async for name in names]
 
 
@@ -60,7 +60,7 @@ async def test_a_long_list_leaves_others_their_turn(tmp_path: Path) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(turns.take)
-        async with ListGallery(MemoryGallery(), tmp_path / "names.txt").names() as names:
+        async with NameListGallery(MemoryGallery(), tmp_path / "names.txt").names() as names:
             assert await anext(names) == "a"
             before = turns.taken
             assert await anext(names) == "b"

@@ -72,6 +72,20 @@ class RedirectedGallery(Protocol):
         """
 
 
+class UrlGallery:
+    """What galleries at a URL have in common: it identifies them, and people read it, without credentials.
+
+    Attributes:
+        identity: the same for all ways to write the place.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.identity = url
+
+    def __str__(self) -> str:
+        return self.identity
+
+
 def identity_of(gallery: Gallery) -> str | None:
     """What identifies a place, whichever way it was written: a URL, or the real path of a folder.
 

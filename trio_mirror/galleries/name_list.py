@@ -31,7 +31,7 @@ STDIN = "-"
 _CHUNK = 65_536
 
 
-class ListGallery:
+class NameListGallery:
     """The pictures of a gallery that a list names: one name a line, or one URL a line.
 
     A URL stands for the name that it has below the gallery's own URL. Any other URL stays as it is, which the

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from trio_mirror.galleries.gallery import Gallery
-from trio_mirror.galleries.name_list import ListGallery
+from trio_mirror.galleries.name_list import NameListGallery
 from trio_mirror.galleries.places import as_store, as_url, check_place, is_same_folder, list_of, refuse_nested
 from trio_mirror.galleries.urls import origin
 
@@ -74,7 +74,7 @@ async def open_galleries(
         source_gallery = await stack.enter_async_context(opened(source))
         if names is not None:
             first_name = getattr(source_gallery, "first_name", None) if target is None else None
-            source_gallery = ListGallery(source_gallery, names, first_name)
+            source_gallery = NameListGallery(source_gallery, names, first_name)
         yield source_gallery, source_gallery if target is None else await stack.enter_async_context(opened(target))
 
 

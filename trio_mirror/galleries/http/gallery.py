@@ -21,6 +21,7 @@ from trio_mirror.errors import (
     UnknownUploadError,
     UploadError,
 )
+from trio_mirror.galleries.gallery import UrlGallery
 from trio_mirror.galleries.http.client import Client, open_client
 from trio_mirror.galleries.http.crawl import Crawl
 from trio_mirror.galleries.http.errors import ExchangeError
@@ -81,23 +82,15 @@ async def open_http_gallery(
         yield HttpGallery(client, str(base), settings)
 
 
-class HttpGallery:
+class HttpGallery(UrlGallery):
     """Speaks the protocol of the README below one base URL: the one that was written, or where its list came from."""
 
     def __init__(self, client: Client, url: str, settings: Settings) -> None:
+        super().__init__(url)
         self._client = client
-        self._url = url
         self._base = url
         self._settings = settings
         self._left_out: str | None = None
-
-    @property
-    def identity(self) -> str:
-        """The same for all ways to write the place."""
-        return self._url
-
-    def __str__(self) -> str:
-        return self._url
 
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
@@ -112,7 +105,7 @@ class HttpGallery:
             AccessError: 401, 403, or a certificate that is not trusted.
         """
         async with AsyncExitStack() as stack:
-            url, media_type, text = await stack.enter_async_context(self._open(self._url))
+            url, media_type, text = await stack.enter_async_context(self._open(self.identity))
             if media_type.startswith("text/") and index_parser(media_type) is None and media_type != "text/xml":
                 self._base = str(folder_of(url))
                 names = names_of(text, self)

@@ -21,6 +21,7 @@ from trio_mirror.errors import (
     UploadError,
 )
 from trio_mirror.galleries.deadline import deadline
+from trio_mirror.galleries.gallery import UrlGallery
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.object_store.driver import close_files, find_driver, open_files, run_on_loop
 from trio_mirror.galleries.object_store.errors import StoreError, map_exceptions
@@ -42,7 +43,7 @@ _CLOSING = 1.0
 
 
 @asynccontextmanager
-async def open_store(url: str, settings: Settings) -> AsyncIterator[FsspecGallery]:
+async def open_store(url: str, settings: Settings) -> AsyncIterator[ObjectStoreGallery]:
     """Opens the gallery at a URL; leaving the block closes its connections.
 
     Raises:
@@ -63,13 +64,13 @@ async def open_store(url: str, settings: Settings) -> AsyncIterator[FsspecGaller
             AccessError if error.refused else ListError, f"{printable(shown)} cannot be opened: {error}"
         ) from error
     try:
-        yield FsspecGallery(files, driver, shown, settings)
+        yield ObjectStoreGallery(files, driver, shown, settings)
     finally:
         with trio.move_on_after(_CLOSING, shield=True):
             await in_thread(close_files, files)
 
 
-class FsspecGallery:
+class ObjectStoreGallery(UrlGallery):
     """The objects below a prefix of a store.
 
     Names that begin with a dot, or have a segment that does, are left out of the list, as in a folder.
@@ -82,20 +83,12 @@ class FsspecGallery:
     """
 
     def __init__(self, files: Any, driver: Driver, url: str, settings: Settings) -> None:
+        super().__init__(url)
         self._files = files
         self._driver = driver
-        self._url = url
         self._root: str = files._strip_protocol(url)  # noqa: SLF001 (a driver's own form of a path)
         self._settings = settings
         self._has_been_read = False
-
-    @property
-    def identity(self) -> str:
-        """The same for all ways to write the place."""
-        return self._url
-
-    def __str__(self) -> str:
-        return self._url
 
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
