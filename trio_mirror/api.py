@@ -249,8 +249,9 @@ async def _open_work(
     state = State(source, target, shared, memory, in_place=in_place, intents=intents, grace=grace_of(settings))
     if isinstance(source, RedirectedGallery):
         base = httpx.URL(await state.attempts.make(state.source_throttle, source.locate))
-        # Its credentials stay.
-        places = str(httpx.URL(str(places[0])).copy_with(raw_path=base.raw_path)), places[1]
+        # Its credentials stay, for the same host at most over TLS.
+        written = httpx.URL(str(places[0]))
+        places = str(base.copy_with(userinfo=written.userinfo, query=written.query or None)), places[1]
     async with open_driver(places, state, own_files) as driver:
         yield driver, state
 

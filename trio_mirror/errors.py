@@ -41,6 +41,7 @@ class MirrorError(Exception):
         transient: whether trying the same again, unchanged, may help.
         retry_after: the seconds that the server asked us to stay away, where it did.
         overload: whether the gallery is overloaded or cannot be reached, so that all its requests should slow down.
+        refused: whether the gallery refused us, for our credentials or without any.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class MirrorError(Exception):
         transient: bool = False,
         retry_after: float | None = None,
         overload: bool = False,
+        refused: bool = False,
     ) -> None:
         super().__init__(hide_userinfo(message))
         self.transient = transient
         self.retry_after = retry_after
         self.overload = overload
+        self.refused = refused
 
 
 class SettingsError(MirrorError, ValueError):

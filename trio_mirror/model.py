@@ -105,6 +105,8 @@ class Result:
     """Why it failed or is unknown: a sentence."""
     transient: bool = False
     """Whether running again may help."""
+    refused: bool = False
+    """Whether its gallery refused us: authentication, or rights."""
     attempts: int = 0
     """Requests made for it, over all stages and retries."""
     retries: int = 0
@@ -171,6 +173,8 @@ class Report:
     unknown: int = 0
     transient: int = 0
     """Failed pictures that may work later."""
+    refused: int = 0
+    """Failed pictures whose gallery refused us: authentication, or rights."""
     retries: int = 0
     """Requests made beyond the first of their kind, for all pictures."""
     lossless: int = 0
@@ -204,6 +208,7 @@ class Report:
             case Outcome.FAILED:
                 self.failed += 1
                 self.transient += result.transient
+                self.refused += result.refused
             case Outcome.UNKNOWN:
                 self.unknown += 1
         self.retries += result.retries

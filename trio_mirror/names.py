@@ -51,7 +51,24 @@ _MEDIA_TYPES = {
 }
 
 
-class PictureName(str):
+class ListedName(str):
+    """A name as it stands in a list, not checked yet.
+
+    Attributes:
+        query: of its URL, which is asked for with it and never shown; else empty.
+    """
+
+    __slots__ = ("query",)
+    query: str
+
+    def __new__(cls, name: str, query: str = "") -> Self:
+        """Makes a name of a text."""
+        made = super().__new__(cls, name)
+        made.query = query
+        return made
+
+
+class PictureName(ListedName):
     """A name that was checked: its segments lead to a place below the base of any gallery.
 
     The name is taken as written, not percent-decoded. Yet it is refused if it would leave the base once
@@ -71,7 +88,7 @@ class PictureName(str):
         if isinstance(name, cls):
             return name
         _check(name)
-        return super().__new__(cls, name)
+        return super().__new__(cls, name, getattr(name, "query", ""))
 
     @property
     def segments(self) -> list[str]:
@@ -100,8 +117,8 @@ def is_url(text: str) -> bool:
 
 
 def hide_credentials(text: str) -> str:
-    """Leaves out the credentials of a URL: its userinfo (RFC 3986, section 3.2.1)."""
-    return hide_userinfo(text)
+    """Leaves out what may be credentials in a URL: its userinfo and its query (RFC 3986, sections 3.2.1 and 3.4)."""
+    return re.sub(r"(://[^?#]*\?)[^#]+", r"\1(hidden)", hide_userinfo(text))
 
 
 def printable(text: str) -> str:

@@ -149,6 +149,118 @@ async def test_a_raw_upload_with_its_name_in_the_query() -> None:
     assert is_mirrored(png(), server.requests[-1].content)
 
 
+@pytest.mark.parametrize("status", [200, 201, 204])
+async def test_a_picture_is_put_to_its_own_url(status: int) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "PUT":
+            return httpx.Response(status)
+        is_list = request.url.path == "/images/"
+        return httpx.Response(200, text="dir/b c.png\n") if is_list else httpx.Response(200, content=png())
+
+    server = Server(handle)
+    result = await result_of(f"{BASE}?key=hunter2", upload_as="put", transport=server)
+
+    assert result.outcome is Outcome.MIRRORED
+    upload = server.requests[-1]
+    assert str(upload.url) == f"{BASE}dir/b%20c.png?key=hunter2"
+    assert upload.headers["Content-Type"] == "image/png"
+    assert is_mirrored(png(), upload.content)
+
+
+@pytest.mark.parametrize("url", ["/upload", "../upload", "http://GALLERY.example:80/upload"])
+@pytest.mark.parametrize("upload_as", ["raw", "multipart"])
+async def test_uploads_go_to_a_url_of_their_own(url: str, upload_as: str) -> None:
+    server = Server(gallery())
+
+    result = await result_of(upload_as=upload_as, upload_url=f"{url}?key=a", transport=server)
+
+    assert result.outcome is Outcome.MIRRORED
+    assert server.requests[-1].url.path == "/upload"
+    assert dict(server.requests[-1].url.params) == {"key": "a"} | ({"name": "a.png"} if upload_as == "raw" else {})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://gallery.example/upload", "http://other.example/", "//gallery.example:81/", "http://["]
+)
+async def test_an_upload_url_of_another_origin_is_refused(url: str, tmp_path: Path) -> None:
+    server = Server(gallery())
+
+    with pytest.raises(SettingsError, match=r"--upload-url: .* begins with http://gallery\.example/"):
+        await mirror(BASE, upload_url=url, transport=server)
+    assert server.requests == []
+    # It is about the target alone.
+    assert (await mirror(BASE, tmp_path, upload_url=url, transport=server)).mirrored == 1
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("upload_as", ["put", "raw", "multipart"])
+async def test_a_redirected_upload_is_followed_with_its_body(status: int, upload_as: str) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return await gallery()(request)
+        return httpx.Response(200 if request.url.path == "/new" else status, headers={"Location": "/new"})
+
+    server = Server(handle)
+    result = await result_of(upload_as=upload_as, transport=server, auth=("me", "secret"))
+
+    assert result.outcome is Outcome.MIRRORED
+    first, second = server.requests[-2:]
+    assert (first.method, first.headers, first.content) == (second.method, second.headers, second.content)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_an_upload_goes_to_no_other_origin_and_says_where_it_was_to_go(status: int) -> None:
+    away = "http://other.example/in?key=hunter2"
+    server = Server(gallery(store=lambda _: httpx.Response(status, headers={"Location": away})))
+
+    result = await result_of(transport=server)
+
+    # Refused, not unknown: the server has said that it did not take it.
+    assert (result.outcome, result.transient) == (Outcome.FAILED, False)
+    assert "it redirects to http://other.example/in?(hidden), which is not followed" in str(result.error)
+    assert len(server.requests) == 3
+
+
+async def test_an_upload_that_is_redirected_for_ever_failed() -> None:
+    server = Server(gallery(store=lambda _: httpx.Response(307, headers={"Location": "/loop"})))
+
+    result = await result_of(transport=server)
+
+    assert result.outcome is Outcome.FAILED
+    assert len(server.requests) == 2 + 1 + 5
+
+
+@pytest.mark.parametrize(
+    ("base", "fetched"),
+    [
+        (f"{BASE}?key=a%2Fb", [f"{BASE}?key=a%2Fb", f"{BASE}a.png?key=a%2Fb"]),
+        ("http://gallery.example/list.php?album=1", ["/list.php?album=1", "/a.png?album=1"]),
+        (f"{BASE}?list-type=2&prefix=x&key=1", [f"{BASE}?list-type=2&prefix=x&key=1", f"{BASE}a.png?key=1"]),
+    ],
+)
+async def test_the_query_of_a_gallery_is_asked_for_and_shown_nowhere(
+    base: str, fetched: list[str], tmp_path: Path
+) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        is_picture = request.url.path.endswith(".png")
+        return httpx.Response(200, content=png()) if is_picture else httpx.Response(200, text="a.png")
+
+    server = Server(handle)
+    report = await mirror(base, tmp_path, transport=server)
+
+    assert report.mirrored == 1
+    assert [str(it.url) for it in server.requests] == [str(httpx.URL(BASE).join(it)) for it in fetched]
+    assert "?" not in report.source
+
+
+async def test_the_query_of_a_gallery_is_in_no_error() -> None:
+    server = Server(gallery(picture=lambda _: httpx.Response(500)))
+
+    with pytest.raises(ListError) as caught:
+        await mirror(f"{BASE}?key=hunter2", retries=0, transport=server)
+    assert str(caught.value).startswith(f"the list {BASE}?(hidden) cannot be read: the server answered 500")
+
+
 @pytest.mark.parametrize("host", ["a..b", ".", "a" * 64, "\udcff"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_host_that_no_look_up_takes_is_told_as_such(scheme: str, host: str) -> None:
@@ -173,6 +285,52 @@ async def test_a_list_that_cannot_be_read_is_an_error_with_url_and_cause(status:
     server = Server(handle)
     with pytest.raises(ListError, match=rf"{BASE}.* {status} .*: sorry"):
         await mirror("http://user:secret@gallery.example/images/", retries=0, transport=server)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("at", ["picture", "store"])
+async def test_a_gallery_that_refuses_every_picture_is_an_access_error(status: int, at: str) -> None:
+    refusing: dict[str, Any] = {at: lambda _: httpx.Response(status)}
+
+    async with open_mirror(BASE, transport=Server(gallery("a.png\nb.png\n", **refusing))) as run:
+        assert {(await anext(run)).name, (await anext(run)).name} == {"a.png", "b.png"}
+        with pytest.raises(AccessError, match=f"{BASE} refuses us: the server answered {status}"):
+            await anext(run)
+
+
+async def test_one_picture_that_is_refused_fails_alone() -> None:
+    def picture(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(403) if request.url.path.endswith("a.png") else httpx.Response(200, content=png())
+
+    report = await mirror(BASE, transport=Server(gallery("a.png\nb.png\n", picture=picture)))
+
+    assert (report.failed, report.refused, report.mirrored) == (1, 1, 1)
+
+
+async def test_a_gallery_that_refuses_a_hundred_pictures_is_not_asked_for_the_rest() -> None:
+    names = "".join(f"{number}.png\n" for number in range(1_000))
+    server = Server(gallery(names, picture=lambda _: httpx.Response(403)))
+
+    with pytest.raises(AccessError):
+        await mirror(BASE, transport=server)
+    assert 100 <= len(server.requests) <= 150
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ('Digest realm="a, Basic b", nonce="c", Basic realm="d"', "Digest or Basic"),
+        ("Negotiate, NTLM", "Negotiate or NTLM"),
+        ('Bearer error="invalid_token"', "Bearer"),
+        ("Negotiate YII=, Basic", "Negotiate or Basic"),
+    ],
+)
+async def test_a_refusal_names_the_schemes_that_were_asked_for(field: str, said: str) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(401, headers={"WWW-Authenticate": field})
+
+    with pytest.raises(AccessError, match=rf"401 Unauthorized; it asks for {said} \(--auth-type\)"):
+        await mirror(BASE, transport=Server(handle))
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -373,35 +531,6 @@ async def test_an_upload_that_never_left_failed() -> None:
     result = await result_of(transport=Unreachable())
 
     assert (result.outcome, result.stage) == (Outcome.FAILED, Stage.UPLOAD)
-
-
-async def test_redirects_are_followed_on_the_same_origin_only() -> None:
-    def picture(request: httpx.Request) -> httpx.Response:
-        match request.url.path:
-            case "/images/here.png":
-                return httpx.Response(302, headers={"Location": "/elsewhere/here.png"})
-            case "/images/away.png":
-                return httpx.Response(302, headers={"Location": "http://other.example/away.png"})
-            case "/images/port.png":
-                return httpx.Response(302, headers={"Location": "http://gallery.example:81/port.png"})
-            case "/images/idna.png":
-                return httpx.Response(302, headers={"Location": "http://xn--0/idna.png"})
-            case "/images/loop.png":
-                return httpx.Response(302, headers={"Location": "loop.png"})
-        return httpx.Response(200, content=png())
-
-    server = Server(gallery("here.png\naway.png\nport.png\nidna.png\nloop.png\n", picture=picture))
-    async with open_mirror(BASE, header=[("X-Key", "secret")], transport=server) as results:
-        ended = {result.name: result async for result in results}
-
-    assert ended["here.png"].outcome is Outcome.MIRRORED
-    assert "another origin, http://other.example" in str(ended["away.png"].error)
-    assert "another origin" in str(ended["port.png"].error)
-    assert "another origin, http://xn--0," in str(ended["idna.png"].error)
-    assert "more than 5 redirects" in str(ended["loop.png"].error)
-    assert {request.url.host for request in server.requests} == {"gallery.example"}
-    assert {request.url.port for request in server.requests} == {None}
-    assert sum(request.url.path == "/images/loop.png" for request in server.requests) == 6
 
 
 async def test_what_belongs_to_an_origin_does_not_go_to_another() -> None:

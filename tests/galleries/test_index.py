@@ -148,6 +148,72 @@ async def test_nginx_s_json_gives_its_files_as_they_are_written() -> None:
     assert await names_of(json.dumps(entries), "application/json") == ["a%20 b.png", "bäume.png"]
 
 
+async def test_caddy_s_json_gives_its_files() -> None:
+    entries = [
+        {"name": "sub/", "size": 4096, "url": "./sub/", "is_dir": True, "is_symlink": False},
+        {"name": "a b.png", "size": 137, "url": "./a%20b.png", "is_dir": False, "is_symlink": False},
+    ]
+    site = Site({"/images/": httpx.Response(200, json=entries), "/images/sub/": httpx.Response(200, json=entries[1:])})
+
+    assert await listed_by(site, recursive=True) == ["a b.png", "sub/a b.png"]
+
+
+def bucket(*keys: str, more: str = "", namespace: str = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"') -> str:
+    contents = "".join(f"<Contents><Key>{key}</Key><Size>137</Size></Contents>" for key in keys)
+    return f'<?xml version="1.0"?><ListBucketResult{namespace}><Name>b</Name>{contents}{more}</ListBucketResult>'
+
+
+@pytest.mark.parametrize("namespace", ["", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'])
+@pytest.mark.parametrize("media_type", ["application/xml", "text/xml; charset=utf-8"])
+async def test_the_keys_of_a_bucket_are_names(namespace: str, media_type: str) -> None:
+    page = bucket("in/", "in/a &amp; b.png", "in/bäume.png", namespace=namespace)
+
+    assert await names_of(page, media_type) == ["in/a & b.png", "in/bäume.png"]
+
+
+@pytest.mark.parametrize("base", ["http://gallery.example/bucket", "http://gallery.example/bucket/"])
+@pytest.mark.parametrize(
+    ("query", "more", "key"),
+    [
+        ("?list-type=2&prefix=", "<NextContinuationToken>t+/=</NextContinuationToken>", ("continuation-token", "t+/=")),
+        ("?max-keys=1", "<NextMarker>b&amp;.png</NextMarker>", ("marker", "b&.png")),
+        ("?max-keys=1", "", ("marker", "a.png")),
+    ],
+)
+async def test_a_bucket_is_listed_page_by_page(base: str, query: str, more: str, key: tuple[str, str]) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith(".png"):
+            return httpx.Response(200, content=png())
+        is_second = key in request.url.params.multi_items()
+        page = bucket("c.png") if is_second else bucket("a.png", more=f"<IsTruncated>true</IsTruncated>{more}")
+        return httpx.Response(200, text=page, headers={"Content-Type": "application/xml"})
+
+    server = Server(handle)
+    async with open_mirror(base + query, upload_as="put", retries=0, concurrency=1, transport=server) as results:
+        assert [result.name async for result in results if result.outcome is Outcome.MIRRORED] == ["a.png", "c.png"]
+    put = [str(it.url) for it in server.requests if it.method == "PUT"]
+    assert put == [f"http://gallery.example/bucket/{name}.png" for name in "ac"]
+
+
+async def test_what_a_bucket_groups_is_said() -> None:
+    page = bucket(more="<CommonPrefixes><Prefix>2024/</Prefix></CommonPrefixes>")
+
+    with pytest.raises(ListError, match=r"links that lead elsewhere \(1, such as 2024/\)"):
+        await names_of(page, "application/xml")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("", "<a>", "<Error><Code>AccessDenied</Code></Error>", "<?xml version='1.0' encoding='none'?><a/>"),
+        '<!DOCTYPE a [<!ENTITY k "v">]>' + bucket("&k;.png"),
+    ],
+)
+async def test_xml_of_another_shape_is_an_error(page: str) -> None:
+    with pytest.raises(ListError, match="not the ListBucketResult of S3"):
+        await names_of(page, "application/xml")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -371,7 +437,7 @@ def test_a_percent_encoded_name_comes_back(segments: list[str]) -> None:
 
 
 @given(page=st.binary())
-@pytest.mark.parametrize("media_type", ["text/html", "application/json"])
+@pytest.mark.parametrize("media_type", ["text/html", "application/json", "application/xml"])
 def test_any_bytes_are_an_index_or_an_error_in_words(media_type: str, page: bytes) -> None:
     parse = index_parser(media_type)
     assert parse is not None

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import png
 from tests.helpers.server import Server
 from tests.helpers.turns import Turns
+from tests.helpers.wire import Connection, Request, head_of
 from trio_mirror import ListError, Outcome, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.galleries.name_list import NameListGallery
@@ -79,12 +81,13 @@ async def test_urls_below_the_base_are_names_and_all_others_are_refused(
     refused = [
         *("http://evil.example/my%20images/a.png", "https://gallery.example/my%20images/a.png"),
         *("http://gallery.example:8080/my%20images/a.png", "http://gallery.example/a.png", BASE, "file:///etc/passwd"),
-        *(f"{BASE}../a.png", f"{BASE}a.png?size=1", "http://[/a.png", "/my images/a.png"),
+        *(f"{BASE}../a.png", f"{BASE}a.png#top", "http://[/a.png", "/my images/a.png"),
     ]
     good = [
         f"{BASE}a%20b.png",
         "HTTP://GALLERY.example:80/my images/sub/c.png",
         "http://me:secret@gallery.example/my%20images/d",
+        f"{BASE}e.png?sig=a%2Bb%3D&x",
     ]
     lines = [*good, *refused, "plain%20name.png", f"{BASE}x%2f..%2fy.png", "http://me:secret@evil.example/a.png"]
     (tmp_path / "urls.txt").write_text("\n".join(lines))
@@ -93,13 +96,38 @@ async def test_urls_below_the_base_are_names_and_all_others_are_refused(
         ended = {result.name: result async for result in results}
 
     failed = {name: result.error for name, result in ended.items() if result.outcome is Outcome.FAILED}
-    assert set(ended) - set(failed) == {"a b.png", "sub/c.png", "d", "plain%20name.png"}
+    assert set(ended) - set(failed) == {"a b.png", "sub/c.png", "d", "e.png", "plain%20name.png"}
     assert set(failed) == {*refused, "x%2f..%2fy.png", "http://(hidden)@evil.example/a.png"}
     assert failed["http://evil.example/my%20images/a.png"] == "the name is a URL that does not lead below the base"
     assert {str(it.url) for it in server.requests if it.method == "GET"} == {
-        *(BASE + path for path in ("a%20b.png", "sub/c.png", "d", "plain%2520name.png"))
+        *(BASE + path for path in ("a%20b.png", "sub/c.png", "d", "e.png?sig=a%2Bb%3D&x", "plain%2520name.png"))
     }
     assert {str(it.url) for it in server.requests if it.method == "POST"} == {BASE}
+
+
+async def test_the_query_of_a_url_is_asked_for_by_workers_and_shown_nowhere(tmp_path: Path) -> None:
+    requests: list[Request] = []
+
+    async def serve(stream: trio.SocketStream) -> None:
+        connection = Connection(stream)
+        while (request := await connection.request()) is not None:
+            requests.append(request)
+            status = 200 if request.path.endswith("?sig=hunter2") else 403
+            await connection.send(head_of(status, {"Content-Length": len(png())}) + png())
+
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        base = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/images/"
+        await trio.Path(tmp_path / "urls.txt").write_text(f"{base}a.png?sig=hunter2\n{base}b.png?sig=hunter3\n")
+        more = ("--processes", "2", "--events", tmp_path / "events", "--journal", tmp_path / "run.journal")
+        done = await processes.run(tmp_path / "urls.txt", "--base", base, "--to", tmp_path / "out", "--verbose", *more)
+        nursery.cancel_scope.cancel()
+
+    assert done.code == 3, done.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+    kept = (tmp_path / "events").read_bytes() + (tmp_path / "run.journal").read_bytes()
+    assert b"403" in kept
+    assert b"hunter" not in kept + done.out.encode() + done.err.encode()
 
 
 async def test_with_a_folder_as_the_base_a_url_is_no_name(photos: Path, tmp_path: Path) -> None:

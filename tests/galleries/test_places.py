@@ -70,8 +70,10 @@ async def test_a_port_that_there_is_not_is_named() -> None:
         await mirror("http://me:pw@host:80000/", "out")
 
 
-async def test_of_a_url_with_a_query_the_part_that_is_a_gallery_is_named() -> None:
+async def test_of_a_url_with_a_fragment_the_part_that_is_a_gallery_is_named() -> None:
     with pytest.raises(SettingsError) as refused:
-        await mirror("http://me:pw@host/a b/?key=secret", "out")
+        await mirror("http://me:pw@host/a b/?key=secret#top", "out")
 
-    assert str(refused.value) == "the URL of a gallery has no query and no fragment; write http://host/a%20b/ alone"
+    assert str(refused.value) == (
+        "the URL of a gallery has no fragment; write http://(hidden)@host/a%20b/?(hidden) alone"
+    )

@@ -159,7 +159,9 @@ async def test_connections_through_a_proxy_are_kept_after_an_empty_answer(monkey
     assert proxy.opened <= 2 + 1
 
 
-@pytest.mark.parametrize("form", ["{host}", "{host}:{port}", "other,{host}"])
+@pytest.mark.parametrize(
+    "form", ["{host}", "{host}:{port}", "other,{host}", "10.0.0.0/8 {host}/8", "other, 127.0.0.0/8"]
+)
 async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.png").write_bytes(png())

@@ -15,7 +15,7 @@ import trio.testing
 from tests.helpers.pictures import is_mirrored, png
 from tests.helpers.server import Server
 from tests.helpers.wire import Connection, Request, head_of
-from trio_mirror import AccessError, ListError, Outcome, Report, Result, mirror, open_mirror
+from trio_mirror import AccessError, ListError, Outcome, Report, Result, SettingsError, mirror, open_mirror
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator
@@ -150,6 +150,51 @@ async def test_a_scheme_that_never_ends_is_cut_off(autojump_clock: trio.testing.
 
     with pytest.raises(ListError, match=r"within 30 s \(--timeout\)"):
         await mirrored(BASE, transport=Server(answer), auth=Endless(), retries=0)
+
+
+@pytest.mark.parametrize(
+    ("source", "choices", "sent"),
+    [
+        (BASE, {"auth_type": "bearer", "auth": "a:b"}, "Bearer a:b"),
+        (BASE, {"auth_type": "bearer", "auth": "t0"}, "Bearer t0"),
+        ("http://t0@gallery.example/images/", {"auth_type": "bearer"}, "Bearer t0"),
+        (BASE, {"auth_type": "netrc"}, "Basic bWU6c2VjcmV0"),
+        (BASE, {"auth": "me:secret"}, "Basic bWU6c2VjcmV0"),
+        (BASE, {}, None),
+    ],
+)
+async def test_credentials_are_shown_as_their_type_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, source: str, choices: dict[str, Any], sent: str | None
+) -> None:
+    (tmp_path / "netrc").write_text("machine gallery.example login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server = Server(answer)
+
+    await mirrored(source, transport=server, **choices)
+
+    assert [request.headers.get("Authorization") for request in server.requests] == [sent] * 3
+
+
+async def test_digest_is_a_type_of_credentials() -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        authorized = request.headers.get("Authorization", "").startswith("Digest ")
+        return await answer(request) if authorized else httpx.Response(401, headers=CHALLENGE)
+
+    for source in (BASE, "http://me:secret@gallery.example/images/"):
+        auth = None if "@" in source else "me:secret"
+        assert (await mirrored(source, transport=Server(handle), auth=auth, auth_type="digest")).mirrored == 1
+
+
+@pytest.mark.parametrize("text", [None, "machine", "machine a login b\n  nonsense"])
+async def test_a_netrc_that_cannot_be_read_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / "netrc").write_text(text)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    with pytest.raises(SettingsError, match=rf"--auth-type: {tmp_path}/netrc cannot be read: "):
+        await mirrored(BASE, auth_type="netrc")
 
 
 @asynccontextmanager

@@ -49,7 +49,8 @@ class Fault(StrEnum):
 LASTING = frozenset({Fault.HTML, Fault.ENDLESS, Fault.BOMB, Fault.NESTED_BOMB, Fault.ELSEWHERE})
 """What is wrong for good: no retry helps, so that these come at every attempt."""
 
-FETCH_FAULTS = tuple(fault for fault in Fault if fault is not Fault.LOST)
+# A picture is fetched wherever it is, and so nothing goes wrong with one that is elsewhere.
+FETCH_FAULTS = tuple(fault for fault in Fault if fault not in (Fault.LOST, Fault.ELSEWHERE))
 UPLOAD_FAULTS = (
     Fault.RESET_BEFORE,
     Fault.RESET_INSIDE,

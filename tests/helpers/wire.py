@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 _DRIP = 0.02
 _REASONS = {
     200: "OK",
+    302: "Found",
     304: "Not Modified",
     307: "Temporary Redirect",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     429: "Too Many Requests",
     503: "Unavailable",

@@ -587,6 +587,9 @@ async def test_credentials_reach_their_origin_and_no_other_place(tmp_path: Path)
     assert report_of(ended)["failed"] > 0
     assert gallery.headers["authorization"] == f"Basic {secrets[2]}"
     assert gallery.headers["x-token"] == "t0ken"
-    assert elsewhere.connections == 0
+    # Pictures are fetched from there, and none is sent there.
+    assert elsewhere.headers
+    assert not {"authorization", "x-token"} & set(elsewhere.headers)
+    assert {method for method, _ in elsewhere.attempts} == {"GET"}
     kept = "".join((tmp_path / name).read_text("latin-1") for name in files_of(tmp_path))
     assert not [secret for secret in secrets if secret in ended.out + ended.err + kept]

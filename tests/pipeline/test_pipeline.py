@@ -511,7 +511,7 @@ class _NoTarget:
     [
         ("ftp://host/images/", "unknown scheme"),
         ("http://", "expected a host"),
-        ("http://host/images/?page=2", "no query"),
+        ("http://host/images/#page=2", "no fragment"),
         ("", "is empty"),
         ("a\0b", "invalid source|invalid target"),
         (b"folder", "neither a URL"),

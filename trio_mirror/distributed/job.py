@@ -79,7 +79,9 @@ def make_job(
         concurrency=concurrency,
         flip_threads=flip_threads,
         rate=settings.rate_here and settings.rate_here / workers,
-        ca_file=settings.ca_file and str(Path(settings.ca_file).absolute()),
+        ca_file=_file(settings.ca_file),
+        cert=_file(settings.cert),
+        key=_file(settings.key),
         base=None,
         deadline=None,
         limit=None,
@@ -92,6 +94,10 @@ def make_job(
     )
     from_to = _absolute(source), None if target is None else _absolute(target)
     return Job(*from_to, shares, in_place, intents, [Path(it).absolute() for it in own_files])
+
+
+def _file(path: str | None) -> str | None:
+    return path and str(Path(path).absolute())
 
 
 def _absolute(place: str | PathLike[str]) -> str | PathLike[str]:

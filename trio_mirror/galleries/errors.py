@@ -19,4 +19,5 @@ class RequestError(MirrorError):
             transient=self.transient,
             retry_after=self.retry_after,
             overload=self.overload,
+            refused=self.refused,
         )

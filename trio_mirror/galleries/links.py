@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from trio_mirror.galleries.urls import origin
+from trio_mirror.galleries.urls import origin, parse_url
 
 # What makes a relative link more than a path below the base (RFC 3986, sections 4.2 and 5.2).
 _SPECIAL = re.compile("[?#:]")
@@ -51,7 +51,7 @@ def name_below(base: httpx.URL, link: str, document: httpx.URL | None = None) ->
 def resolve(document: httpx.URL, link: str) -> httpx.URL | None:
     """Where a link in a document leads; None for what is not a URL."""
     try:
-        return document.join(link)
+        return parse_url(str(document.join(link)))
     except (httpx.InvalidURL, ValueError):
         # ValueError comes from the standard library's urljoin, and from lone surrogates.
         return None

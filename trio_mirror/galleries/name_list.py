@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from io import FileIO
@@ -17,7 +18,7 @@ from trio_mirror.galleries.gallery import identity_of
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.links import name_below
 from trio_mirror.galleries.listing import names_of
-from trio_mirror.names import hide_credentials, is_url
+from trio_mirror.names import ListedName, hide_credentials, is_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
@@ -29,6 +30,8 @@ STDIN = "-"
 """Stands for standard input in the place of a file's name."""
 
 _CHUNK = 65_536
+# RFC 3986, section 3.4.
+_QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 
 
 class NameListGallery:
@@ -126,8 +129,11 @@ class NameListGallery:
     def _name(self, line: str) -> str:
         if not is_url(line):
             return line
-        name = None if self._url is None else name_below(self._url, line)
-        return hide_credentials(line) if name is None else name
+        name, _, query = line.partition("?")
+        below = None if self._url is None else name_below(self._url, name)
+        if below is None or not _QUERY.fullmatch(query):
+            return hide_credentials(line)
+        return ListedName(below, query)
 
 
 async def _read(descriptor: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trio_mirror.galleries.gallery import Gallery
@@ -33,8 +34,8 @@ async def open_galleries(
 ) -> AsyncIterator[tuple[Gallery, Gallery]]:
     """Opens the source and the target of a run; no target means back to the source.
 
-    ``transport``, ``auth``, ``settings.auth`` and ``settings.header`` belong to the first of the two that is a URL,
-    and go to the other only if it is of the same origin.
+    ``transport``, ``auth``, and of the settings ``auth``, ``header`` and ``cert`` belong to the first of the two that
+    is a URL, and go to the other only if it is of the same origin.
 
     Args:
         source: where the pictures are.
@@ -60,13 +61,14 @@ async def open_galleries(
         if is_same_folder(source, target):
             target = None
     first = next((url for place in (source, target) if (url := as_url(place)) is not None), None)
-    access = {"transport": transport, "auth": auth or settings.auth, "header": settings.header}
+    access = {"transport": transport, "auth": auth}
 
     def opened(place: Place) -> AbstractAsyncContextManager[Gallery]:
         url = as_url(place)
         trusted = url is not None and first is not None and origin(url) == origin(first)
         folder = {"in_place": target is None, "own_files": own_files}
-        return _open_gallery(place, settings, access if trusted else {}, folder)
+        known = settings if trusted else replace(settings, auth=None, header=(), cert=None, key=None)
+        return _open_gallery(place, known, access if trusted else {}, folder)
 
     async with AsyncExitStack() as stack:
         if transport is not None:

@@ -22,7 +22,6 @@ from trio_mirror.settings import option_error
 STORES = ("s3", "gs", "az", "sftp", "memory")
 """The schemes that fsspec's drivers serve."""
 
-_LAST_PORT = 65_535
 # What is left of a URL where a part was forgotten: localhost/images, host:8000, me:secret@host, http:/host.
 _ALMOST_URL = re.compile(
     r"(https?)(?::/?(?!/)|//)|(?=(?:localhost|[^/]+:\d+|[^/]*:[^/]*@[^/]+)(?:/|$))", re.IGNORECASE | re.ASCII
@@ -119,9 +118,6 @@ def as_url(place: Place | None) -> httpx.URL | None:
         raise SettingsError(f"invalid URL {printable(place)}: {why}") from error
     if not url.raw_host:
         raise SettingsError(f"invalid URL {printable(place)}: expected a host, as in http://host/images/")
-    if url.port is not None and url.port > _LAST_PORT:
-        shown = printable(hide_credentials(place))
-        raise SettingsError(f"invalid URL {shown}: port {url.port} is above {_LAST_PORT}")
     return url
 
 

@@ -6,8 +6,12 @@ from typing import TypeAlias
 
 import httpx
 
+from trio_mirror.names import hide_credentials, printable
+
 Origin: TypeAlias = tuple[str, str, int | None]
 """Scheme, host and port (RFC 6454, section 4)."""
+
+_LAST_PORT = 65_535
 
 
 def parse_url(text: str) -> httpx.URL:
@@ -20,6 +24,8 @@ def parse_url(text: str) -> httpx.URL:
         url = httpx.URL(text)
         # What a look-up does with a name first (RFC 3490, section 4.1).
         host_of(url).encode("idna")
+        if url.port is not None and url.port > _LAST_PORT:
+            raise httpx.InvalidURL(f"port {url.port} is above {_LAST_PORT}")
     except UnicodeError as error:
         raise httpx.InvalidURL(str(error)) from error
     return url
@@ -28,6 +34,16 @@ def parse_url(text: str) -> httpx.URL:
 def host_of(url: httpx.URL) -> str:
     """The host as it is looked up. httpx's own decodes IDNA, and raises for what cannot be, such as "xn--0"."""
     return url.raw_host.decode("ascii")
+
+
+def shown(url: httpx.URL) -> str:
+    """A URL as people read it, without what may be credentials."""
+    return printable(hide_credentials(str(url)))
+
+
+def is_upgrade(here: httpx.URL, there: httpx.URL) -> bool:
+    """Whether one URL is of the same host as another one in plain HTTP, and over TLS; each at its default port."""
+    return (*origin(here), *origin(there)) == ("http", host_of(there), 80, "https", host_of(here), 443)
 
 
 def origin(url: httpx.URL) -> Origin:

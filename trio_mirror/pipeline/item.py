@@ -48,5 +48,5 @@ class Item:
             self.maybe_stored = self.maybe_stored or known.outcome is Outcome.UNKNOWN
             if result.sha256 is None:
                 result.sha256_in, result.sha256 = known.sha256_in, known.sha256
-        result.error, result.transient = str(error), error.transient
+        result.error, result.transient, result.refused = str(error), error.transient, error.refused
         self.end(Outcome.UNKNOWN if self.maybe_stored else Outcome.FAILED)

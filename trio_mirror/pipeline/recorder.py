@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from trio_mirror.errors import JournalError, UploadError
+from trio_mirror.errors import AccessError, JournalError, UploadError
 from trio_mirror.galleries.in_thread import in_thread
-from trio_mirror.model import Outcome, Result
+from trio_mirror.model import Outcome, Result, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from trio_mirror.pipeline.stop import Stop
     from trio_mirror.settings import Settings
 
+# So many refusals, and nothing else, show that there is no access.
+_REFUSALS = 100
 # How many results may wait to be written.
 _MANY = 1_000
 # Seconds that an intent waits for others while more pictures are on their way: one write costs as much as many rows.
@@ -174,12 +176,24 @@ class Recorder:
             self._stop.drain("max_failures")
         if settings.max_bytes_total is not None and report.bytes_in >= settings.max_bytes_total:
             self._stop.drain("max_bytes_total")
+        self.check_access(refusals=_REFUSALS)
         if self._memory is not None:
             result.run = self._run
             self._unwritten.append(result)
             self._write_within(self._memory.wait)
         self._in_flight.give_back()
         return result
+
+    def check_access(self, *, refusals: int = 1) -> None:
+        """Ends a run of which every picture was refused, once there are so many of them.
+
+        One picture among others may be somebody else's. Where all are refused, it is the credentials.
+        """
+        report = self._report
+        if report.refused == report.finished >= refusals:
+            first = report.failures[0]
+            place = report.target if first.stage is Stage.UPLOAD else report.source
+            self._stop.fail(AccessError(f"{place} refuses us: {first.error}"))
 
     def cut_off(self, item: Item) -> None:
         """Takes an item of a cancelled task: no channel would take it any more."""

@@ -78,6 +78,7 @@ class Run:
                 return result
             # Whoever iterates learns that the journal could not be written.
             await recorder.flush()
+            recorder.check_access()
             if stop.error is not None:
                 raise stop.error from None
             raise StopAsyncIteration from None

@@ -4,7 +4,7 @@ from trio_mirror.settings.cores import available_cores
 from trio_mirror.settings.fields import Panel, Setting, option_error, option_name
 from trio_mirror.settings.keywords import keywords_of
 from trio_mirror.settings.options import STDOUT, LogFormat, Options
-from trio_mirror.settings.settings import RetryUploads, Settings, UploadAs
+from trio_mirror.settings.settings import AuthType, RetryUploads, Settings, UploadAs
 from trio_mirror.settings.shard import Shard
 from trio_mirror.settings.sources import CONFIG_FILE, all_settings, build, choose, shown_config
 from trio_mirror.settings.units import format_duration, format_moment, format_size
@@ -12,6 +12,7 @@ from trio_mirror.settings.units import format_duration, format_moment, format_si
 __all__ = [
     "CONFIG_FILE",
     "STDOUT",
+    "AuthType",
     "LogFormat",
     "Options",
     "Panel",

@@ -28,7 +28,7 @@ from trio_mirror.settings.fields import (
     value_of,
 )
 from trio_mirror.settings.shard import Shard, parse_shard
-from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate
+from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate, parse_text
 
 if TYPE_CHECKING:
     import os
@@ -38,12 +38,27 @@ if TYPE_CHECKING:
 
 
 class UploadAs(StrEnum):
-    """The form in which a picture is posted."""
+    """The form in which a picture is uploaded."""
 
     MULTIPART = "multipart"
-    """``multipart/form-data``, one part (RFC 7578)."""
+    """Posted as ``multipart/form-data``, one part (RFC 7578)."""
     RAW = "raw"
-    """The picture is the body; its name travels as ``?name=``."""
+    """Posted as the body; its name travels as ``?name=``."""
+    PUT = "put"
+    """Put as the body to the picture's own URL (RFC 9110, section 9.3.4)."""
+
+
+class AuthType(StrEnum):
+    """How credentials are shown to the server."""
+
+    BASIC = "basic"
+    """User and password in each request (RFC 7617)."""
+    DIGEST = "digest"
+    """A digest of them, for the server's challenge (RFC 7616)."""
+    BEARER = "bearer"
+    """A token in each request (RFC 6750)."""
+    NETRC = "netrc"
+    """User and password of the host in ``~/.netrc``, or in the file that ``NETRC`` names."""
 
 
 class RetryUploads(StrEnum):
@@ -90,11 +105,12 @@ def _check_header(header: tuple[str, str]) -> None:
         raise ValueError(f"{name} is set by the connection itself")
 
 
-def _parse_auth(text: str) -> tuple[str, str]:
-    user, colon, password = text.partition(":")
-    if not colon:
-        raise ValueError("expected USER:PASSWORD")
-    return user, password
+def _parse_auth(text: str) -> tuple[str, ...]:
+    return tuple(text.split(":", 1))
+
+
+def _check_auth(auth: tuple[object, ...]) -> None:
+    _check_pair(auth if len(auth) != 1 else auth * 2)
 
 
 def _check_pair(pair: tuple[object, ...]) -> None:
@@ -206,27 +222,46 @@ class Settings:
         check=_check_header,
         secret=True,
     )
-    auth: Parsed[tuple[str, str] | None, str] = setting(
+    auth: Parsed[tuple[str, ...] | None, str] = setting(
         None,
-        "Credentials for HTTP Basic.",
+        "Credentials; for bearer a token alone.",
         Panel.SERVER,
         _parse_auth,
         "USER:PASSWORD",
         "none",
         example="USER:PASSWORD",
         kind=tuple,
-        check=_check_pair,
+        check=_check_auth,
         secret=True,
+    )
+    auth_type: Parsed[AuthType, str] = choice(
+        AuthType.BASIC, "Scheme of the credentials; netrc takes them from ~/.netrc.", Panel.SERVER
     )
     ca_file: Parsed[str | None, os.PathLike[str]] = path(
         "Certificates to trust, PEM.", Panel.SERVER, "FILE", "ca.pem", shown="the system's"
     )
+    cert: Parsed[str | None, os.PathLike[str]] = path(
+        "Client certificate to show, PEM.", Panel.SERVER, "FILE", "client.pem"
+    )
+    key: Parsed[str | None, os.PathLike[str]] = path(
+        "Its private key, PEM.", Panel.SERVER, "FILE", "client.key", shown="in the same file"
+    )
     insecure: bool = flag("Disable certificate verification.", Panel.SERVER)
     upload_as: Parsed[UploadAs, str] = choice(UploadAs.MULTIPART, "Form of an upload.", Panel.SERVER)
+    upload_url: str | None = setting(
+        None,
+        "Where uploads are posted: a path, or a URL of the target's origin.",
+        Panel.SERVER,
+        parse_text,
+        "URL",
+        "the target",
+        example="/upload",
+        secret=True,
+    )
     field: str = setting("image", "Multipart field of the picture.", Panel.SERVER, _parse_field, "NAME")
     success_status: Sequence[int] = setting(
         (200,),
-        "Status that means stored; repeatable.",
+        "Status that means stored; repeatable. For put also 201 and 204.",
         Panel.SERVER,
         parse_count,
         "CODE",
@@ -244,6 +279,12 @@ class Settings:
             raise option_error(
                 "cluster", "it does not go with --processes: each core of the cluster is a worker already"
             )
+        if self.auth is not None and self.auth_type is not AuthType.BEARER and len(self.auth) != 2:
+            raise option_error("auth", "invalid value: expected USER:PASSWORD")
+        if self.key and not self.cert:
+            raise option_error("key", "it needs the certificate, for example --cert client.pem")
+        if self.upload_url and self.upload_as is UploadAs.PUT:
+            raise option_error("upload_url", "it does not go with --upload-as put, which has a URL for each picture")
         if self.journal and self.no_journal:
             raise option_error("no_journal", "it does not go with --journal")
         for name in ("update", "retry_failed"):

@@ -91,6 +91,8 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for name, setting in all_settings().items():
         variable = variable_name(name)
         if text := environ.get(variable):
+            # What reads a secret from a file often leaves the line break at its end.
+            text = text.rstrip("\r\n") if setting.secret else text
             values[name] = value_of(name, setting, text.splitlines() if setting.repeatable else text, variable)
     return values
 

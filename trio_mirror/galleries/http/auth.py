@@ -52,7 +52,7 @@ class AuthTransport(httpx.AsyncBaseTransport):
                 except BaseException:
                     await response.aclose()
                     raise
-                async with aclosing(Response(response)) as refusal:
+                async with aclosing(Response(response, request.url)) as refusal:
                     await refusal.read_start()
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
@@ -61,7 +61,7 @@ class AuthTransport(httpx.AsyncBaseTransport):
         if not self._auth.requires_response_body:
             return response
         body = bytearray()
-        read = Response(response)
+        read = Response(response, request.url)
         async with aclosing(read), read.chunks() as chunks:
             async for chunk in chunks:
                 body += chunk

@@ -5,10 +5,8 @@ An exchange that fails raises an `ExchangeError`, which the gallery turns into t
 
 from __future__ import annotations
 
-from base64 import b64encode
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 
@@ -16,65 +14,55 @@ from trio_mirror import __version__
 from trio_mirror.galleries.deadline import deadline
 from trio_mirror.galleries.http.auth import AuthTransport
 from trio_mirror.galleries.http.coding import ACCEPTED
+from trio_mirror.galleries.http.credentials import as_typed, auth_of
 from trio_mirror.galleries.http.digest import digest_of
 from trio_mirror.galleries.http.errors import ExchangeError, map_exceptions, too_large
 from trio_mirror.galleries.http.min_rate import MinRate
-from trio_mirror.galleries.http.response import Response
-from trio_mirror.galleries.http.transport import open_transport
+from trio_mirror.galleries.http.redirects import Redirects
+from trio_mirror.galleries.http.response import REDIRECTS, Response
+from trio_mirror.galleries.http.transport import open_transports
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 
-    from trio_mirror.galleries.http.response import Fields
+    from trio_mirror.galleries.http.response import Fields, RawField
     from trio_mirror.settings import Settings
 
-MAX_REDIRECTS = 5
-
-Auth: TypeAlias = "tuple[str, str] | httpx.Auth | None"
-"""A user and a password, for HTTP Basic, or a scheme of httpx's."""
-
-RawField: TypeAlias = tuple[bytes, bytes]
-
-_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+# What every request has, wherever it goes.
+_FIELDS: list[RawField] = [(b"User-Agent", f"trio-mirror/{__version__}".encode()), (b"Accept", b"*/*")]
+# A picture is compressed already: a content coding around it would only cost time.
+_GET: list[RawField] = [*_FIELDS, (b"Accept-Encoding", b"identity")]
+# RFC 9110, section 9.3.4.
+_STORED_BY_PUT = {200, 201, 204}
 
 
 @asynccontextmanager
 async def open_client(
-    base: httpx.URL,
-    settings: Settings,
-    *,
-    transport: httpx.AsyncBaseTransport | None,
-    auth: Auth,
-    header: Collection[tuple[str, str]],
+    base: httpx.URL, settings: Settings, *, transport: httpx.AsyncBaseTransport | None, auth: httpx.Auth | None
 ) -> AsyncIterator[Client]:
     """Opens a client for the origin of ``base``; leaving the block closes its connections.
 
     Args:
-        base: the URL of the gallery.
-        settings: timeouts and limits.
+        base: the URL of the gallery; its userinfo are credentials.
+        settings: timeouts, limits, credentials, and header fields for every request.
         transport: in place of our own connections; whoever gave it closes it.
-        auth: credentials for every request.
-        header: header fields for every request.
+        auth: credentials in place of those of the settings.
 
     Raises:
-        SettingsError: ``ca_file`` cannot be read, or the environment does not fit.
+        SettingsError: a file of certificates or credentials cannot be read, or the environment does not fit.
     """
-    headers = httpx.Headers(
-        {"Host": base.netloc.decode("ascii"), "User-Agent": f"trio-mirror/{__version__}", "Accept": "*/*"}
-    )
-    if isinstance(auth, tuple):
-        # RFC 7617, section 2.
-        headers["Authorization"] = f"Basic {b64encode(_as_typed(':'.join(auth))).decode()}"
-    chosen = httpx.Headers([(name.encode("ascii"), _as_typed(value)) for name, value in header])
-    kept = [field for field in headers.raw if field[0].decode("ascii") not in chosen]
+    scheme = auth or auth_of(base, settings)
+    header = httpx.Headers([(name.encode("ascii"), as_typed(value)) for name, value in settings.header])
+    if isinstance(scheme, bytes) and "Authorization" not in header:
+        header = httpx.Headers([(b"Authorization", scheme), *header.raw])
     async with AsyncExitStack() as stack:
+        home, elsewhere = (transport, transport) if transport else await open_transports(base, settings)
         if transport is None:
-            # A scheme may ask for a token elsewhere.
-            opened = open_transport(base, settings, any_origin=isinstance(auth, httpx.Auth))
-            transport = await stack.enter_async_context(opened)
-        if isinstance(auth, httpx.Auth):
-            transport = AuthTransport(transport, auth, settings.max_bytes)
-        yield Client(transport, settings, [*kept, *chosen.raw])
+            stack.push_async_callback(elsewhere.aclose)
+            stack.push_async_callback(home.aclose)
+        if isinstance(scheme, httpx.Auth):
+            home = AuthTransport(home, scheme, settings.max_bytes)
+        yield Client(home, elsewhere, base, settings, header)
 
 
 class Client:
@@ -82,33 +70,47 @@ class Client:
 
     It hands requests straight to a transport. What httpx's own client adds to that (cookies, redirects anywhere,
     timeouts of each read alone, which a body that drips beats for ever) is not wanted here, and costs time.
+
+    Args:
+        home: carries the requests to the gallery.
+        elsewhere: carries what its redirects lead to on other origins.
+        base: the URL of the gallery.
+        settings: timeouts and limits.
+        header: the fields for every request to the gallery, credentials with them.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, settings: Settings, headers: list[RawField]) -> None:
-        self._transport = transport
+    def __init__(
+        self,
+        home: httpx.AsyncBaseTransport,
+        elsewhere: httpx.AsyncBaseTransport,
+        base: httpx.URL,
+        settings: Settings,
+        header: httpx.Headers,
+    ) -> None:
+        self._home = home
+        self._elsewhere = elsewhere
+        self._base = base
         self._settings = settings
-        self._headers = headers
-        # A picture is compressed already: a content coding around it would only cost time.
-        self._headers_of_get = httpx.Headers([*headers, (b"Accept-Encoding", b"identity")])
-        self._headers_of_stream = httpx.Headers([*headers, (b"Accept-Encoding", ACCEPTED.encode())])
+        self._header = httpx.Headers([(b"Host", base.netloc), *header.raw])
+        self._headers_of_get = self._headers(_GET)
+        self._headers_of_stream = self._headers([*_FIELDS, (b"Accept-Encoding", ACCEPTED.encode())])
 
-    async def get(self, url: str, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
+    async def get(self, url: httpx.URL, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
         """Reads a whole body, cut off after the timeout, body included.
 
         Args:
-            url: of the body.
+            url: of the body. Redirects of it are followed to other origins, too.
             known_etag: an entity tag; None is the result where the body still has it.
 
         Raises:
             ExchangeError: no complete response in time, a status other than 200, a body cut short, too slow, over
                 ``max_bytes`` (counted after content decoding), or other than its digest.
         """
-        headers = self._headers_of_get
-        if known_etag is not None:
-            # RFC 9110, section 13.1.2.
-            headers = httpx.Headers([*headers.raw, *_encoded_fields({"If-None-Match": known_etag})])
+        # RFC 9110, section 13.1.2.
+        known = [] if known_etag is None else _encoded_fields({"If-None-Match": known_etag})
+        headers = self._headers([*_GET, *known]) if known else self._headers_of_get
         with map_exceptions(), deadline(self._settings.timeout):
-            response = await self._exchange(self._get_request(url, headers))
+            response = await self._exchange(_get_request(url, headers), anywhere=[*_GET, *known])
             try:
                 if response.status == httpx.codes.NOT_MODIFIED and known_etag is not None:
                     return None
@@ -119,7 +121,7 @@ class Client:
                 await response.aclose()
 
     @asynccontextmanager
-    async def stream(self, url: str) -> AsyncIterator[tuple[httpx.URL, Fields, AsyncIterator[bytes]]]:
+    async def stream(self, url: httpx.URL) -> AsyncIterator[tuple[httpx.URL, Fields, AsyncIterator[bytes]]]:
         """Opens a body of any length: gives the URL that it came from, the header fields, and the body in chunks.
 
         The timeout bounds each wait for a chunk, not the whole, since a reader may take its time.
@@ -129,7 +131,7 @@ class Client:
         """
         async with AsyncExitStack() as stack:
             with map_exceptions(), deadline(self._settings.timeout):
-                response = await self._exchange(self._get_request(url, self._headers_of_stream))
+                response = await self._exchange(_get_request(url, self._headers_of_stream))
                 stack.push_async_callback(response.aclose)
                 if response.status != httpx.codes.OK:
                     raise await response.refusal()
@@ -147,57 +149,73 @@ class Client:
             min_rate.count(chunk)
             yield chunk
 
-    async def post(self, url: str, fields: Mapping[str, str] = _NO_FIELDS, **content: Any) -> None:
-        """Posts to a URL. A redirect is a response like any other: it is not followed.
+    async def upload(self, method: str, url: httpx.URL, fields: Mapping[str, str], content: Mapping[str, Any]) -> None:
+        """Posts or puts to a URL. At home 307 and 308 are followed with the body; other redirects are refusals.
 
         Args:
+            method: ``POST`` or ``PUT``.
             url: where to.
             fields: header fields beside those of every request.
-            content: what `httpx.Request` takes: ``content``, ``files``, ``params``.
+            content: what `httpx.Request` takes: ``content`` or ``files``.
 
         Raises:
-            ExchangeError: a status not of ``success_status``, or no response in time; its ``sent`` says whether
+            ExchangeError: a status that does not mean stored, or no response in time; its ``sent`` says whether
                 the body had left.
         """
-        request = httpx.Request("POST", url, headers=[*self._headers, *_encoded_fields(fields)], **content)
+        headers = self._headers([*_FIELDS, *_encoded_fields(fields)])
+        request = httpx.Request(method, url, headers=headers, **content)
         body = request.stream = _Body(cast("httpx.SyncByteStream", request.stream))
         try:
             with map_exceptions(), deadline(self._settings.timeout):
                 response = await self._exchange(request)
         except ExchangeError as error:
-            error.sent = body.sent
+            # What TLS or a proxy refused has not come through.
+            error.sent = body.sent and not error.barred
             raise
         try:
-            if response.status not in self._settings.success_status:
+            if response.status not in self._settings.success_status and not (
+                method == "PUT" and response.status in _STORED_BY_PUT
+            ):
                 raise await self._upload_refusal(response)
             # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
             await response.read_start()
         finally:
             await response.aclose()
 
-    async def _exchange(self, request: httpx.Request) -> Response:
-        """Sends a request, and a GET also where redirects lead. Whoever gets the response closes it."""
-        for _ in range(MAX_REDIRECTS + 1):
-            response = Response(await self._transport.handle_async_request(request))
-            response.url = request.url
-            if request.method != "GET":
-                return response
+    def _headers(self, fields: list[RawField]) -> httpx.Headers:
+        """The fields of a request at home: those that were chosen go before ours."""
+        ours = [field for field in fields if field[0].decode("ascii") not in self._header]
+        return httpx.Headers([*self._header.raw, *ours])
+
+    async def _exchange(self, request: httpx.Request, anywhere: list[RawField] | None = None) -> Response:
+        """Sends a request, also where redirects lead. Whoever gets the response closes it.
+
+        Args:
+            request: to the gallery.
+            anywhere: the header fields that go to other origins, too, where it may be redirected there.
+        """
+        response = Response(await self._home.handle_async_request(request), request.url)
+        redirects = Redirects(self._base, anywhere) if response.status in REDIRECTS else None
+        while True:
             try:
-                response.check_headers()
-                there = response.redirect(request.url)
+                if request.method == "GET":
+                    response.check_headers()
+                following = None if redirects is None else redirects.next_request(request, response)
             except ExchangeError:
                 await response.aclose()
                 raise
-            if there is None:
+            if redirects is None or following is None:
                 return response
             await response.aclose()
-            request = self._get_request(there, request.headers)
-        raise ExchangeError(f"more than {MAX_REDIRECTS} redirects")
-
-    @staticmethod
-    def _get_request(url: httpx.URL | str, headers: httpx.Headers) -> httpx.Request:
-        # With a stream of its own, httpx takes the headers as they are.
-        return httpx.Request("GET", url, headers=headers, stream=_Body(()))
+            request = following
+            try:
+                with map_exceptions():
+                    transport = self._home if redirects.at_home else self._elsewhere
+                    response = Response(await transport.handle_async_request(request), request.url)
+            except ExchangeError as error:
+                # What another host refuses is not refused to all that this one has.
+                error.barred = error.barred and redirects.at_home
+                raise
 
     @staticmethod
     async def _upload_refusal(response: Response) -> ExchangeError:
@@ -230,6 +248,11 @@ class Client:
         return b"".join(parts)
 
 
+def _get_request(url: httpx.URL, headers: httpx.Headers) -> httpx.Request:
+    # With a stream of its own, httpx takes the headers as they are.
+    return httpx.Request("GET", url, headers=headers, stream=_Body(()))
+
+
 class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
     """A request body that knows when all of it was handed to the connection; other readers read it synchronously.
 
@@ -258,11 +281,6 @@ class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
         # Reached only when the last part has left.
         self.sent = True
         raise StopAsyncIteration
-
-
-def _as_typed(text: str) -> bytes:
-    """UTF-8, in which the bytes of an argument or a variable that are none go out as they came in (PEP 383)."""
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _encoded_fields(fields: Mapping[str, str]) -> list[RawField]:

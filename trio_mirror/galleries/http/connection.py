@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import trio
@@ -73,7 +73,7 @@ class Connection:
                 reader.status,
                 headers=reader.headers,
                 stream=_Body(self, reader),
-                extensions={"http_version": b"HTTP/1.1", "reason_phrase": reader.reason},
+                extensions={"http_version": b"HTTP/1.1", "reason_phrase": reader.reason, "network_stream": self},
             )
             return response
         finally:
@@ -84,6 +84,10 @@ class Connection:
     def closed(self) -> bool:
         """Whether it was closed on this side."""
         return self._socket.fileno() == -1
+
+    def get_extra_info(self, info: str) -> Any:
+        """The address of the server as ``server_addr``, as the streams of httpx give it."""
+        return self._socket.getpeername() if info == "server_addr" else None
 
     def is_stale(self) -> bool:
         """Whether the server closed an idle connection, or sent something unasked."""

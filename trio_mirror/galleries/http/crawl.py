@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import httpx
+
 from trio_mirror.errors import ListError, NameRefusedError
 from trio_mirror.galleries.links import name_below
 from trio_mirror.names import PictureName, hide_credentials, printable
@@ -33,7 +35,7 @@ class Crawl:
 
     def __init__(
         self,
-        read: Callable[[str], Awaitable[Index]],
+        read: Callable[[httpx.URL], Awaitable[Index]],
         take: Callable[[Index], Awaitable[list[str]]],
         *,
         recursive: bool,
@@ -70,17 +72,15 @@ class Crawl:
             if prefix not in seen:
                 seen.add(prefix)
                 found = list[str]()
-                while names := await self._take(index):
-                    for name in names:
-                        if not name.endswith("/"):
-                            is_empty = False
-                            yield f"{prefix}{name}"
-                        elif self._follows(f"{prefix}{name}") and len(folders) + len(found) < _MOST_FOLDERS:
-                            found.append(f"{prefix}{name}")
-                        else:
-                            self._folders_left += 1
+                async for name in self._names_of(index):
+                    if not name.endswith("/"):
+                        is_empty = False
+                        yield f"{prefix}{name}"
+                    elif self._follows(f"{prefix}{name}") and len(folders) + len(found) < _MOST_FOLDERS:
+                        found.append(f"{prefix}{name}")
+                    else:
+                        self._folders_left += 1
                 folders += reversed(found)
-                self._leave(index)
             if not folders:
                 break
             folder = folders.pop()
@@ -91,7 +91,7 @@ class Crawl:
                 is_empty = False
                 yield folder.removesuffix("/")
                 continue
-            index = await self._read(f"{root.base}{path}/")
+            index = await self._read(httpx.URL(f"{root.base}{path}/"))
             below = name_below(root.base, str(index.base))
             if below is None:
                 self._folders_left += 1
@@ -99,6 +99,16 @@ class Crawl:
                 prefix = below
         if is_empty and self.left_out is not None:
             raise ListError(f"{self.left_out}; nothing else is in it")
+
+    async def _names_of(self, index: Index) -> AsyncGenerator[str, None]:
+        """The names of an index, and of the pages on which it goes on."""
+        page: Index | None = index
+        while page is not None:
+            while names := await self._take(page):
+                for name in names:
+                    yield name
+            self._leave(page)
+            page = None if page.next_page is None else await self._read(page.next_page)
 
     def _follows(self, folder: str) -> bool:
         return self._recursive and folder.count("/") <= MAX_DEPTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from contextlib import contextmanager
@@ -19,20 +20,22 @@ if TYPE_CHECKING:
 
 # What OpenSSL makes of a response in plain HTTP, by its versions.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+# The alerts of a server that does not take our certificate, or misses it (RFC 8446, section 6.2).
+_ABOUT_US = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)")
+CERTIFICATE_HINT = "--cert and --key name the certificate to show"
+PROXY_HINT = "HTTP_PROXY or HTTPS_PROXY names its user and password, as in http://USER:PASSWORD@proxy:3128"
 
 
 class ExchangeError(RequestError):
     """One HTTP exchange failed.
 
     Attributes:
-        status: the status of the response, where it is the failure.
         sent: whether the whole request had left and no response came, so that the server may have acted on it.
-        untrusted: whether TLS refused us, so that no request to this server can work.
+        barred: whether TLS or a proxy refused us, so that no request to this server can work.
     """
 
-    status: int | None = None
     sent = False
-    untrusted = False
+    barred = False
 
 
 def too_large(max_bytes: int) -> ExchangeError:
@@ -56,10 +59,10 @@ def map_exceptions() -> Iterator[None]:
 
 
 def _exchange_error(error: Exception) -> ExchangeError:
-    if refusal := _tls_refusal(error):
-        failure = ExchangeError(f"TLS failed: {_why_no_tls(refusal)}")
-        failure.untrusted = True
-        return failure
+    if refusal := tls_refusal(error):
+        return _barred(f"TLS failed: {_why_no_tls(refusal)}")
+    if isinstance(error, httpx.ProxyError) and str(error).startswith("407"):
+        return _barred(f"the proxy refused the connection: {printable(str(error))}; {PROXY_HINT}")
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return ExchangeError(_why_not_connected(error), transient=True, overload=True)
     if isinstance(error, httpx.DecodingError):
@@ -71,6 +74,12 @@ def _exchange_error(error: Exception) -> ExchangeError:
     return ExchangeError(
         f"the connection failed ({type(error).__name__}){detail}", transient=isinstance(error, passing)
     )
+
+
+def _barred(message: str) -> ExchangeError:
+    error = ExchangeError(message)
+    error.barred = True
+    return error
 
 
 def _why_not_connected(error: httpx.TransportError) -> str:
@@ -91,15 +100,20 @@ def _why_no_tls(refusal: ssl.SSLError) -> str:
         return f"{getattr(refusal, 'verify_message', '') or refusal}; --ca-file names certificates to trust"
     if refusal.reason in _NO_TLS:
         return "the server there speaks no TLS; is its URL http://?"
+    if _ABOUT_US.search(refusal.reason or ""):
+        return f"{refusal}; {CERTIFICATE_HINT}"
     return str(refusal)
 
 
-def _tls_refusal(error: Exception) -> ssl.SSLError | None:
-    """What kept TLS from being established, other than a connection that broke meanwhile."""
-    if not isinstance(error, httpx.ConnectError):
-        return None
+def tls_refusal(error: Exception) -> ssl.SSLError | None:
+    """What kept TLS from being established, other than a connection that broke meanwhile.
+
+    In TLS 1.3 a server looks at our certificate when we have begun to send (RFC 8446, section 2).
+    """
     refusal = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
-    return None if isinstance(refusal, ssl.SSLEOFError) else refusal
+    if refusal is None or isinstance(refusal, ssl.SSLEOFError):
+        return None
+    return refusal if isinstance(error, httpx.ConnectError) or _ABOUT_US.search(refusal.reason or "") else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

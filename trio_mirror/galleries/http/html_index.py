@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.errors import ListError
 from trio_mirror.galleries.links import folder_of, name_below, resolve
-from trio_mirror.galleries.urls import origin
+from trio_mirror.galleries.urls import origin, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,9 @@ def names_of_html(page: bytes | bytearray, url: httpx.URL, index: Index) -> Iter
                     is_empty = False
                     yield name
     if is_empty and not title.strip().lower().startswith(_TITLES):
-        raise ListError(f"the list {url} is an HTML page without a link to a file in it, so not an index of a folder")
+        raise ListError(
+            f"the list {shown(url)} is an HTML page without a link to a file in it, so not an index of a folder"
+        )
 
 
 def _tags(page: bytes | bytearray, url: httpx.URL) -> Iterator[re.Match[bytes]]:
@@ -82,7 +84,7 @@ def _tags(page: bytes | bytearray, url: httpx.URL) -> Iterator[re.Match[bytes]]:
             tag = _TAG.match(page, at, at + _LONGEST_TAG)
             if tag is None:
                 if at + _LONGEST_TAG < len(page):
-                    raise ListError(f"the list {url} is an HTML page with a tag over {_LONGEST_TAG:,} bytes")
+                    raise ListError(f"the list {shown(url)} is an HTML page with a tag over {_LONGEST_TAG:,} bytes")
                 return
             yield tag
             at = tag.end()

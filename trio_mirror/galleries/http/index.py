@@ -1,4 +1,4 @@
-"""The index of a folder as servers make it: a page of links (Apache, nginx and others), or nginx's JSON."""
+"""The index of a folder as servers make it: a page of links, the JSON of nginx and Caddy, or the XML of S3."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from trio_mirror.galleries.dedup_window import DedupWindow
 from trio_mirror.galleries.http.html_index import names_of_html
 from trio_mirror.galleries.http.json_index import names_of_json
+from trio_mirror.galleries.http.xml_index import names_of_xml
 from trio_mirror.galleries.links import folder_of
 from trio_mirror.galleries.listing import WINDOW
 
@@ -32,6 +33,8 @@ class Index:
     """Links to other places that were found so far, those to the folders around this one left out."""
     example: str = ""
     """The first of them."""
+    next_page: httpx.URL | None = None
+    """Where the list goes on; known when the names were read."""
     _seen: DedupWindow = field(default_factory=lambda: DedupWindow(WINDOW))
 
     def is_new(self, text: str) -> bool:
@@ -63,4 +66,10 @@ def index_parser(media_type: str) -> IndexParser | None:
     return parse
 
 
-_ENTRIES = {"text/html": names_of_html, "application/xhtml+xml": names_of_html, "application/json": names_of_json}
+_ENTRIES = {
+    "text/html": names_of_html,
+    "application/xhtml+xml": names_of_html,
+    "application/json": names_of_json,
+    "application/xml": names_of_xml,
+    "text/xml": names_of_xml,
+}

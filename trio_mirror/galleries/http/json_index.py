@@ -1,4 +1,4 @@
-"""The names of an index in the form of nginx's ``autoindex_format json``."""
+"""The names of an index in the form of nginx's ``autoindex_format json``, or of Caddy's JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from trio_mirror.errors import ListError
+from trio_mirror.galleries.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,21 +22,22 @@ _LONGEST_ENTRY = 256 * 1024  # characters
 
 
 def names_of_json(page: bytes | bytearray, url: httpx.URL, index: Index) -> Iterator[str]:
-    """The names of a list of objects, each with a ``name`` and a ``type``.
+    """The names of a list of objects, each with a ``name`` and a ``type``; of Caddy's, with ``is_dir`` for the type.
 
     Raises:
         ListError: it has another form.
     """
     try:
         for entry in _elements(page):
-            name, kind = entry["name"], entry["type"]
+            name = entry["name"]
+            kind = ("file", "directory")[entry["is_dir"]] if "is_dir" in entry else entry["type"]
             if not isinstance(name, str):
                 raise TypeError  # noqa: TRY301 (the same as what the lines above raise)
             if kind in {"file", "directory"} and index.is_new(name):
-                yield name if kind == "file" else f"{name}/"
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+                yield name if kind == "file" else f"{name.removesuffix('/')}/"
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         form = '[{"name": "a.jpg", "type": "file"}, …]'
-        raise ListError(f"the list {url} is JSON, but not an index in the form of nginx: {form}") from error
+        raise ListError(f"the list {shown(url)} is JSON, but not an index in the form of nginx: {form}") from error
 
 
 def _elements(page: bytes | bytearray) -> Iterator[Any]:

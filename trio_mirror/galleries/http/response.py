@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import httpx
 import trio
 
+from trio_mirror.galleries.http.addresses import is_private
 from trio_mirror.galleries.http.coding import Decoder
-from trio_mirror.galleries.http.errors import ExchangeError
+from trio_mirror.galleries.http.credentials import schemes_of
+from trio_mirror.galleries.http.errors import CERTIFICATE_HINT, PROXY_HINT, ExchangeError
 from trio_mirror.galleries.http.retry_after import (
     OVERLOAD_STATUSES,
     TRANSIENT_STATUSES,
     parse_http_date,
     parse_retry_after,
 )
-from trio_mirror.galleries.urls import origin
-from trio_mirror.names import printable
+from trio_mirror.galleries.links import resolve
+from trio_mirror.galleries.urls import host_of
+from trio_mirror.names import hide_credentials, printable
 from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
+
+RawField: TypeAlias = tuple[bytes, bytes]
 
 Fields: TypeAlias = "Mapping[str, str]"
 """Header fields by their names in lower case; what came repeatedly is joined by commas.
@@ -34,7 +39,8 @@ Values are text as ISO 8859-1, which loses nothing of what they are (RFC 9110, s
 
 _MAX_HEADERS = 100
 _MAX_HEADER_BYTES = 64 * 1024
-_REDIRECTS = {301, 302, 303, 307, 308}
+REDIRECTS = {301, 302, 303, 307, 308}
+"""Of responses that lead elsewhere (RFC 9110, section 15.4)."""
 # The first line of a refusal is for people; more than this of an error page is noise.
 _REFUSAL_BYTES = 2_048
 _REFUSAL_CHARACTERS = 200
@@ -45,15 +51,18 @@ _REFUSAL_TIMEOUT = 2.0
 class Response:
     """What a server responds. Whoever has it closes it.
 
+    Args:
+        response: as the transport gives it.
+        url: what was asked for.
+
     Attributes:
         status: the status code.
         fields: the header fields.
-        url: what was asked for, redirects followed.
+        url: what was asked for.
     """
 
-    url: httpx.URL
-
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, url: httpx.URL) -> None:
+        self.url = url
         self.status = response.status_code
         self._raw = response.headers.raw
         self.fields = _decoded(self._raw)
@@ -114,34 +123,50 @@ class Response:
         now = datetime.now(UTC)
         now = parse_http_date(self.fields.get("date", ""), now) or now
         retry_after = self.fields.get("retry-after")
+        refusal = refusal if first_line in refusal else f"{refusal}: {first_line}"
+        # HTTP has no status for it; this is what nginx says to a client that does not show its certificate.
+        wants_certificate = self.status == httpx.codes.BAD_REQUEST and "SSL certificate" in first_line
         error = ExchangeError(
-            refusal if first_line in refusal else f"{refusal}: {first_line}",
+            f"{refusal}; {CERTIFICATE_HINT}" if wants_certificate else f"{refusal}{self._hint()}",
             transient=self.status in TRANSIENT_STATUSES,
             retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
             overload=self.status in OVERLOAD_STATUSES,
+            refused=self.status in {401, 403} or wants_certificate,
         )
-        error.status = self.status
+        error.barred = self.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED
         return error
 
-    def redirect(self, here: httpx.URL) -> httpx.URL | None:
-        """Where a redirect leads, on the same origin; None for a response that is not a redirect.
+    def _hint(self) -> str:
+        if self.status in REDIRECTS and "location" in self.fields:
+            there = printable(hide_credentials(str(self.location or self.fields["location"])[:_REFUSAL_CHARACTERS]))
+            return f"; it redirects to {there}, which is not followed"
+        if self.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            return f"; {PROXY_HINT}"
+        # RFC 9110, section 11.6.1.
+        schemes = schemes_of(self.fields.get("www-authenticate", "")) if self.status == httpx.codes.UNAUTHORIZED else ()
+        return f"; it asks for {' or '.join(schemes)} (--auth-type)" if schemes else ""
 
-        Raises:
-            ExchangeError: it leads to another origin.
-        """
-        if self.status not in _REDIRECTS or "location" not in self.fields:
+    @property
+    def location(self) -> httpx.URL | None:
+        """Where a redirect leads; None for a response that is not one, or leads to nothing that HTTP reaches."""
+        if self.status not in REDIRECTS or "location" not in self.fields:
             return None
-        location = self._response.headers["Location"]
-        try:
-            there = here.join(location)
-        except httpx.InvalidURL as error:
-            shown = printable(location[:_REFUSAL_CHARACTERS])
-            raise ExchangeError(f"redirected to an invalid URL: {shown}") from error
-        if origin(there) != origin(here):
-            # Credentials and custom headers go to the origin they were given for, and nowhere else.
-            shown = printable(f"{there.scheme}://{there.netloc.decode('ascii')}")
-            raise ExchangeError(f"redirected to another origin, {shown}, which is not followed")
-        return there
+        there = resolve(self.url, self._response.headers["Location"])
+        return there if there is not None and there.scheme in {"http", "https"} and there.raw_host else None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it came from a private address: the one connected to, or else the one in its URL."""
+        stream = self._response.extensions.get("network_stream")
+        with suppress(OSError):  # the connection may be gone by now
+            if stream is not None:
+                return is_private(stream.get_extra_info("server_addr")[0])
+        return is_private(host_of(self.url))
+
+    def add_cookies(self, request: httpx.Request, cookies: httpx.Cookies) -> None:
+        """Adds the cookies that it sets (RFC 6265)."""
+        self._response.request = request
+        cookies.extract_cookies(self._response)
 
 
 def _decoded(raw: list[tuple[bytes, bytes]]) -> Fields:

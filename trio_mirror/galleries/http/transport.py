@@ -1,68 +1,104 @@
-"""Which connections lead to a gallery: our own or httpx's, by which proxy, under which certificates."""
+"""Which connections lead to a gallery, and to where it redirects: our own or httpx's, under which certificates."""
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.http.connection_pool import ConnectionPool
 from trio_mirror.galleries.http.httpx_pool import HttpxPool
-from trio_mirror.galleries.urls import host_of, parse_url
+from trio_mirror.galleries.http.proxies import proxy_for
+from trio_mirror.galleries.urls import origin
 from trio_mirror.names import printable
+from trio_mirror.settings import option_error
 
 if TYPE_CHECKING:
     from trio_mirror.settings import Settings
 
 
-def open_transport(base: httpx.URL, settings: Settings, *, any_origin: bool = False) -> httpx.AsyncBaseTransport:
-    """The transport for an origin: our own connections where plain HTTP goes straight to it, else httpx's.
+async def open_transports(
+    base: httpx.URL, settings: Settings
+) -> tuple[httpx.AsyncBaseTransport, httpx.AsyncBaseTransport]:
+    """The transport to a gallery, and the one to where its redirects lead, which has no client certificate.
 
     Args:
-        base: whose scheme and host count.
-        settings: which certificates are trusted.
-        any_origin: whether requests may go to other origins too, which our own connections cannot.
+        base: the URL of the gallery.
+        settings: which certificates are trusted, and which one is shown.
 
     Raises:
         SettingsError: the certificates cannot be read, or the environment's proxy cannot be used.
     """
-    proxy = _proxy_for(base)
-    if base.scheme == "http" and proxy is None and not any_origin:
-        return ConnectionPool()
-    return HttpxPool(_tls_context(settings), proxy)
+    home, elsewhere = (HttpxPool(partial(_tls_context, settings, shows=shows)) for shows in (True, False))
+    if base.scheme == "https" or settings.ca_file or settings.cert:
+        await home.prepare()
+    if proxy_for(base) is None and base.scheme == "http":
+        return _Home(base, home), elsewhere
+    return home, elsewhere
 
 
-def _tls_context(settings: Settings) -> ssl.SSLContext:
-    if settings.insecure or settings.ca_file is None:
+class _Home(httpx.AsyncBaseTransport):
+    """Our own connections to a plain HTTP origin, and httpx's to others: its own over TLS, an issuer of tokens."""
+
+    def __init__(self, base: httpx.URL, others: httpx.AsyncBaseTransport) -> None:
+        self._origin = origin(base)
+        self._own = ConnectionPool()
+        self._others = others
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request over the connections to its origin."""
+        pool = self._own if origin(request.url) == self._origin else self._others
+        return await pool.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Closes the idle connections."""
+        await self._own.aclose()
+        await self._others.aclose()
+
+
+def _tls_context(settings: Settings, *, shows: bool) -> ssl.SSLContext:
+    """What TLS trusts, and with ``shows`` the certificate that we show."""
+    context = _trusting(settings)
+    if shows and settings.cert:
         try:
-            return httpx.create_ssl_context(verify=not settings.insecure)
-        except OSError as error:
-            variables = "SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE"
-            raise SettingsError(f"TLS cannot be set up: {error}; look at the environment's {variables}") from error
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-        raise SettingsError(f"--ca-file: {printable(settings.ca_file)} cannot be used: {reason}") from error
+            # Without a password OpenSSL would ask for one at the terminal.
+            context.load_cert_chain(settings.cert, settings.key, password=lambda: "")
+        except (OSError, ssl.SSLError) as error:
+            expected = "expected a certificate and its key in PEM form, not encrypted"
+            reason = expected if isinstance(error, ssl.SSLError) else error.strerror
+            files = " and ".join(printable(it) for it in (settings.cert, settings.key) if it)
+            raise option_error("cert", f"{files} cannot be used: {reason}") from error
+    return context
 
 
-def _proxy_for(origin: httpx.URL) -> str | None:
-    """The proxy that the environment names for an origin (``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
-    proxies = getproxies()
-    proxy = proxies.get(origin.scheme) or proxies.get("all")
-    # What is left out is named with or without its port, and in IPv6 with or without brackets.
-    if proxy is None or proxy_bypass(host_of(origin)) or proxy_bypass(origin.netloc.decode("ascii")):
-        return None
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"
-    if not proxy.startswith(("http://", "https://")):
-        raise SettingsError(f"the environment's proxy for {origin.scheme}:// is neither http:// nor https://")
+def _trusting(settings: Settings) -> ssl.SSLContext:
+    if settings.ca_file and not settings.insecure:
+        try:
+            return ssl.create_default_context(cafile=settings.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+            raise option_error("ca_file", f"{printable(settings.ca_file)} cannot be used: {reason}") from error
     try:
-        parse_url(proxy)
-    except httpx.InvalidURL as error:
-        # It may hold a password, so that the message does not repeat it.
-        raise SettingsError(f"the environment's proxy for {origin.scheme}:// is not a valid URL") from error
-    return proxy
+        if not settings.insecure and not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
+            if sys.platform != "linux":
+                import truststore
+
+                return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            # On Linux truststore does no more than this, but for each connection, which takes it 0.1 s.
+            context = ssl.create_default_context()
+            if context.cert_store_stats()["x509_ca"] or _has_files(ssl.get_default_verify_paths().capath):
+                return context
+        # The variables' certificates; else those of certifi, where the system has none.
+        return httpx.create_ssl_context(verify=not settings.insecure)
+    except OSError as error:
+        variables = "SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE"
+        raise SettingsError(f"TLS cannot be set up: {error}; look at the environment's {variables}") from error
+
+
+def _has_files(folder: str | None) -> bool:
+    return folder is not None and any(os.scandir(folder))

@@ -56,15 +56,13 @@ class StoreError(RequestError):
 
     Attributes:
         missing: whether there is no such bucket, object or file.
-        refused: whether credentials are missing, wrong, or not enough.
         full: whether there is no room left.
         sent: whether the request may have reached the store and no response came.
     """
 
-    def __init__(self, message: str, *, missing: bool, refused: bool, full: bool, sent: bool, **more: Any) -> None:
+    def __init__(self, message: str, *, missing: bool, full: bool, sent: bool, **more: Any) -> None:
         super().__init__(message, **more)
         self.missing = missing
-        self.refused = refused
         self.full = full
         self.sent = sent
 

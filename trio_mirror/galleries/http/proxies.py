@@ -1,0 +1,54 @@
+"""The proxies that the environment names (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from trio_mirror.errors import SettingsError
+from trio_mirror.galleries.urls import host_of, parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SCHEMES = ("http://", "https://", "socks5://", "socks5h://")
+
+
+def proxy_for(url: httpx.URL) -> str | None:
+    """The proxy for a URL, or None where requests go straight to its host.
+
+    Raises:
+        SettingsError: it cannot be used; the message does not repeat it, as it may hold a password.
+    """
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    host = host_of(url)
+    # What is left out is named with or without its port, and in IPv6 with or without brackets.
+    if proxy is None or proxy_bypass(host) or proxy_bypass(url.netloc.decode("ascii")):
+        return None
+    if any(_is_in(network, host) for network in _networks(proxies.get("no", ""))):
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if not proxy.lower().startswith(_SCHEMES):
+        raise SettingsError(f"the environment's proxy for {url.scheme}:// is not one of {', '.join(_SCHEMES)}")
+    try:
+        parse_url(proxy)
+    except httpx.InvalidURL as error:
+        raise SettingsError(f"the environment's proxy for {url.scheme}:// is not a valid URL") from error
+    return proxy
+
+
+def _networks(no_proxy: str) -> Iterator[str]:
+    """The entries of ``NO_PROXY`` that are networks, such as 10.0.0.0/8, as curl has them."""
+    return (entry for entry in no_proxy.replace(",", " ").split() if "/" in entry)
+
+
+def _is_in(network: str, host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host) in ip_network(network, strict=False)
+    return False

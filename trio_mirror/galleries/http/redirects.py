@@ -1,0 +1,80 @@
+"""Where redirects lead, and what goes there: credentials and custom headers stay at home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from trio_mirror.galleries.http.addresses import is_private
+from trio_mirror.galleries.http.errors import ExchangeError
+from trio_mirror.galleries.urls import host_of, is_upgrade, origin, shown
+
+if TYPE_CHECKING:
+    from trio_mirror.galleries.http.response import RawField, Response
+
+MAX_REDIRECTS = 5
+
+PUBLIC_ONLY = "trio_mirror.public_only"
+"""The extension of a request that may not be sent to a private address."""
+
+# RFC 9110, sections 15.4.8 and 15.4.9: the only ones that keep any method, and the body with it.
+_KEEPS_METHOD = {307, 308}
+
+
+class Redirects:
+    """The redirects of one request, and the cookies that are set on the way.
+
+    Args:
+        home: the URL of the gallery. Its origin, and the same host over TLS, are home.
+        anywhere: the header fields of the request that may go to other origins, or None where it may not go there.
+
+    Attributes:
+        at_home: whether the request is still on its way at home; what was sent away does not come back as ours.
+    """
+
+    def __init__(self, home: httpx.URL, anywhere: list[RawField] | None) -> None:
+        self.at_home = True
+        self._home = home
+        self._anywhere = anywhere
+        self._cookies = httpx.Cookies()
+        self._left = MAX_REDIRECTS
+
+    def next_request(self, request: httpx.Request, response: Response) -> httpx.Request | None:
+        """The request that a response leads to; None for a response that is the last one.
+
+        Raises:
+            ExchangeError: a GET that leads where it may not go.
+        """
+        is_get = request.method == "GET"
+        if not is_get and (response.status not in _KEEPS_METHOD or not self._left):
+            return None
+        there = response.location
+        if there is None:
+            return None
+        stays = self.at_home and (origin(there) == origin(self._home) or is_upgrade(self._home, there))
+        if not is_get and not stays:
+            return None
+        if not self._left:
+            raise ExchangeError(f"more than {MAX_REDIRECTS} redirects")
+        if not stays and self._anywhere is None:
+            raise ExchangeError(f"redirected to another origin, {shown(there)}, which is not followed")
+        self._left -= 1
+        self.at_home = stays
+        return self._request_to(there, request, response)
+
+    def _request_to(self, there: httpx.URL, request: httpx.Request, response: Response) -> httpx.Request:
+        headers, public_only = request.headers.raw, False
+        if not self.at_home:
+            assert self._anywhere is not None
+            headers = [(b"Host", there.netloc), *self._anywhere]
+            public_only = not response.is_private
+            if public_only and is_private(host_of(there)):
+                raise ExchangeError(f"redirected to {host_of(there)}, a private address, which is not followed")
+        # With a stream of its own, httpx takes the headers as they are.
+        following = httpx.Request(
+            request.method, there, headers=headers, stream=request.stream, extensions={PUBLIC_ONLY: public_only}
+        )
+        response.add_cookies(request, self._cookies)
+        self._cookies.set_cookie_header(following)
+        return following

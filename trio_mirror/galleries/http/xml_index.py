@@ -1,0 +1,85 @@
+"""The names of a bucket: the XML of S3's ListObjects and ListObjectsV2, which GCS and others have, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+from xml.parsers import expat
+
+from trio_mirror.errors import ListError
+from trio_mirror.galleries.urls import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from trio_mirror.galleries.http.index import Index
+
+_PIECE = 64 * 1024  # bytes that are parsed at a time
+_DEPTH = 3
+
+
+def names_of_xml(page: bytes | bytearray, url: httpx.URL, index: Index) -> Iterator[str]:
+    """The keys of a page of a bucket; the index gets the URL of the next page.
+
+    Raises:
+        ListError: it has another form.
+    """
+    path = url.raw_path.partition(b"?")[0].removesuffix(b"/") + b"/"
+    index.base = url.copy_with(userinfo=b"", raw_path=path, fragment=None)
+    said, last = dict[str, str](), ""
+    try:
+        for element, text in _elements(page):
+            root, _, kind = element.partition("/")
+            if root != "ListBucketResult":
+                raise ValueError(root)  # noqa: TRY301 (the same as what the line above raises)
+            if kind == "Contents/Key":
+                last = unquote_plus(text) if said.get("EncodingType") == "url" else text
+                # A key that ends in a slash stands for a folder.
+                if not last.endswith("/") and index.is_new(last):
+                    yield last
+            elif kind == "CommonPrefixes/Prefix":
+                index.leave(text)
+            else:
+                said[kind] = text
+    except (ValueError, LookupError, expat.ExpatError) as error:
+        form = "the ListBucketResult of S3"
+        raise ListError(f"the list {shown(url)} is text/xml or application/xml, but not {form}") from error
+    if said.get("IsTruncated") == "true":
+        token = said.get("NextContinuationToken")
+        marker = said.get("NextMarker") or last
+        index.next_page = url.copy_set_param("continuation-token" if token else "marker", token or marker)
+
+
+def _elements(page: bytes | bytearray) -> Iterator[tuple[str, str]]:
+    """The elements in the order of their ends: the names that lead to each, and the text before its end.
+
+    Raises:
+        ExpatError, LookupError: it is not XML, or in an encoding that is not known.
+        ValueError: it declares a type of document, which could have entities in it, and S3's has none.
+    """
+    path, text, found = list[str](), list[str](), list[tuple[str, str]]()
+
+    def start(name: str, _: object) -> None:
+        path.append(name)
+        text.clear()
+
+    def end(_: str) -> None:
+        # Of elements within each other without end, the paths would grow with the square of their number.
+        if len(path) <= _DEPTH:
+            found.append(("/".join(path), "".join(text)))
+        path.pop()
+        text.clear()
+
+    def refuse(*_: object) -> None:
+        raise ValueError("a document type")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text.append, refuse
+    for at in range(0, len(page), _PIECE):
+        parser.Parse(bytes(page[at : at + _PIECE]))
+        yield from found
+        found.clear()
+    parser.Parse(b"", True)  # noqa: FBT003 (it takes no keyword)
