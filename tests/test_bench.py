@@ -57,7 +57,7 @@ async def test_every_contender_mirrors_the_whole_gallery(contender: Contender, t
         (folder / name).write_bytes(encode(picture, "JPEG", quality=85))
 
     async with serve_gallery(folder, tmp_path / "mirrored") as url:
-        command = contender.command(Task(url=url, folder=folder, count=len(NAMES), concurrency=2))
+        command = contender.command(Task(url=url, tls_url="", folder=folder, count=len(NAMES), concurrency=2))
         await trio.run_process(command)
 
     for name, picture in pictures.items():

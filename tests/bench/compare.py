@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench.chart import chart
 from tests.bench.claims import claims
-from tests.bench.lineup import DRY_RUN, LINEUP, LOSSLESS
+from tests.bench.lineup import DRY_RUN, LINEUP, LOSSLESS, OVER_TLS
 from tests.bench.results import Entry, Results
 from tests.bench.runner import running
 from tests.bench.singles import SINGLES
@@ -94,7 +94,7 @@ def _measure(
         singles = []
     with running() as runner:
         for workload in compared:
-            chosen = [contender for contender in workload.contenders if contender in (*present, DRY_RUN)]
+            chosen = [contender for contender in workload.contenders if contender in (*present, DRY_RUN, *OVER_TLS)]
             results.entries[workload.key] = _compare(runner, workload, chosen, sizes)
         for name in singles:
             _say(name)

@@ -23,6 +23,8 @@ class Task:
 
     url: str
     """The gallery's base URL."""
+    tls_url: str
+    """The same over TLS, where HTTP/1.1 and HTTP/2 are spoken."""
     folder: Path
     """Its distinct pictures, for a contender that needs no server."""
     count: int
@@ -63,6 +65,14 @@ def trio_mirror(*options: str) -> Command:
         return [sys.executable, "-m", "trio_mirror", task.url, "-c", str(task.concurrency), *options]
 
     return command
+
+
+def _over_tls(task: Task) -> list[str]:
+    return [sys.executable, "-m", "trio_mirror", task.tls_url, "-c", str(task.concurrency), "--insecure"]
+
+
+def _over_http2(task: Task) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.contenders.over_http2", task.tls_url, str(task.concurrency)]
 
 
 def _module(name: str) -> Command:
@@ -127,6 +137,11 @@ DRY_RUN = Contender(
 PILLOW_ONLY = Contender(
     key="trio-mirror-pillow", title="trio-mirror, Pillow only", command=trio_mirror("--lossless", "never")
 )
+OVER_TLS = (
+    Contender(key="https", title="trio-mirror, HTTPS", command=_over_tls, missing=_turbojpeg),
+    Contender(key="http2", title="trio-mirror, HTTP/2 by httpx", command=_over_http2, missing=_turbojpeg),
+)
+"""trio-mirror by other protocols than plain HTTP."""
 LINEUP = (
     LOSSLESS,
     Contender(

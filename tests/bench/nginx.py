@@ -56,6 +56,9 @@ http {{
     server {{ listen unix:stored.socket; access_log off; return 200; }}
     server {{
         listen 127.0.0.1:{port} backlog=1024;
+        listen 127.0.0.1:{tls_port} ssl http2 backlog=1024;
+        ssl_certificate {certificate};
+        ssl_certificate_key {certificate};
         root {root};
         index list.txt;
         proxy_http_version 1.1;
@@ -75,8 +78,9 @@ http {{
 class Server:
     """A running nginx."""
 
-    def __init__(self, port: int, uploads: Path) -> None:
+    def __init__(self, port: int, tls_port: int, uploads: Path) -> None:
         self.port = port
+        self.tls_port = tls_port
         self._uploads = uploads
         self._counted = 0
 
@@ -112,19 +116,36 @@ def serving(root: Path, work: Path) -> Iterator[Server]:
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         raise BenchError(HOW_TO_INSTALL)
-    port = free_port()
+    port, tls_port, certificate = free_port(), free_port(), work / "certificate.pem"
+    make_certificate(certificate)
     # Only root may, and must, say whose rights the workers have: by default nobody's, who could not read the files.
     user = "user root;" if os.geteuid() == 0 else ""
-    (work / "nginx.conf").write_text(_CONFIGURATION.format(user=user, port=port, root=root))
+    told = _CONFIGURATION.format(user=user, port=port, tls_port=tls_port, certificate=certificate, root=root)
+    (work / "nginx.conf").write_text(told)
     log = work / "error.log"
     command = [program, "-p", str(work), "-c", "nginx.conf", "-e", str(log)]
     process = subprocess.Popen(command, cwd=work, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, process, log)
-        yield Server(port, work / "uploads.log")
+        yield Server(port, tls_port, work / "uploads.log")
     finally:
         process.terminate()
         process.wait()
+
+
+def make_certificate(file: Path) -> None:
+    """Makes a self-signed certificate, with its key in the same file.
+
+    Raises:
+        BenchError: OpenSSL is not installed, or fails.
+    """
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(file), "-out", str(file)]
+    try:
+        subprocess.run(
+            ["openssl", "req", "-x509", *key, "-days", "2", "-subj", "/CN=bench"], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchError(f"the openssl command makes no certificate: {error}") from error
 
 
 def free_port() -> int:

@@ -29,8 +29,8 @@ class Runner:
 
     server: Server
     galleries: Galleries
-    delayed_port: int
-    """Where the server is to be found at the end of the long line."""
+    delayed_ports: tuple[int, int]
+    """Where the server is to be found at the end of the long line, plain and over TLS."""
     work: Path
 
     def run(
@@ -56,9 +56,11 @@ class Runner:
         Raises:
             BenchError: it failed, or left pictures out.
         """
-        port = self.delayed_port if delayed else self.server.port
+        port, tls_port = self.delayed_ports if delayed else (self.server.port, self.server.tls_port)
+        path = self.galleries.path(kind, count)
         task = Task(
-            url=f"http://127.0.0.1:{port}{self.galleries.path(kind, count)}",
+            url=f"http://127.0.0.1:{port}{path}",
+            tls_url=f"https://127.0.0.1:{tls_port}{path}",
             folder=self.galleries.pictures(kind),
             count=count,
             concurrency=concurrency,
@@ -87,5 +89,9 @@ def running() -> Iterator[Runner]:
         root, server_work, work = (Path(folder, name) for name in ("root", "nginx", "work"))
         for created in (root, server_work, work):
             created.mkdir()
-        with serving(root, server_work) as server, delaying(server.port, LATENCY, work) as delayed_port:
-            yield Runner(server, Galleries(root), delayed_port, work)
+        with (
+            serving(root, server_work) as server,
+            delaying(server.port, LATENCY, work) as port,
+            delaying(server.tls_port, LATENCY, work) as tls_port,
+        ):
+            yield Runner(server, Galleries(root), (port, tls_port), work)

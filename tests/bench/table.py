@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.bench.claims import claims
-from tests.bench.lineup import DRY_RUN, LINEUP
+from tests.bench.lineup import DRY_RUN, LINEUP, OVER_TLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BASELINE = "aiohttp-pillow"
 """What people would write, and the contender that the others are divided by."""
-TITLES = {contender.key: contender.title for contender in (*LINEUP, DRY_RUN)}
+TITLES = {contender.key: contender.title for contender in (*LINEUP, DRY_RUN, *OVER_TLS)}
 _MB = 1_000_000
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.bench.lineup import DRY_RUN, LINEUP, Contender
+from tests.bench.lineup import DRY_RUN, LINEUP, LOSSLESS, OVER_TLS, Contender
 
 LATENCY = 0.1
 """Seconds that the long line adds each way."""
@@ -81,6 +81,21 @@ def workloads(sizes: Sizes) -> tuple[Workload, ...]:
             concurrency=64,
             delay=LATENCY,
             contenders=over_a_line,
+        ),
+        *(
+            Workload(
+                key=f"protocols{suffix}",
+                title=f"640×480 JPEGs by other protocols, {1000 * delay:.0f} ms away",
+                kind="small",
+                pictures=pictures,
+                concurrency=concurrency,
+                delay=delay,
+                contenders=(LOSSLESS, *OVER_TLS),
+            )
+            for suffix, pictures, concurrency, delay in (
+                ("", sizes.small // 4, 16, 0.0),
+                ("-latency", sizes.delayed, 64, LATENCY),
+            )
         ),
         Workload(
             key="list",
