@@ -273,6 +273,14 @@ class Resolver(trio.abc.HostnameResolver):
         raise NotImplementedError
 
 
+async def test_a_gallery_whose_name_leads_to_a_private_address_is_private(tmp_path: Any) -> None:
+    trio.socket.set_custom_hostname_resolver(Resolver())
+    async with serving(gives, []) as cdn, serving(leads(f"http://127.0.0.1:{cdn}/a.png"), []) as port:
+        report = await mirror(f"http://intranet.example:{port}/", tmp_path, retries=0)
+
+    assert report.mirrored == 1
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "0x7f000001", "rebound.example"])
 async def test_a_public_gallery_leads_to_no_private_address_whatever_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any, host: str
