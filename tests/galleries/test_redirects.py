@@ -224,11 +224,15 @@ def test_no_location_leads_from_the_public_to_the_private_or_takes_a_secret_alon
 
 
 @asynccontextmanager
-async def serving(respond: Callable[[Request], bytes], requests: list[Request]) -> AsyncIterator[int]:
-    """A server on loopback that notes its requests; its port."""
+async def serving(
+    respond: Callable[[Request], bytes], requests: list[Request], connections: list[Connection] | None = None
+) -> AsyncIterator[int]:
+    """A server on loopback that notes its requests and connections; its port."""
 
     async def serve(stream: trio.SocketStream) -> None:
         connection = Connection(stream)
+        if connections is not None:
+            connections.append(connection)
         while (request := await connection.request()) is not None:
             requests.append(request)
             await connection.send(respond(request))
@@ -244,10 +248,11 @@ def gives(request: Request, body: bytes | None = None) -> bytes:
     return head_of(200, {"Content-Length": len(body), "Content-Type": "text/plain"}) + body
 
 
-def leads(there: str) -> Callable[[Request], bytes]:
+def leads(there: str, length: int = 5) -> Callable[[Request], bytes]:
     def respond(request: Request) -> bytes:
         is_list = request.path.endswith("/")
-        return gives(request, b"a.png") if is_list else head_of(302, {"Location": there, "Content-Length": 0})
+        found = head_of(302, {"Location": there, "Content-Length": 5}) + b"moved"
+        return gives(request, b"a.png\nb.png\nc.png\n"[:length]) if is_list else found
 
     return respond
 
@@ -261,6 +266,20 @@ async def test_a_private_gallery_may_lead_to_another_private_address(tmp_path: A
     [request] = away
     assert "hunter2" not in str(request.headers)
     assert request.headers["host"] == f"127.0.0.1:{cdn}"
+
+
+async def test_connections_are_kept_across_redirects(tmp_path: Any) -> None:
+    at_home: list[Connection] = []
+    away: list[Connection] = []
+    async with (
+        serving(gives, [], away) as cdn,
+        serving(leads(f"http://127.0.0.1:{cdn}/a.png", 18), [], at_home) as port,
+    ):
+        report = await mirror(f"http://127.0.0.1:{port}/", tmp_path, retries=0, concurrency=1)
+
+    assert report.mirrored == 3
+    # At home there is one more for the list.
+    assert (len(at_home), len(away)) == (2, 1)
 
 
 class Resolver(trio.abc.HostnameResolver):

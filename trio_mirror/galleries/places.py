@@ -15,7 +15,7 @@ import httpx
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.gallery import Gallery
 from trio_mirror.galleries.name_list import STDIN
-from trio_mirror.galleries.urls import parse_url
+from trio_mirror.galleries.urls import LAST_PORT, parse_url, shown
 from trio_mirror.names import hide_credentials, is_picture_name, is_url, printable
 from trio_mirror.settings import option_error
 
@@ -118,6 +118,8 @@ def as_url(place: Place | None) -> httpx.URL | None:
         raise SettingsError(f"invalid URL {printable(place)}: {why}") from error
     if not url.raw_host:
         raise SettingsError(f"invalid URL {printable(place)}: expected a host, as in http://host/images/")
+    if url.port is not None and url.port > LAST_PORT:
+        raise SettingsError(f"invalid URL {shown(url)}: port {url.port} is above {LAST_PORT}")
     return url
 
 

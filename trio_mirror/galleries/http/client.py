@@ -91,9 +91,10 @@ class Client:
         self._elsewhere = elsewhere
         self._base = base
         self._settings = settings
-        self._header = httpx.Headers([(b"Host", base.netloc), *header.raw])
-        self._headers_of_get = self._headers(_GET)
-        self._headers_of_stream = self._headers([*_FIELDS, (b"Accept-Encoding", ACCEPTED.encode())])
+        self._fields = [(b"Host", base.netloc), *header.raw]
+        self._chosen = {name.lower() for name, _ in self._fields}
+        self._headers_of_get = httpx.Headers(self._at_home(_GET))
+        self._headers_of_stream = httpx.Headers(self._at_home([*_FIELDS, (b"Accept-Encoding", ACCEPTED.encode())]))
 
     async def get(self, url: httpx.URL, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
         """Reads a whole body, cut off after the timeout, body included.
@@ -108,7 +109,7 @@ class Client:
         """
         # RFC 9110, section 13.1.2.
         known = [] if known_etag is None else _encoded_fields({"If-None-Match": known_etag})
-        headers = self._headers([*_GET, *known]) if known else self._headers_of_get
+        headers = httpx.Headers(self._at_home([*_GET, *known])) if known else self._headers_of_get
         with map_exceptions(), deadline(self._settings.timeout):
             response = await self._exchange(_get_request(url, headers), anywhere=[*_GET, *known])
             try:
@@ -162,7 +163,7 @@ class Client:
             ExchangeError: a status that does not mean stored, or no response in time; its ``sent`` says whether
                 the body had left.
         """
-        headers = self._headers([*_FIELDS, *_encoded_fields(fields)])
+        headers = self._at_home([*_FIELDS, *_encoded_fields(fields)])
         request = httpx.Request(method, url, headers=headers, **content)
         body = request.stream = _Body(cast("httpx.SyncByteStream", request.stream))
         try:
@@ -182,10 +183,9 @@ class Client:
         finally:
             await response.aclose()
 
-    def _headers(self, fields: list[RawField]) -> httpx.Headers:
-        """The fields of a request at home: those that were chosen go before ours."""
-        ours = [field for field in fields if field[0].decode("ascii") not in self._header]
-        return httpx.Headers([*self._header.raw, *ours])
+    def _at_home(self, fields: list[RawField]) -> list[RawField]:
+        """The fields of a request to the gallery: those that were chosen stand in the place of ours."""
+        return [*self._fields, *(field for field in fields if field[0].lower() not in self._chosen)]
 
     async def _exchange(self, request: httpx.Request, anywhere: list[RawField] | None = None) -> Response:
         """Sends a request, also where redirects lead. Whoever gets the response closes it.
@@ -206,8 +206,11 @@ class Client:
                 raise
             if redirects is None or following is None:
                 return response
+            # Read to its end, so that its connection is kept.
+            await response.read_start()
             await response.aclose()
             request = following
+            cast("_Body", request.stream).sent = False
             try:
                 with map_exceptions():
                     transport = self._home if redirects.at_home else self._elsewhere

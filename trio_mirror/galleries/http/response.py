@@ -22,7 +22,7 @@ from trio_mirror.galleries.http.retry_after import (
     parse_retry_after,
 )
 from trio_mirror.galleries.links import resolve
-from trio_mirror.galleries.urls import host_of
+from trio_mirror.galleries.urls import LAST_PORT, host_of
 from trio_mirror.names import hide_credentials, printable
 from trio_mirror.settings import format_size
 
@@ -152,7 +152,9 @@ class Response:
         if self.status not in REDIRECTS or "location" not in self.fields:
             return None
         there = resolve(self.url, self._response.headers["Location"])
-        return there if there is not None and there.scheme in {"http", "https"} and there.raw_host else None
+        if there is None or there.scheme not in {"http", "https"} or not there.raw_host:
+            return None
+        return there if (there.port or 0) <= LAST_PORT else None
 
     @property
     def is_private(self) -> bool:
