@@ -21,6 +21,7 @@ from trio_mirror.galleries.disk_names import from_disk, to_disk
 from trio_mirror.galleries.hard_links import find_hard_links
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.replacement import confuses_names, replace_file, sweep
+from trio_mirror.galleries.scarcity import traits_of
 from trio_mirror.model import Picture
 from trio_mirror.names import PictureName, is_picture_name, media_type_of, printable
 from trio_mirror.settings import format_size
@@ -252,7 +253,7 @@ class FolderGallery:
                     return None
                 data = _read_at_most(self.max_bytes + 1, file, status.st_size)
         except OSError as error:
-            raise FetchError(f"it cannot be read: {error.strerror}") from error
+            raise FetchError(f"it cannot be read: {error.strerror}", **traits_of(error)) from error
         if len(data) > self.max_bytes:
             raise FetchError(f"it is over the limit of {format_size(self.max_bytes)} (--max-bytes)")
         return Picture(
@@ -285,7 +286,7 @@ class FolderGallery:
                 raise StorageError(
                     f"{self.path} is full: {error.strerror}; make room, and run the same again"
                 ) from error
-            raise UploadError(f"it cannot be written: {error.strerror}") from error
+            raise UploadError(f"it cannot be written: {error.strerror}", **traits_of(error)) from error
 
     @contextmanager
     def _checked_name(self, folder: int, file_name: str, name: str) -> Iterator[None]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import logging
-from functools import cache
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
 import trio
 
+from trio_mirror.galleries.scarcity import say_once
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 # Seconds between two tries to start a thread, and how many there are: for a minute.
@@ -48,10 +47,5 @@ def lacks_thread(error: RuntimeError) -> bool:
     """Whether Python could start no thread, which is logged once."""
     lacks = str(error) == "can't start new thread"
     if lacks:
-        _say_once()
+        say_once("threads (ulimit -u, pids.max)")
     return lacks
-
-
-@cache
-def _say_once() -> None:
-    _log.warning("the system lets us start no more threads (ulimit -u, pids.max): the work goes on in fewer")

@@ -31,7 +31,9 @@ def quotas(own: Path, root: Path) -> Iterator[float]:
         own: says which they are: ``hierarchy:controllers:path``, without controllers for version 2.
         root: where they are mounted. A container may see its own at the top, whatever its path.
     """
-    lines = own.read_text().splitlines() if own.exists() else []
+    lines = list[str]()
+    with suppress(OSError):
+        lines = own.read_text().splitlines()
     for _, controllers, path in (line.split(":", 2) for line in lines):
         if controllers and "cpu" not in controllers.split(","):
             continue

@@ -1,0 +1,68 @@
+"""Where a system lends few threads and descriptors: less is done at once, and no picture fails for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.helpers.pictures import is_mirrored, png
+from trio_mirror import mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(40):
+        (folder / f"{number}.png").write_bytes(png())
+    return folder
+
+
+async def mirrored(folder: Path, flip_threads: int = 2) -> None:
+    """Mirrors a folder, and makes sure that all of it is."""
+    target = folder.with_name("mirrored")
+    report = await mirror(folder, target, flip_threads=flip_threads)
+
+    assert report.mirrored == 40
+    assert all(is_mirrored(png(), path.read_bytes()) for path in target.iterdir())
+
+
+@pytest.mark.parametrize("most", [3, 4, 8])
+async def test_a_run_goes_on_in_the_threads_that_there_are(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    begin = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if threading.active_count() > most:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    # What earlier tests have left idle would be lent to this one.
+    monkeypatch.setattr("trio._core._thread_cache.THREAD_CACHE._idle_workers", {})
+    most += threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    await mirrored(pictures, flip_threads=6)
+
+
+async def test_a_file_is_opened_again_where_there_were_too_many(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = os.open
+    refused: Iterator[int] = iter(range(10))
+
+    def open_few(path: str, flags: int, *args: int, **more: int) -> int:
+        if str(path).endswith(".png") and next(refused, None) is not None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opening(path, flags, *args, **more)
+
+    monkeypatch.setattr(os, "open", open_few)
+    await mirrored(pictures)
