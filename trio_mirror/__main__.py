@@ -1,21 +1,24 @@
 """``python -m trio_mirror``, and what the command ``trio-mirror`` starts."""
 
+import os
 import signal
+from types import FrameType
 
 
 def main() -> None:
     """Runs the command line and exits."""
+    # Outside of a run an interrupt has nothing to say or to undo. Raised while libraries are imported, or while Python
+    # takes itself down, it would come out as anything.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _exit_at_once)
     # Imported here, since a worker process imports the main module of its parent too.
-    try:
-        from trio_mirror.cli.command import main as run_command_line
+    from trio_mirror.cli.command import main as run_command_line
 
-        run_command_line()
-    except KeyboardInterrupt:
-        # It was still starting up, and there is nothing yet that it could tell.
-        raise SystemExit(128 + signal.SIGINT) from None
-    finally:
-        # It has ended: one that comes while Python takes itself down would be a traceback.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run_command_line()
+
+
+def _exit_at_once(number: int, _: FrameType | None) -> None:
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

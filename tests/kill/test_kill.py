@@ -15,12 +15,23 @@ _LENGTH = 0.6
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["folder", "http"])
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize(("number", "seed"), [(signal.SIGKILL, 1), (signal.SIGHUP, 2)])
+@pytest.mark.parametrize(("number", "seed"), [(signal.SIGKILL, 1), (signal.SIGHUP, 2), (signal.SIGINT, 3)])
 async def test_a_run_in_place_that_is_killed_and_started_again_mirrors_each_picture_once(
     place: str, processes: int, number: signal.Signals, seed: int
 ) -> None:
     kind = Kind(place=place, number=number, processes=processes, lose=0.02)
     count = await Round(kind, seed, most=2, length=_LENGTH).play()
+
+    assert count.is_right, f"{count}\n{count.faults}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_a_script_in_place_that_is_interrupted_and_started_again_mirrors_each_picture_once(
+    processes: int,
+) -> None:
+    kind = Kind(number=signal.SIGINT, processes=processes, script=True)
+    count = await Round(kind, 4, most=3, length=_LENGTH).play()
 
     assert count.is_right, f"{count}\n{count.faults}"
 

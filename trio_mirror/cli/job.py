@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
@@ -59,7 +60,7 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
         gc.freeze()
         code = ExitCode.INTERRUPTED
         try:
-            with nullcontext() if options.debug else quiet_libraries():
+            with nullcontext() if options.debug else quiet_libraries(), _interrupts_raised():
                 code = trio.run(
                     partial(_run_job, options, settings, views, console, own_files),
                     restrict_keyboard_interrupt_to_checkpoints=True,
@@ -68,6 +69,18 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
             # It came before the first or after the last moment at which signals are watched.
             pass
         return code
+
+
+@contextmanager
+def _interrupts_raised() -> Iterator[None]:
+    """Has Ctrl-C raise KeyboardInterrupt, which Trio takes over; unless it is ignored, as in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    if callable(before):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_files(options: Options, settings: Settings) -> None:
