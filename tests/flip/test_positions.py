@@ -256,3 +256,8 @@ def test_slices_move_along_the_axis() -> None:
 def test_a_resource_of_unknown_layout_is_named() -> None:
     for data, name in ((resource(1050, b"\0\0\0\x09"), "slices"), (resource(1080, bytes(90)), "counts")):
         assert mirrored_resources(data, ACROSS, refuse) == (data, (f"not mirrored: Photoshop's {name}",))
+
+
+def test_spaces_that_are_not_padding_take_no_time() -> None:
+    data = packet(structure(AREA, "Area", {"x": "0.5"}), padding=60_000) + b"x"
+    assert mirrored(data) == data

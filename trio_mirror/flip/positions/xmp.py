@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 _POSITIONS = {space + name: (space, rule) for space, names in XMP.items() for name, rule in names.items()}
 _SIGNATURES = {space + name for space, name in SIGNATURES.items()}
 _NAMESPACES = re.compile("|".join(map(re.escape, sorted({*XMP, *SIGNATURES}))).encode())
-# Padding before the end of a packet (XMP specification, part 1, section 7.3.2).
-_PADDING = re.compile(rb" {32,}(?=\s*(?:<\?xpacket end=[^>]*>\s*)?\0*\Z)")
+_TRAILER = b"<?xpacket end="
+# Fewer spaces are not padding (XMP specification, part 1, section 7.3.2, advises thousands).
+_LEAST_PADDING = 32
 # The lines of base64: how long they are, and what ends them.
 _LINE = re.compile(rb"\s*([A-Za-z0-9+/]+)((?:\s|&#x?[0-9A-Fa-f]{1,4};)+)(?=[A-Za-z0-9+/=])")
 
@@ -125,11 +126,17 @@ def edited(packet: bytes, edits: Iterable[tuple[slice, bytes]]) -> bytes:
             pieces += [packet[at : place.start], new]
             at = place.stop
     result = b"".join([*pieces, packet[at:]])
-    padding = _PADDING.search(result)
-    if padding is None:
-        return result
-    room = max(0, len(padding[0]) + len(packet) - len(result))
-    return result[: padding.start()] + b" " * room + result[padding.end() :]
+    padding = _padding(result)
+    room = max(0, padding.stop - padding.start + len(packet) - len(result))
+    return result[: padding.start] + b" " * room + result[padding.stop :] if padding.stop else result
+
+
+def _padding(packet: bytes) -> slice:
+    """The last run of spaces before the end of a packet; empty, at its start, without one long enough."""
+    end = packet.rfind(_TRAILER)
+    stop = len(packet[: len(packet) if end < 0 else end].rstrip(b"\0\r\n\t"))
+    start = len(packet[:stop].rstrip(b" "))
+    return slice(start, stop) if stop - start >= _LEAST_PADDING else slice(0, 0)
 
 
 def _signatures(structure: Structure) -> Iterator[slice]:
