@@ -78,6 +78,7 @@ _CAMERA_RAW = {
     "PerspectiveRotate": Position(Unit.ANGLE, **_PENDING),
     "PerspectiveX": Position(Unit.ANGLE, "x", **_PENDING),
     "PerspectiveY": Position(Unit.ANGLE, "y", **_PENDING),
+    **_edges(Unit.SHARE, "UprightCenterNormX", "UprightCenterNormY", **_PENDING),
     **{
         edit: Position(Unit.UNKNOWN, **_PENDING)
         for edit in (
