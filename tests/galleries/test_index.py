@@ -219,6 +219,7 @@ async def test_xml_of_another_shape_is_an_error(page: str) -> None:
     [
         *("", "{", "null", "1", '"a.png"', "{}", '{"files": []}', '["a.png"]', "[[]]", '[{"name": "a.png"}]'),
         *('[{"type": "file"}]', '[{"name": 1, "type": "file"}]', '[{"name": [], "type": "file"}]', "[" * 100_000),
+        f'[{{"name": "{"x" * 400_000}',
     ],
 )
 async def test_json_of_another_shape_is_an_error_that_shows_the_right_one(text: str) -> None:

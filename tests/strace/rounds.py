@@ -58,7 +58,7 @@ _TIMEOUT = 60  # seconds in which a run must end
 _LAUNCHER = """
 import contextlib, os, signal
 from trio_mirror.cli.command import main
-import trio_mirror.cli.job, trio_mirror.flip.png, trio_mirror.galleries.http.gallery
+import trio_mirror.cli.job, trio_mirror.flip.png, trio_mirror.galleries.folder, trio_mirror.galleries.http.gallery
 import sys; arguments, sys.argv[1:] = sys.argv[1:], ["--show-config"]
 with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.suppress(SystemExit): main()
 sys.argv[1:] = arguments
