@@ -35,16 +35,16 @@ def flip(data: bytes, lossless: Lossless = Lossless.AUTO) -> Flipped:
     return jpeg.flip(data, limits=Limits(), lossless=lossless)
 
 
-def directory(*items: tuple[str, int], own: str = "", spaces: dict[str, str] = GOOGLE, padding: int = 0) -> Segment:
+def directory(*items: tuple[str, int], first: int = 0, own: str = "", spaces: dict[str, str] = GOOGLE) -> Segment:
     """XMP that names what follows the first image: semantics and lengths in bytes."""
     declared = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in spaces.items())
-    first, item = list(spaces)[:2]
+    container, item = list(spaces)[:2]
     lines = "".join(
-        f'<rdf:li rdf:parseType="Resource"><{first}:Item {item}:Semantic="{what}" {item}:Length="{size}"/></rdf:li>'
-        for what, size in (("Primary", 0), *items)
+        f'<rdf:li rdf:parseType="Resource"><{container}:Item {item}:Semantic="{what}" {item}:Length="{size}"/></rdf:li>'
+        for what, size in (("Primary", first), *items)
     )
-    body = f"<rdf:Description {declared}{own}><{first}:Directory><rdf:Seq>{lines}</rdf:Seq></{first}:Directory>"
-    return Segment(APP1, b"http://ns.adobe.com/xap/1.0/\0" + packet(f"{body}</rdf:Description>", padding=padding))
+    body = f"<rdf:Description {declared}{own}><{container}:Directory><rdf:Seq>{lines}</rdf:Seq></{container}:Directory>"
+    return Segment(APP1, b"http://ns.adobe.com/xap/1.0/\0" + packet(f"{body}</rdf:Description>"))
 
 
 def items(data: bytes) -> list[bytes]:
@@ -82,6 +82,14 @@ def test_each_item_of_a_directory_is_whole_at_its_length(
     assert flipped.notes == (VIDEO_NOTE,)
     if is_indexed:
         assert images(flipped.data)[1] == new_map
+
+
+def test_the_length_of_the_first_image_is_true_where_it_is_stated() -> None:
+    other = encoded(drawn(45, 33), quality=80)
+    plain_first = encoded(drawn(61, 48), quality=80)
+    size = len(with_segments(plain_first, directory(("Other", len(other)), first=1_000)))
+    flipped = flip(with_segments(plain_first, directory(("Other", len(other)), first=size)) + other).data
+    assert b'Length="%d"' % parse(flipped).end in flipped
 
 
 def test_a_gain_map_that_cannot_be_mirrored_goes_with_all_that_names_it() -> None:

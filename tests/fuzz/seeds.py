@@ -20,6 +20,9 @@ from tests.flip import (
     test_heif,
     test_idot,
     test_jpeg2000,
+    test_jpeg_pictures,
+    test_jpeg_readers,
+    test_jpeg_trailer,
     test_jxl,
     test_multi_picture,
     test_png,
@@ -27,6 +30,7 @@ from tests.flip import (
     test_tiff,
     test_webp,
 )
+from tests.flip.xmp_packets import packet
 from tests.helpers import pictures
 from trio_mirror.flip import sniff
 from trio_mirror.flip.jpeg.segments import Segment
@@ -51,6 +55,13 @@ def jpeg() -> Iterator[bytes]:
     yield test_multi_picture.stereo(jpegs.drawn(32, 16), jpegs.drawn(16, 16))
     yield test_multi_picture.several(plain, thumbnail, order=">", gap=b"gap")
     yield test_multi_picture.gain_mapped(thumbnail)
+    yield plain + test_jpeg_trailer.samsung((0x0001, b"DualShot_1", thumbnail), (0x0AB1, b"Depth", b"map"))
+    named = test_jpeg_trailer.directory(("GainMap", len(thumbnail)), own=test_jpeg_trailer.HDR)
+    yield jpegs.with_segments(plain, named) + thumbnail + test_jpeg_trailer.VIDEO
+    yield test_jpeg_pictures.turned(6, *test_jpeg_pictures.flir(bytes(90), "<"), *test_jpeg_pictures.jumbf(b"c2pa", 1))
+    depth = packet(test_jpeg_pictures.google(test_jpeg_pictures.IMAGE, "Data", thumbnail))
+    yield jpegs.with_segments(plain, *test_jpeg_pictures.extended(packet(test_jpeg_pictures.NAMED), depth))
+    yield test_jpeg_readers.stated(1, "<")
 
 
 def png() -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from trio_mirror.flip.jpeg.layout import Change, Layout
 from trio_mirror.flip.jpeg.maker_offsets import Move, patched
 from trio_mirror.flip.jpeg.multi_picture import offset_of, with_index, without_gain_map
 from trio_mirror.flip.jpeg.previews import filled, shortened
-from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, joined
+from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, coded_part, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,17 +70,16 @@ def assembled(file: File, first: Mirrored, further: dict[int, Mirrored | None]) 
     layout = _layout(file, further)
     if has_dropped:
         first = replace(first, segments=without_gain_map(first.segments))
-    first = _with_lengths(file, first, layout, without_gain_map=has_dropped)
-    first_size = len(first)
-    notes: tuple[str, ...] = ()
+    without_lengths, size = first, 0
+    while size != len(first):  # the length of the first image is one of them, and its digits are part of it
+        size = len(first)
+        first = _with_lengths(file, without_lengths, layout, size, without_gain_map=has_dropped)
     if not is_addressed:
-        first_size = len(first.in_place_of(end))
-        first, notes = _with_moves(file, first, layout, first_size)
+        first = replace(first, coded=coded_part(first.in_place_of(end)))
+    first, notes = _with_moves(file, first, layout)
     if file.index is not None and not has_dropped:
-        first = replace(first, segments=_indexed(file, first.segments, layout, first_size))
-    if is_addressed:
-        return joined(first.segments, (*first.coded, *layout.pieces())), notes
-    return b"".join([first.in_place_of(end), *layout.pieces()]), notes
+        first = replace(first, segments=_indexed(file, first, layout))
+    return joined(first.segments, (*first.coded, *layout.pieces())), () if is_addressed else notes
 
 
 def _layout(file: File, further: dict[int, Mirrored | None]) -> Layout:
@@ -95,13 +94,13 @@ def _layout(file: File, further: dict[int, Mirrored | None]) -> Layout:
     return Layout(file.data, file.jpeg.end, sorted(changes))
 
 
-def _with_lengths(file: File, first: Mirrored, layout: Layout, *, without_gain_map: bool) -> Mirrored:
+def _with_lengths(file: File, first: Mirrored, layout: Layout, size: int, *, without_gain_map: bool) -> Mirrored:
     """The first image with what its XMP says of the bytes behind it brought up to date."""
     segments = []
     for segment in first.segments:
         if segment.payload.startswith(XMP):
             packet = segment.payload[len(XMP) :]
-            new = with_lengths(packet, file.data, file.jpeg.end, layout, len(first), without_gain_map=without_gain_map)
+            new = with_lengths(packet, file.data, file.jpeg.end, layout, size, without_gain_map=without_gain_map)
             if len(XMP) + len(new) > PAYLOAD_LIMIT:
                 raise FlipError("its XMP has no room for the length of a further image")
             segment = segment.with_payload(XMP + new)  # noqa: PLW2901
@@ -109,12 +108,12 @@ def _with_lengths(file: File, first: Mirrored, layout: Layout, *, without_gain_m
     return replace(first, segments=segments)
 
 
-def _with_moves(file: File, first: Mirrored, layout: Layout, size: int) -> tuple[Mirrored, tuple[str, ...]]:
+def _with_moves(file: File, first: Mirrored, layout: Layout) -> tuple[Mirrored, tuple[str, ...]]:
     """The first image with new places in its EXIF where what follows it could not keep its own."""
     before, segments, found = _exif_base(file.jpeg.segments), list(first.segments), False
     position = next((at for at, segment in enumerate(segments) if segment.payload.startswith(_EXIF)), None)
-    growth = size - file.jpeg.end
-    if not growth and all(layout.moved(part.start) == part.start - file.jpeg.end for part in file.parts):
+    size = len(first)
+    if size == file.jpeg.end and all(layout.moved(part.start) == part.start - file.jpeg.end for part in file.parts):
         return first, ()
     if position is not None and before is not None:
         after = offset_of(segments, position) + len(_EXIF)
@@ -133,8 +132,9 @@ def _exif_base(segments: Sequence[Segment]) -> int | None:
     return next((segment.at + len(_EXIF) for segment in segments if segment.payload.startswith(_EXIF)), None)
 
 
-def _indexed(file: File, segments: list[Segment], layout: Layout, size: int) -> list[Segment]:
+def _indexed(file: File, first: Mirrored, layout: Layout) -> list[Segment]:
     assert file.index is not None
+    size = len(first)
     ends = {part.start: part.jpeg.end for part in file.parts}
     entries = [(file.index.entries[0].size + size - file.jpeg.end, 0)]
     for entry in file.index.entries[1:]:
@@ -144,4 +144,4 @@ def _indexed(file: File, segments: list[Segment], layout: Layout, size: int) -> 
             continue
         growth = layout.moved(ends[start]) - layout.moved(start) - (ends[start] - start)
         entries.append((entry.size + growth, size + layout.moved(start)))
-    return with_index(segments, file.index, entries)
+    return with_index(first.segments, file.index, entries)
