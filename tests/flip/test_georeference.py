@@ -24,6 +24,9 @@ WIDTH, HEIGHT = 6, 4
 SCALE, TIES, MATRIX, KEYS, RPC = 33550, 33922, 34264, 34735, 50844
 Tags = dict[int, tuple[Any, ...]]
 
+NORTH_UP: Tags = {SCALE: (10.0, 20.0, 0.0), TIES: (0.0, 0.0, 0.0, 500_000.0, 5_400_000.0, 0.0)}
+ROTATED: Tags = {MATRIX: (8.0, 3.0, 0.0, 500.0, 2.0, -9.0, 0.0, 700.0, *[0.0] * 7, 1.0)}
+
 numbers = st.integers(-1000, 1000).map(lambda number: number / 8)
 lengths = st.integers(1, 1000).map(lambda number: number / 8)
 orientations = st.sampled_from([None, 1, 2, 3, 4, 5, 6, 7, 8])
@@ -168,10 +171,7 @@ def gdal_value(path: Path, east: float, north: float) -> int:
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize(
     "tags",
-    [
-        {SCALE: (10.0, 20.0, 0.0), TIES: (0.0, 0.0, 0.0, 500_000.0, 5_400_000.0, 0.0)},
-        {MATRIX: (8.0, 3.0, 0.0, 500.0, 2.0, -9.0, 0.0, 700.0, *[0.0] * 7, 1.0)},
-    ],
+    [NORTH_UP, ROTATED],
     ids=["scale", "matrix"],
 )
 def test_gdal_finds_a_marked_pixel_at_its_coordinates(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import pytest
 from PIL import Image, ImageChops, ImageOps
@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageOps
 from tests.flip.drawn_tiff import Reader, Writer
 from trio_mirror import FlipError, flip
 
-Form = Literal["tables in tags", "header in a stream", "strips in a stream"]
+Form: TypeAlias = Literal["tables in tags", "header in a stream", "strips in a stream"]
 WIDTH, HEIGHT, ROWS = 64, 48, 16
 
 
@@ -96,6 +96,14 @@ def tiff(stream: bytes, form: Form, order: str, factors: tuple[int, int], compon
     tags |= {273: long(*offsets), 279: long(*map(len, pieces))}
     writer.directory(tags)
     return bytes(writer.data)
+
+
+def in_pieces() -> list[bytes]:
+    """A file of each form."""
+    stream = drawn("RGB", 2)
+    return [
+        tiff(stream, form, "<", (2, 2), 3) for form in ("tables in tags", "header in a stream", "strips in a stream")
+    ]
 
 
 def shown(data: bytes) -> Image.Image:

@@ -268,6 +268,18 @@ def test_the_subject_in_the_exif_directory_of_any_page_moves(
     assert flip(once).data == writer.data
 
 
+def test_a_preview_in_a_maker_s_own_notes_is_mirrored_where_it_stands() -> None:
+    small = jpegs.encoded(jpegs.drawn(32, 16))
+    writer = Writer()
+    exif = writer.directory({37500: (7, b"TEST\0" + small + b"and more")}, chained=False)
+    writer.add(with_tags({34665: (4, struct.pack("<I", exif))}))
+    once = flip(bytes(writer.data))
+    note = bytes(Reader(once.data).directory(exif)[0][37500])
+    assert (note[:5], note[5 + len(small) :]) == (b"TEST\0", b"and more")
+    assert jpegs.decibels(shown(note[5 : 5 + len(small)]), ImageOps.mirror(shown(small))) > 40
+    assert not once.notes
+
+
 def test_a_subject_outside_of_the_image_stays_and_is_named() -> None:
     tags = {37396: (3, struct.pack("<2H", 640, 10))}
     result = flipped(tags)

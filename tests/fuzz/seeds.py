@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import random
 from importlib.util import find_spec
@@ -16,7 +17,9 @@ from tests.flip import (
     slow_png,
     test_avif,
     test_bmp,
+    test_georeference,
     test_gif,
+    test_gif_extensions,
     test_heif,
     test_idot,
     test_jpeg2000,
@@ -25,9 +28,13 @@ from tests.flip import (
     test_jpeg_trailer,
     test_jxl,
     test_multi_picture,
+    test_old_jpeg_forms,
     test_png,
+    test_png_surroundings,
     test_small_formats,
+    test_sparse_tiff,
     test_tiff,
+    test_tiff_tags,
     test_webp,
 )
 from tests.flip.xmp_packets import packet
@@ -74,6 +81,8 @@ def png() -> Iterator[bytes]:
     for sideways in (False, True):
         yield test_png.animation(sideways=sideways, default_image=sideways)
         yield test_idot.screenshot(6, sideways=sideways)
+    for before, *_ in test_png_surroundings.MOVING.values():
+        yield test_png_surroundings.picture(*before, (b"caBX", b"signed"))
 
 
 def gif() -> Iterator[bytes]:
@@ -87,6 +96,8 @@ def gif() -> Iterator[bytes]:
     ]
     yield slow_gif.draw(9, 7, *frames)
     yield slow_gif.draw(9, 7, slow_gif.Frame(test_gif.indices_of(6, 5), palette=bytes(768)), frames[1])
+    extensions = test_gif_extensions
+    yield extensions.with_extensions(extensions.xmp("0.25"), extensions.C2PA, extensions.plain_text(3))
 
 
 def webp() -> Iterator[bytes]:
@@ -134,6 +145,13 @@ def tiff() -> Iterator[bytes]:
     mask = drawn_tiff.Drawn(rows=test_tiff.noise(5, 4, 8, 1), below=(page,), planar=2, fill_order=2)
     yield drawn_tiff.write(page, mask)
     yield test_tiff.old_style_jpeg(2, 1)
+    yield from test_old_jpeg_forms.in_pieces()
+    yield test_sparse_tiff.sparse(dataclasses.replace(page, orientation=None, predictor=1, compression=8), {0})
+    for region, *_ in test_tiff_tags.KINDS.values():
+        yield drawn_tiff.write(test_tiff_tags.with_tags(test_tiff_tags.imagej(region)))
+    yield drawn_tiff.write(test_tiff_tags.with_tags(test_tiff_tags.ome('<Polygon Points="1,2 3,4"/>')))
+    for place in (test_georeference.NORTH_UP, test_georeference.ROTATED):
+        yield test_georeference.placed(place, by_point=True, orientation=6)
 
 
 def heif() -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
+from trio_mirror.flip.jpeg.previews import mirrored_inside
 from trio_mirror.flip.positions.exif import mirrored_fields
 from trio_mirror.flip.positions.photoshop import mirrored_resources
 from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
@@ -55,6 +56,10 @@ class Metadata:
     def photoshop(self, resources: bytes) -> Mirrored:
         """Photoshop's image resources."""
         return mirrored_resources(resources, self.mirror, self._mirror_jpeg)
+
+    def pictures(self, block: bytes, what: str) -> Mirrored:
+        """A block of unknown layout, and the JPEGs in it; ``what`` is its name for notes."""
+        return mirrored_inside(block, self._mirror_jpeg, what)
 
     def credentials(self, what: str) -> tuple[str, ...]:
         """The note on a signature that was kept or taken out."""

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _WIDTH, _DESCRIPTION, _RESOLUTION, _POSITION = 256, 270, 282, 286  # the first of each pair: of x
 _FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
-_CLIP_PATH, _XMP, _ANNOTATIONS, _PHOTOSHOP, _PHOTOSHOP_LAYERS = 343, 700, 32932, 34377, 37724
+_CLIP_PATH, _XMP, _ANNOTATIONS, _PHOTOSHOP = 343, 700, 32932, 34377
+_MAKER_NOTE, _PHOTOSHOP_LAYERS = 37500, 37724
 _GEO_KEYS, _RASTER_TYPE, _BY_POINT = 34735, 1025, 2
 _GDAL_METADATA, _IMAGEJ_COUNTS, _IMAGEJ, _CREDENTIALS = 42112, 50838, 50839, 52545
 _SHORT, _LONG, _RATIONAL, _DOUBLE = 3, 4, 5, 12
@@ -206,6 +207,11 @@ def _photoshop(directory: _Directory) -> Changes:
     return directory.replaced(_PHOTOSHOP, resources), notes
 
 
+def _maker_note(directory: _Directory) -> Changes:
+    block, notes = directory.metadata.pictures(directory.octets(_MAKER_NOTE), "MakerNote")
+    return directory.replaced(_MAKER_NOTE, block), notes
+
+
 def _credentials(directory: _Directory) -> Changes:
     kept = directory.metadata.keep_credentials
     return {} if kept else {_CREDENTIALS: None}, directory.metadata.credentials("a C2PA manifest")
@@ -229,6 +235,7 @@ _RULES: list[tuple[Collection[int], Callable[[_Directory], Changes]]] = [
     ((_IMAGEJ,), _imagej),
     ((_XMP,), _xmp),
     ((_PHOTOSHOP,), _photoshop),
+    ((_MAKER_NOTE,), _maker_note),
     ((_CREDENTIALS,), _credentials),
     ((_GDAL_METADATA,), _gdal_metadata),
     ((_CLIP_PATH,), _left("a clipping path")),
