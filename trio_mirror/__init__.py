@@ -26,8 +26,8 @@ from trio_mirror.model import Flipped, Limits, Lossless, Outcome, Picture, Repor
 from trio_mirror.settings import RetryUploads, Settings, Shard, UploadAs
 
 if TYPE_CHECKING:
-    from trio_mirror.api import mirror, open_mirror, run
-    from trio_mirror.galleries import Gallery
+    from trio_mirror.api import aio, mirror, open_mirror, run
+    from trio_mirror.galleries import Gallery, Place
     from trio_mirror.pipeline.run import Run
 
 __version__ = "0.1.0"
@@ -49,6 +49,7 @@ __all__ = [
     "Outcome",
     "Picture",
     "PictureError",
+    "Place",
     "Report",
     "Result",
     "RetryUploads",
@@ -62,6 +63,7 @@ __all__ = [
     "UploadAs",
     "UploadError",
     "__version__",
+    "aio",
     "flip",
     "mirror",
     "open_mirror",
@@ -70,7 +72,9 @@ __all__ = [
 
 # These need trio and httpx, which `trio-mirror --version` does not: they are imported at their first use.
 _LATE = {
+    "aio": "trio_mirror.api.aio",
     "Gallery": "trio_mirror.galleries",
+    "Place": "trio_mirror.galleries",
     "Run": "trio_mirror.pipeline.run",
     "mirror": "trio_mirror.api",
     "open_mirror": "trio_mirror.api",
@@ -81,13 +85,15 @@ _LATE = {
 def __getattr__(name: str) -> Any:
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = _public(getattr(import_module(_LATE[name]), name))
+    module = import_module(_LATE[name])
+    value = globals()[name] = module if name == "aio" else _public(getattr(module, name))
     return value
 
 
 def _public(value: Any) -> Any:
-    """Lets tracebacks and reprs show the path that people import from."""
-    value.__module__ = __name__
+    """Lets tracebacks and reprs show the path that people import from; a union of types has none."""
+    if hasattr(value, "__module__"):
+        value.__module__ = __name__
     return value
 
 

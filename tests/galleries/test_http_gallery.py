@@ -32,7 +32,7 @@ from trio_mirror import (
     mirror,
     open_mirror,
 )
-from trio_mirror.api import open_names
+from trio_mirror.api.opening import open_names
 from trio_mirror.demo.server import serve_gallery
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import trio
 
 from tests.simulation.plan import Trouble
 from trio_mirror import GalleryError, Result, Settings
-from trio_mirror.api import open_run
+from trio_mirror.api.opening import open_run
 from trio_mirror.cli.view.events import result_event
 
 if TYPE_CHECKING:

@@ -19,13 +19,14 @@ from urllib.request import getproxies
 import trio
 from rich.console import Console
 
-from trio_mirror.api import open_names, open_run
+from trio_mirror.api.opening import open_names, open_run
 from trio_mirror.cli.exits import ExitCode, exit_code_of
 from trio_mirror.cli.stops import Stops
 from trio_mirror.cli.streams import own_stderr, quiet_libraries, stdout_written
 from trio_mirror.cli.view.views import Views
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
 from trio_mirror.names import check_name, printable
+from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.settings import STDOUT
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ async def _run_job(
                         if options.source is None:
                             # The built-in gallery keeps its originals, and is another one each time.
                             settings = replace(settings, no_journal=settings.journal is None)
-                        opening = open_run(source, options.to, settings, views.sampler, own_files=own_files)
+                        opening = open_run(
+                            source, options.to, settings, Hooks(sampler=views.sampler), own_files=own_files
+                        )
                         async with opening as run:
                             report, stops.run = run.report, run
                             await _follow(run, views)

@@ -94,6 +94,7 @@ class Recorder:
         stop: told when the journal cannot be written, or a limit is reached.
         memory: remembers the results; None remembers nothing.
         run: the id of the run, which its results get.
+        on_result: gets each result.
 
     Attributes:
         late: results that were recorded when nobody took them any more.
@@ -107,6 +108,7 @@ class Recorder:
         stop: Stop,
         memory: Memory | None,
         run: str | None = None,
+        on_result: Callable[[Result], None] | None = None,
     ) -> None:
         self._report = report
         self._settings = settings
@@ -115,6 +117,7 @@ class Recorder:
         self._memory = memory
         self.late: list[Result] = []
         self._run = run
+        self._on_result = on_result
         self._expected: set[str] = set()
         self._started = trio.current_time()
         self._cut_off: deque[Item] = deque()
@@ -182,6 +185,8 @@ class Recorder:
             self._unwritten.append(result)
             self._write_within(self._memory.wait)
         self._in_flight.give_back()
+        if self._on_result is not None:
+            self._on_result(result)
         return result
 
     def check_access(self, *, refusals: int = 1) -> None:

@@ -24,7 +24,6 @@ from trio_mirror.settings import available_cores
 if TYPE_CHECKING:
     from trio_mirror.galleries import Gallery
     from trio_mirror.pipeline.state import State
-    from trio_mirror.pipeline.transformer import Sampler
 
 _log = logging.getLogger(__name__)
 
@@ -41,15 +40,14 @@ class Stages:
         source: where pictures come from.
         target: where they go.
         state: of the run.
-        sampler: is shown every flipped picture while it is in memory.
     """
 
-    def __init__(self, source: Gallery, target: Gallery, state: State, sampler: Sampler | None = None) -> None:
+    def __init__(self, source: Gallery, target: Gallery, state: State) -> None:
         settings = state.settings
         flip_threads = settings.flip_threads or available_cores()
         self._threads = WorkerThreads(flip_threads, settings.flip_timeout)
         self._fetch = Fetch(source, state)
-        self._flip = Transform(self._threads, flip_threads, state, sampler)
+        self._flip = Transform(self._threads, flip_threads, state)
         self._upload = Upload(target, self._threads, state)
         self._state = state
         self._has_reported = False

@@ -10,6 +10,7 @@ import trio
 
 from trio_mirror.model import Report, Stage
 from trio_mirror.pipeline.attempts import Attempts
+from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.pipeline.in_flight import InFlight
 from trio_mirror.pipeline.recorder import Recorder
 from trio_mirror.pipeline.stop import Stop
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from trio_mirror.pipeline.recorder import Memory
     from trio_mirror.settings import Settings
 
+_NO_HOOKS = Hooks()
+
 
 class State:
     """The state of a run, made before its parts.
@@ -29,6 +32,7 @@ class State:
         target: where they go.
         settings: how.
         memory: what is remembered of pictures beyond the run; None for nothing.
+        hooks: functions of the caller's.
         in_place: whether the target is where the pictures come from.
         intents: whether each upload is remembered before it leaves, with the digests before and after the flip.
         limit: how many pictures may be in flight; none means the concurrency.
@@ -47,6 +51,7 @@ class State:
         target: Gallery,
         settings: Settings,
         memory: Memory | None,
+        hooks: Hooks = _NO_HOOKS,
         *,
         in_place: bool,
         intents: bool,
@@ -55,6 +60,7 @@ class State:
     ) -> None:
         self.settings = settings
         self.memory = memory
+        self.hooks = hooks
         self.in_place = in_place
         self.intents = intents
         self.run_id = token_hex(8)
@@ -64,7 +70,7 @@ class State:
         self.list_ended = False
         self.in_flight = InFlight(limit or settings.concurrency)
         self.stop = Stop(self.report, settings, grace)
-        self.recorder = Recorder(self.report, settings, self.in_flight, self.stop, memory, self.run_id)
+        self.recorder = Recorder(self.report, settings, self.in_flight, self.stop, memory, self.run_id, hooks.on_result)
         self.attempts = Attempts(retries=settings.retries, retry_after_max=settings.retry_after_max)
         self.source_throttle = self._throttle()
         self.target_throttle = self.source_throttle if target is source else self._throttle()

@@ -8,27 +8,24 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from secrets import token_hex
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import trio
 
 from trio_mirror.errors import FlipError, UnknownUploadError
 from trio_mirror.flip import flip
-from trio_mirror.model import Outcome, Stage
+from trio_mirror.model import Flipped, Outcome, Stage
 from trio_mirror.pipeline.flip_process import flip_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trio_mirror.model import Flipped, Picture, Result
+    from trio_mirror.model import Picture, Result
     from trio_mirror.pipeline.item import Item
     from trio_mirror.pipeline.state import State
     from trio_mirror.pipeline.threads import WorkerThreads
 
 _T = TypeVar("_T")
-
-Sampler: TypeAlias = "Callable[[str, bytes, bytes], None]"
-"""Called in the flip's thread with a picture's name, its bytes, and those of its mirror image."""
 
 
 class Transform:
@@ -38,15 +35,14 @@ class Transform:
         threads: where it runs.
         places: how many flips run in this process at once, those included that were given up.
         state: of the run.
-        sampler: is shown every flipped picture while it is in memory.
     """
 
-    def __init__(self, threads: WorkerThreads, places: int, state: State, sampler: Sampler | None) -> None:
+    def __init__(self, threads: WorkerThreads, places: int, state: State) -> None:
         self._threads = threads
         self._settings = state.settings
         self._intents = state.intents
         self._in_place = state.in_place
-        self._sampler = sampler
+        self._hooks = state.hooks
         self._run_key = token_hex(16)
         self._places = threading.Semaphore(places)
 
@@ -90,18 +86,30 @@ class Transform:
                 return None
             if self._in_place and before != known.sha256_in:
                 notes = self._changed(known)
-        flipped = self._mirror(picture.data)
-        if self._sampler is not None:
-            self._sampler(picture.name, picture.data, flipped.data)
+        flipped = self._mirror(picture) if self._hooks.transform is None else self._transformed(picture)
+        if self._hooks.sampler is not None:
+            self._hooks.sampler(picture.name, picture.data, flipped.data)
         after = sha256(flipped.data).hexdigest() if self._intents else None
         return replace(flipped, notes=(*notes, *flipped.notes)), before, after
 
-    def _mirror(self, data: bytes) -> Flipped:
+    def _transformed(self, picture: Picture) -> Flipped:
+        """What the caller makes of a picture, in place of the flip."""
+        assert self._hooks.transform is not None
+        if not self._places.acquire(blocking=False):
+            raise FlipError("transforms that took too long hold all threads")
+        try:
+            return Flipped(self._hooks.transform(picture.data), picture.media_type, lossless=False)
+        except Exception as error:
+            raise FlipError(f"the transform raised {type(error).__name__}: {error}") from error
+        finally:
+            self._places.release()
+
+    def _mirror(self, picture: Picture) -> Flipped:
         """Flips here, or where those that were given up hold all places, in a process that can be killed."""
         settings = self._settings
         call = partial(
             flip,
-            data,
+            picture.data,
             limits=settings.limits,
             lossless=settings.lossless,
             keep_credentials=settings.keep_credentials,

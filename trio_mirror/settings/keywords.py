@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from trio_mirror.model import Result
+
     _P = ParamSpec("_P")
     _Place = TypeVar("_Place")
     _Place_contra = TypeVar("_Place_contra", contravariant=True)
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
             source: _Place_contra,
             target: _Place_contra | None = None,
             transport: httpx.AsyncBaseTransport | None = None,
+            transform: Callable[[bytes], bytes] | None = None,
+            on_result: Callable[[Result], None] | None = None,
             *positional: _P.args,
             **choices: _P.kwargs,
         ) -> _R_co: ...
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 def keywords_of(
     declared: Callable[_P, object],
 ) -> Callable[[Callable[Concatenate[_Place, _Place | None, ...], _R]], _Mirrors[_Place, _P, _R]]:
-    """Gives a function of places, a transport and ``**choices`` the keyword arguments of a class in their place."""
+    """Gives a function of places, hooks and ``**choices`` the keyword arguments of a class in their place."""
 
     def decorate(function: Any) -> Any:
         own = inspect.signature(function)

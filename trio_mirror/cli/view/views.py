@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from trio_mirror.cli.view.sheet import Sheet
     from trio_mirror.errors import OutputError
     from trio_mirror.model import Report, Result
+    from trio_mirror.pipeline.hooks import Sampler
     from trio_mirror.pipeline.run import Run
-    from trio_mirror.pipeline.transformer import Sampler
     from trio_mirror.settings import Options, Settings
 
 # Seconds between the lines of a progress that is not drawn in place.

@@ -1,4 +1,4 @@
-"""What scripts and the command line call: a run opened over its galleries and journal, here or spread over workers."""
+"""A run opened over its galleries and its journal, in this process or spread over workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,84 +22,25 @@ from trio_mirror.galleries.name_list import STDIN
 from trio_mirror.journal import Journal, automatic_journal, explained, journal_files, open_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
+from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.pipeline.producer import open_failed, open_picked
 from trio_mirror.pipeline.recorder import JournalMemory
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.stages import Stages
 from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import unthrottled
-from trio_mirror.settings import RetryUploads, Settings, keywords_of, option_error
+from trio_mirror.settings import RetryUploads, Settings, option_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
     from trio_mirror.galleries import Gallery, Place
-    from trio_mirror.model import Report
     from trio_mirror.pipeline.run import Work
-    from trio_mirror.pipeline.transformer import Sampler
 
 _log = logging.getLogger(__name__)
+_NO_HOOKS = Hooks()
 # Seconds in which a journal is closed.
 _CLOSING = 1.0
-
-
-@keywords_of(Settings)
-async def mirror(
-    source: Place, target: Place | None = None, *, transport: httpx.AsyncBaseTransport | None = None, **choices: Any
-) -> Report:
-    """Mirrors every picture of a gallery, and gives the report.
-
-    Args:
-        source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
-        target: a gallery like the source; none means back to the source.
-        transport: carries the requests, in place of our own connections (`open_galleries`).
-        choices: the fields of `Settings`, by keyword; ``auth`` also as an `httpx.Auth`.
-
-    Raises:
-        SettingsError: a choice that cannot work, or a target that cannot store.
-        GalleryError: the list of the source cannot be read, or the source refuses us.
-    """
-    async with open_mirror(source, target, transport=transport, **choices) as results:
-        async for _ in results:
-            pass
-        return results.report
-
-
-@keywords_of(Settings)
-def run(
-    source: Place, target: Place | None = None, *, transport: httpx.AsyncBaseTransport | None = None, **choices: Any
-) -> Report:
-    """Does what `mirror` does, for scripts that have no event loop; Ctrl-C is a plain KeyboardInterrupt."""
-    try:
-        # Anywhere else it would cut through what holds a run together.
-        call = partial(mirror, source, target, transport=transport, **choices)
-        return trio.run(call, restrict_keyboard_interrupt_to_checkpoints=True)
-    except BaseExceptionGroup as group:
-        _, rest = group.split(KeyboardInterrupt)
-        if rest is not None:
-            raise
-    raise KeyboardInterrupt
-
-
-@keywords_of(Settings)
-@asynccontextmanager
-async def open_mirror(
-    source: Place, target: Place | None = None, *, transport: httpx.AsyncBaseTransport | None = None, **choices: Any
-) -> AsyncIterator[Run]:
-    """Opens a run: results as they finish. Leaving the block early cancels what is in flight.
-
-    Args:
-        source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
-        target: a gallery like the source; none means back to the source.
-        transport: carries the requests, in place of our own connections (`open_galleries`).
-        choices: the fields of `Settings`, by keyword; ``auth`` also as an `httpx.Auth`.
-
-    Raises:
-        SettingsError: a choice that cannot work, or a target that cannot store.
-    """
-    auth = choices.pop("auth") if isinstance(choices.get("auth"), httpx.Auth) else None
-    async with open_run(source, target, Settings(**choices), transport=transport, auth=auth) as opened:
-        yield opened
 
 
 @asynccontextmanager
@@ -107,19 +48,19 @@ async def open_run(
     source: Place,
     target: Place | None,
     settings: Settings,
-    sampler: Sampler | None = None,
+    hooks: Hooks = _NO_HOOKS,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     auth: httpx.Auth | None = None,
     own_files: Collection[str] = (),
 ) -> AsyncIterator[Run]:
-    """Does what `open_mirror` does, with the settings at hand.
+    """Does what `trio_mirror.open_mirror` does, with the settings at hand.
 
     Args:
         source: as there.
         target: as there.
         settings: how.
-        sampler: is shown every flipped picture.
+        hooks: functions of the caller's.
         transport: as there.
         auth: in place of ``settings.auth``.
         own_files: what else the run reads and writes beside its journal: no name leads to it in a folder.
@@ -140,7 +81,7 @@ async def open_run(
             places = (settings.base or source, target)
             galleries = (source_gallery, target_gallery)
             opening_work = _open_work(
-                galleries, settings, memory, places, sampler, in_place=setup.in_place, own_files=own
+                galleries, settings, memory, places, hooks, in_place=setup.in_place, own_files=own
             )
             async with opening_work as (work, state):
                 run = _make_run(source_gallery, settings, journal, work, state)
@@ -225,7 +166,7 @@ async def _open_work(
     settings: Settings,
     memory: JournalMemory | None,
     places: tuple[Place, Place | None],
-    sampler: Sampler | None,
+    hooks: Hooks,
     *,
     in_place: bool,
     own_files: Collection[str | os.PathLike[str]],
@@ -234,19 +175,21 @@ async def _open_work(
     source, target = galleries
     intents = memory is not None
     if settings.cluster is None and settings.processes == 1:
-        state = State(source, target, settings, memory, in_place=in_place, intents=intents)
-        yield Stages(source, target, state, sampler), state
+        state = State(source, target, settings, memory, hooks, in_place=in_place, intents=intents)
+        yield Stages(source, target, state), state
         return
-    if sampler is not None:
+    if hooks.sampler is not None:
         option = "--cluster" if settings.cluster else "--processes"
         raise SettingsError(f"--sheet: its pictures are taken in this process, so it does not go with {option}")
+    if hooks.transform is not None:
+        raise SettingsError("a transform runs in this process, and does not go with workers in others")
     from trio_mirror.distributed import grace_of, open_driver
 
     # What a lost worker has sent must be known where it may not be sent again, and where it would be flipped back.
     intents = intents or in_place or settings.retry_uploads is RetryUploads.NEVER
     # The workers slow down by themselves.
     shared = replace(settings, adaptive=False)
-    state = State(source, target, shared, memory, in_place=in_place, intents=intents, grace=grace_of(settings))
+    state = State(source, target, shared, memory, hooks, in_place=in_place, intents=intents, grace=grace_of(settings))
     if isinstance(source, RedirectedGallery):
         base = httpx.URL(await state.attempts.make(state.source_throttle, source.locate))
         # Its credentials stay, for the same host at most over TLS.

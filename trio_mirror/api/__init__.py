@@ -1,0 +1,108 @@
+"""What scripts call: `mirror`, `open_mirror` and `run`. Under asyncio they are in `aio`."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import trio
+
+from trio_mirror.api.opening import open_run
+from trio_mirror.api.surroundings import needs_no_loop, needs_trio
+from trio_mirror.pipeline.hooks import Hooks
+from trio_mirror.settings import Settings, keywords_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from trio_mirror.galleries import Place
+    from trio_mirror.model import Report, Result
+    from trio_mirror.pipeline.run import Run
+
+
+@keywords_of(Settings)
+async def mirror(
+    source: Place,
+    target: Place | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    transform: Callable[[bytes], bytes] | None = None,
+    on_result: Callable[[Result], None] | None = None,
+    **choices: Any,
+) -> Report:
+    """Mirrors every picture of a gallery, and gives the report.
+
+    Args:
+        source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
+        target: a gallery like the source; none means back to the source.
+        transport: carries the requests, in place of our own connections (`open_galleries`).
+        transform: makes of a picture's bytes those that are stored, in a worker thread, in place of the flip.
+        on_result: gets each result when it is counted.
+        choices: the fields of `Settings`, by keyword; ``auth`` also as an `httpx.Auth`.
+
+    Raises:
+        SettingsError: a choice that cannot work, or a target that cannot store.
+        GalleryError: the list of the source cannot be read, or the source refuses us.
+    """
+    async with open_mirror(
+        source, target, transport=transport, transform=transform, on_result=on_result, **choices
+    ) as results:
+        async for _ in results:
+            pass
+        return results.report
+
+
+@keywords_of(Settings)
+def run(
+    source: Place,
+    target: Place | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    transform: Callable[[bytes], bytes] | None = None,
+    on_result: Callable[[Result], None] | None = None,
+    **choices: Any,
+) -> Report:
+    """Does what `mirror` does, for scripts that have no event loop; Ctrl-C is a plain KeyboardInterrupt."""
+    needs_no_loop()
+    call = partial(mirror, source, target, transport=transport, transform=transform, on_result=on_result, **choices)
+    try:
+        # Anywhere else it would cut through what holds a run together.
+        return trio.run(call, restrict_keyboard_interrupt_to_checkpoints=True)
+    except BaseExceptionGroup as group:
+        _, rest = group.split(KeyboardInterrupt)
+        if rest is not None:
+            raise
+    raise KeyboardInterrupt
+
+
+@keywords_of(Settings)
+@asynccontextmanager
+async def open_mirror(
+    source: Place,
+    target: Place | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    transform: Callable[[bytes], bytes] | None = None,
+    on_result: Callable[[Result], None] | None = None,
+    **choices: Any,
+) -> AsyncIterator[Run]:
+    """Opens a run: results as they finish. Leaving the block early cancels what is in flight.
+
+    Args:
+        source: a URL, a folder, or any object with the `Gallery` protocol; with ``base``, a list of names.
+        target: a gallery like the source; none means back to the source.
+        transport: carries the requests, in place of our own connections (`open_galleries`).
+        transform: makes of a picture's bytes those that are stored, in a worker thread, in place of the flip.
+        on_result: gets each result when it is counted.
+        choices: the fields of `Settings`, by keyword; ``auth`` also as an `httpx.Auth`.
+
+    Raises:
+        SettingsError: a choice that cannot work, or a target that cannot store.
+    """
+    needs_trio()
+    auth = choices.pop("auth") if isinstance(choices.get("auth"), httpx.Auth) else None
+    hooks = Hooks(transform, on_result=on_result)
+    async with open_run(source, target, Settings(**choices), hooks, transport=transport, auth=auth) as opened:
+        yield opened

@@ -1,0 +1,24 @@
+"""Functions of the caller's that a run calls on the way of each picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trio_mirror.model import Result
+
+Sampler: TypeAlias = "Callable[[str, bytes, bytes], None]"
+"""Called in the thread of the flip with a picture's name, its bytes, and those that are stored."""
+
+
+class Hooks(NamedTuple):
+    """Each may be left out."""
+
+    transform: Callable[[bytes], bytes] | None = None
+    """Makes of a picture's bytes those that are stored, in a worker thread, in place of the flip."""
+    sampler: Sampler | None = None
+    """Is shown each picture while it is in memory."""
+    on_result: Callable[[Result], None] | None = None
+    """Gets each result when it is counted, in the event loop; also those that nobody iterates over any more."""
