@@ -14,7 +14,7 @@ from tests.strace.rounds import CALLS, Injection, missing, play
     [
         *(("folder", call) for call in ("pwrite64", "openat", "mkdir,mkdirat", "clone3")),
         *(("in-place", call) for call in ("rename,renameat", "write", "unlink,unlinkat", "newfstatat")),
-        *(("http", call) for call in ("connect", "sendto", "epoll_ctl")),
+        *(("http", call) for call in ("connect", "socket", "epoll_ctl")),
     ],
 )
 async def test_a_run_in_which_a_system_call_fails_ends_truly_and_the_next_one_does_the_rest(
