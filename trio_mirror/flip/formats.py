@@ -41,7 +41,7 @@ FORMATS = (
         "JPEG 2000",
         "reversible ones (5/3)",
         "the others, within 40 dB",
-        "depths, signs and subsampling that Pillow cannot keep, HTJ2K, over 25 MP",
+        "depths, signs and subsampling that Pillow cannot keep, HTJ2K, over 60 M samples",
     ),
     Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
     Format("others", "–", "–", "by name: camera raws, SVG, text; else as no known format"),

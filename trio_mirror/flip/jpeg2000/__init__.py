@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
-_MOST_PIXELS = 25_000_000  # OpenJPEG takes 4 bytes for each sample, twice where the picture is one tile
+_MOST_SAMPLES = 60_000_000  # pixels by components; decoding and encoding take up to 16 bytes for each
 # The mean squared error at 40 dB, and what is asked of the encoder, one after the other, to stay below it.
 _FARTHEST = 255**2 / 10**4
 _DECIBELS = (45, 50, 60)
@@ -81,13 +81,15 @@ def _mirrored_stream(stream: bytes, limits: Limits) -> tuple[bytes, Coding]:
     coding = read_coding(stream)
     width, height = coding.size
     check_size(width, height, limits)
-    if width * height > _MOST_PIXELS:
-        raise FlipError(f"the JPEG 2000 has {width * height:,} pixels, more than the {_MOST_PIXELS:,} decoded here")
-    check_density(width * height * coding.bytes_a_pixel, len(stream))
+    samples = width * height * coding.components
+    if samples > _MOST_SAMPLES:
+        raise FlipError(f"the JPEG 2000 has {samples:,} samples, more than the {_MOST_SAMPLES:,} decoded here")
+    check_density(samples * coding.sample_bytes, len(stream))
     with map_pillow_errors("the JPEG 2000"):
         image = open_image(stream, "JPEG2000", limits)
         wanted = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         comment = {"comment": image.info["comment"]} if "comment" in image.info else {}
+        del image  # as large as what it was made into
         for quality in ({},) if coding.reversible else ({"quality_layers": [each]} for each in _DECIBELS):
             out = io.BytesIO()
             wanted.save(out, "JPEG2000", **coding.options, **quality, **comment)

@@ -23,7 +23,8 @@ class Coding:
     """How a codestream is coded, of what Pillow's encoder can do."""
 
     size: tuple[int, int]
-    bytes_a_pixel: int
+    components: int
+    sample_bytes: int
     reversible: bool
     options: dict[str, object]
     """Pillow's options by which it is coded again in the same way."""
@@ -66,8 +67,8 @@ def read_coding(stream: bytes) -> Coding:
         options["quality_layers"] = [*range(layers, 1, -1), 1]
     if style & 1 and len(cod) > 10:  # of the highest resolution; lower ones have half of it each time
         options["precinct_size"] = (1 << (cod[-1] & 15), 1 << (cod[-1] >> 4))
-    stored = sum(depth // 8 + 1 for depth, _, _ in components)
-    return Coding((width - left, height - top), stored, transform == _REVERSIBLE, options)
+    sample_bytes = components[0][0] // 8 + 1
+    return Coding((width - left, height - top), len(components), sample_bytes, transform == _REVERSIBLE, options)
 
 
 def _refuse_what_pillow_lacks(components: list[tuple[int, ...]], segments: dict[int, bytes]) -> None:
