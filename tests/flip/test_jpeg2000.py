@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
 from typing import Any
 
 import pytest
@@ -54,7 +56,6 @@ def test_a_reversible_picture_is_mirrored_exactly(image: Image.Image, no_jp2: bo
         {"num_resolutions": 3},
         {"codeblock_size": (16, 32)},
         {"tile_size": (16, 16)},
-        {"offset": (5, 3), "tile_offset": (2, 1), "tile_size": (20, 20)},
         {"precinct_size": (32, 64)},
         {"mct": 1},
         {"quality_layers": [20, 5, 1]},
@@ -68,6 +69,16 @@ def test_it_is_coded_as_it_was(options: dict[str, Any]) -> None:
     assert is_mirrored(data, once)
     for marker in (b"\xff\x51", COD):
         assert segment(once, marker) == segment(data, marker)
+
+
+def test_the_place_on_the_reference_grid_does_not_matter() -> None:
+    data = coded(no_jp2=True, offset=(5, 3), tile_offset=(2, 1), tile_size=(20, 20))
+    assert is_mirrored(data, flip(data).data)
+    # Beyond the picture, where Pillow's encoder crashes if it is given the place.
+    at = data.index(b"\xff\x51") + 6
+    far = data[:at] + struct.pack(">8I", 9, 7, 0, 4, 9, 7, 0, 0) + data[at + 32 :]
+    with contextlib.suppress(FlipError):
+        flip(far)
 
 
 def test_all_but_the_codestream_stays() -> None:

@@ -40,12 +40,15 @@ def read_coding(stream: bytes) -> Coding:
     siz, cod = segments.get(_SIZ, b""), segments.get(_COD, b"")
     if len(siz) < 36 or len(cod) < 10:
         raise FlipError(f"{DAMAGED}: the JPEG 2000 does not say how it is coded")
-    width, height, left, top, tile_width, tile_height, tile_left, tile_top = struct.unpack_from(">8I", siz, 2)
+    right, bottom, left, top, tile_width, tile_height = struct.unpack_from(">6I", siz, 2)
+    width, height = right - left, bottom - top
     components = [tuple(siz[at : at + 3]) for at in range(36, len(siz), 3)]
     style, progression, layers, mct, levels, block_width, block_height = struct.unpack_from(">BBHBBBB", cod)
     transform = cod[9]
     _refuse_what_pillow_lacks(components, segments)
-    if progression >= len(_PROGRESSIONS) or levels > 32 or not tile_width > 0 or not tile_height > 0:
+    tile = (min(tile_width, width), min(tile_height, height))
+    tiles = -(-width // tile[0]) * -(-height // tile[1]) if all(tile) else 0
+    if progression >= len(_PROGRESSIONS) or levels > 32 or block_width + block_height > 8 or not 0 < tiles <= 0xFFFF:
         raise FlipError(f"{DAMAGED}: the JPEG 2000 does not say how it is coded")
     options: dict[str, object] = {
         "no_jp2": True,
@@ -53,14 +56,13 @@ def read_coding(stream: bytes) -> Coding:
         "num_resolutions": levels + 1,
         "progression": _PROGRESSIONS[progression],
         "mct": int(mct == _MCT),
-        "offset": (left, top),
-        "tile_offset": (tile_left, tile_top),
     }
     block = (1 << block_width + 2, 1 << block_height + 2)
     if block != _DEFAULT_BLOCK:  # where it is named, Pillow takes no precincts that are smaller
         options["codeblock_size"] = block
-    if tile_width < width - tile_left or tile_height < height - tile_top:
-        options["tile_size"] = (tile_width, tile_height)
+    # Not the place on the reference grid, which nothing shows: Pillow 13 crashes where it lies beyond the picture.
+    if tile != (width, height):
+        options["tile_size"] = tile
     if transform != _REVERSIBLE:
         options["quality_mode"] = "dB"
     elif 1 < layers <= _MOST_LAYERS:  # the last one with all that is left
@@ -68,7 +70,7 @@ def read_coding(stream: bytes) -> Coding:
     if style & 1 and len(cod) > 10:  # of the highest resolution; lower ones have half of it each time
         options["precinct_size"] = (1 << (cod[-1] & 15), 1 << (cod[-1] >> 4))
     sample_bytes = components[0][0] // 8 + 1
-    return Coding((width - left, height - top), len(components), sample_bytes, transform == _REVERSIBLE, options)
+    return Coding((width, height), len(components), sample_bytes, transform == _REVERSIBLE, options)
 
 
 def _refuse_what_pillow_lacks(components: list[tuple[int, ...]], segments: dict[int, bytes]) -> None:
