@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from tests.flip.jpegs import exif_block
 from tests.flip.steps import is_linear
 from tests.flip.test_avif import PIXI, associations, bodies, box, coded, file, full, ispe, reference
+from tests.flip.test_jpeg2000 import REGION
 from tests.helpers.pictures import draw
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import heif, sniff
@@ -54,14 +55,14 @@ def properties(data: bytes) -> list[bytes]:
     return [boxes[number - 1] for number in associations(data)[1][3:]]
 
 
-def with_exif(orientation: int, *turning: bytes) -> bytes:
+def with_exif(orientation: int, *turning: bytes, xmp: bytes = b"") -> bytes:
     payload, config = coded()
     exif = bytes(4) + exif_block(orientation=orientation)
     numbers = [1, 2, 3, *range(0x84, 0x84 + len(turning))]
     return file(
-        [(b"av01", payload, numbers), (b"Exif", exif, [])],
+        [(b"av01", payload, numbers), (b"Exif", exif, []), (b"mime", xmp, [])],
         [ispe(64, 64), PIXI, config, *turning],
-        [reference(b"cdsc", 2, 1)],
+        [reference(b"cdsc", 2, 1), reference(b"cdsc", 3, 1)],
         brand=b"heic",
     )
 
@@ -173,6 +174,17 @@ def test_an_exif_orientation_is_mirrored_where_it_agreed(orientation: int, turni
     assert stated(flip(once).data) == orientation
     other = orientation % 8 + 1
     assert stated(flip(with_exif(other, *boxes)).data) == other
+
+
+def test_places_in_the_picture_are_noted_where_exif_does_not_say_how_it_is_turned() -> None:
+    for data, noted in (
+        (with_exif(1, xmp=REGION), False),
+        (with_exif(3, xmp=REGION), True),
+        (with_exif(3, xmp=b"<x/>"), False),
+    ):
+        once = flip(data)
+        assert ("not mirrored: positions in XMP" in once.notes) == noted
+        assert (REGION in once.data) == (REGION in data)
 
 
 def test_the_views_of_a_stereo_pair_change_places() -> None:

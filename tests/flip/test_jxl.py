@@ -16,6 +16,7 @@ from PIL import Image, ImageChops, ImageOps
 from tests.flip.jpegs import exif_block
 from tests.flip.steps import is_linear
 from tests.flip.test_avif import box
+from tests.flip.test_jpeg2000 import REGION
 from tests.helpers.pictures import draw, encode
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import jxl, sniff
@@ -277,6 +278,11 @@ def test_content_credentials_are_taken_out_unless_they_are_to_stay(unproven: Non
     kept = jxl.flip(signed, limits=Limits(), keep_credentials=True)
     assert kept.data == SIGNATURE + manifest + other + box(b"jxlc", flip(SMALL))
     assert any("content credentials kept" in note for note in kept.notes)
+
+
+def test_places_in_the_picture_are_noted(unproven: None) -> None:
+    whole = SIGNATURE + box(b"xml ", REGION) + box(b"jxlc", SMALL)
+    assert jxl.flip(whole, limits=Limits()).notes == ("not mirrored: positions in XMP",)
 
 
 def test_damage_is_found() -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.credentials import credentials
-from trio_mirror.flip.heif.exif_orientation import mirror_exif
 from trio_mirror.flip.heif.groups import swap_stereo_pairs
 from trio_mirror.flip.heif.items import Items, coded_kinds, computed, cut_short, displayed, pixels_decoded, read_items
+from trio_mirror.flip.heif.metadata import mirror_metadata
 from trio_mirror.flip.heif.offsets import move_chunks, move_item_locations, read_locations
 from trio_mirror.flip.heif.properties import Properties
 from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.proof import prove_avif, prove_heif
 from trio_mirror.model import Flipped, Limits
 
@@ -108,17 +109,19 @@ def _mirror_condensed(data: bytes, mini: Box, edits: Edits) -> None:
 
 
 def _mirror_items(data: bytes, items: Items, properties: Properties, edits: Edits, limits: Limits) -> tuple[str, ...]:
-    """Mirrors the items; returns a note on what is missing of them."""
+    """Mirrors the items; returns notes on what is missing, or misplaced."""
     meta = items.meta
-    if size := properties.size(items.primary):
+    size = properties.size(items.primary)
+    if size:
         check_size(*size, limits)
     properties.refuse_own_shape(computed(items))
     properties.mirror(displayed(items), edits)
     swap_stereo_pairs(data, meta, edits)
     iloc = meta.child(data, b"iloc", skip=4)
     locations = list(read_locations(data, iloc)) if iloc else []
-    mirror_exif(data, items, locations, properties.orientation(items.primary), edits)
-    return (_CUT_NOTE,) if cut_short(data, items, locations) else ()
+    shown = properties.orientation(items.primary)
+    notes = mirror_metadata(data, items, locations, shown, Mirror(*(size or (0, 0))), edits)
+    return notes + ((_CUT_NOTE,) if cut_short(data, items, locations) else ())
 
 
 def _move_offsets(data: bytes, meta: Box | None, moov: Box | None, edits: Edits) -> None:

@@ -148,13 +148,13 @@ def cut_short(data: bytes, items: Items, locations: Iterable[Location]) -> bool:
     return bool(cut)
 
 
-def exif_of_primary(items: Items) -> int | None:
-    """The id of the item that is the EXIF block of the primary image, if there is one."""
+def describing_primary(items: Items, kind: bytes) -> int | None:
+    """The id of the first item of a kind (``Exif``, ``mime``) that describes the primary image, if there is one."""
     return next(
         (
             item
-            for kind, item, described in items.references
-            if kind == b"cdsc" and items.primary in described and items.kinds.get(item) == b"Exif"
+            for reference, item, described in items.references
+            if reference == b"cdsc" and items.primary in described and items.kinds.get(item) == kind
         ),
         None,
     )

@@ -13,6 +13,8 @@ from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader, whole_boxes
 from trio_mirror.flip.jxl.header import SIGNATURE, Header, mirrored_header
 from trio_mirror.flip.jxl.reconstruction import mirror_reconstruction
 from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions.left import positions_left
 from trio_mirror.flip.proof import prove_jxl
 from trio_mirror.model import Flipped, Limits
 
@@ -53,6 +55,8 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         elif box.kind == b"jhgm":
             _mirror_codestream(data, [_Piece(box, _gain_map(data, box), box.end)], edits)
     notes = mirror_reconstruction(data, top, edits)
+    xmp = next((data[box.body : box.end] for box in top if box.kind == b"xml "), b"")
+    notes += positions_left(b"", xmp, Mirror(header.width, header.height))
     notes += credentials(data, top, edits, keep=keep_credentials)
     mirrored = edits.apply()
     proof = prove_jxl(mirrored, header.width * header.height * header.channels, animated=header.animated)

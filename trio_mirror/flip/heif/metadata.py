@@ -1,0 +1,55 @@
+"""What a HEIF file's EXIF and XMP state of places in the stored picture, which stays as it is.
+
+They are true where the orientation of EXIF is mirrored with the file's own, as programs that read them go by it. It
+is mirrored where the two agreed, though readers are to ignore it (ISO/IEC 23000-22, 7.3.6.7): one number in its place.
+Where there is none, or it said something else, a note says what may be misplaced.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from trio_mirror.flip.exif import mirrored, orientation_field
+from trio_mirror.flip.heif.items import describing_primary
+from trio_mirror.flip.heif.offsets import FROM_FILE, IN_IDAT
+from trio_mirror.flip.positions.left import positions_left
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio_mirror.flip.heif.items import Items
+    from trio_mirror.flip.heif.offsets import Location
+    from trio_mirror.flip.heif.orientation import Orientation
+    from trio_mirror.flip.isobmff import Edits
+    from trio_mirror.flip.positions import Mirror
+
+
+def mirror_metadata(
+    data: bytes, items: Items, locations: Sequence[Location], shown: Orientation, mirror: Mirror, edits: Edits
+) -> tuple[str, ...]:
+    """Notes the edit of the orientation that EXIF states, if that is how the picture was shown; returns a note."""
+    (exif_at, exif), (_, xmp) = (_block(data, items, locations, kind) for kind in (b"Exif", b"mime"))
+    # The block is preceded by how many bytes lie before its TIFF header (ISO/IEC 23008-12, A.2.1).
+    before = 4 + int.from_bytes(exif[:4])
+    block = exif[before:]
+    stated = orientation_field(block)
+    if stated and stated.value == shown.exif():
+        new = struct.pack(stated.kind, mirrored(stated.value))
+        edits.patch(exif_at + before + stated.at, len(new), int.from_bytes(new))
+        return ()
+    return positions_left(block, xmp, mirror)
+
+
+def _block(data: bytes, items: Items, locations: Sequence[Location], kind: bytes) -> tuple[int, bytes]:
+    """Where the first item of a kind that describes the primary image begins, and its data, unless it is in pieces."""
+    item = describing_primary(items, kind)
+    location = next((each for each in locations if each.item == item), None)
+    idat = items.meta.child(data, b"idat", skip=4)
+    starts = {FROM_FILE: 0} | ({IN_IDAT: idat.body} if idat else {})
+    start = starts.get(location.method) if location else None
+    if location is None or start is None or len(location.extents) != 1:
+        return 0, b""
+    [(offset, length)] = location.extents
+    start += location.base.value + offset.value
+    return start, data[start : start + length]
