@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from tests.simulation.plan import Trouble
     from trio_mirror import Result
 
-# Seconds in which a run that was cancelled has ended: it writes its last results, and closes its journal.
-_AT_EXIT = 4.0
-# In which one ends beyond its deadline and its drain: the last results at the end of the iteration, then the same.
-_AT_END = 10.0
+# Seconds in which a run has ended that was cancelled: one to write its last results, and one to close its journal.
+_AT_EXIT = 2.0
+# In which its iteration has ended after its deadline and its drain.
+_AT_END = 1.0
 
 
 def faults_of(life: Life, places: Places, before: Mapping[str, Result]) -> Iterator[str]:
@@ -150,7 +150,8 @@ def faults_of_disk(places: Places) -> Iterator[str]:
 
 def _of_time(life: Life) -> Iterator[str]:
     """It ended in time."""
-    settings, slack = life.plan.settings, 5 * life.plan.trouble.slowest + 5.0
+    # Each of the steps that are left may be followed by a pause.
+    settings, slack = life.plan.settings, 1.0 + 50 * life.plan.trouble.pauses
     limit = float("inf")
     if life.cancelled:
         limit = _AT_EXIT + slack

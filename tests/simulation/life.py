@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -48,7 +47,7 @@ class Life:
         killed: whether it was killed.
         ended: whether the iteration came to its own end.
         cancelled: whether it was cancelled, which it is as well when it is killed, or its block is left.
-        lasted: seconds from its beginning, or from its cancellation, to its end.
+        lasted: seconds from when its run was opened, or from its cancellation, to its end.
     """
 
     def __init__(self, world: World, places: Places, machine: Machine, network: Network, plan: Plan) -> None:
@@ -65,8 +64,7 @@ class Life:
         """Lives to the end, or until it is killed."""
         world, plan = self._world, self.plan
         world.note(f"a process begins: {plan}")
-        # What hangs before there is a run, nothing bounds.
-        world.trouble = replace(plan.trouble, hangs=0.0)
+        world.trouble = plan.trouble
         for kind, steps in plan.interruptions:
             world.after(steps, getattr(self, f"_{kind}"))
         self.began = trio.current_time()
@@ -90,7 +88,7 @@ class Life:
         named = {"journal": str(self._places.journal)}
         settings = Settings(**self.plan.settings, **journal.get(self._places.kind.journal, named))
         async with open_run(**self._places.opened(), settings=settings) as self.run:
-            self._world.trouble = self.plan.trouble
+            self.began = trio.current_time()
             async for result in self.run:
                 self._take(result)
                 await self._consume()
