@@ -28,13 +28,7 @@ _AT_END = 1.0
 
 
 def faults_of(life: Life, places: Places, before: Mapping[str, Result]) -> Iterator[str]:
-    """What is wrong with an ended process, a sentence each.
-
-    Args:
-        life: the process.
-        places: of its run.
-        before: the rows of the journal before it.
-    """
+    """What is wrong with an ended process, a sentence each; the journal had these rows before it."""
     yield from _of_error(life)
     if life.run is not None:
         yield from _of_results(life, places)
@@ -113,13 +107,13 @@ def _of_borrowed(life: Life) -> Iterator[str]:
 
 def _of_journal(life: Life, places: Places, before: Mapping[str, Result]) -> Iterator[str]:
     """The journal remembers each result, and nothing that is not so."""
-    rows = places.rows()
-    if places.journal is None or not places.journal.exists() or life.run is None:
+    if not places.has_journal or life.run is None:
         return
     if life.run._state.recorder._unwritten:
         if not _may_lose_rows(life.plan.trouble):
             yield "results were not written"
         return
+    rows = places.rows()
     results = {result.name: result for result in (*life.results, *life.run.late)}
     for name in results.keys() | rows.keys():
         result, row, row_before = results.get(name), rows.get(name), before.get(name)
@@ -143,8 +137,7 @@ def faults_of_disk(places: Places) -> Iterator[str]:
     for name, row in places.rows().items():
         if row.outcome is Outcome.MIRRORED and name not in mirrored:
             yield f"the journal says that {name} is mirrored, and it is not"
-    is_gone = places.kind.journal == "automatic" and places.journal is not None and not places.journal.exists()
-    if is_gone and mirrored and mirrored != set(places.names):
+    if not places.has_journal and places.kind.journal == "automatic" and mirrored and mirrored != set(places.names):
         yield f"the journal is gone, and mirrored are {sorted(mirrored)} alone"
 
 

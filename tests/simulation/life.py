@@ -29,14 +29,7 @@ class Left(Exception):  # noqa: N818 (nothing is wrong with it)
 
 
 class Life:
-    """One process.
-
-    Args:
-        world: it happens in.
-        places: of its run.
-        machine: that it runs on.
-        network: that it uses.
-        plan: what happens.
+    """One process, as planned.
 
     Attributes:
         results: what was iterated.

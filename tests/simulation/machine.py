@@ -29,13 +29,7 @@ _T = TypeVar("_T")
 
 
 class Machine:
-    """Threads and a disk.
-
-    Args:
-        world: it is part of.
-        nursery: where threads run, which may outlive whoever waits for them.
-        disk: a folder.
-    """
+    """Threads, in a nursery that outlives whoever waits for them, and a disk, which is a folder."""
 
     def __init__(self, world: World, nursery: trio.Nursery, disk: Path) -> None:
         self.disk = disk

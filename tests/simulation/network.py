@@ -22,12 +22,7 @@ _NO_ROUTE = 100.0
 
 
 class Network(trio.abc.SocketFactory):
-    """The hosts that can be reached.
-
-    Args:
-        world: it is part of.
-        nursery: where servers serve.
-    """
+    """The hosts that can be reached, each served in a nursery."""
 
     def __init__(self, world: World, nursery: trio.Nursery) -> None:
         self._world = world

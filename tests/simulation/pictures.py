@@ -14,23 +14,17 @@ NAMES = ("a.ppm", "b.ppm", "c d.ppm", "ü.ppm", "e/f.ppm", "100%.ppm", "g.ppm", 
 _BIG = 160
 
 
-def original(name: str) -> bytes:
-    """The original of a name, nowhere its own mirror image."""
+def _original(name: str) -> bytes:
     side = _BIG if name == "big.ppm" else 2
     return f"P6 {side} {side} 255\n".encode() + bytes((it * 7 + len(name)) % 251 for it in range(side * side * 3))
 
 
-ORIGINALS = {name: original(name) for name in NAMES}
+ORIGINALS = {name: _original(name) for name in NAMES}
 MIRRORED = {name: flip(data).data for name, data in ORIGINALS.items()}
 
 
 class Stored:
-    """What a place stores, which must be mirrored pictures, once and for all.
-
-    Args:
-        world: learns what is wrong.
-        place: what it is called.
-    """
+    """What a place stores, which must be mirrored pictures, once and for all."""
 
     def __init__(self, world: World, place: str) -> None:
         self._world = world

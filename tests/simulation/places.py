@@ -22,16 +22,7 @@ if TYPE_CHECKING:
     from trio_mirror import Result
 
 # Lines of a list that are names of nothing, or that lead elsewhere.
-HOSTILE = (
-    "../a.ppm",
-    "/etc/passwd",
-    "%2e%2e%2fa.ppm",
-    "x//y.ppm",
-    "a\\b.ppm",
-    "\x1b[2J.ppm",
-    "missing.ppm",
-    "\udc80.ppm",
-)
+HOSTILE = ("../a.ppm", "/etc/passwd", "%2e%2e%2fa.ppm", "x//y.ppm", "a\\b.ppm", "\x1b[2J.ppm", "none.ppm", "\udc80.ppm")
 _SOURCE, _TARGET = "10.0.0.1", "10.0.0.2"
 
 
@@ -53,12 +44,7 @@ KINDS = [
 
 
 class Places:
-    """The places of a world.
-
-    Args:
-        world: they are part of.
-        network: has the servers.
-        machine: has the folders.
+    """The places of a world: servers of its network, folders of its machine.
 
     Attributes:
         names: the pictures that there are.
@@ -117,10 +103,16 @@ class Places:
             case _:
                 return None
 
+    @property
+    def has_journal(self) -> bool:
+        """Whether a journal was begun."""
+        return self.journal is not None and self.journal.exists() and self.journal.stat().st_size > 0
+
     def rows(self) -> dict[str, Result]:
         """What the journal remembers, if there is one."""
-        if self.journal is None or not self.journal.exists() or not self.journal.stat().st_size:
+        if not self.has_journal:
             return {}
+        assert self.journal is not None
         with read_journal(self.journal) as journal:
             return {row.name: row for row in journal.results()}
 
@@ -138,5 +130,4 @@ class Places:
     @property
     def is_whole(self) -> bool:
         """Whether the target has the mirror image of each picture, and no journal says that more is to be done."""
-        is_left = self.kind.journal == "automatic" and self.journal is not None and self.journal.exists()
-        return self.mirrored() == set(self.names) and not is_left
+        return self.mirrored() == set(self.names) and not self.has_journal

@@ -30,14 +30,7 @@ _LATENCIES = (0.0, 0.01, 0.1, 1.0)
 
 
 class Server(FaultyGallery):
-    """A gallery that holds pictures.
-
-    Args:
-        world: it is part of.
-        host: what it is called.
-        held: the pictures; uploads change them.
-        listed: the lines of its list.
-    """
+    """A gallery that holds pictures, which uploads change."""
 
     def __init__(self, world: World, host: str, held: dict[str, bytes], listed: bytes = b"") -> None:
         super().__init__()

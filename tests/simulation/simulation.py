@@ -62,16 +62,16 @@ async def _live(world: World, network: Network, machine: Machine, places: Places
         await life.live()
         await machine.finish()
         await network.settle()
-        for fault in faults_of(life, places, before):
-            world.is_wrong(fault)
+        faults = [*faults_of(life, places, before)]
         if life.killed:
             machine.reboot()
-            for fault in faults_of_disk(places):
-                world.is_wrong(fault)
-        if open_files() != files:
-            world.is_wrong(f"files are left open: {set(open_files()) - set(files)}")
-        if left := trio.lowlevel.current_statistics().tasks_living - tasks:
-            world.is_wrong(f"{left} tasks are left")
+            faults += faults_of_disk(places)
+        if left := open_files() - files:
+            faults.append(f"files are left open: {left}")
+        if trio.lowlevel.current_statistics().tasks_living != tasks:
+            faults.append("tasks are left")
+        for fault in faults:
+            world.is_wrong(fault)
         if world.wrong or (places.is_whole and places.kind.journal == "automatic"):
             # One more run in a place that is whole would flip all back.
             return

@@ -41,16 +41,12 @@ def simulate_workers(seed: int) -> World:
 
 
 class Place:
-    """Source and target in one, and what is remembered of its pictures.
-
-    Args:
-        world: it is part of.
+    """Source and target in one, and the memory of its pictures.
 
     Attributes:
         stored: the names that have been stored.
         stored_before: those of them that an earlier run has stored.
         rows: what is remembered.
-        failing: the share of groups that cannot be remembered.
     """
 
     wait, intend = 0.1, None
@@ -58,7 +54,7 @@ class Place:
     def __init__(self, world: World) -> None:
         self.stored: set[str] = set()
         self.rows: dict[str, Result] = {}
-        self.failing = world.chance.choice((0.0, 0.0, 0.2))
+        self._failing = world.chance.choice((0.0, 0.0, 0.2))
         self._world = world
         for name in world.chance.sample(_NAMES, 5):
             # Of an earlier run.
@@ -71,7 +67,7 @@ class Place:
 
     async def write(self, results: list[Result]) -> None:
         await trio.sleep(self._world.chance.choice((0.0, 0.01, 1.0)))
-        if self._world.happens(self.failing):
+        if self._world.happens(self._failing):
             raise JournalError("the journal is locked")
         self.rows |= {it.name: it for it in results if it.outcome is not Outcome.SKIPPED}
 
@@ -86,13 +82,7 @@ class Place:
 
 
 class Workers:
-    """An engine.
-
-    Args:
-        world: it is part of.
-        nursery: where the workers work.
-        place: of the pictures.
-    """
+    """An engine, whose workers work in a nursery."""
 
     def __init__(self, world: World, nursery: trio.Nursery, place: Place) -> None:
         chance = world.chance
