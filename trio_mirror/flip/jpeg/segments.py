@@ -36,8 +36,6 @@ _SEGMENT_LIMIT = 20_000
 _SCAN_LIMIT = 500
 # In entropy-coded data a stuffed zero, a restart marker or a fill byte follows 0xFF (T.81 B.1.1.5).
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
-_NO_MARKER_IN_SCAN = frozenset({0x00, *range(_RST0, _SOI), 0xFF})
-_FEW_STUFFED_BYTES = 4_096
 _MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
@@ -192,7 +190,7 @@ def first_scan(data: bytes) -> Scan:
     if not payload or len(payload) != 4 + 2 * payload[0]:
         raise FlipError("the JPEG is damaged: its scan header has the wrong length")
     selectors = tuple(zip(payload[1:-3:2], payload[2:-3:2], strict=True))
-    coded = data[end : _end_of_scan(data, end, len(data))]
+    coded = data[end : _search(_MARKER_IN_SCAN, data, end, len(data))]
     return Scan(tuple(tables), Segment(SOS, payload), selectors, coded)
 
 
@@ -255,7 +253,7 @@ def walk(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
             yield EOI, end, end
             return
         yield marker, at + 4, end
-        at = _end_of_scan(data, end, stop) if marker == SOS else end
+        at = _search(_MARKER_IN_SCAN, data, end, stop) if marker == SOS else end
     raise FlipError(f"the JPEG has more than {_SEGMENT_LIMIT:,} marker segments, which no real picture has")
 
 
@@ -263,19 +261,6 @@ def _search(marker: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
     """The offset of the next marker, or ``stop``. Decoders skip stray and fill bytes, and so does this."""
     found = marker.search(data, at, stop)
     return found.start() if found else stop
-
-
-def _end_of_scan(data: bytes, at: int, stop: int) -> int:
-    """The offset of the first marker behind entropy-coded data, or ``stop``."""
-    # Looking for one byte is the faster way, as long as there are few of them.
-    for _ in range(_FEW_STUFFED_BYTES):
-        at = data.find(0xFF, at, stop - 1)
-        if at < 0:
-            return stop
-        if data[at + 1] not in _NO_MARKER_IN_SCAN:
-            return at
-        at += 1
-    return _search(_MARKER_IN_SCAN, data, at, stop)
 
 
 def _frame(marker: int, payload: bytes) -> Frame:
