@@ -73,8 +73,9 @@ async def ended(process: subprocess.Popen[str]) -> Ended:
     async def read(index: int) -> None:
         stream = (process.stdout, process.stderr)[index]
         assert stream is not None
-        with stream:
-            said[index] = await trio.to_thread.run_sync(stream.read, abandon_on_cancel=True)
+        said[index] = await trio.to_thread.run_sync(stream.read, abandon_on_cancel=True)
+        # Not where it was cancelled: to close a stream waits for the thread that reads it.
+        stream.close()
 
     try:
         async with trio.open_nursery() as nursery:
