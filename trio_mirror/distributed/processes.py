@@ -146,7 +146,7 @@ class ProcessEngine:
             finally:
                 process.kill()
                 # It was killed, and ends at once.
-                with trio.move_on_after(5, shield=True):
+                with trio.move_on_after(1, shield=True):
                     await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
             if ended:
                 return

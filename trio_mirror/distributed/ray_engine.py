@@ -186,7 +186,8 @@ class RayEngine:
 
     async def start(self, attempt: int, work: NamedSlice) -> None:
         """Hands out what is left of a slice, to be worked on when a worker is free."""
-        await trio.to_thread.run_sync(self._start, attempt, dict(work.todo))
+        # Left to itself where the cluster hangs: the run is about to end, and the task ends with the connection.
+        await trio.to_thread.run_sync(self._start, attempt, dict(work.todo), abandon_on_cancel=True)
 
     async def news(self, orders: Orders) -> list[Told | Ended | Lost]:
         """Passes on the orders, and gives what happened since the last call.

@@ -238,11 +238,10 @@ class Recorder:
         while (result := self.next_cut_off()) is not None:
             self.late.append(result)
         if not self._is_silent:
-            with trio.CancelScope(shield=True):
-                await self._write_in(_AT_EXIT)
+            await self._write_in(_AT_EXIT, shield=True)
 
-    async def _write_in(self, seconds: float) -> None:
-        with trio.move_on_after(seconds) as time_limit:
+    async def _write_in(self, seconds: float, *, shield: bool = False) -> None:
+        with trio.move_on_after(seconds, shield=shield) as time_limit:
             await self._write()
         if time_limit.cancelled_caught:
             self._is_silent = True
