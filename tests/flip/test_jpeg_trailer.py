@@ -8,7 +8,8 @@ import struct
 import pytest
 from PIL import Image, ImageOps
 
-from tests.flip.jpegs import APP1, decibels, decoded, drawn, encoded, exif_segment, with_segments
+from tests.flip.jpegs import APP1, decibels, decoded, drawn, encoded, exif_block, exif_segment, with_segments
+from tests.flip.test_jpeg_pictures import png
 from tests.flip.test_multi_picture import images, several
 from tests.flip.xmp_packets import packet
 from trio_mirror.flip import jpeg
@@ -82,6 +83,21 @@ def test_each_item_of_a_directory_is_whole_at_its_length(
     assert flipped.notes == (VIDEO_NOTE,)
     if is_indexed:
         assert images(flipped.data)[1] == new_map
+
+
+@pytest.mark.parametrize("orientation", [1, 5])
+def test_a_png_among_the_items_is_mirrored_and_found(orientation: int) -> None:
+    depth, other = png(drawn(61, 35, "L")), plain()
+    named = directory(("Depth", len(depth)), ("Original", len(other)))
+    first = with_segments(encoded(drawn(64, 48)), exif_segment(exif_block(orientation=orientation)), named)
+    flipped = flip(first + depth + other)
+    new_depth, new_other = items(flipped.data)
+    for new, old in ((new_depth, depth), (new_other, other)):
+        wanted = ImageOps.flip(decoded(old)) if orientation > 4 else ImageOps.mirror(decoded(old))
+        assert decibels(decoded(new), wanted) >= 36
+    assert flipped.notes == ()
+    damaged = flip(encoded(drawn(64, 48)) + depth[:40])
+    assert damaged.notes[0].startswith("a PNG behind the picture was left as it was: ")
 
 
 def test_the_length_of_the_first_image_is_true_where_it_is_stated() -> None:

@@ -9,6 +9,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.jpeg.assembly import Mirrored, assembled
 from trio_mirror.flip.jpeg.file import read_file
+from trio_mirror.flip.jpeg.layout import Change
 from trio_mirror.flip.jpeg.metadata import displayed_as, mirrored_segments
 from trio_mirror.flip.jpeg.mirror_image import mirrored_raster, thumbnail_mirror
 from trio_mirror.flip.jpeg.segments import joined
@@ -70,9 +71,25 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         notes += not_mirrored({"the video behind the picture"})
     if file.blocks and file.blocks.has_depth_map:
         notes += not_mirrored({"Samsung's depth map"})
-    flipped, moved = assembled(file, first, further)
+    pngs, left = _mirrored_pngs(file, orientation)
+    flipped, moved = assembled(file, first, further, pngs)
     exact = first.lossless and all(image.lossless for image in further.values() if image)
-    return Flipped(flipped, "image/jpeg", exact, notes + moved)
+    return Flipped(flipped, "image/jpeg", exact, notes + left + moved)
+
+
+def _mirrored_pngs(file: File, orientation: int) -> tuple[list[Change], tuple[str, ...]]:
+    """The PNGs behind the first image, such as depth maps, in no less bytes than before."""
+    pixels = file.jpeg.frame.width * file.jpeg.frame.height
+    mirror_png = thumbnail_mirror(rows=flips_rows(orientation), largest=pixels)
+    changes: list[Change] = []
+    notes: tuple[str, ...] = ()
+    for place in file.pngs:
+        old = file.data[place]
+        try:
+            changes.append(Change(place.start, place.stop, mirror_png(old).ljust(len(old), b"\0")))
+        except FlipError as error:
+            notes = (f"a PNG behind the picture was left as it was: {error}",)
+    return changes, notes
 
 
 def _check_all(file: File, limits: Limits) -> None:

@@ -48,13 +48,16 @@ class Mirrored:
         return filled(encoded, size) if len(encoded) <= size else encoded
 
 
-def assembled(file: File, first: Mirrored, further: dict[int, Mirrored | None]) -> tuple[bytes, tuple[str, ...]]:
+def assembled(
+    file: File, first: Mirrored, further: dict[int, Mirrored | None], pngs: list[Change]
+) -> tuple[bytes, tuple[str, ...]]:
     """Puts a file together.
 
     Args:
         file: the old file.
         first: its first image.
         further: its further images by their place in the old file, None for the gain map where it is dropped.
+        pngs: the PNGs behind it.
 
     Returns:
         The file, and a note if something behind the first image has moved that may be sought in its place.
@@ -67,7 +70,7 @@ def assembled(file: File, first: Mirrored, further: dict[int, Mirrored | None]) 
         return bytes(first), ()
     has_dropped = None in further.values()
     is_addressed = file.is_addressed
-    layout = _layout(file, further)
+    layout = _layout(file, further, pngs)
     if has_dropped:
         first = replace(first, segments=without_gain_map(first.segments))
     without_lengths, size = first, 0
@@ -82,15 +85,15 @@ def assembled(file: File, first: Mirrored, further: dict[int, Mirrored | None]) 
     return joined(first.segments, (*first.coded, *layout.pieces())), () if is_addressed else notes
 
 
-def _layout(file: File, further: dict[int, Mirrored | None]) -> Layout:
-    changes = []
+def _layout(file: File, further: dict[int, Mirrored | None], pngs: list[Change]) -> Layout:
+    changes = [*pngs]
     for part in file.parts:
         if part.start in further:
             image = further[part.start]
             new = image.in_place_of(part.jpeg.end - part.start) if image else b""
             changes.append(Change(part.start, part.jpeg.end, new))
     if file.blocks:
-        changes.append(file.blocks.change(Layout(file.data, file.jpeg.end, changes)))
+        changes.append(file.blocks.change(Layout(file.data, file.jpeg.end, sorted(changes))))
     return Layout(file.data, file.jpeg.end, sorted(changes))
 
 

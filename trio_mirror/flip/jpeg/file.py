@@ -31,6 +31,7 @@ class File:
     parts: list[Part]
     """The further images."""
     videos: list[slice]
+    pngs: list[slice]
     blocks: Blocks | None
     """Samsung's directory."""
     items: list[slice]
@@ -83,4 +84,4 @@ def read_file(data: bytes, limits: Limits) -> tuple[File, tuple[str, ...]]:
     if jpeg.end < len(data):
         packet = next((s.payload[len(XMP) :] for s in jpeg.segments if s.payload.startswith(XMP)), b"")
         items = read_directory(packet).places(data, jpeg.end)
-    return File(data, jpeg, index, trailer.parts, trailer.videos, read_blocks(data, jpeg.end), items), notes
+    return File(data, jpeg, index, *trailer, read_blocks(data, jpeg.end), items), notes

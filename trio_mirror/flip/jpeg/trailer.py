@@ -7,6 +7,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.previews import BEGINS
 from trio_mirror.flip.jpeg.segments import SOI, parse
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.jpeg.segments import Jpeg
 
-_PICTURE_OR_VIDEO = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xdd\xe0-\xef\xfe]|(?<=\0\0..)ftyp", re.DOTALL)
+_PNG = b"\x89PNG\r\n\x1a\n"
+_BEGINS = re.compile(BEGINS.pattern + rb"|\x89PNG\r\n\x1a\n|(?<=\0\0..)ftyp", re.DOTALL)
 # More places that only look like the start of a JPEG are not looked at.
 _FAILURES = 16
 
@@ -33,10 +35,12 @@ class Trailer(NamedTuple):
     parts: list[Part]
     videos: list[slice]
     """In bytes of the file: ISO base media files."""
+    pngs: list[slice]
+    """In bytes of the file, too."""
 
 
 def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Trailer:
-    """Finds the images and videos behind the first image.
+    """Finds the pictures and videos behind the first image.
 
     Args:
         data: the file.
@@ -46,9 +50,10 @@ def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Tra
     """
     parts: list[Part] = []
     videos: list[slice] = []
+    pngs: list[slice] = []
     failures = 0
-    while len(parts) < most and failures < _FAILURES:
-        found = _PICTURE_OR_VIDEO.search(data, end)
+    while len(parts) + len(pngs) < most and failures < _FAILURES:
+        found = _BEGINS.search(data, end)
         if found is None:
             break
         if found[0] == b"ftyp":
@@ -57,6 +62,10 @@ def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Tra
             videos.append(slice(start, end))
             continue
         start = found.start()
+        if found[0] == _PNG:
+            end = _end_of_chunks(data, start + len(_PNG))
+            pngs.append(slice(start, end))
+            continue
         stop = next(iter(starts[bisect_right(starts, start) :]), len(data))
         try:
             part = Part(start, parse(data, start, stop))
@@ -66,7 +75,14 @@ def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Tra
             continue
         parts.append(part)
         end = part.jpeg.end
-    return Trailer(parts, videos)
+    return Trailer(parts, videos, pngs)
+
+
+def _end_of_chunks(data: bytes, at: int) -> int:
+    """The offset behind a PNG's chunks (PNG, third edition, section 5.3)."""
+    while at + 12 <= len(data) and data[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return min(at + 12, len(data))
 
 
 def _end_of_boxes(data: bytes, at: int) -> int:
