@@ -64,13 +64,15 @@ class Redirects:
         return self._request_to(there, request, response)
 
     def _request_to(self, there: httpx.URL, request: httpx.Request, response: Response) -> httpx.Request:
-        headers, public_only = request.headers.raw, False
+        headers = request.headers.raw
         if not self.at_home:
             assert self._anywhere is not None
             headers = [(b"Host", there.netloc), *self._anywhere]
-            public_only = not response.is_private
-            if public_only and is_private(host_of(there)):
-                raise ExchangeError(f"redirected to {host_of(there)}, a private address, which is not followed")
+        # A host that is not the gallery's own is looked up anew, and so is its own for TLS.
+        is_away = not self.at_home or origin(there) != origin(request.url)
+        public_only = is_away and not response.is_private
+        if public_only and is_private(host_of(there)):
+            raise ExchangeError(f"redirected to {host_of(there)}, a private address, which is not followed")
         # With a stream of its own, httpx takes the headers as they are.
         following = httpx.Request(
             request.method, there, headers=headers, stream=request.stream, extensions={PUBLIC_ONLY: public_only}
