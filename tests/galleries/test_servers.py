@@ -21,6 +21,7 @@ from tests.helpers.servers import (
     TINYPROXY_WITH_PASSWORD,
     Recipe,
     asking_for_certificates,
+    asking_for_passwords,
     running,
 )
 from trio_mirror import SettingsError, mirror
@@ -83,7 +84,7 @@ async def test_a_folder_that_a_server_lists_is_mirrored(server: str, root: Path,
         )
         (root / "index.html").write_text(f"<title>Index of /</title>{links}")
     with running(recipe, root, tls) as url:
-        report = await mirror(url, tmp_path / "out", retries=0, **trusting(recipe, tls))
+        report = await mirror(url, tmp_path / "out", retries=0, **trusting(recipe, tls), **recipe.asked)
 
     assert (report.listed, report.mirrored) == (len(NAMES), len(NAMES))
     assert are_mirrored(tmp_path / "out")
@@ -99,6 +100,19 @@ async def test_a_server_takes_uploads_and_is_mirrored_in_place(
         report = await mirror(url, retries=0, journal=str(tmp_path / "journal"), **takes)
 
     assert (report.mirrored, report.failed, report.unknown) == (len(NAMES), 0, 0), report.failures
+    assert are_mirrored(root)
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Digest"])
+async def test_a_server_that_asks_for_a_password(scheme: str, root: Path, tmp_path: Path) -> None:
+    with running(asking_for_passwords(scheme), root) as url:
+        put = ("--upload-as", "put", "--retries", "0", "--journal", tmp_path / "journal")
+        wrong = await processes.run(url, *put, "--auth", "me:wrong", "--auth-type", scheme.lower())
+        without = await processes.run(url, *put)
+        right = await processes.run(url, *put, "--auth", "me:secret", "--auth-type", scheme.lower())
+
+    assert (wrong.code, without.code, right.code) == (6, 6, 0), wrong.err + without.err + right.err
+    assert all(f"it asks for {scheme} (--auth-type)" in it.err for it in (wrong, without))
     assert are_mirrored(root)
 
 
@@ -126,7 +140,7 @@ async def test_a_proxy_that_wants_a_password_ends_the_run(scheme: str, root: Pat
 
     assert done.code == 6, done.err
     assert "407" in done.err
-    assert "USER:PASSWORD@proxy" in done.err
+    assert "its user and password stand before its host in HTTP_PROXY" in done.err
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])

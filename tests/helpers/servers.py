@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,7 @@ class Recipe:
         files: its files by their names, the first being ``{file}``.
         base: the path of the gallery, which is the folder ``{root}``.
         takes: the settings by which it takes uploads, where it does.
+        asked: the settings by which it lists the folder.
         lists: whether it lists the folder.
         scheme: of its URL.
     """
@@ -42,6 +45,7 @@ class Recipe:
     files: dict[str, str] | None = None
     base: str = "/"
     takes: dict[str, Any] | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
     lists: bool = True
     scheme: str = "http"
 
@@ -92,6 +96,20 @@ mimetype.assign = (".png" => "image/png")
 dir-listing.activate = "enable"
 dir-listing.encoding = "utf-8"
 webdav.activate = "enable"
+"""
+_APACHE_AUTH = """
+LoadModule auth_basic_module /usr/lib/apache2/modules/mod_auth_basic.so
+LoadModule auth_digest_module /usr/lib/apache2/modules/mod_auth_digest.so
+LoadModule authn_core_module /usr/lib/apache2/modules/mod_authn_core.so
+LoadModule authn_file_module /usr/lib/apache2/modules/mod_authn_file.so
+LoadModule authz_user_module /usr/lib/apache2/modules/mod_authz_user.so
+<Location />
+    AuthType %s
+    AuthName here
+    AuthUserFile {work}/%s
+    AuthDigestProvider file
+    Require valid-user
+</Location>
 """
 # A router: what it gives back as false is served from the folder.
 _PHP = """<?php
@@ -164,6 +182,11 @@ SERVERS = {
         package="lighttpd-mod-webdav", command="lighttpd -D -f {file}", files={"conf": _LIGHTTPD}, takes=_PUT
     ),
     "Caddy": Recipe(package="caddy", command="caddy file-server --browse --root {root} --listen 127.0.0.1:{port}"),
+    "Caddy with JSON": Recipe(
+        package="caddy",
+        command="caddy file-server --browse --root {root} --listen 127.0.0.1:{port}",
+        asked={"header": ["Accept: application/json"]},
+    ),
     "http.server": Recipe(
         package="python3", command=f"{sys.executable} -m http.server {{port}} --bind 127.0.0.1 --directory {{root}}"
     ),
@@ -211,6 +234,21 @@ TINYPROXY_WITH_PASSWORD = Recipe(
 SOCKS = Recipe(package="microsocks", command="microsocks -i 127.0.0.1 -p {port}", scheme="socks5h")
 
 
+def asking_for_passwords(scheme: str) -> Recipe:
+    """An Apache that lets in ``me`` with the password ``secret``, by Basic or Digest."""
+    recipe = SERVERS["Apache"]
+    assert recipe.files is not None
+    digest = hashlib.md5(b"me:here:secret").hexdigest()
+    return replace(
+        recipe,
+        files={
+            "conf": f"{recipe.files['conf']}{_APACHE_AUTH % (scheme, scheme)}",
+            "Basic": f"me:{{SHA}}{base64.b64encode(hashlib.sha1(b'secret').digest()).decode()}\n",
+            "Digest": f"me:here:{digest}\n",
+        },
+    )
+
+
 def asking_for_certificates(server: str, version: str) -> Recipe:
     """An nginx or Apache that asks for a client certificate, by one version of TLS."""
     recipe = SERVERS[server]
@@ -250,7 +288,7 @@ def running(recipe: Recipe, root: Path, tls: Path | None = None) -> Iterator[str
             "file": work / next(iter(recipe.files or ("",))),
         }
         for name, text in (recipe.files or {}).items():
-            (work / name).write_text(text if name.endswith((".php", ".py")) else text.format_map(values))
+            (work / name).write_text(text.format_map(values) if name == "conf" else text)
         log = work / "output"
         command = [found, *(word.format_map(values) for word in arguments)]
         with log.open("wb") as output:

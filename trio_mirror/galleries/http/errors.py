@@ -23,7 +23,7 @@ _NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILU
 # The alerts of a server that does not take our certificate, or misses it (RFC 8446, section 6.2).
 _ABOUT_US = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)")
 CERTIFICATE_HINT = "--cert and --key name the certificate to show"
-PROXY_HINT = "HTTP_PROXY or HTTPS_PROXY names its user and password, as in http://USER:PASSWORD@proxy:3128"
+PROXY_HINT = "its user and password stand before its host in HTTP_PROXY or HTTPS_PROXY"
 
 
 class ExchangeError(RequestError):

@@ -28,14 +28,14 @@ def names_of_xml(page: bytes | bytearray, url: httpx.URL, index: Index) -> Itera
     """
     path = url.raw_path.partition(b"?")[0].removesuffix(b"/") + b"/"
     index.base = url.copy_with(userinfo=b"", raw_path=path, fragment=None)
-    said, last = dict[str, str](), ""
+    said, last, is_encoded = dict[str, str](), "", url.params.get("encoding-type") == "url"
     try:
         for element, text in _elements(page):
             root, _, kind = element.partition("/")
             if root != "ListBucketResult":
                 raise ValueError(root)  # noqa: TRY301 (the same as what the line above raises)
             if kind == "Contents/Key":
-                last = unquote_plus(text) if said.get("EncodingType") == "url" else text
+                last = unquote_plus(text) if is_encoded else text
                 # A key that ends in a slash stands for a folder.
                 if not last.endswith("/") and index.is_new(last):
                     yield last
