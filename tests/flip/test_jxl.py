@@ -293,6 +293,9 @@ def test_damage_is_found() -> None:
         flip(SIGNATURE)
     with pytest.raises(FlipError, match="inside a header"):
         flip(b"\xff\x0a\0")
+    pieces = box(b"jxlp", bytes(4), SMALL), box(b"jxlp", b"\x80\0\0\1", SMALL)
+    with pytest.raises(FlipError, match="inside its codestream"):
+        flip(SIGNATURE + pieces[0] + pieces[1][:-1])
 
 
 def test_limits_are_checked_from_the_header(unproven: None) -> None:

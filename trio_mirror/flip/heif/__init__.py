@@ -7,12 +7,14 @@ of its own for that; it is mirrored where it agreed with them, for those who rea
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.heif.groups import swap_stereo_pairs
 from trio_mirror.flip.heif.items import Items, coded_kinds, computed, cut_short, displayed, pixels_decoded, read_items
 from trio_mirror.flip.heif.metadata import mirror_metadata
-from trio_mirror.flip.heif.offsets import move_chunks, move_item_locations, read_locations
+from trio_mirror.flip.heif.offsets import Location, move_chunks, move_item_locations, read_locations
 from trio_mirror.flip.heif.properties import Properties
 from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
@@ -20,6 +22,9 @@ from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.proof import prove_avif, prove_heif
 from trio_mirror.model import Flipped, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The first of which a file names a brand is its own (ISO/IEC 23008-12, 10 and annexes; AV1 image file format, 8).
 _MEDIA_TYPES = {
@@ -53,14 +58,15 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         raise FlipError(f"{DAMAGED}: the file has no description of its images")
     if moov and media_type != "image/avif":
         raise FlipError("the picture is an image sequence with HEVC, which viewers do not agree on how to mirror")
-    edits, kinds, pixels = Edits(data), set[bytes](), 0
+    edits, kinds, pixels, locations = Edits(data), set[bytes](), 0, list[Location]()
     notes = [_IGNORED_NOTE] if media_type != "image/avif" else []
     if mini:
         _mirror_condensed(data, mini, edits)
     if meta:
         items, properties = read_items(data, meta), Properties(data, meta)
         kinds, pixels = coded_kinds(items), pixels_decoded(items, properties.size)
-        notes += _mirror_items(data, items, properties, edits, limits)
+        locations = [*_locations(data, meta)]
+        notes += _mirror_items(data, items, properties, locations, edits, limits)
     if moov:
         check_frames(data, moov, limits)
         mirror_tracks(data, moov, edits)
@@ -68,7 +74,9 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     if b"mpvd" in top:
         notes.append(_MOTION_NOTE)
     notes += credentials(data, every, edits, keep=keep_credentials)
-    _move_offsets(data, meta, moov, edits)
+    move_item_locations(locations, edits)
+    if moov:
+        _move_track_offsets(data, moov, edits)
     mirrored = edits.apply()
     proof = prove_avif(mirrored, limits) if media_type == "image/avif" else prove_heif(mirrored, kinds, pixels)
     return Flipped(mirrored, media_type, lossless=True, notes=(*notes, *proof))
@@ -108,33 +116,39 @@ def _mirror_condensed(data: bytes, mini: Box, edits: Edits) -> None:
     edits.patch(mini.body + 1, 1, data[mini.body + 1] ^ 1)
 
 
-def _mirror_items(data: bytes, items: Items, properties: Properties, edits: Edits, limits: Limits) -> tuple[str, ...]:
+def _mirror_items(
+    data: bytes,
+    items: Items,
+    properties: Properties,
+    locations: list[Location],
+    edits: Edits,
+    limits: Limits,
+) -> tuple[str, ...]:
     """Mirrors the items; returns notes on what is missing, or misplaced."""
-    meta = items.meta
     size = properties.size(items.primary)
     if size:
         check_size(*size, limits)
     properties.refuse_own_shape(computed(items))
     properties.mirror(displayed(items), edits)
-    swap_stereo_pairs(data, meta, edits)
-    iloc = meta.child(data, b"iloc", skip=4)
-    locations = list(read_locations(data, iloc)) if iloc else []
+    swap_stereo_pairs(data, items.meta, edits)
     shown = properties.orientation(items.primary)
     notes = mirror_metadata(data, items, locations, shown, Mirror(*(size or (0, 0))), edits)
     return notes + ((_CUT_NOTE,) if cut_short(data, items, locations) else ())
 
 
-def _move_offsets(data: bytes, meta: Box | None, moov: Box | None, edits: Edits) -> None:
-    metas = [meta] if meta else []
-    if moov:
-        metas += [box for box in moov.children(data) if box.kind == b"meta"]
-        for table in sample_tables(data, moov):
-            for box in table.children(data):
-                if box.kind in {b"stco", b"co64"}:
-                    move_chunks(data, edits, box)
-            track = table.parent and table.parent.parent and table.parent.parent.parent
-            metas += [box for box in track.children(data) if box.kind == b"meta"] if track else []
-    for each in metas:
-        for box in each.children(data, skip=4):
-            if box.kind == b"iloc":
-                move_item_locations(data, edits, box)
+def _locations(data: bytes, meta: Box) -> Iterator[Location]:
+    for box in meta.children(data, skip=4):
+        if box.kind == b"iloc":
+            yield from read_locations(data, box)
+
+
+def _move_track_offsets(data: bytes, moov: Box, edits: Edits) -> None:
+    metas = [box for box in moov.children(data) if box.kind == b"meta"]
+    for table in sample_tables(data, moov):
+        for box in table.children(data):
+            if box.kind in {b"stco", b"co64"}:
+                move_chunks(data, edits, box)
+        track = table.parent and table.parent.parent and table.parent.parent.parent
+        metas += [box for box in track.children(data) if box.kind == b"meta"] if track else []
+    for meta in metas:
+        move_item_locations(_locations(data, meta), edits)

@@ -11,7 +11,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 FROM_FILE, IN_IDAT = 0, 1
 """Construction methods: from where the offsets of an item's data count."""
@@ -72,13 +72,13 @@ def read_locations(data: bytes, iloc: Box) -> Iterator[Location]:
         yield Location(item, method, base, extents)
 
 
-def move_item_locations(data: bytes, edits: Edits, iloc: Box) -> None:
-    """Notes the patches of an ``iloc`` box; call after the last splice.
+def move_item_locations(locations: Iterable[Location], edits: Edits) -> None:
+    """Notes the patches of ``iloc`` boxes; call after the last splice.
 
     Raises:
         FlipError: the table is damaged, or an item's data lie where the file's own tables are.
     """
-    for _, method, base, extents in read_locations(data, iloc):
+    for _, method, base, extents in locations:
         if method != FROM_FILE:
             continue
         steps = [_step(edits, base.value + offset.value, length) for offset, length in extents]

@@ -46,6 +46,9 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         top, pieces = [], [_Piece(None, 0, len(data))]
     else:
         top = whole_boxes(data)
+        behind = top[-1].end if top else 0
+        if data[behind + 4 : behind + 8] in _SKIPPED:
+            raise FlipError(f"{DAMAGED}: it ends inside its codestream")
         pieces = [_Piece(box, box.body + _SKIPPED[box.kind], box.end) for box in top if box.kind in _SKIPPED]
     header, growth = _mirror_codestream(data, pieces, edits)
     check_size(header.width, header.height, limits)
