@@ -287,6 +287,15 @@ def test_a_subject_outside_of_the_image_stays_and_is_named() -> None:
     assert "SubjectArea" in result.notes[0]
 
 
+def test_a_value_that_pages_share_stays_for_the_page_that_it_is_not_true_of() -> None:
+    subject = struct.pack("<4H", 12, 10, 11, 9)
+    data = write(with_tags({37396: (3, subject)}), Drawn(rows=[[(1,)] * 4], tags={37396: (3, subject)}))
+    first, second = (found.start() for found in re.finditer(re.escape(subject), data))
+    link = data.rindex(struct.pack("<I", second))
+    once = flip(data[:link] + struct.pack("<I", first) + data[link + 4 :])
+    assert [page[37396] for page in Reader(once.data).directories()] == [(51, 10, 11, 9), (12, 10, 11, 9)]
+
+
 def test_the_regions_of_an_xmp_packet_move() -> None:
     area = {"x": "0.25", "y": "0.5", "w": "0.1", "h": "0.1", "unit": "normalized"}
     xmp = packet(structure("http://ns.adobe.com/xmp/sType/Area#", "a", area))

@@ -44,7 +44,7 @@ def matches(data: bytes) -> bool:
 def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors every image of an icon or a cursor exactly, and a cursor's hot spot with it.
 
-    Entries may share an image. Where they overlap otherwise, the later one gets a copy of its own.
+    Entries may share an image. Where they overlap otherwise, each gets bytes of its own.
 
     Args:
         data: the file.
@@ -70,15 +70,11 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     out, at = bytearray(data[: entries.stop]), entries.stop
     moved: dict[_Place, int] = {}
     for place in places:
-        if place.offset >= at:
-            out += data[at : place.offset]
-            moved[place] = len(out)
-            out += mirrored[place].data
-            at = place.offset + place.size
-    out += data[at:]
-    for place in (it for it in places if it not in moved):
+        out += data[at : place.offset]
         moved[place] = len(out)
         out += mirrored[place].data
+        at = max(at, place.offset + place.size)
+    out += data[at:]
     for entry, place in zip(entries, stated, strict=True):
         if place.size:
             struct.pack_into("<II", out, entry + 8, len(mirrored[place].data), moved[place])
