@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import cluster, compare, scale, soak
+from tests.bench import cluster, compare, formats, scale, soak
 
-_BENCHES = {"cluster": cluster, "compare": compare, "scale": scale, "soak": soak}
+_BENCHES = {"cluster": cluster, "compare": compare, "formats": formats, "scale": scale, "soak": soak}
 
 parser = argparse.ArgumentParser(prog="python -m tests.bench")
 subparsers = parser.add_subparsers(dest="name", required=True)

@@ -7,8 +7,10 @@ photographs. These have noise on all scales, each finer one weaker, as photograp
 from __future__ import annotations
 
 import io
+import re
+import struct
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageDraw
 
@@ -73,6 +75,81 @@ def mixed_formats() -> Iterator[tuple[str, bytes]]:
 def tiny_jpeg() -> Iterator[tuple[str, bytes]]:
     """One JPEG of 16×16 pixels, for galleries where only the number of names matters."""
     yield "jpg", _encode(draw(16, 16, 0), "JPEG")
+
+
+class Coded(NamedTuple):
+    """A picture in one format."""
+
+    title: str
+    data: bytes
+    megapixels: float
+    saving: dict[str, object]
+    """What Pillow has to be asked to code it so."""
+
+
+def every_format(side: int) -> Iterator[Coded]:
+    """A square picture in each format, with sides of so many pixels, and animations of four smaller ones."""
+    photo, desktop = draw(side, side, 0, _GRAINY), draw_screenshot(side)
+    for title, picture, image_format, saving in (
+        ("JPEG", photo, "JPEG", {"quality": 85}),
+        ("PNG, photo", photo, "PNG", {}),
+        ("PNG, screenshot", desktop, "PNG", {}),
+        ("PNG, palette", desktop.quantize(), "PNG", {}),
+        ("GIF", photo, "GIF", {}),
+        ("WebP, lossy", photo, "WEBP", {}),
+        ("WebP, lossless", desktop, "WEBP", {"lossless": True}),
+        ("TIFF", photo, "TIFF", {}),
+        ("TIFF, LZW", photo, "TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF, deflate", photo, "TIFF", {"compression": "tiff_adobe_deflate"}),
+        ("BMP", photo, "BMP", {}),
+        ("PPM", photo, "PPM", {}),
+        ("TGA", photo, "TGA", {}),
+        ("TGA, run-length, photo", photo, "TGA", {"compression": "tga_rle"}),
+        ("TGA, run-length, screenshot", desktop, "TGA", {"compression": "tga_rle"}),
+        ("PCX, photo", photo, "PCX", {}),
+        ("PCX, screenshot", desktop, "PCX", {}),
+        ("QOI", photo, "QOI", {}),
+        ("AVIF", photo, "AVIF", {}),
+    ):
+        yield Coded(title, _encode(picture, image_format, **saving), side * side / 1e6, saving)
+    yield Coded("PPM, plain", _plain(photo), side * side / 1e6, {})
+    yield Coded("BMP, run-length", _run_length(desktop.quantize()), side * side / 1e6, {})
+    icon = _encode(photo.resize((256, 256)), "ICO", bitmap_format="bmp", sizes=[(256, 256)])
+    yield Coded("ICO", icon, 0.065536, {"bitmap_format": "bmp", "sizes": [(256, 256)]})
+    frames = [draw(side // 2, side // 2, seed, _GRAINY) for seed in range(4)]
+    for title, image_format in (("GIF, animated", "GIF"), ("WebP, animated", "WEBP"), ("APNG", "PNG")):
+        data = _encode(frames[0], image_format, save_all=True, append_images=frames[1:])
+        yield Coded(title, data, 4 * (side // 2) ** 2 / 1e6, {})
+
+
+def draw_screenshot(side: int) -> Image.Image:
+    """Draws windows of plain colours with lines of text."""
+    random = Random(side)
+    picture = Image.new("RGB", (side, side), "#335577")
+    canvas = ImageDraw.Draw(picture)
+    for _ in range(6):
+        left, top = random.randrange(side // 2), random.randrange(side // 2)
+        canvas.rectangle((left, top, left + side // 2, top + side // 2), "#f8f8f8", "#222222")
+        for line in range(top + 4, top + side // 2 - 14, 14):
+            text = "".join(random.choices("abcdefghij    ", k=side // 14))
+            canvas.text((left + 6, line), text, random.choice(("#111111", "#aa2200", "#0044aa")))
+    return picture
+
+
+def _plain(picture: Image.Image) -> bytes:
+    """A PPM with its samples as text."""
+    return b"P3 %d %d 255\n" % picture.size + " ".join(map(str, picture.tobytes())).encode()
+
+
+def _run_length(picture: Image.Image) -> bytes:
+    """A BMP of runs (BI_RLE8)."""
+    data, width = _encode(picture, "BMP"), picture.width
+    (start,) = struct.unpack_from("<I", data, 10)
+    raster = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes()
+    rows = (raster[at : at + width] for at in range(0, len(raster), width))
+    runs = [re.sub(rb"(?s)(.)\1{0,254}", lambda run: bytes([len(run[0])]) + run[1], row) for row in rows]
+    coded = b"\0\0".join(runs) + b"\0\1"
+    return data[:30] + struct.pack("<II", 1, len(coded)) + data[38:start] + coded
 
 
 def _encode(picture: Image.Image, image_format: str, **options: object) -> bytes:

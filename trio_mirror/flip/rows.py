@@ -6,8 +6,11 @@ from PIL import Image
 
 from trio_mirror.flip.pillow import crop
 
-_BAND = 1 << 22  # bytes that are worked on at once
+_BAND = 1 << 18  # bytes that are worked on at once: a processor's cache holds all copies of them
 _LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
+_TOP_BOTTOM = Image.Transpose.FLIP_TOP_BOTTOM
+# Bits of a pixel to a mode whose pixels are as large, whatever they mean.
+_WHOLE = {8: "L", 16: "I;16", 24: "RGB", 32: "RGBA"}
 # How Pillow names pixels smaller than a byte that are packed from the high bits down: mode, raw mode.
 _PACKED = {1: ("1", "1"), 2: ("P", "P;2"), 4: ("P", "P;4")}
 
@@ -66,18 +69,11 @@ def _reverse_band(pixels: bytes, width: int, height: int, bits: int) -> bytes:
     if bits % 8:
         size = row_bytes(width, bits)
         return b"".join(_reverse_digits(pixels[at : at + size], width, bits) for at in range(0, len(pixels), size))
-    size = bits // 8
-    if height == 1:
-        mirrored = pixels[::-1]
-    else:
-        mirrored = Image.frombytes("L", (width * size, height), pixels).transpose(_LEFT_RIGHT).tobytes()
-    if size == 1:
-        return mirrored
-    # Now each pixel has its own bytes in reverse order too.
-    ordered = bytearray(len(mirrored))
-    for at in range(size):
-        ordered[at::size] = mirrored[size - 1 - at :: size]
-    return bytes(ordered)
+    if mode := _WHOLE.get(bits):
+        return Image.frombytes(mode, (width, height), pixels).transpose(_LEFT_RIGHT).tobytes()
+    # Each pixel becomes a row: turned upside down, the pixels are in reverse order, and so are the rows.
+    upside_down = Image.frombytes("L", (bits // 8, width * height), pixels).transpose(_TOP_BOTTOM).tobytes()
+    return reverse_row_order(upside_down, width * bits // 8)
 
 
 def _reverse_packed(pixels: bytes, width: int, height: int, bits: int) -> bytes:
