@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,11 +18,11 @@ import trio
 import trio.testing
 from PIL import Image, ImageChops, ImageStat
 
-from tests.bench import nginx, proxy
+from tests.bench import formats, nginx, proxy
 from tests.bench.chart import chart
 from tests.bench.claims import claims
 from tests.bench.lineup import LINEUP, LOSSLESS, Contender, Task
-from tests.bench.pictures import draw
+from tests.bench.pictures import draw, every_format
 from tests.bench.results import Entry, Results
 from tests.bench.runner import running
 from tests.bench.table import tables
@@ -29,6 +30,7 @@ from tests.bench.timing import BenchError, Cost, timed
 from tests.bench.workloads import QUICK, workloads
 from tests.helpers.pictures import decode, encode
 from trio_mirror.demo.server import serve_gallery
+from trio_mirror.flip import sniff
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +88,14 @@ def test_a_quick_run_writes_the_table_the_numbers_and_the_picture(tmp_path: Path
     assert compared == {"small": two, "latency": two, "list": {"trio-mirror-dry-run"}}
     assert set(written["measurements"]) == {"seconds_alone"}
     assert ET.parse(tmp_path / "ratios.svg").getroot().tag.endswith("svg")
+
+
+def test_each_format_gets_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert formats.run(Namespace(rounds=1, side=40, only="PCX")) == 0
+    titles = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert titles == ["CPU ms a megapixel", "PCX, photo", "PCX, screenshot"]
+    shown = {sniff(picture.data) for picture in every_format(40)}
+    assert shown == {"jpeg", "png", "gif", "webp", "tiff", "bmp", "netpbm", "tga", "pcx", "qoi", "heif", "ico"}
 
 
 @pytest.mark.slow

@@ -90,7 +90,7 @@ class Coded(NamedTuple):
 def every_format(side: int) -> Iterator[Coded]:
     """A square picture in each format, with sides of so many pixels, and animations of four smaller ones."""
     photo, desktop = draw(side, side, 0, _GRAINY), draw_screenshot(side)
-    for title, picture, image_format, saving in (
+    rows: tuple[tuple[str, Image.Image, str, dict[str, object]], ...] = (
         ("JPEG", photo, "JPEG", {"quality": 85}),
         ("PNG, photo", photo, "PNG", {}),
         ("PNG, screenshot", desktop, "PNG", {}),
@@ -110,7 +110,8 @@ def every_format(side: int) -> Iterator[Coded]:
         ("PCX, screenshot", desktop, "PCX", {}),
         ("QOI", photo, "QOI", {}),
         ("AVIF", photo, "AVIF", {}),
-    ):
+    )
+    for title, picture, image_format, saving in rows:
         yield Coded(title, _encode(picture, image_format, **saving), side * side / 1e6, saving)
     yield Coded("PPM, plain", _plain(photo), side * side / 1e6, {})
     yield Coded("BMP, run-length", _run_length(desktop.quantize()), side * side / 1e6, {})

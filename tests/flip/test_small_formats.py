@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import resource
 import struct
 import tracemalloc
 import zlib
@@ -146,6 +147,54 @@ def test_a_pcx_keeps_the_palette_behind_its_raster() -> None:
     assert once[:128] == data[:128]
     assert once[-769:] == data[-769:]
     assert decoded(once).convert("RGB").tobytes() == image.convert("RGB").transpose(LEFT_RIGHT).tobytes()
+
+
+RUN_LENGTH = [
+    saved(noise(9, 3, mode), image_format, compression="tga_rle")
+    for image_format, mode in (("TGA", "L"), ("TGA", "RGBA"), ("PCX", "L"), ("PCX", "RGB"))
+]
+
+
+@pytest.mark.parametrize("data", RUN_LENGTH, ids=["TGA L", "TGA RGBA", "PCX L", "PCX RGB"])
+@pytest.mark.parametrize("tail", [b"\0", b"\xc1", b"\x0c" + bytes(768), bytes(8) + b"TRUEVISION-XFILE.\0", bytes(2000)])
+def test_what_follows_run_length_packets_stays(data: bytes, tail: bytes) -> None:
+    assert flip(data + tail) == flip(data) + tail
+
+
+def tga_of_packets(packets: bytes) -> bytes:
+    """A TGA of 2 by 2 grey pixels."""
+    return struct.pack("<BBBHHBHHHHBB", 0, 0, 11, 0, 0, 0, 0, 0, 2, 2, 8, 0) + packets
+
+
+def test_a_packet_of_a_tga_may_reach_into_the_next_row_and_beyond_the_last() -> None:
+    mirrored = tga_of_packets(b"\x01ba\x01dc")
+    assert flip(tga_of_packets(b"\x03abcd")) == mirrored
+    assert flip(tga_of_packets(b"\x00a\x04bcdef")) == mirrored
+
+
+def pcx_of_lines(width: int, height: int, stride: int, lines: bytes) -> bytes:
+    head = struct.pack("<BBBBHHHH", 10, 5, 1, 8, 0, 0, width - 1, height - 1).ljust(65, b"\0")
+    return (head + struct.pack("<BH", 1, stride)).ljust(128, b"\0") + lines
+
+
+def test_lines_of_a_pcx_may_have_an_odd_length() -> None:
+    assert flip(pcx_of_lines(3, 2, 3, b"abc\xc3d")) == pcx_of_lines(3, 2, 3, b"cba\xc3d")
+    assert flip(pcx_of_lines(2, 2, 3, b"ab0cd0")) == pcx_of_lines(2, 2, 3, b"ba0dc0")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pcx_of_lines(10_000, 10_000, 10_000, bytes(1000)),
+        struct.pack("<BBBHHBHHHHBB", 0, 0, 10, 0, 0, 0, 0, 0, 10_000, 10_000, 32, 0) + bytes(1000),
+    ],
+    ids=["PCX", "TGA"],
+)
+def test_run_length_packets_that_cannot_fill_their_raster_take_no_memory_for_it(data: bytes) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FlipError, match="do not fill the picture"):
+        flip(data)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 50_000  # KiB
 
 
 def icon(*images: bytes, kind: int = 1) -> bytes:

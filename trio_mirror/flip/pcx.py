@@ -5,18 +5,18 @@ By the "ZSoft PCX File Format Technical Reference Manual" (1991).
 
 from __future__ import annotations
 
-import re
 import struct
+
+from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.packets import unpack
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
 _HEADER = 128
-_RUN = 0xC0
-_LONGEST = 63
-_RUNS = re.compile(rb"(.)\1{0,62}", re.DOTALL)
+_PALETTE = 769  # bytes: a mark and 256 colours
 
 
 def matches(data: bytes) -> bool:
@@ -42,34 +42,19 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     check_size(max(width, 0), max(height, 0), limits)
     if not 0 < planes <= 4 or stride < row_bytes(width, bits) or stride > 2 * row_bytes(width, bits) + 16:
         raise FlipError("the PCX is damaged: the length of its lines does not match its width")
-    raster, used = _unpack(data, stride * planes * height)
-    mirrored = reverse_rows(raster, width, height * planes, bits, stride=stride)
-    lines = (_pack(mirrored[start : start + stride]) for start in range(0, len(mirrored), stride))
-    return Flipped(data[:_HEADER] + b"".join(lines) + data[used:], "image/x-pcx", lossless=True)
-
-
-def _unpack(data: bytes, total: int) -> tuple[bytes, int]:
-    out = bytearray()
-    at = _HEADER
-    while len(out) < total and at < len(data):
-        value = data[at]
-        at += 1
-        if value < _RUN:
-            out.append(value)
-        elif at < len(data):
-            out += data[at : at + 1] * (value & _LONGEST)
-            at += 1
-    if len(out) != total:
+    size = stride * planes * height
+    tail = _PALETTE if data[-_PALETTE:].startswith(b"\x0c") else 0
+    unpacked = unpack(data[_HEADER:], size, tail, "pcx", "L", size)
+    if unpacked is None:
         raise FlipError("the PCX is damaged: its run-length data do not fill the picture")
-    return bytes(out), at
+    raster, used = unpacked
+    mirrored = reverse_rows(raster, width, height * planes, bits, stride=stride)
+    return Flipped(data[:_HEADER] + _pack(mirrored, stride) + data[_HEADER + used :], "image/x-pcx", lossless=True)
 
 
-def _pack(line: bytes) -> bytes:
-    out = bytearray()
-    for run in _RUNS.finditer(line):
-        count, value = len(run.group()), run.group()[0]
-        if count == 1 and value < _RUN:
-            out.append(value)
-        else:
-            out += bytes([_RUN | count, value])
-    return bytes(out)
+def _pack(raster: bytes, stride: int) -> bytes:
+    """Codes lines of so many bytes; where that is odd, each alone, since Pillow adds a byte to it then."""
+    step, end = (stride, -1) if stride % 2 else (len(raster), None)
+    bands = (raster[at : at + step] for at in range(0, len(raster), step))
+    images = (Image.frombytes("L", (stride, len(band) // stride), band) for band in bands)
+    return b"".join([image.tobytes("pcx", "L")[:end] for image in images])

@@ -5,12 +5,14 @@ By the "Truevision TGA File Format Specification", version 2.0 (1991).
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 
+from PIL import Image
+
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
+from trio_mirror.flip.packets import unpack
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
@@ -22,7 +24,8 @@ _RUN_LENGTH = 8
 _DEPTHS = {1: {8}, 2: {15, 16, 24, 32}, 3: {1, 8, 16}, 9: {8}, 10: {15, 16, 24, 32}, 11: {8, 16}}
 _MAP_BITS = {15, 16, 24, 32}
 _STAMP_OFFSET = 486  # in the extension area
-_PACKET = 128  # pixels at most
+# Bits of a pixel to a mode of Pillow whose packets hold pixels as large, whatever they mean.
+_MODES = {8: "L", 16: "LA", 24: "RGB", 32: "RGBA"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,15 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         if any(_areas(data)):
             raise FlipError("a run-length coded TGA with an extension area is not mirrored")
         raster, used = _unpack(data, header)
+        mode = _MODES[header.bits]
+        picture = Image.frombytes(mode, (header.width, header.height), raster)
+        mirrored = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).tobytes("tga_rle", mode, 1)
     else:
         used = row_bytes(header.width, header.bits) * header.height
         raster = data[header.raster : header.raster + used]
         if len(raster) < used:
             raise FlipError("the TGA is damaged: its raster ends before the last row")
-    mirrored = reverse_rows(raster, header.width, header.height, header.bits)
-    if header.is_run_length:
-        mirrored = _pack(mirrored, header)
+        mirrored = reverse_rows(raster, header.width, header.height, header.bits)
     rest = data[header.raster + used :]
     out = data[: header.raster] + mirrored + rest
     return Flipped(out if header.is_run_length else _mirror_stamp(out, header), "image/x-tga", lossless=True)
@@ -109,43 +113,9 @@ def _mirror_stamp(data: bytes, header: Header) -> bytes:
 
 
 def _unpack(data: bytes, header: Header) -> tuple[bytes, int]:
-    size = header.bits // 8
-    total = header.width * header.height * size
-    out = bytearray()
-    at = header.raster
-    while len(out) < total and at < len(data):
-        packet = data[at]
-        count = (packet & 0x7F) + 1
-        length = size if packet & 0x80 else size * count
-        pixels = data[at + 1 : at + 1 + length]
-        if len(pixels) < length:
-            break
-        out += pixels * count if packet & 0x80 else pixels
-        at += 1 + length
-    if len(out) != total:
+    size = row_bytes(header.width, header.bits) * header.height
+    tail = _FOOTER if data.endswith(_SIGNATURE) else 0
+    unpacked = unpack(data[header.raster :], size, tail, "tga_rle", "L", 1, header.bits)
+    if unpacked is None:
         raise FlipError("the TGA is damaged: its run-length data do not fill the picture")
-    return bytes(out), at - header.raster
-
-
-def _pack(raster: bytes, header: Header) -> bytes:
-    size = header.bits // 8
-    stride = header.width * size
-    runs = re.compile(rb"(.{%d})\1{0,%d}" % (size, _PACKET - 1), re.DOTALL)
-    out = bytearray()
-    for start in range(0, len(raster), stride):  # packets end with their row
-        literal = b""
-        for run in runs.finditer(raster[start : start + stride]):
-            count = len(run[0]) // size
-            if count > 1 or len(literal) == _PACKET * size:
-                out += _literal(literal, size)
-                literal = b""
-            if count > 1:
-                out += bytes([0x80 | count - 1]) + run[1]
-            else:
-                literal += run[1]
-        out += _literal(literal, size)
-    return bytes(out)
-
-
-def _literal(pixels: bytes, size: int) -> bytes:
-    return bytes([len(pixels) // size - 1]) + pixels if pixels else b""
+    return unpacked

@@ -1,0 +1,41 @@
+"""Run-length packets of TGA and PCX, decoded by Pillow's codecs as one long row of bytes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from PIL import Image
+
+_MOST_FROM_ONE_BYTE = 103  # a TGA's packet of five bytes stands for 128 pixels of four
+
+
+def unpack(data: bytes, size: int, tail: int, codec: str, *how: int | str) -> tuple[bytes, int] | None:
+    """Decodes packets, and finds where they end, which Pillow's decoders do not say: the last byte they cannot lack.
+
+    Args:
+        data: the packets, and whatever follows them.
+        size: bytes of the raster.
+        tail: how many bytes probably follow; where others do, decoding takes ten times as long.
+        codec: Pillow's name of the packets.
+        how: what its decoder wants to know.
+
+    Returns:
+        The raster, and how many bytes its packets take; None where they do not fill it, or more than that.
+    """
+    if size > _MOST_FROM_ONE_BYTE * len(data):
+        return None
+    raster = Image.new("L", (size, 1))
+
+    def fills(length: int) -> bool:
+        try:
+            raster.frombytes(data[:length], codec, *how)
+        except ValueError:
+            return False
+        return True
+
+    used = max(0, len(data) - tail)
+    if not fills(used) or fills(used - 1):
+        if not fills(len(data)):
+            return None
+        used = bisect_left(range(len(data)), 1, key=fills)
+    return raster.tobytes(), used
