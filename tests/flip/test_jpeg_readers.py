@@ -8,6 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import ImageOps
 
 from tests.flip.jpegs import (
@@ -17,21 +19,24 @@ from tests.flip.jpegs import (
     decoded,
     drawn,
     encoded,
+    exif_block,
     exif_segment,
     photoshop_resource,
     with_segments,
 )
 from tests.flip.test_jpeg_pictures import DEPTH, IMAGE, NAMED, extended, google, png
-from tests.flip.test_jpeg_trailer import samsung
+from tests.flip.test_jpeg_trailer import VIDEO, samsung
 from tests.flip.test_multi_picture import several
 from tests.flip.test_positions import CAMERA_RAW, IPTC, PANORAMA, subject
 from tests.flip.test_readers import needs, read_by_exiftool
 from tests.flip.xmp_packets import packet, structure
 from trio_mirror import flip
-from trio_mirror.flip.jpeg.segments import Segment, coded_part, joined
+from trio_mirror.flip.jpeg.segments import Segment, coded_part, joined, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from trio_mirror.flip.jpeg.turbojpeg import TurboJpeg
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 REGION = (
@@ -164,3 +169,40 @@ def test_imagemagick_clips_the_other_side(orientation: int, tmp_path: Path) -> N
         wanted = (x, 48 - y) if orientation > 4 else (64 - x, y)
         # It rounds down.
         assert any(abs(wanted[0] - it[0]) <= 1 and abs(wanted[1] - it[1]) <= 1 for it in after)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    across=st.integers(1, 5),
+    down=st.integers(1, 5),
+    orientation=st.integers(1, 8),
+    order=st.sampled_from("<>"),
+    region=st.tuples(st.decimals(0, 1, places=4), st.decimals(0, 1, places=4)),
+    guides=st.lists(st.tuples(st.integers(0, 2_560), st.integers(0, 1)), max_size=3),
+)
+def test_mirrored_twice_a_jpeg_is_the_first_byte_by_byte(
+    library: TurboJpeg,
+    across: int,
+    down: int,
+    orientation: int,
+    order: str,
+    region: tuple[object, object],
+    guides: list[tuple[int, int]],
+) -> None:
+    area = {"x": str(region[0]), "y": str(region[1]), "unit": "normalized"}
+    xmp = packet(structure("http://ns.adobe.com/xmp/sType/Area#", "Area", area), padding=100)
+    grid = struct.pack(">4I", 1, 576, 576, len(guides)) + b"".join(struct.pack(">IB", *guide) for guide in guides)
+    thumbnail = flip(flip(encoded(drawn(32, 16))).data).data  # as we write its tables
+    block = exif_block(orientation=orientation, thumbnail=thumbnail, order=order)
+    segments = [
+        exif_segment(block),
+        Segment(APP1, XMP + xmp),
+        Segment(APP13, b"Photoshop 3.0\0" + photoshop_resource(1032, grid)),
+    ]
+    data = with_segments(encoded(drawn(16 * across, 16 * down)), *segments) + VIDEO
+    once = flip(data)
+    twice = flip(once.data)
+    assert once.lossless
+    assert parse(twice.data).segments == parse(data).segments
+    assert flip(twice.data).data == once.data
+    assert flip(flip(twice.data).data).data == twice.data
