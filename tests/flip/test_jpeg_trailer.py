@@ -260,6 +260,13 @@ def test_images_within_a_video_are_left_alone() -> None:
     assert flipped.data.endswith(film)
 
 
+def test_a_further_jpeg_that_claims_to_be_huge_fails_no_picture() -> None:
+    huge = plain().replace(struct.pack(">HH", 30, 40), b"\xff\xff\xff\xff")
+    flipped = flip(encoded(drawn(64, 48)) + b"some maker's" + huge)
+    assert flipped.data.endswith(huge)
+    assert flipped.notes[0].startswith("a further JPEG behind the picture was left as it was: ")
+
+
 def test_many_starts_of_nothing_take_no_time() -> None:
     noise = b"\xff\xd8\xff\xe1" * 50_000
     flipped = flip(encoded(drawn(64, 48)) + noise)

@@ -41,40 +41,56 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     file, notes = read_file(data, limits)
     _check_all(file, limits)
     orientation = displayed_as(file.jpeg.segments) or 1
+    mirrored_as = partial(_mirrored, lossless=lossless, keep_credentials=keep_credentials)
     sources, stay = stereo_sources(file)
     eye, stays = right_eye(file)
-    mirrored_as = partial(_mirrored, lossless=lossless, keep_credentials=keep_credentials)
     first = mirrored_as(Source(data[: file.jpeg.end], file.jpeg), sources.get(0), orientation, eye=eye)
-    further: dict[int, Mirrored | None] = {}
-    notes += first.notes + stay + stays
+    further, dropped = _mirrored_parts(file, orientation, sources, mirrored_as, limits)
+    if None in further.values() and lossless is Lossless.ALWAYS:
+        raise FlipError(dropped[-1])
+    pngs, left = _mirrored_pngs(file, orientation)
+    flipped, moved = assembled(file, first, further, pngs)
+    images = [first, *filter(None, further.values())]
+    notes += tuple(note for image in images for note in image.notes)
+    return Flipped(
+        flipped,
+        "image/jpeg",
+        all(image.lossless for image in images),
+        (*notes, *stay, *stays, *dropped, *left, *not_mirrored(file.unmirrored), *moved),
+    )
+
+
+def _check_all(file: File, limits: Limits) -> None:
+    check_count(1 + len(file.parts), limits)
+    check_frame(file.jpeg, file.jpeg.end, limits)
+    sizes = [jpeg.frame.width * jpeg.frame.height for jpeg in (file.jpeg, *(part.jpeg for part in file.parts))]
+    # A further image that is too large by itself is not mirrored.
+    check_total(sum(pixels for pixels in sizes if pixels <= limits.frame_pixels), limits)
+
+
+def _mirrored_parts(
+    file: File, orientation: int, sources: dict[int, Source], mirrored_as: Callable[..., Mirrored], limits: Limits
+) -> tuple[dict[int, Mirrored | None], tuple[str, ...]]:
+    """Mirrors the further images: by their places in the file, None for the gain map where it cannot be; and notes."""
+    mirrored: dict[int, Mirrored | None] = {}
+    notes: tuple[str, ...] = ()
     for part in file.parts:
-        image = Source(data[part.start : part.jpeg.end], part.jpeg)
+        image = Source(file.data[part.start : part.jpeg.end], part.jpeg)
         # An image that states no orientation is shown like the first: previews and gain maps state none.
         shown = displayed_as(part.jpeg.segments) or orientation
         try:
             check_frame(part.jpeg, len(image.data), limits)
-            mirrored = mirrored_as(image, sources.get(part.start), shown)
+            mirrored[part.start] = mirrored_as(image, sources.get(part.start), shown)
         except FlipError as error:
-            if part is file.gain_map and lossless is not Lossless.ALWAYS:
-                further[part.start] = None
-                notes += (
-                    f"the gain map for HDR displays was dropped, with its XMP and its entry in the index: {error}",
-                )
+            if part is file.gain_map:
+                mirrored[part.start] = None
+                what = "the gain map for HDR displays was dropped, with its XMP and its entry in the index"
             elif file.index and part.start in file.index.starts:
                 raise
             else:
-                notes += (f"a further JPEG behind the picture was left as it was: {error}",)
-            continue
-        further[part.start] = mirrored
-        notes += mirrored.notes
-    if file.videos:
-        notes += not_mirrored({"the video behind the picture"})
-    if file.blocks and file.blocks.has_depth_map:
-        notes += not_mirrored({"Samsung's depth map"})
-    pngs, left = _mirrored_pngs(file, orientation)
-    flipped, moved = assembled(file, first, further, pngs)
-    exact = first.lossless and all(image.lossless for image in further.values() if image)
-    return Flipped(flipped, "image/jpeg", exact, notes + left + moved)
+                what = "a further JPEG behind the picture was left as it was"
+            notes += (f"{what}: {error}",)
+    return mirrored, notes
 
 
 def _mirrored_pngs(file: File, orientation: int) -> tuple[list[Change], tuple[str, ...]]:
@@ -90,13 +106,6 @@ def _mirrored_pngs(file: File, orientation: int) -> tuple[list[Change], tuple[st
         except FlipError as error:
             notes = (f"a PNG behind the picture was left as it was: {error}",)
     return changes, notes
-
-
-def _check_all(file: File, limits: Limits) -> None:
-    frames = [file.jpeg.frame, *(part.jpeg.frame for part in file.parts)]
-    check_count(len(frames), limits)
-    check_frame(file.jpeg, file.jpeg.end, limits)
-    check_total(sum(frame.width * frame.height for frame in frames), limits)
 
 
 def _mirrored(

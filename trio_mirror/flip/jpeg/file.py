@@ -46,6 +46,12 @@ class File:
         return next(marked, self.parts[0] if self.parts else None)
 
     @property
+    def unmirrored(self) -> set[str]:
+        """What is left as it was, since it is no picture to us."""
+        video = {"the video behind the picture"} if self.videos else set()
+        return video | ({"Samsung's depth map"} if self.blocks and self.blocks.has_depth_map else set())
+
+    @property
     def is_addressed(self) -> bool:
         """Whether all behind the first image is found by what we bring up to date, so that it may move."""
         starts = self.index.starts if self.index else []
