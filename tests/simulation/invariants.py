@@ -125,7 +125,7 @@ def _of_journal(life: Life, places: Places, before: Mapping[str, Result]) -> Ite
 
 
 def _may_lose_rows(trouble: Trouble) -> bool:
-    return bool(trouble.locked or trouble.hangs or trouble.slowest)
+    return bool(trouble.locked or trouble.hangs or trouble.slowest or trouble.pauses)
 
 
 def faults_of_disk(places: Places) -> Iterator[str]:
