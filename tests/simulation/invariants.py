@@ -45,7 +45,7 @@ def _of_error(life: Life) -> Iterator[str]:
         ListError: life.plan.settings,
         AccessError: trouble.requests,
         StorageError: trouble.full,
-        JournalError: _may_lose_rows(trouble),
+        JournalError: trouble.full or _may_lose_rows(trouble),
     }
     if life.error is not None and not may[type(life.error)]:
         yield f"it ended with {type(life.error).__name__}: {life.error}"

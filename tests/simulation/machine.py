@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.simulation.world import World
-    from trio_mirror import Picture
+    from trio_mirror import Picture, Result
 
 _T = TypeVar("_T")
 
@@ -36,6 +36,7 @@ class Machine:
         self.world = world
         self._nursery = nursery
         self._busy = 0
+        self._intend = Journal.intend
         self._turn = trio.Lock()
         self._over = trio.Event()
         self._snapshot = disk.with_suffix(".snapshot")
@@ -99,6 +100,13 @@ class Machine:
                 raise JournalError("the journal is locked")
             self.world.note(f"the journal takes {len(args[0])}")
         return call(*args)
+
+    def intend(self, journal: Journal, intent: Result) -> None:
+        """Stands for `Journal.intend`, which needs room for what it keeps."""
+        if self.world.happens(self.world.trouble.full):
+            self.world.note("the disk is full for an intent")
+            raise JournalError("the disk is full")
+        self._intend(journal, intent)
 
     async def _pass_time(self, *, may_hang: bool = False) -> None:
         if may_hang and self.world.happens(self.world.trouble.hangs):
