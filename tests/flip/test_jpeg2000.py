@@ -132,6 +132,7 @@ def altered(marker: bytes, at: int, value: int) -> bytes:
         (altered(COD, 5, 9), "how it is coded"),
         (coded(no_jp2=True).replace(b"\xff\x64", b"\xff\x50"), "high-throughput"),
         (coded(no_jp2=True)[:60], "how it is coded"),
+        (coded(draw(300, 300), no_jp2=True, tile_size=(4, 4)), "5,625 tiles"),
         (coded(no_jp2=True)[:300], "cannot be read|closely enough"),
         (coded().replace(b"jp2c", b"free"), "0 codestreams"),
     ],

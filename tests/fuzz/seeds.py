@@ -33,6 +33,7 @@ from tests.flip import (
     test_png_surroundings,
     test_small_formats,
     test_sparse_tiff,
+    test_svg,
     test_tiff,
     test_tiff_tags,
     test_webp,
@@ -197,6 +198,11 @@ def jpeg2000() -> Iterator[bytes]:
     yield test_jpeg2000.coded(tile_size=(16, 16)) + test_avif.box(b"uuid", test_jpeg2000.XMP, test_jpeg2000.REGION)
 
 
+def svg() -> Iterator[bytes]:
+    for content in ("<rect/>", test_svg.GROUP + "</g>", "<style>rect { fill: url(#a) }</style><![CDATA[x]]>"):
+        yield test_svg.drawing(content)
+
+
 def netpbm() -> Iterator[bytes]:
     yield from small("netpbm")
     yield pictures.encode(Image.new("I;16", (9, 4), 77), "PPM")
@@ -227,6 +233,7 @@ def small(container: str) -> Iterator[bytes]:
 
 
 SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
-    each.__name__: each for each in (jpeg, png, gif, webp, bmp, tiff, heif, jxl, jpeg2000, netpbm, qoi, ico, pcx, tga)
+    each.__name__: each
+    for each in (jpeg, png, gif, webp, bmp, tiff, heif, jxl, jpeg2000, svg, netpbm, qoi, ico, pcx, tga)
 }
 """The seeds of each parser, by the name of its container."""

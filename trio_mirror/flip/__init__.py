@@ -39,6 +39,7 @@ _SIGNATURES = {
     "jxl": rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
     "jpeg2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
     "qoi": rb"qoif",
+    "svg": rb"(?:\xef\xbb\xbf)?\s*+(?i:(?:<[?!][^>]*+>\s*+)*+<svg\b)",
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
 # What a container's flip asks for beside the limits.

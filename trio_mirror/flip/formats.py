@@ -29,7 +29,6 @@ FORMATS = (
     ),
     Format("PNG, APNG, GIF", "always", "–", "PNG sides over a million pixels, GIF frames that widen a canvas in use"),
     Format("WebP", "lossless ones, and alpha", "lossy ones, within 40 dB", "frames that cannot be moved exactly"),
-    Format("BMP, DIB", "always, RLE too", "–", "a JPEG or PNG for printers, codes of OS/2"),
     Format(
         "TIFF",
         "always; JPEG inside as JPEG above",
@@ -43,6 +42,12 @@ FORMATS = (
         "the others, within 40 dB",
         "depths, signs and subsampling that Pillow cannot keep, HTJ2K, over 60 M samples",
     ),
-    Format("PPM and kin, TGA, QOI, PCX, ICO", "always", "–", "TGA with offset tables, QOI over 1 MP"),
-    Format("others", "–", "–", "by name: camera raws, SVG, text; else as no known format"),
+    Format(
+        "BMP, PPM and kin, TGA, QOI, PCX, ICO",
+        "always",
+        "–",
+        "BMP with a JPEG or PNG for printers or codes of OS/2, TGA with offset tables, QOI over 1 MP",
+    ),
+    Format("SVG", "always, by a group around it", "–", "scripts, references to other files, no size"),
+    Format("others", "–", "–", "by name: camera raws, text; else as no known format"),
 )

@@ -16,7 +16,6 @@ _KINDS = {
     rb"FUJIFILMCCD-RAW": _RAW.format("Fujifilm RAF"),
     rb"\0MRM": _RAW.format("Minolta MRW"),
     rb"FOVb": _RAW.format("Sigma X3F"),
-    rb"(?i:(<[?!][^>]*>\s*)*+<svg\b)": "an SVG drawing, which has no raster to mirror",
     rb"(?i:((?><!--.*?-->)\s*)*+<(!doctype|html|head|body|\?xml)\b)": "an HTML or XML page, not a picture",
 }
 _KIND = [(re.compile(pattern, re.DOTALL), what) for pattern, what in _KINDS.items()]

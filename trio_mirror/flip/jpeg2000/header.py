@@ -13,6 +13,7 @@ _PROGRESSIONS = ("LRCP", "RLCP", "RPCL", "PCRL", "CPRL")
 _MCT = 1
 _REVERSIBLE = 1
 _MOST_LAYERS = 32
+_MOST_TILES = 4096  # each takes OpenJPEG some 40 µs, however few pixels it has
 _DEFAULT_BLOCK = (64, 64)
 # Of a component: unsigned, 8 or 16 bits, not subsampled.
 _EIGHT, _SIXTEEN = (7, 1, 1), (15, 1, 1)
@@ -48,8 +49,10 @@ def read_coding(stream: bytes) -> Coding:
     _refuse_what_pillow_lacks(components, segments)
     tile = (min(tile_width, width), min(tile_height, height))
     tiles = -(-width // tile[0]) * -(-height // tile[1]) if all(tile) else 0
-    if progression >= len(_PROGRESSIONS) or levels > 32 or block_width + block_height > 8 or not 0 < tiles <= 0xFFFF:
+    if progression >= len(_PROGRESSIONS) or levels > 32 or block_width + block_height > 8 or not tiles:
         raise FlipError(f"{DAMAGED}: the JPEG 2000 does not say how it is coded")
+    if tiles > _MOST_TILES:
+        raise FlipError(f"the JPEG 2000 has {tiles:,} tiles, more than the {_MOST_TILES:,} decoded here")
     options: dict[str, object] = {
         "no_jp2": True,
         "irreversible": transform != _REVERSIBLE,

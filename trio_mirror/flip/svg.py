@@ -1,0 +1,141 @@
+"""SVG: mirrored by a group around all that it draws, where nothing in it could make that mean something else.
+
+Scripts, references out of the file, and styles that go by what stands in what are refused, as is what a viewer would
+not centre (SVG 2, sections 5.1.1 and 8.6).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from xml.parsers import expat
+
+from trio_mirror.errors import FlipError
+from trio_mirror.model import Flipped, Limits
+
+_ENCODINGS = {"utf-8", "us-ascii", "ascii", "iso-8859-1"}
+_NAMESPACE = "http://www.w3.org/2000/svg"
+_REFUSED = {**dict.fromkeys(("script", "handler", "listener"), "a script"), "foreignobject": "foreign content"}
+_ANIMATIONS = {"animate", "animatetransform", "animatemotion", "animatecolor", "set"}
+_FOREIGN = re.compile(r"@import|url\(\s*(?![\s\"']*(?:#|data:))", re.IGNORECASE)
+# Selectors by which the group would be counted, and escapes that could hide them.
+_STRUCTURAL = re.compile(r">|:root|:empty|:(?:first|last|only|nth)-|\\", re.IGNORECASE)
+_OUTWARD = re.compile(r"\s*(?!#|data:image/(?!svg))\S", re.IGNORECASE)
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?"
+_VIEW_BOX = re.compile(rf"\s*({_NUMBER})[\s,]+{_NUMBER}[\s,]+({_NUMBER})[\s,]+{_NUMBER}\s*")
+_LENGTH = re.compile(rf"\s*({_NUMBER})(?:px)?\s*")
+_OPEN, _CLOSE = '<g transform="matrix(-1 0 0 1 {} 0)">', b"</g>"
+
+
+def flip(data: bytes, *, limits: Limits) -> Flipped:  # noqa: ARG001 (nothing is drawn)
+    """Mirrors an SVG drawing exactly.
+
+    Raises:
+        FlipError: damaged, or it holds what cannot be mirrored safely.
+    """
+    drawing = _Drawing()
+    try:
+        drawing.parser.Parse(data, True)  # noqa: FBT003 (expat takes it by place)
+    except (expat.ExpatError, ValueError) as error:
+        raise FlipError(f"the SVG cannot be read: {error}") from error
+    begin, end = drawing.content, drawing.end
+    if begin is None or not data.startswith(b"</", end):
+        raise FlipError("the SVG draws nothing")
+    group = _OPEN.format(drawing.sides).encode()
+    inner = data[begin:end]
+    if drawing.first == (begin, end - len(_CLOSE)) and inner.startswith(group):  # by an earlier mirroring
+        inner = inner[len(group) : -len(_CLOSE)]
+    else:
+        inner = group + inner + _CLOSE
+    return Flipped(data[:begin] + inner + data[end:], "image/svg+xml", lossless=True)
+
+
+class _Drawing:
+    """Reads a drawing: where its content begins and ends (bytes), and what of it is unsafe to wrap."""
+
+    def __init__(self) -> None:
+        self.parser = parser = expat.ParserCreate(namespace_separator=" ")
+        self.content: int | None = None
+        self.end = 0
+        self.first: tuple[int, int] | None = None
+        """Where the tags of its first child begin."""
+        self.sides = Decimal(0)
+        """The sum of its left and its right side, in its own units."""
+        self._depth = 0
+        self._style: list[str] | None = None
+        """The text of the style sheet that it is in."""
+        parser.XmlDeclHandler = self._declaration
+        parser.EntityDeclHandler = self._entity
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._stop
+        parser.CharacterDataHandler = self._text
+        parser.CommentHandler = parser.StartCdataSectionHandler = self._other
+        parser.ProcessingInstructionHandler = self._instruction
+
+    def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding and encoding.lower() not in _ENCODINGS:
+            raise FlipError(f"the SVG is in the encoding {encoding!r}, in which it is not mirrored here")
+
+    def _entity(self, *_: object) -> None:
+        raise FlipError("the SVG declares entities, which are not followed here")
+
+    def _instruction(self, target: str, _data: str) -> None:
+        if target == "xml-stylesheet":
+            raise FlipError("the SVG refers to a style sheet in another file")
+        self._other()
+
+    def _other(self, *_: object) -> None:
+        if self._depth and self.content is None:
+            self.content = self.parser.CurrentByteIndex
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._other()
+        space, _, local = name.rpartition(" ")
+        local = local.lower()
+        if self._depth == 0:
+            if (space, local) != (_NAMESPACE, "svg"):
+                raise FlipError("the body is an XML page, not a picture")
+            self.sides = _sides(attributes)
+        elif self._depth == 1 and self.first is None:
+            self.first = (self.parser.CurrentByteIndex, 0)
+        if local in _REFUSED or (local in _ANIMATIONS and self._depth == 1):
+            raise FlipError(f"the SVG holds {_REFUSED.get(local, 'an animation of itself')}, and is not mirrored")
+        for key, value in attributes.items():
+            attribute = key.rpartition(" ")[2].lower()
+            if attribute.startswith("on"):
+                raise FlipError("the SVG holds a script, and is not mirrored")
+            if (attribute in {"href", "src"} and _OUTWARD.match(value)) or _FOREIGN.search(value):
+                raise FlipError("the SVG refers to other files, and is not mirrored")
+        self._style = [] if local == "style" else None
+        self._depth += 1
+
+    def _stop(self, _name: str) -> None:
+        self._other()
+        self._depth -= 1
+        style = "".join(self._style or ())
+        self._style = None
+        if _FOREIGN.search(style) or _STRUCTURAL.search(style):
+            raise FlipError("the SVG has styles that go by its structure, or by other files, and is not mirrored")
+        if self._depth == 1 and self.first and not self.first[1]:
+            self.first = (self.first[0], self.parser.CurrentByteIndex)
+        if self._depth == 0:
+            self.end = self.parser.CurrentByteIndex
+
+    def _text(self, text: str) -> None:
+        self._other()
+        if self._style is not None:
+            self._style.append(text)
+
+
+def _sides(root: dict[str, str]) -> Decimal:
+    """The left and the right side of what is drawn, added up."""
+    if "transform" in root or re.search(r"xM(in|ax)", root.get("preserveAspectRatio", "")):
+        raise FlipError("the SVG is placed by its outermost element, and is not mirrored")
+    try:
+        if box := _VIEW_BOX.fullmatch(root.get("viewBox", "")):
+            return 2 * Decimal(box[1]) + Decimal(box[2])
+        if length := _LENGTH.fullmatch(root.get("width", "")):
+            return Decimal(length[1])
+    except InvalidOperation as error:
+        raise FlipError("the SVG is of a size that cannot be read") from error
+    raise FlipError("the SVG states no size, neither a viewBox nor a width in pixels")
