@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections import defaultdict
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from trio_mirror.model import Outcome, Stage
 from trio_mirror.names import printable
-from trio_mirror.settings import format_duration, format_moment, format_size, option_name
+from trio_mirror.settings import format_duration, format_size, option_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,12 +20,8 @@ if TYPE_CHECKING:
 
 _CAUSES = 10
 _NAMES_A_CAUSE = 3
-_SLOWEST = 3
 # So many HTML pages in a row instead of pictures mean one thing: a login page, or a wrong URL.
 _PAGES_IN_A_ROW = 20
-
-_Row: TypeAlias = tuple[str, str, str]
-_STYLES = {"mirrored": "green", "failed": "red", "unknown": "red"}
 
 
 class Summary:
@@ -34,19 +29,11 @@ class Summary:
 
     def __init__(self) -> None:
         self._mirrored_bytes_in = 0
-        self._slowest: list[tuple[float, str, Stage]] = []
 
     def add(self, result: Result) -> None:
         """Takes a result as it comes."""
         if result.outcome is Outcome.MIRRORED:
             self._mirrored_bytes_in += result.bytes_in
-        for stage in (Stage.FETCH, Stage.UPLOAD):
-            if taken := result.seconds.get(stage):
-                request = (taken, result.name, stage)
-                if len(self._slowest) < _SLOWEST:
-                    heapq.heappush(self._slowest, request)
-                elif request > self._slowest[0]:
-                    heapq.heapreplace(self._slowest, request)
 
     def lines(self, report: Report, next_step: tuple[str, str] | None, picked_by: Sequence[str] = ()) -> Iterator[Text]:
         """What to print, from the top.
@@ -64,10 +51,12 @@ class Summary:
             or_left_out = f", or {' and '.join(picked_by)} left none" if picked_by else ""
             yield Text(f"{printable(report.source)}: nothing to do, no pictures were listed{or_left_out}.")
             return
+        yield Text(_mirrored(report), "green" if report.mirrored else "")
+        if troubles := [*_troubles(report)]:
+            yield Text(", ".join(troubles), "red" if report.failed or report.unknown else "")
+        yield Text(_pace(report))
+        yield Text(f"{format_size(report.bytes_in)} in, {format_size(report.bytes_out)} out{self._saved(report)}")
         yield Text(f"{printable(report.source)} → {printable(report.target)}", "bold")
-        for label, value, remark in [*_outcomes(report), *self._figures(report)]:
-            row = Text().append(f"{label:<16}{value:>11}", _STYLES.get(label, ""))
-            yield row.append(f"   {remark}" if remark else "")
         yield from _failures(report)
         yield from _notes(report)
         for line in _what_is_left(report):
@@ -76,39 +65,35 @@ class Summary:
             words, command = next_step
             yield Text(f"{words}: {printable(command)}")
 
-    def _figures(self, report: Report) -> Iterator[_Row]:
-        speed = report.finished / max(report.seconds, 0.001)
-        yield "time", format_duration(report.seconds), f"{speed:,.1f} pictures a second"
-        yield "bytes in", format_size(report.bytes_in), ""
-        yield "bytes out", format_size(report.bytes_out), self._saved(report)
-        if report.retries:
-            yield "retries", f"{report.retries:,}", "requests repeated"
-        label = "slowest requests"
-        for taken, name, stage in sorted(self._slowest, reverse=True):
-            yield label, format_moment(taken), f"{stage} {printable(name)}"
-            label = ""
-
     def _saved(self, report: Report) -> str:
         saved = self._mirrored_bytes_in - report.bytes_out
-        if not saved:
-            return "as many as they had" if report.mirrored else ""
         share = abs(saved) / max(1, self._mirrored_bytes_in)
-        return f"{format_size(abs(saved))} {'saved' if saved > 0 else 'added'} ({share:.1%})"
+        return f" ({format_size(abs(saved))} {'saved' if saved > 0 else 'added'}, {share:.1%})" if saved else ""
 
 
-def _outcomes(report: Report) -> Iterator[_Row]:
-    yield "mirrored", f"{report.mirrored:,}", f"of {report.listed:,} listed"
+def _mirrored(report: Report) -> str:
+    text = f"{report.mirrored:,} mirrored of {report.listed:,} listed"
     if report.mirrored:
-        rest = "" if report.lossless == report.mirrored else "; the others re-encoded"
-        yield "  exactly", f"{report.lossless:,}", f"{_share(report.lossless, report.mirrored)} of them{rest}"
+        text += f": {report.lossless:,} exactly ({_share(report.lossless, report.mirrored)})"
+    if again := report.mirrored - report.lossless:
+        text += f", {again:,} re-encoded"
+    return text
+
+
+def _troubles(report: Report) -> Iterator[str]:
     if report.skipped:
-        yield "skipped", f"{report.skipped:,}", "nothing to do"
+        yield f"{report.skipped:,} skipped"
     if report.failed:
-        yield "failed", f"{report.failed:,}", f"{report.transient:,} may work later" if report.transient else ""
+        yield f"{report.failed:,} failed" + (f" ({report.transient:,} may work later)" if report.transient else "")
     if report.unknown:
-        yield "unknown", f"{report.unknown:,}", "sent without a response: the target may have stored them or not"
+        yield f"{report.unknown:,} unknown (sent without a response: the target may have them or not)"
     if report.listed > report.finished:
-        yield "cut off", f"{report.listed - report.finished:,}", "in flight when the run was stopped"
+        yield f"{report.listed - report.finished:,} cut off as the run was stopped"
+
+
+def _pace(report: Report) -> str:
+    text = f"{format_duration(report.seconds)}, {report.mirrored / max(report.seconds, 0.001):,.1f} pictures a second"
+    return f"{text}, {report.retries:,} requests repeated" if report.retries else text
 
 
 def _share(part: int, whole: int) -> str:
