@@ -171,8 +171,8 @@ def test_extended_xmp_that_does_not_change_stays_byte_by_byte() -> None:
     assert [it for it in parse(flipped.data).segments if it.marker == APP1][1:] == parts
 
 
-def test_a_picture_of_an_unknown_kind_is_dropped_with_a_note() -> None:
-    body = packet(google(DEPTH, "Data", b"RIFF, a WebP"))
+def test_pictures_of_an_unknown_kind_are_dropped_with_one_note() -> None:
+    body = packet(*[google(DEPTH, "Data", b"RIFF, a WebP")] * 50)
     flipped = flip(turned(1, Segment(APP1, b"http://ns.adobe.com/xap/1.0/\0" + body)))
     assert flipped.notes == ("a picture in the XMP was dropped: it is not a JPEG",)
 

@@ -246,6 +246,30 @@ def test_the_video_of_a_motion_photo_is_kept_and_named(form: str) -> None:
     assert flipped.notes == (VIDEO_NOTE,)
 
 
+# Stripes, which need finer tables to stay close.
+GROWING = encoded(drawn(45, 33).point(lambda value: value * 7 % 256), quality=29)
+
+
+def test_a_video_is_found_from_the_end_though_what_follows_it_grows() -> None:
+    own = f' GCamera:MicroVideoOffset="{len(VIDEO + GROWING)}"'
+    flipped = flip(with_segments(encoded(drawn(61, 48)), directory(own=own)) + VIDEO + GROWING).data
+    (offset,) = re.findall(rb'MicroVideoOffset="(\d+)"', flipped)
+    assert flipped[-int(offset) :].startswith(VIDEO)
+    assert int(offset) > len(VIDEO + GROWING)
+
+
+@pytest.mark.parametrize("before", [b"", b"some maker's own"])
+@pytest.mark.parametrize("after", [b"", samsung((0x0A01, b"Image_UTC_Data", b"1600000000000"))], ids=["", "samsung"])
+def test_items_are_found_between_other_bytes(before: bytes, after: bytes) -> None:
+    if before and after:
+        return  # nothing says where they begin
+    first = with_segments(encoded(drawn(61, 48)), directory(("GainMap", len(GROWING)), own=HDR))
+    flipped = flip(first + before + GROWING + after).data
+    (_, size) = map(int, re.findall(rb'Item:Length="(\d+)"', flipped))
+    at = flipped.index(b"\xff\xd8\xff", parse(flipped).end)
+    assert size == parse(flipped, at).end - at > len(GROWING)
+
+
 def test_mirrored_twice_a_file_of_several_images_is_the_first_again() -> None:
     named = directory(("MotionPhoto", len(VIDEO)))
     data = several(with_segments(encoded(drawn(64, 48)), named), encoded(drawn(64, 48))) + VIDEO
