@@ -155,6 +155,7 @@ async def test_names_that_would_forge_a_line_are_not_listed(served: Served) -> N
         (encoded("BMP"), 200),
         (encoded("AVIF"), 200),
         (encoded("AVIF")[:-30], 415),
+        (encoded("JPEG2000"), 200),
         (with_properties(), 200),
         (with_properties()[:-9], 415),
     ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageOps
 
-from tests.flip import test_avif, test_heif, test_jxl
+from tests.flip import test_avif, test_heif, test_jxl, test_svg
 from trio_mirror import flip
 
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ def test_an_avif_in_chromium(orientation: int, tmp_path: Path) -> None:
     before.write_bytes(test_avif.encoded(64, 48, orientation=orientation))
     after.write_bytes(flip(before.read_bytes()).data)
     shown, mirrored = (by_chromium(path).crop((0, 0, *size)) for path in (before, after))
+    assert mirrored.tobytes() == ImageOps.mirror(shown).tobytes()
+
+
+def test_an_svg_in_chromium(tmp_path: Path) -> None:
+    drawn = '<path d="M2 0h8v4h-4v20h-4z" fill="#d33"/><rect x="12" y="6" width="3" height="7" fill="#36c"/>'
+    before, after = tmp_path / "before.svg", tmp_path / "after.svg"
+    before.write_bytes(test_svg.drawing(drawn, 'viewBox="2 0 20 24" width="40" height="48"'))
+    after.write_bytes(flip(before.read_bytes()).data)
+    shown, mirrored = (by_chromium(path).crop((0, 0, 40, 48)) for path in (before, after))
+    assert len(shown.getcolors() or ()) == 3
     assert mirrored.tobytes() == ImageOps.mirror(shown).tobytes()
 
 

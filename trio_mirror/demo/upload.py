@@ -24,7 +24,7 @@ _SECONDS = 60
 _FORM_OVERHEAD = 64 * 1024  # bytes of a multipart body beside the picture
 _DISCARD_SECONDS = 10
 # Pillow's names of what is taken. Some of its other plugins know a picture by next to nothing.
-_FORMATS = {it: it.upper() for it in ("jpeg", "png", "gif", "webp", "bmp", "tiff")}
+_FORMATS = {it: it.upper() for it in ("jpeg", "png", "gif", "webp", "bmp", "tiff", "jpeg2000")}
 
 
 class Upload(NamedTuple):
