@@ -62,11 +62,8 @@ def mirrored_packet(
 
 def credentials_note(what: str, *, kept: bool) -> str:
     """The note on what vouches for bytes that the mirroring changes."""
-    return (
-        f"content credentials kept, though they no longer hold: {what}"
-        if kept
-        else f"content credentials taken out: {what}"
-    )
+    became = "kept, though they no longer hold" if kept else "taken out"
+    return f"content credentials {became}: {what}"
 
 
 class _Mirroring:
@@ -80,8 +77,9 @@ class _Mirroring:
 
     def structure(self, structure: Structure) -> None:
         """Mirrors what the table knows of a structure."""
-        for name in structure.fields.keys() & _POSITIONS.keys():
-            self._property(name, structure, [structure.fields[name]])
+        for name, value in structure.fields.items():
+            if name in _POSITIONS:
+                self._property(name, structure, [value])
         array = structure.parent.name if structure.parent else ""
         if structure.items and array in _POSITIONS:
             self._property(array, structure, structure.items)
