@@ -232,6 +232,8 @@ def test_guides_move_along_the_axis() -> None:
         return resource(1032, struct.pack(">4IiBiB", 1, 576, 576, 2, 32 * x, 0, 32 * y, 1))
 
     assert mirrored_resources(guides(18, 5), ACROSS, refuse) == (guides(46, 5), ())
+    other = resource(4000, b"ImageReady's").replace(b"8BIM", b"MeSa")
+    assert mirrored_resources(other + guides(18, 5), ACROSS, refuse) == (other + guides(46, 5), ())
     assert mirrored_resources(guides(18, 5), DOWN, refuse) == (guides(18, 43), ())
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.positions import Mirror
 
+# Photoshop's own, and those of programs beside it.
+_SIGNATURES = {b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR"}
 _GUIDES, _SLICES, _EXIF, _XMP, _COUNTS = 1032, 1050, 1058, 1060, 1080
 _THUMBNAILS = frozenset({1033, 1036})  # Photoshop 4's, with red and blue exchanged, and that of all later versions
 _THUMBNAIL_HEADER = 28
@@ -74,7 +76,7 @@ def mirrored_resources(
 def _resources(resources: bytes) -> Iterator[tuple[int, int, int, int]]:
     """Yields every resource's number and the offsets of its start, its data and its end, without padding."""
     start = 0
-    while resources[start : start + 4] == b"8BIM" and start + 12 <= len(resources):
+    while resources[start : start + 4] in _SIGNATURES and start + 12 <= len(resources):
         number = int.from_bytes(resources[start + 4 : start + 6], "big")
         # The name is a Pascal string, its length byte included padded to an even size.
         data = start + 6 + (resources[start + 6] + 2) // 2 * 2 + 4
