@@ -95,7 +95,7 @@ async def _model(options: argparse.Namespace, workers: int) -> _Modelled:
         pace,
         requests=_REQUESTS,
         fails_after=lambda _: chance.expovariate(1 / lost_every),
-        tells=_TELLS,
+        every=_TELLS,
         notices=_NOTICES,
     )
     dispatcher: Dispatcher[CountedSlice] = Dispatcher(cluster, rate=options.rate, on_error=print)

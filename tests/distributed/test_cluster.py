@@ -27,7 +27,7 @@ from tests.helpers.pictures import is_mirrored, png
 from tests.helpers.simulated_cluster import AtOnce, driven
 from trio_mirror import ClusterError, JournalError, Outcome, Settings, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
-from trio_mirror.distributed.dispatcher import Lost, Told
+from trio_mirror.distributed.dispatcher import Lost, Reported
 from trio_mirror.journal import open_journal, read_journal
 from trio_mirror.model import Result, Stage
 from trio_mirror.pipeline.recorder import JournalMemory
@@ -147,7 +147,7 @@ async def test_at_the_deadline_the_workers_have_the_whole_drain_though_the_list_
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     class Slow(AtOnce):
-        async def news(self, orders: Orders) -> list[Told | Ended]:
+        async def news(self, orders: Orders) -> list[Reported | Ended]:
             # Its pictures take as long as they may, and then it gives their results.
             await trio.sleep(31.0 if orders.draining else 1.0)
             return await super().news(orders) if orders.draining else []
@@ -177,7 +177,7 @@ async def test_of_a_slice_that_is_lost_for_good_what_was_sent_is_unknown_and_the
     class Losing(AtOnce):
         async def start(self, attempt: int, work: NamedSlice) -> None:
             sent = [Result(name="b.png", stage=Stage.UPLOAD)] if "b.png" in work.todo else []
-            self.happened += [Told(attempt, sent), Lost(attempt, "the node went away")]
+            self.happened += [Reported(attempt, sent), Lost(attempt, "the node went away")]
 
     run = driven(Losing(), MemoryGallery(["a.png", "b.png"]), Settings())
     async with run.working():
@@ -226,7 +226,7 @@ async def test_a_journal_that_takes_no_intents_of_workers_ends_the_run_with_its_
     class Telling(AtOnce):
         async def start(self, attempt: int, work: NamedSlice) -> None:
             done = Result(name="a.png", stage=Stage.UPLOAD, outcome=Outcome.MIRRORED)
-            self.happened += [Told(attempt, [done, Result(name="b.png", stage=Stage.UPLOAD)])]
+            self.happened += [Reported(attempt, [done, Result(name="b.png", stage=Stage.UPLOAD)])]
 
     run, results = driven(Telling(), MemoryGallery(["a.png", "b.png"]), Settings(), Rows(room=1)), list[Result]()
     async with run.working():
@@ -243,7 +243,10 @@ async def test_a_slice_that_is_lost_as_the_run_is_cancelled_gives_back_what_is_l
 ) -> None:
     class Losing(AtOnce):
         async def start(self, attempt: int, work: NamedSlice) -> None:
-            self.happened += [Told(attempt, [Result(name="a.png", stage=Stage.UPLOAD)]), Lost(attempt, "it went away")]
+            self.happened += [
+                Reported(attempt, [Result(name="a.png", stage=Stage.UPLOAD)]),
+                Lost(attempt, "it went away"),
+            ]
 
     run = driven(Losing(), MemoryGallery(["a.png", "b.png"]), Settings(retry_uploads="never"))
     async with run.working():

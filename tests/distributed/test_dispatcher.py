@@ -12,7 +12,7 @@ import trio.testing
 
 from tests.helpers.simulated_cluster import CountedSlice, SimulatedCluster
 from trio_mirror import AccessError, ClusterError, GalleryError
-from trio_mirror.distributed.dispatcher import Dispatcher, Ended, Orders, Told
+from trio_mirror.distributed.dispatcher import Dispatcher, Ended, Orders, Reported
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -79,7 +79,7 @@ async def test_a_lost_slice_goes_on_with_what_it_has_not_told(autojump_clock: tr
         begun.append(work.left)
         return math.inf if len(begun) > 2 else 3.5
 
-    async with dispatching(SimulatedCluster(1, lambda _: 10.0, fails_after=fails_after, tells=1.0)) as dispatcher:
+    async with dispatching(SimulatedCluster(1, lambda _: 10.0, fails_after=fails_after, every=1.0)) as dispatcher:
         await hand_out(dispatcher, [work])
 
     assert begun == [100, 70, 40]
@@ -88,7 +88,7 @@ async def test_a_lost_slice_goes_on_with_what_it_has_not_told(autojump_clock: tr
 
 async def test_what_is_left_of_a_slice_that_is_lost_three_times_fails(autojump_clock: trio.testing.MockClock) -> None:
     bad, good = CountedSlice(100), [CountedSlice(100) for _ in range(5)]
-    cluster = SimulatedCluster(2, lambda _: 10.0, fails_after=lambda work: 2.5 if work is bad else math.inf, tells=1.0)
+    cluster = SimulatedCluster(2, lambda _: 10.0, fails_after=lambda work: 2.5 if work is bad else math.inf, every=1.0)
     async with dispatching(cluster) as dispatcher:
         await hand_out(dispatcher, [bad, *good])
 
@@ -109,7 +109,7 @@ async def test_a_straggler_holds_nobody_up(autojump_clock: trio.testing.MockCloc
 
 
 async def test_the_rate_is_shared_anew_as_workers_come_and_go(autojump_clock: trio.testing.MockClock) -> None:
-    cluster = SimulatedCluster(4, lambda _: 1e6, tells=1.0)
+    cluster = SimulatedCluster(4, lambda _: 1e6, every=1.0)
     async with dispatching(cluster, rate=100.0) as dispatcher, trio.open_nursery() as nursery:
         nursery.start_soon(hand_out, dispatcher, [CountedSlice(1_000) for _ in range(20)])
         shares = []
@@ -123,7 +123,7 @@ async def test_the_rate_is_shared_anew_as_workers_come_and_go(autojump_clock: tr
 
 
 async def test_the_last_slices_have_the_whole_rate(autojump_clock: trio.testing.MockClock) -> None:
-    cluster = SimulatedCluster(50, lambda _: 1e6, tells=1.0)
+    cluster = SimulatedCluster(50, lambda _: 1e6, every=1.0)
     async with dispatching(cluster, rate=100.0) as dispatcher:
         await hand_out(dispatcher, [CountedSlice(1_000), CountedSlice(1_000)])
 
@@ -131,7 +131,7 @@ async def test_the_last_slices_have_the_whole_rate(autojump_clock: trio.testing.
 
 
 async def test_a_drain_hands_out_nothing_more(autojump_clock: trio.testing.MockClock) -> None:
-    cluster, slices = SimulatedCluster(2, lambda _: 10.0, tells=1.0), [CountedSlice(1_000) for _ in range(20)]
+    cluster, slices = SimulatedCluster(2, lambda _: 10.0, every=1.0), [CountedSlice(1_000) for _ in range(20)]
     async with dispatching(cluster) as dispatcher, trio.open_nursery() as nursery:
         nursery.start_soon(hand_out, dispatcher, slices)
         await trio.sleep(10)
@@ -165,14 +165,14 @@ class Scripted:
 
     workers = 1
 
-    def __init__(self, *news: Sequence[Told | Ended]) -> None:
+    def __init__(self, *news: Sequence[Reported | Ended]) -> None:
         self.script = iter(news)
         self.started: list[int] = []
 
     async def start(self, attempt: int, work: CountedSlice) -> None:
         self.started.append(attempt)
 
-    async def news(self, orders: Orders) -> Sequence[Told | Ended]:
+    async def news(self, orders: Orders) -> Sequence[Reported | Ended]:
         await trio.sleep(1)
         try:
             return next(self.script)
@@ -183,13 +183,13 @@ class Scripted:
 @pytest.mark.parametrize(
     ("news", "error", "left"),
     [
-        ([[Told(0, 6), Ended(0, AccessError("401"))]], AccessError, 4),
-        ([[Told(0, 3)]], ClusterError, 7),
+        ([[Reported(0, 6), Ended(0, AccessError("401"))]], AccessError, 4),
+        ([[Reported(0, 3)]], ClusterError, 7),
     ],
     ids=["the gallery", "the cluster"],
 )
 async def test_what_ends_the_run_as_a_whole_is_told_once(
-    autojump_clock: trio.testing.MockClock, news: list[Sequence[Told | Ended]], error: type[GalleryError], left: int
+    autojump_clock: trio.testing.MockClock, news: list[Sequence[Reported | Ended]], error: type[GalleryError], left: int
 ) -> None:
     work, errors, engine = CountedSlice(10), list[GalleryError](), Scripted(*news)
     dispatcher: Dispatcher[CountedSlice] = Dispatcher(engine, rate=None, on_error=lambda _: None)
@@ -207,7 +207,7 @@ async def test_what_ends_the_run_as_a_whole_is_told_once(
 
 async def test_results_that_did_not_arrive_are_asked_for_again(autojump_clock: trio.testing.MockClock) -> None:
     work = CountedSlice(10)
-    engine = Scripted([Told(0, 4), Ended(0)], [Told(0, 6), Told(1, 6), Ended(1)])
+    engine = Scripted([Reported(0, 4), Ended(0)], [Reported(0, 6), Reported(1, 6), Ended(1)])
     await hand_out(Dispatcher(engine, rate=None, on_error=lambda _: None), [work])
 
     assert engine.started == [0, 1]

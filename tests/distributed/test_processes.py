@@ -25,7 +25,7 @@ from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
 from trio_mirror import Outcome, Picture, Result, Settings, SettingsError, mirror, open_mirror, run
 from trio_mirror.demo.server import serve_gallery
-from trio_mirror.distributed.dispatcher import Ended, Orders, Told
+from trio_mirror.distributed.dispatcher import Ended, Orders, Reported
 from trio_mirror.distributed.job import Job, open_worker
 from trio_mirror.distributed.processes import ProcessEngine
 from trio_mirror.journal import read_journal
@@ -194,7 +194,7 @@ async def test_what_a_worker_tells_again_at_its_end_counts_once() -> None:
     engine._take({0: [result]}, worker)
     engine._take({0: [result]}, worker)
 
-    assert await engine.news(Orders(None)) == [Told(0, [result]), Ended(0)]
+    assert await engine.news(Orders(None)) == [Reported(0, [result]), Ended(0)]
 
 
 async def test_what_a_worker_tells_is_confirmed_once_it_was_taken() -> None:

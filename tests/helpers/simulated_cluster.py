@@ -10,7 +10,7 @@ import trio
 
 from tests.helpers.memory_gallery import MemoryGallery
 from trio_mirror.distributed import GRACE
-from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
+from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Reported
 from trio_mirror.distributed.driver import Driver
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.pipeline.run import Run
@@ -32,7 +32,7 @@ class CountedSlice:
         self.failed = 0
         self.reason: str | None = None
 
-    async def tell(self, results: int) -> None:
+    async def take(self, results: int) -> None:
         self.left -= results
 
     async def lose(self, reason: str) -> None:
@@ -50,7 +50,7 @@ class SimulatedCluster:
         pace: names that a worker does a second, were it not for the rate; called for each attempt.
         requests: requests made for each name, for the rate in the orders to bound.
         fails_after: seconds after which an attempt is lost; called for each attempt, `math.inf` for never.
-        tells: seconds between two times that a worker tells its results.
+        every: seconds between two reports of a worker.
         notices: seconds after which a loss is noticed.
     """
 
@@ -61,7 +61,7 @@ class SimulatedCluster:
         *,
         requests: int = 1,
         fails_after: Callable[[CountedSlice], float] = lambda _: math.inf,
-        tells: float = math.inf,
+        every: float = math.inf,
         notices: float = 0.0,
     ) -> None:
         self.workers = workers
@@ -72,10 +72,10 @@ class SimulatedCluster:
         self._at_work: dict[int, trio.CancelScope] = {}
         self.idle_seconds = 0.0
         self._pace, self._requests, self._fails_after = pace, requests, fails_after
-        self._tells, self._notices = tells, notices
+        self._every, self._notices = every, notices
         self._counted_at = trio.current_time()
         self._waiting: deque[tuple[int, CountedSlice]] = deque()
-        self._happened: list[Told | Ended | Lost] = []
+        self._happened: list[Reported | Ended | Lost] = []
         self._news = trio.Event()
         self._nursery: trio.Nursery
 
@@ -91,7 +91,7 @@ class SimulatedCluster:
         self._waiting.append((attempt, work))
         self._hand_out()
 
-    async def news(self, orders: Orders) -> Sequence[Told | Ended | Lost]:
+    async def news(self, orders: Orders) -> Sequence[Reported | Ended | Lost]:
         self.calls += 1
         self.orders = orders
         with trio.move_on_after(1.0):
@@ -119,22 +119,22 @@ class SimulatedCluster:
 
     async def _work(self, attempt: int, work: CountedSlice) -> None:
         pace, todo = self._pace(work), work.left
-        done, told, told_at = 0.0, 0, 0.0
+        done, reported, reported_at = 0.0, 0, 0.0
         began = trio.current_time()
         with self._at_work[attempt] as scope:
             scope.deadline = began + self._fails_after(work)
-            while told < todo and not self.orders.draining:
+            while reported < todo and not self.orders.draining:
                 rate = math.inf if self.orders.rate is None else self.orders.rate / self._requests
                 speed = min(pace, rate)
-                step = min((todo - done) / speed, self._tells)
+                step = min((todo - done) / speed, self._every)
                 await trio.sleep(step)
                 done += step * speed
-                news, told = round(done) - told, round(done)
-                told_at = trio.current_time()
-                self._say(Told(attempt, news))
+                news, reported = round(done) - reported, round(done)
+                reported_at = trio.current_time()
+                self._say(Reported(attempt, news))
         if scope.cancelled_caught:
             await trio.sleep(self._notices)
-            self.lost_seconds += trio.current_time() - max(began, told_at)
+            self.lost_seconds += trio.current_time() - max(began, reported_at)
             self._say(Lost(attempt, "the node went away"))
         else:
             self._say(Ended(attempt))
@@ -148,7 +148,7 @@ class SimulatedCluster:
         self.idle_seconds += (now - self._counted_at) * max(0, self.workers - len(self._at_work))
         self._counted_at = now
 
-    def _say(self, event: Told | Ended | Lost) -> None:
+    def _say(self, event: Reported | Ended | Lost) -> None:
         self._happened.append(event)
         self._news.set()
 
@@ -163,7 +163,7 @@ class AtOnce:
     workers = 4
 
     def __init__(self, pause: float = 0.0) -> None:
-        self.happened: list[Told | Ended | Lost] = []
+        self.happened: list[Reported | Ended | Lost] = []
         self._pause = pause
 
     async def start(self, attempt: int, work: NamedSlice) -> None:
@@ -172,7 +172,7 @@ class AtOnce:
             Result(name=name, outcome=Outcome.MIRRORED, stage=Stage.UPLOAD, attempts=2, seconds=seconds)
             for name in work.todo
         ]
-        self.happened += [Told(attempt, results), Ended(attempt)]
+        self.happened += [Reported(attempt, results), Ended(attempt)]
 
     async def news(self, orders: Orders) -> list[Any]:
         await trio.sleep(self._pause)

@@ -12,7 +12,7 @@ import trio
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.simulation.world import World
 from trio_mirror import ClusterError, GalleryError, JournalError, Outcome, Result, Settings, Stage
-from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
+from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Reported
 from trio_mirror.distributed.driver import Driver
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.state import State
@@ -93,14 +93,14 @@ class Workers:
         self._world, self._nursery, self._place = world, nursery, place
         self._orders = Orders(None)
         self._free = trio.CapacityLimiter(self.workers)
-        self._happened: deque[tuple[Told | Ended | Lost, trio.Event]] = deque()
+        self._happened: deque[tuple[Reported | Ended | Lost, trio.Event]] = deque()
         self._given: list[trio.Event] = []
 
     async def start(self, attempt: int, work: NamedSlice) -> None:
         self._world.note(f"attempt {attempt}: {list(work.todo)}")
         self._nursery.start_soon(self._work, attempt, dict(work.todo))
 
-    async def news(self, orders: Orders) -> Sequence[Told | Ended | Lost]:
+    async def news(self, orders: Orders) -> Sequence[Reported | Ended | Lost]:
         self._orders = orders
         for remembered in self._given:
             remembered.set()
@@ -114,20 +114,20 @@ class Workers:
 
     async def _work(self, attempt: int, todo: Todo) -> None:
         async with self._free:
-            untold: list[Result] = []
+            unreported: list[Result] = []
             with trio.move_on_after(self._world.chance.uniform(0, 2 * self._lifetime)) as life:
                 for name, known in todo.items():
                     if not self._orders.draining:
-                        untold.append(await self._mirror(attempt, name, known))
+                        unreported.append(await self._mirror(attempt, name, known))
                     if not self._world.happens(self._untold):
-                        self._say(Told(attempt, untold))
-                        untold = []
+                        self._say(Reported(attempt, unreported))
+                        unreported = []
             if life.cancelled_caught:
                 self._world.note(f"attempt {attempt} is lost")
                 await self._pause()
                 self._say(Lost(attempt, "its worker died"))
             else:
-                self._say(Told(attempt, untold))
+                self._say(Reported(attempt, unreported))
                 self._say(Ended(attempt))
 
     async def _mirror(self, attempt: int, name: str, known: Result | None) -> Result:
@@ -141,14 +141,16 @@ class Workers:
             # It was recognised.
             result.outcome = Outcome.MIRRORED
         else:
-            await self._say(Told(attempt, [Result(name=name, stage=Stage.UPLOAD, sha256_in="in", sha256="out")])).wait()
+            await self._say(
+                Reported(attempt, [Result(name=name, stage=Stage.UPLOAD, sha256_in="in", sha256="out")])
+            ).wait()
             await self._pause()
             self._place.store(name)
             await self._pause()
             result.outcome = Outcome.MIRRORED
         return result
 
-    def _say(self, event: Told | Ended | Lost) -> trio.Event:
+    def _say(self, event: Reported | Ended | Lost) -> trio.Event:
         remembered = trio.Event()
         self._happened.append((event, remembered))
         return remembered

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ALL = "trio_mirror.all_options"
 _MORE_HELP = (
     "Without --to, each picture is replaced, and until all are mirrored, a rerun goes on and flips none back. "
-    "Where nothing tells what is stored, a picture ends as unknown, and --update mirrors it as it is. "
+    "Where it cannot be known what is stored, a picture ends as unknown, and --update mirrors it as it is. "
     f"Each option is also TRIO_MIRROR_<OPTION>, or a line of {CONFIG_FILE}."
 )
 

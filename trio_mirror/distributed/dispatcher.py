@@ -31,7 +31,7 @@ class Slice(Protocol):
     def left(self) -> int:
         """How many names have no result yet."""
 
-    async def tell(self, results: Any) -> None:
+    async def take(self, results: Any) -> None:
         """Takes results; those of names that have theirs count for nothing."""
 
     async def lose(self, reason: str) -> None:
@@ -52,7 +52,7 @@ class Orders:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     """A worker gave results of its slice."""
 
     attempt: int
@@ -61,7 +61,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A worker is done with its slice, of which all results are told."""
+    """A worker is done with its slice, all results of which are reported."""
 
     attempt: int
     error: GalleryError | None = None
@@ -86,10 +86,10 @@ class Engine(Protocol[_S_contra]):
     async def start(self, attempt: int, work: _S_contra) -> None:
         """Hands out what is left of a slice, to be worked on when a worker is free."""
 
-    async def news(self, orders: Orders) -> Sequence[Told | Ended | Lost]:
+    async def news(self, orders: Orders) -> Sequence[Reported | Ended | Lost]:
         """Passes on the orders, and gives what happened since the last call; waits a second at most if nothing did.
 
-        What a worker told comes before its end or its loss. By the next call it is taken, and remembered.
+        What a worker reports comes before its end or its loss. By the next call it is taken, and remembered.
 
         Raises:
             GalleryError: the workers cannot be reached any more.
@@ -162,7 +162,7 @@ class Dispatcher(Generic[_S]):
                     for event in await self._engine.news(self._orders()):
                         await self._take_event(event)
                 except GalleryError as error:
-                    # The workers are gone, or what they told cannot be remembered: nobody is to go on as if it were.
+                    # The workers are gone, or what they report cannot be remembered: nobody is to go on as if it were.
                     self._on_error(error)
                     self._left = self.left
                     self._in_flight.clear()
@@ -189,14 +189,14 @@ class Dispatcher(Generic[_S]):
         with trio.move_on_after(_STARTING, shield=True):
             await self._engine.start(attempt, in_flight.work)
 
-    async def _take_event(self, event: Told | Ended | Lost) -> None:
+    async def _take_event(self, event: Reported | Ended | Lost) -> None:
         in_flight = self._in_flight.get(event.attempt)
         if in_flight is None:
             # A worker that was given up for lost still speaks: its slice is in other hands.
             return
         match event:
-            case Told():
-                await in_flight.work.tell(event.results)
+            case Reported():
+                await in_flight.work.take(event.results)
             case Ended():
                 if event.error is not None:
                     self._on_error(event.error)

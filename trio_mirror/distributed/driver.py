@@ -92,7 +92,7 @@ class Driver:
                 first = repeated or await items.receive()
 
     async def _take(self, results: list[Result], ended: Sender) -> None:
-        """Takes what workers have told: intents are remembered before their upload goes on.
+        """Takes what workers report: intents are remembered before their upload goes on.
 
         Raises:
             JournalError: they cannot be.

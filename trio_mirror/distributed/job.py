@@ -1,4 +1,4 @@
-"""What the workers of a run are told once: small, and the same for all of them."""
+"""What the workers of a run get once: small, and the same for all of them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def open_worker(job: Job, names: Opening, memory: Memory) -> AsyncIterator
     """Opens the run of a worker: this very pipeline over the names that it is handed.
 
     Args:
-        job: what it was told once.
+        job: what it got once.
         names: opens the names.
         memory: what is known of each name; it takes intents and results to the driver.
     """

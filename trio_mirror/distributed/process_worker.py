@@ -63,12 +63,12 @@ class _Driver:
         Raises:
             JournalError: the driver is gone.
         """
-        told = defaultdict(list)
+        by_attempt = defaultdict(list)
         for result in results:
-            told[self._attempts[result.name]].append(result)
+            by_attempt[self._attempts[result.name]].append(result)
         confirmed = self._confirmed = trio.Event()
         try:
-            await self._frames.send(("told", dict(told)))
+            await self._frames.send(("results", dict(by_attempt)))
         except trio.BrokenResourceError as error:
             raise JournalError("the driver of this worker process is gone") from error
         await confirmed.wait()

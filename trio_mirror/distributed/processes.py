@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
-from trio_mirror.distributed.dispatcher import MAX_LOSSES, Ended, Lost, Orders, Told
+from trio_mirror.distributed.dispatcher import MAX_LOSSES, Ended, Lost, Orders, Reported
 from trio_mirror.distributed.frames import Frames
 from trio_mirror.errors import ClusterError
 from trio_mirror.pipeline.flip_process import python_module
@@ -80,7 +80,7 @@ class ProcessEngine:
 
     Args:
         count: how many.
-        job: what each of them is told once.
+        job: what each of them gets once.
     """
 
     def __init__(self, count: int, job: Job) -> None:
@@ -88,7 +88,7 @@ class ProcessEngine:
         self.slots = [_Worker() for _ in range(count)]
         self._job = job
         self._orders: Orders | None = None
-        self._happened: list[Told | Ended | Lost] = []
+        self._happened: list[Reported | Ended | Lost] = []
         # Where to confirm what happened, and what the last call of `news` gave.
         self._to_confirm: list[_Outbox] = []
         self._given: list[_Outbox] = []
@@ -99,14 +99,14 @@ class ProcessEngine:
         """Hands a slice to the worker that has the least to do. Not a checkpoint: it only passes it on."""
         at_work = [it for it in self.slots if not it.is_over]
         if not at_work:
-            self._tell(Ended(attempt))
+            self._note(Ended(attempt))
             return
         worker = min(at_work, key=lambda it: it.load)
         todo: Todo = dict(work.todo)
         worker.left[attempt] = set(todo)
         worker.outbox.send_nowait(("slice", attempt, todo))
 
-    async def news(self, orders: Orders) -> list[Told | Ended | Lost]:
+    async def news(self, orders: Orders) -> list[Reported | Ended | Lost]:
         """Passes on the orders, and gives what happened since the last call.
 
         Raises:
@@ -125,7 +125,7 @@ class ProcessEngine:
         if self._error is not None:
             raise self._error
         happened, self._happened = self._happened, []
-        # What is told from now on is not taken yet when the next call begins.
+        # What is reported from now on is not taken yet when the next call begins.
         self._given, self._to_confirm = self._to_confirm, []
         return happened
 
@@ -154,7 +154,7 @@ class ProcessEngine:
             if killed_early and (process.returncode >= 0 or killed_early == MAX_LOSSES):
                 self._fail(f"it ended with exit code {process.returncode} before its work began")
                 return
-            self._tell(*(Lost(attempt, "its worker process died, out of memory or killed") for attempt in worker.left))
+            self._note(*(Lost(attempt, "its worker process died, out of memory or killed") for attempt in worker.left))
             worker.left.clear()
             worker.open_outbox()
             if self._orders is not None:
@@ -192,29 +192,29 @@ class ProcessEngine:
                     return False
                 case ("ready",):
                     worker.is_ready = True
-                case ("told", told):
-                    self._take(told, worker)
+                case ("results", by_attempt):
+                    self._take(by_attempt, worker)
                 case ("ended", error):
                     worker.is_over = True
-                    self._tell(*(Ended(attempt, error) for attempt in worker.left))
+                    self._note(*(Ended(attempt, error) for attempt in worker.left))
                     worker.left.clear()
                     return True
 
-    def _take(self, told: dict[int, list[Any]], worker: _Worker) -> None:
-        for attempt, results in told.items():
+    def _take(self, by_attempt: dict[int, list[Any]], worker: _Worker) -> None:
+        for attempt, results in by_attempt.items():
             left = worker.left.get(attempt)
             if left is None:
                 # A run that ends writes once more what it was about to write.
                 continue
-            self._tell(Told(attempt, results))
+            self._note(Reported(attempt, results))
             left.difference_update(result.name for result in results if not result.is_intent)
             if not left:
                 del worker.left[attempt]
-                self._tell(Ended(attempt))
-        # Of this very process: the next one has told nothing.
+                self._note(Ended(attempt))
+        # Of this very process: the next one has reported nothing.
         self._to_confirm.append(worker.outbox)
 
-    def _tell(self, *events: Told | Ended | Lost) -> None:
+    def _note(self, *events: Reported | Ended | Lost) -> None:
         self._happened += events
         self._news.set()
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Told
+from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Reported
 from trio_mirror.distributed.ray_worker import JOB_VARIABLE
 from trio_mirror.errors import ClusterError, SettingsError
 from trio_mirror.pipeline.threads import WorkerThreads
@@ -118,7 +118,7 @@ def _connect(address: str, job: Job, given_up: threading.Event) -> None:
     }
     if address == "local":
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    # Ray prints warnings of lost nodes to stdout, which is for results; those tell what was lost.
+    # Ray prints warnings of lost nodes to stdout, which is for results; those say what was lost.
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
     used = SettingsError("--cluster: this process uses Ray already; run trio-mirror in another", field="cluster")
     # Held, too, by a run that was given up while its Ray was coming up, until that has gone.
@@ -171,7 +171,7 @@ class RayEngine:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         desk = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_desk_class())
         self._desk = desk.remote()
-        # By itself Ray would run a lost task again from its start; we hand out again only what was not told.
+        # By itself Ray would run a lost task again from its start; we hand out again only what was not reported.
         self._mirror = ray.remote(num_cpus=1, max_retries=0)(_slice_task())
         self._count()
 
@@ -189,7 +189,7 @@ class RayEngine:
         # Left to itself where the cluster hangs: the run is about to end, and the task ends with the connection.
         await trio.to_thread.run_sync(self._start, attempt, dict(work.todo), abandon_on_cancel=True)
 
-    async def news(self, orders: Orders) -> list[Told | Ended | Lost]:
+    async def news(self, orders: Orders) -> list[Reported | Ended | Lost]:
         """Passes on the orders, and gives what happened since the last call.
 
         Raises:
@@ -199,13 +199,13 @@ class RayEngine:
         if now - self._counted_at > _COUNTING:
             self._counted_at = now
             await trio.to_thread.run_sync(self._count)
-        events: list[Told | Ended | Lost] = []
+        events: list[Reported | Ended | Lost] = []
         ended = await trio.to_thread.run_sync(self._look)
-        # After the look at the tasks, since what one told comes before its end.
-        told = await trio.to_thread.run_sync(self._collect, orders)
-        if told is not None:
+        # After the look at the tasks, since what one reported comes before its end.
+        reports = await trio.to_thread.run_sync(self._collect, orders)
+        if reports is not None:
             self._silent_since = math.inf
-            events += [Told(attempt, results) for attempt, results in told]
+            events += [Reported(attempt, results) for attempt, results in reports]
         else:
             self._silent_since = min(self._silent_since, now)
             if trio.current_time() - self._silent_since > _AWAY:
@@ -215,7 +215,7 @@ class RayEngine:
     def _start(self, attempt: int, todo: Any) -> None:
         self._tasks[self._mirror.remote(self._desk, attempt, todo)] = attempt
 
-    def _look(self) -> list[Told | Ended | Lost]:
+    def _look(self) -> list[Reported | Ended | Lost]:
         """What tasks have come to their end."""
         import ray
 
@@ -226,7 +226,7 @@ class RayEngine:
             return []
         ray.wait(tasks, num_returns=1, timeout=_LOOK)
         ready, _ = ray.wait(tasks, num_returns=len(tasks), timeout=0)
-        events: list[Told | Ended | Lost] = []
+        events: list[Reported | Ended | Lost] = []
         for task in ready:
             events += _ending(task, self._tasks.pop(task))
         return events
@@ -255,11 +255,11 @@ class RayEngine:
         self.workers = int(ray.cluster_resources().get("CPU", 0))
 
 
-def _ending(task: Any, attempt: int) -> list[Told | Ended | Lost]:
+def _ending(task: Any, attempt: int) -> list[Reported | Ended | Lost]:
     import ray
 
     try:
-        untold, error = ray.get(task)
+        unreported, error = ray.get(task)
     except ray.exceptions.RayTaskError as failed:
         if isinstance(failed.cause, ImportError):
             why = f"a worker of the cluster cannot import what it needs ({failed.cause}); on each node: {_INSTALL}"
@@ -270,7 +270,7 @@ def _ending(task: Any, attempt: int) -> list[Told | Ended | Lost]:
         return [Ended(attempt, ClusterError(f"--cluster: the workers cannot be set up: {why}"))]
     except ray.exceptions.RayError as lost:
         return [Lost(attempt, f"its worker or node was lost ({type(lost).__name__})")]
-    return [Told(attempt, untold), Ended(attempt, error)]
+    return [Reported(attempt, unreported), Ended(attempt, error)]
 
 
 def _desk_class() -> type:

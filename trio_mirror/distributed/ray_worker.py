@@ -67,7 +67,7 @@ class _Desk:
     wait, intend = _WAITING, None
 
     def __init__(self, actor: Any, attempt: int, todo: Todo) -> None:
-        self.untold: list[Result] = []
+        self.unreported: list[Result] = []
         self.rate: float | None = None
         self.draining = False
         self.has_orders = False
@@ -82,7 +82,7 @@ class _Desk:
     @property
     def unremembered(self) -> list[Result]:
         """The results that the driver may not have."""
-        return [*chain.from_iterable(self._given), *self.untold]
+        return [*chain.from_iterable(self._given), *self.unreported]
 
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
@@ -101,7 +101,7 @@ class _Desk:
 
     async def write(self, results: list[Result]) -> None:
         """Takes intents and results; where there are intents, waits until the driver has remembered them."""
-        self.untold += results
+        self.unreported += results
         if not any(result.is_intent for result in results):
             await trio.lowlevel.checkpoint()
             return
@@ -125,18 +125,18 @@ class _Desk:
 
         async with self._talks:
             # What is given again, as its desk did not answer, has the same number.
-            giving, number = list(self.untold), self._remembered + len(self._given) + 1
+            giving, number = list(self.unreported), self._remembered + len(self._given) + 1
             try:
                 # Not abandoned: what has been given must be known for given.
                 identity, orders, remembered = await trio.to_thread.run_sync(partial(self._exchange, number, giving))
             except ray.exceptions.RayError:
                 # The desk is away with its node; the next talk is with another one.
                 return
-            del self.untold[: len(giving)]
+            del self.unreported[: len(giving)]
             if identity != self._identity:
                 # A desk that knows nothing of what another one was given.
                 self._identity, self._remembered = identity, number - 1
-                self.untold = [*chain.from_iterable(self._given), *self.untold]
+                self.unreported = [*chain.from_iterable(self._given), *self.unreported]
                 self._given.clear()
             if giving:
                 self._given.append(giving)

@@ -35,7 +35,7 @@ class NamedSlice:
         """How many names have no result yet."""
         return len(self.todo)
 
-    async def tell(self, results: list[Result]) -> None:
+    async def take(self, results: list[Result]) -> None:
         """Takes intents and results; those of names that have theirs count for nothing.
 
         An intent stays with its name: a worker that gets it next looks at the target before it does anything.
@@ -53,12 +53,12 @@ class NamedSlice:
     async def lose(self, reason: str) -> None:
         """Ends what was sent with its worker, where it may not be sent again."""
         if not self._resends:
-            await self.tell(self.unanswered(reason))
+            await self.take(self.unanswered(reason))
 
     async def give_up(self, reason: str) -> None:
         """Ends all that is left, as what may work later: failed, or unknown where the target may have it."""
         why = f"its slice of the list was lost {MAX_LOSSES} times: {reason}"
-        await self.tell([self._ended(name, why) for name in self.todo])
+        await self.take([self._ended(name, why) for name in self.todo])
 
     def unanswered(self, why: str) -> list[Result]:
         """The results of what was sent and has no answer."""
