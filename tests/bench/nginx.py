@@ -23,6 +23,7 @@ _LOGGING = 5
 
 # An upload is handed to a second server, which answers it: nginx does so only when it has read the whole body, as a
 # real gallery would, where a plain `return 200` would answer before. The body goes no further than nginx's memory.
+# By default a connection ends after 1,000 requests, and in HTTP/2 what is under way on it fails.
 _CONFIGURATION = """
 {user}
 worker_processes auto;
@@ -59,6 +60,7 @@ http {{
         listen 127.0.0.1:{tls_port} ssl http2 backlog=1024;
         ssl_certificate {certificate};
         ssl_certificate_key {certificate};
+        keepalive_requests 1000000;
         root {root};
         index list.txt;
         proxy_http_version 1.1;
