@@ -355,7 +355,7 @@ async def test_a_page_that_takes_too_long_to_read_is_an_error(
 ) -> None:
     the_test_is_over = threading.Event()
     monkeypatch.setattr(
-        "trio_mirror.galleries.http.gallery.index_parser", lambda _: lambda *_: the_test_is_over.wait(60)
+        "trio_mirror.galleries.http.list_reader.index_parser", lambda _: lambda *_: the_test_is_over.wait(60)
     )
     server = Server(serving_index("<div>" * 1_000))
 

@@ -19,11 +19,12 @@ from trio_mirror.galleries.http.digest import digest_of
 from trio_mirror.galleries.http.errors import ExchangeError, map_exceptions, too_large
 from trio_mirror.galleries.http.min_rate import MinRate
 from trio_mirror.galleries.http.redirects import Redirects
+from trio_mirror.galleries.http.request_body import RequestBody
 from trio_mirror.galleries.http.response import REDIRECTS, Response
 from trio_mirror.galleries.http.transport import open_transports
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from trio_mirror.galleries.http.response import Fields, RawField
     from trio_mirror.settings import Settings
@@ -111,7 +112,7 @@ class Client:
         known = [] if known_etag is None else _encoded_fields({"If-None-Match": known_etag})
         headers = httpx.Headers(self._at_home([*_GET, *known])) if known else self._headers_of_get
         with map_exceptions(), deadline(self._settings.timeout):
-            response = await self._exchange(_get_request(url, headers), anywhere=[*_GET, *known])
+            response = await self._exchange(_get(url, headers), anywhere=[*_GET, *known])
             try:
                 if response.status == httpx.codes.NOT_MODIFIED and known_etag is not None:
                     return None
@@ -132,7 +133,7 @@ class Client:
         """
         async with AsyncExitStack() as stack:
             with map_exceptions(), deadline(self._settings.timeout):
-                response = await self._exchange(_get_request(url, self._headers_of_stream))
+                response = await self._exchange(_get(url, self._headers_of_stream))
                 stack.push_async_callback(response.aclose)
                 if response.status != httpx.codes.OK:
                     raise await response.refusal()
@@ -165,7 +166,7 @@ class Client:
         """
         headers = self._at_home([*_FIELDS, *_encoded_fields(fields)])
         request = httpx.Request(method, url, headers=headers, **content)
-        body = request.stream = _Body(cast("httpx.SyncByteStream", request.stream))
+        body = request.stream = RequestBody(cast("httpx.SyncByteStream", request.stream))
         try:
             with map_exceptions(), deadline(self._settings.timeout):
                 response = await self._exchange(request)
@@ -174,10 +175,13 @@ class Client:
             error.sent = body.sent and not error.barred
             raise
         try:
-            if response.status not in self._settings.success_status and not (
-                method == "PUT" and response.status in _STORED_BY_PUT
-            ):
-                raise await self._upload_refusal(response)
+            stored = {*self._settings.success_status, *(_STORED_BY_PUT if method == "PUT" else ())}
+            if response.status not in stored:
+                refusal = await response.refusal()
+                if httpx.codes.is_success(response.status):
+                    hint = f"where that means stored, --success-status {response.status} says so"
+                    refusal.args = (f"{refusal}; {hint}",)
+                raise refusal
             # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
             await response.read_start()
         finally:
@@ -210,7 +214,7 @@ class Client:
             await response.read_start()
             await response.aclose()
             request = following
-            cast("_Body", request.stream).sent = False
+            cast("RequestBody", request.stream).sent = False
             try:
                 with map_exceptions():
                     transport = self._home if redirects.at_home else self._elsewhere
@@ -219,14 +223,6 @@ class Client:
                 # What another host refuses is not refused to all that this one has.
                 error.barred = error.barred and redirects.at_home
                 raise
-
-    @staticmethod
-    async def _upload_refusal(response: Response) -> ExchangeError:
-        refusal = await response.refusal()
-        if httpx.codes.is_success(response.status):
-            hint = f"where that means stored, --success-status {response.status} says so"
-            refusal.args = (f"{refusal}; {hint}",)
-        return refusal
 
     async def _read(self, response: Response) -> bytes:
         """The whole body, decoded and checked."""
@@ -251,39 +247,9 @@ class Client:
         return b"".join(parts)
 
 
-def _get_request(url: httpx.URL, headers: httpx.Headers) -> httpx.Request:
+def _get(url: httpx.URL, headers: httpx.Headers) -> httpx.Request:
     # With a stream of its own, httpx takes the headers as they are.
-    return httpx.Request("GET", url, headers=headers, stream=_Body(()))
-
-
-class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
-    """A request body that knows when all of it was handed to the connection; other readers read it synchronously.
-
-    It is its own iterator: an asynchronous generator would stay open when the connection fails.
-
-    Args:
-        parts: of a body in memory.
-    """
-
-    def __init__(self, parts: Iterable[bytes]) -> None:
-        self._parts = parts
-        self.sent = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        # Authentication may send it once more.
-        self._left = iter(self._parts)
-        self.sent = False
-        return self
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._parts)
-
-    async def __anext__(self) -> bytes:
-        for part in self._left:
-            return part
-        # Reached only when the last part has left.
-        self.sent = True
-        raise StopAsyncIteration
+    return httpx.Request("GET", url, headers=headers, stream=RequestBody(()))
 
 
 def _encoded_fields(fields: Mapping[str, str]) -> list[RawField]:

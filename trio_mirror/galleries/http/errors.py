@@ -7,10 +7,11 @@ import re
 import socket
 import ssl
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
+from trio_mirror.errors import AccessError, MirrorError
 from trio_mirror.galleries.errors import RequestError
 from trio_mirror.names import printable
 from trio_mirror.settings import format_size
@@ -18,6 +19,7 @@ from trio_mirror.settings import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_Error = TypeVar("_Error", bound=MirrorError)
 # What OpenSSL makes of a response in plain HTTP, by its versions.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 # The alerts of a server that does not take our certificate, or misses it (RFC 8446, section 6.2).
@@ -36,6 +38,10 @@ class ExchangeError(RequestError):
 
     sent = False
     barred = False
+
+    def at(self, place: object, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
+        """The same failure as an error of another kind, or of the run where no request to a place can work."""
+        return AccessError(f"{place} cannot be used: {self}") if self.barred else self.as_error(kind, message)
 
 
 def too_large(max_bytes: int) -> ExchangeError:

@@ -1,58 +1,39 @@
-"""A gallery on an HTTP server: ``GET`` the list, ``GET`` a picture, ``POST`` the mirrored one."""
+"""A gallery on an HTTP server: ``GET`` the list, ``GET`` a picture, ``POST`` or ``PUT`` the mirrored one."""
 
 from __future__ import annotations
 
-import logging
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 import trio
 
-from trio_mirror.errors import (
-    AccessError,
-    FetchError,
-    ListError,
-    MirrorError,
-    SettingsError,
-    UnknownUploadError,
-    UploadError,
-)
+from trio_mirror.errors import FetchError, SettingsError, UnknownUploadError, UploadError
 from trio_mirror.galleries.gallery import UrlGallery
 from trio_mirror.galleries.http.client import open_client
-from trio_mirror.galleries.http.crawl import Crawl
 from trio_mirror.galleries.http.errors import ExchangeError
-from trio_mirror.galleries.http.index import index_parser
+from trio_mirror.galleries.http.list_reader import ListReader
 from trio_mirror.galleries.http.retry_after import parse_http_date
-from trio_mirror.galleries.in_thread import in_thread
-from trio_mirror.galleries.links import folder_of, resolve
-from trio_mirror.galleries.listing import names_of
+from trio_mirror.galleries.links import resolve
 from trio_mirror.galleries.urls import origin, shown
 from trio_mirror.model import Picture
-from trio_mirror.names import PictureName, printable
-from trio_mirror.settings import UploadAs, format_size, option_error
+from trio_mirror.names import PictureName
+from trio_mirror.settings import UploadAs, option_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator
 
     from trio_mirror.galleries.http.client import Client
-    from trio_mirror.galleries.http.index import Index
     from trio_mirror.galleries.http.response import Fields
     from trio_mirror.settings import Settings
 
-_log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 # The parameters of S3's lists (ListObjects, ListObjectsV2), which say nothing of an object.
 _OF_LISTS = {
     *("list-type", "prefix", "delimiter", "marker", "continuation-token", "start-after", "max-keys", "encoding-type"),
     *("fetch-owner",),
 }
-_Error = TypeVar("_Error", bound=MirrorError)
-_NAMES = 256  # of an index that are read at a time
 
 
 @asynccontextmanager
@@ -95,7 +76,7 @@ class HttpGallery(UrlGallery):
         self._query = "&".join(it for it in parameters if it.partition("=")[0] not in _OF_LISTS)
         self._settings = settings
         self._upload_url = resolve(base, settings.upload_url or "")
-        self._left_out: str | None = None
+        self._reader = ListReader(client, settings, self._query, self)
 
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
@@ -109,17 +90,9 @@ class HttpGallery(UrlGallery):
                 everything was left out; transient where the list broke off and may be opened again.
             AccessError: 401, 403, or a certificate that is not trusted.
         """
-        async with AsyncExitStack() as stack:
-            url, media_type, text = await stack.enter_async_context(self._open(self._list))
-            if media_type.startswith("text/") and index_parser(media_type) is None:
-                self._base = str(folder_of(url))
-                names = names_of(text, self)
-            else:
-                index = await self._index(url, media_type, text)
-                await stack.aclose()
-                self._base = str(index.base)
-                names = self._crawl(index)
-            yield await stack.enter_async_context(aclosing(names))
+        async with self._reader.open(self._list) as (base, names):
+            self._base = str(base)
+            yield names
 
     async def locate(self) -> str:
         """Finds out, and gives, where its pictures are, for a run that does not read its list.
@@ -142,7 +115,7 @@ class HttpGallery(UrlGallery):
         try:
             found = await self._client.get(self._url_of(name), known_etag)
         except ExchangeError as error:
-            raise self._error(error, FetchError) from error
+            raise error.at(self, FetchError) from error
         if found is None:
             return None
         body, fields = found
@@ -183,65 +156,7 @@ class HttpGallery(UrlGallery):
             if error.sent:
                 message = f"it was sent, but {error}: the server may have it or not"
                 raise error.as_error(UnknownUploadError, message) from error
-            raise self._error(error, UploadError) from error
-
-    @asynccontextmanager
-    async def _open(self, url: httpx.URL) -> AsyncIterator[tuple[httpx.URL, str, AsyncIterator[bytes]]]:
-        """Opens a list, or one page of it: where it came from, its media type, and its text."""
-        async with AsyncExitStack() as stack:
-            with self._list_errors(url):
-                there, fields, chunks = await stack.enter_async_context(self._client.stream(url))
-            media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
-            yield there, media_type, await stack.enter_async_context(aclosing(self._text_of(url, chunks)))
-
-    async def _text_of(self, url: httpx.URL, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        with self._list_errors(url):
-            async for chunk in chunks:
-                yield chunk
-
-    async def _crawl(self, index: Index) -> AsyncGenerator[str, None]:
-        crawl = Crawl(self._read_index, self._next_names, recursive=self._settings.recursive, place=self)
-        async with aclosing(crawl.names(index)) as names:
-            async for name in names:
-                yield name
-        # Once, though the list may be opened again.
-        if crawl.left_out is not None and crawl.left_out != self._left_out:
-            self._left_out = crawl.left_out
-            _log.warning("%s", crawl.left_out)
-
-    async def _read_index(self, url: httpx.URL) -> Index:
-        # The next page of a list has its own query.
-        async with self._open(
-            url if url.query or not self._query else url.copy_with(query=self._query.encode())
-        ) as page:
-            return await self._index(*page)
-
-    async def _index(self, url: httpx.URL, media_type: str, text: AsyncIterator[bytes]) -> Index:
-        parse = index_parser(media_type)
-        if parse is None:
-            forms = "one name a line as text/plain, or an index as text/html, application/json or application/xml"
-            raise ListError(f"the list {shown(url)} is {printable(media_type)}, not {forms}")
-        return await self._parsed(url, partial(parse, await self._whole(url, text), url))
-
-    async def _next_names(self, index: Index) -> list[str]:
-        return await self._parsed(index.base, lambda: list(islice(index.names, _NAMES)))
-
-    async def _parsed(self, url: httpx.URL, read: Callable[[], _T]) -> _T:
-        """Reads a part of an index in a thread."""
-        with trio.move_on_after(self._settings.timeout):
-            return await in_thread(read)
-        limit = f"{self._settings.timeout:g} s (--timeout)"
-        raise ListError(f"the list {shown(url)} is an index page that took longer than {limit} to read")
-
-    async def _whole(self, url: httpx.URL, text: AsyncIterator[bytes]) -> bytearray:
-        """An index as a whole; it has the limit of a picture."""
-        limit, index = self._settings.max_bytes, bytearray()
-        async for chunk in text:
-            index += chunk
-            if len(index) > limit:
-                size = format_size(limit)
-                raise ListError(f"the list {shown(url)} is an index page over the limit of {size} (--max-bytes)")
-        return index
+            raise error.at(self, UploadError) from error
 
     def _upload(self, picture: Picture) -> tuple[str, httpx.URL, dict[str, str], dict[str, Any]]:
         """The method, the URL, the header fields and the content of an upload."""
@@ -264,21 +179,6 @@ class HttpGallery(UrlGallery):
         name = PictureName(name)
         query = name.query or self._query
         return httpx.URL(f"{self._base}{quote(name)}{query and '?'}{query}")
-
-    @contextmanager
-    def _list_errors(self, url: httpx.URL) -> Iterator[None]:
-        try:
-            yield
-        except ExchangeError as error:
-            if error.refused:
-                hint = "check the credentials (--auth or --header), and that this folder may be listed"
-                raise AccessError(f"{shown(url)} refuses us: {error}; {hint}") from error
-            raise self._error(error, ListError, f"the list {shown(url)} cannot be read: {error}") from error
-
-    def _error(self, error: ExchangeError, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
-        if error.barred:
-            return AccessError(f"{self} cannot be used: {error}")
-        return error.as_error(kind, message)
 
 
 def _modified(fields: Fields) -> float | None:
