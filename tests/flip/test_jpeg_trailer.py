@@ -200,6 +200,12 @@ def test_bytes_of_unknown_meaning_stay_where_they_were() -> None:
         assert once.notes == ()
 
 
+@pytest.mark.parametrize(("size", "is_named"), [(1_000, False), (3_000, True)])
+def test_much_data_of_unknown_meaning_is_named(size: int, *, is_named: bool) -> None:
+    flipped = flip(encoded(drawn(64, 48)) + bytes(500) + b"a depth map?" * (size // 12))
+    assert ("not mirrored: unknown data behind the picture" in flipped.notes) is is_named
+
+
 def samsung(*blocks: tuple[int, bytes, bytes]) -> bytes:
     """Samsung's trailer of blocks: types, names and contents."""
     bodies = [struct.pack("<HHI", 0, kind, len(name)) + name + content for kind, name, content in blocks]

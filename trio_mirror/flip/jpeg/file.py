@@ -13,11 +13,17 @@ from trio_mirror.flip.jpeg.segments import parse
 from trio_mirror.flip.jpeg.trailer import read_trailer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trio_mirror.flip.jpeg.multi_picture import Index
     from trio_mirror.flip.jpeg.samsung import Blocks
     from trio_mirror.flip.jpeg.segments import Jpeg
     from trio_mirror.flip.jpeg.trailer import Part
     from trio_mirror.model import Limits
+
+
+# Bytes; what is smaller holds no raster to speak of.
+_SMALL = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +54,33 @@ class File:
     @property
     def unmirrored(self) -> set[str]:
         """What is left as it was, since it is no picture to us."""
-        video = {"the video behind the picture"} if self.videos else set()
-        return video | ({"Samsung's depth map"} if self.blocks and self.blocks.has_depth_map else set())
+        if self.jpeg.end == len(self.data):
+            return set()
+        known = [*(slice(part.start, part.jpeg.end) for part in self.parts), *self.pngs, *self.videos, *self._blocks]
+        named = {
+            "the video behind the picture": self.videos,
+            "Samsung's depth map": self.blocks and self.blocks.has_depth_map,
+            "unknown data behind the picture": any(len(gap) > _SMALL for gap in self._between(known)),
+        }
+        return {what for what, is_there in named.items() if is_there}
 
     @property
     def is_addressed(self) -> bool:
         """Whether all behind the first image is found by what we bring up to date, so that it may move."""
         starts = self.index.starts if self.index else []
-        known = [slice(part.start, part.jpeg.end) for part in self.parts if part.start in starts]
-        known += [*self.videos, *self.items]
-        if self.blocks:
-            known.append(slice(self.blocks.start, len(self.data)))
+        indexed = [slice(part.start, part.jpeg.end) for part in self.parts if part.start in starts]
+        return not any(self._between([*indexed, *self.videos, *self.items, *self._blocks]))
+
+    @property
+    def _blocks(self) -> list[slice]:
+        return [slice(self.blocks.start, len(self.data))] if self.blocks else []
+
+    def _between(self, known: list[slice]) -> Iterator[bytes]:
+        """What stands around these places behind the first image, without zeros at its ends."""
         at = self.jpeg.end
-        for place in sorted(known, key=lambda it: it.start):
-            if self.data[at : place.start].strip(b"\0"):
-                return False
+        for place in sorted([*known, slice(len(self.data), len(self.data))], key=lambda it: it.start):
+            yield self.data[at : place.start].strip(b"\0")
             at = max(at, place.stop)
-        return not self.data[at:].strip(b"\0")
 
 
 def read_file(data: bytes, limits: Limits) -> tuple[File, tuple[str, ...]]:
