@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import random
 
 # A run that is interrupted after so many steps (the power of ten) may have ended by itself.
-_FIRST, _LAST = 1.0, 3.6
+_FIRST, _LAST = 1.0, 2.7
 
 
 @dataclass(frozen=True, kw_only=True)

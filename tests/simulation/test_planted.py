@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trio_mirror import Result
     from trio_mirror.pipeline.item import Item
 
-_SEEDS = 100
+_SEEDS = 400
 
 
 def lose_a_release(patch: pytest.MonkeyPatch) -> None:
