@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 from tests.flip.jpegs import decibels, decoded, drawn, encoded, exif_block
 from tests.flip.slow_png import KINDS, SIGNATURE, Kind, Pixels, chunk, chunks_of, draw, encode, header, read
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import png
+from trio_mirror.flip import deflate, png
 from trio_mirror.model import Limits
 
 RGB = Kind(2, 8, interlaced=False)
@@ -155,6 +155,17 @@ def test_the_size_stays_near_the_original_s() -> None:
     stream = io.BytesIO()
     picture.save(stream, "PNG", optimize=True)
     assert len(flip(stream.getvalue())) < 1.1 * len(stream.getvalue())
+
+
+def test_with_the_extra_zlib_ng_packs_the_raster_as_small_and_always_alike() -> None:
+    zlib_ng = pytest.importorskip("zlib_ng.zlib_ng")
+    assert deflate.fastest is zlib_ng
+    out = io.BytesIO()
+    drawn(300, 200).save(out, "PNG")
+    data = out.getvalue()
+    assert flip(data) == flip(data)
+    assert len(flip(data)) < 1.05 * len(data)
+    assert_mirrored(data, flip(data))
 
 
 def test_colour_under_full_transparency_is_kept() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from PIL import Image
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.deflate import fastest
 from trio_mirror.flip.png.filters import Band, refilter, unfilter
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 
@@ -88,7 +89,7 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
         raise FlipError(_CUT_SHORT)
     scanlines = _Scanlines(stream, shape.window)
     level = 6 if shape.window < 0 else _level(stream, size)
-    compressor = zlib.compressobj(level, wbits=shape.window, memLevel=9)
+    compressor = fastest.compressobj(level, wbits=shape.window, memLevel=9)
     segments = [bytearray()]
     for picture in _mirrored_pictures(scanlines, shape, rows=rows):
         above: list[Image.Image] = []
@@ -127,7 +128,7 @@ class _Scanlines:
     """Inflates a stream as far as needed and no further, so that no stream can fill the memory."""
 
     def __init__(self, stream: list[memoryview], window: int) -> None:
-        self._zlib = zlib.decompressobj(window)
+        self._zlib = fastest.decompressobj(window)
         self._parts = (part[at : at + _INPUT] for part in stream for at in range(0, len(part), _INPUT))
         self._rest: bytes | memoryview = b""
 
@@ -144,7 +145,7 @@ class _Scanlines:
             part, exhausted = self._rest, not self._rest
             try:
                 inflated = self._zlib.decompress(part, size - len(data))
-            except zlib.error as error:
+            except fastest.error as error:
                 raise FlipError(f"the PNG's raster is damaged: {error}") from error
             self._rest = self._zlib.unconsumed_tail
             data += inflated

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import lzma
 import re
-import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.deflate import fastest
 from trio_mirror.flip.tiff.layout import (
     CCITT_G3,
     CCITT_G4,
@@ -76,9 +76,9 @@ def deflate(stride: int) -> Codec:
 
     def decode(data: bytes, rows: int) -> bytes:
         _check_plausible(DEFLATE, data, rows * stride)
-        return _decompressed(zlib.decompressobj().decompress, data, rows * stride)
+        return _decompressed(fastest.decompressobj().decompress, data, rows * stride)
 
-    return Codec(decode, lambda raster, _: zlib.compress(raster, 9))
+    return Codec(decode, lambda raster, _: fastest.compress(raster, 9))
 
 
 def lzma2(stride: int) -> Codec:
@@ -173,7 +173,7 @@ def predicted(codec: Codec, predictor: Predictor) -> Codec:
 def _decompressed(decompress: Callable[[bytes, int], bytes], data: bytes, size: int) -> bytes:
     try:
         raster = decompress(data, size)
-    except (zlib.error, lzma.LZMAError) as error:
+    except (fastest.error, lzma.LZMAError) as error:
         raise FlipError("the TIFF is damaged: a strip or tile cannot be decompressed") from error
     if len(raster) < size:
         raise FlipError("the TIFF is damaged: a strip or tile is cut short")
