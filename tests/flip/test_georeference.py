@@ -165,9 +165,10 @@ def gdal_value(path: Path, east: float, north: float) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("gdal")
 @pytest.mark.parametrize("by_point", [False, True])
-@pytest.mark.parametrize("orientation", [None, 1, 6])
+@pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize(
     "tags",

@@ -201,7 +201,7 @@ def test_the_guides_of_a_raw_profile_move(name: str) -> None:
     assert octets_of(once, b"zTXt") == guides(WIDTH - 18)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=80)
 @given(
     kind=st.sampled_from([b"tEXt", b"zTXt", b"iTXt", b"oFFs", b"caNv", b"npTc", b"npLb", b"grAb"]),
     noise=st.binary(max_size=80),

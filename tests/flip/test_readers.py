@@ -19,6 +19,7 @@ from trio_mirror import flip
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
 WIDTH, HEIGHT = 40, 24
 PAGE = Drawn(rows=[[(3 * x, 5 * y, 9) for x in range(WIDTH)] for y in range(HEIGHT)], photometric=2)
 

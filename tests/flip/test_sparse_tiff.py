@@ -65,7 +65,7 @@ def drawings(draw: st.DrawFn) -> tuple[Drawn, set[int]]:
     return image, draw(st.sets(st.integers(0, pieces - 1), max_size=pieces))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(drawn=drawings(), order=st.sampled_from("<>"), big=st.booleans())
 def test_blank_parts_change_sides_and_back(drawn: tuple[Drawn, set[int]], order: str, *, big: bool) -> None:
     image, absent = drawn
