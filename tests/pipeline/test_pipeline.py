@@ -12,6 +12,7 @@ import trio
 import trio.testing
 from PIL import Image
 
+from tests.flip.test_jpeg_pictures import jumbf, turned
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
 from tests.helpers.turns import Turns
@@ -45,6 +46,18 @@ async def test_a_target_of_its_own_gets_the_pictures_and_the_source_none() -> No
 
     assert not source.stored
     assert list(target.stored) == ["a.png"]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_content_credentials_stay_only_where_they_are_to_be_kept(*, keep: bool) -> None:
+    gallery = MemoryGallery(["a.jpg"], data=turned(1, *jumbf(b"c2pa", 1)))
+
+    report = await mirror(gallery, keep_credentials=keep)
+
+    assert (b"c2pa" in gallery.stored["a.jpg"].data) is keep
+    [(note, noted)] = report.notes.items()
+    assert note == f"content credentials {'kept, though they no longer hold' if keep else 'taken out'}"
+    assert noted.names == ["a.jpg"]
 
 
 async def test_names_that_are_passed_over_leave_others_their_turn() -> None:
