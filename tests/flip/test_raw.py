@@ -31,6 +31,8 @@ def by(make: bytes, *below: Drawn, tags: dict[int, tuple[int, bytes]] | None = N
         (by(b"SAMSUNG", SENSOR), "SRW"),
         (by(b"SEIKO EPSON CORP.", SENSOR), "ERF"),
         (by(b"EASTMAN KODAK COMPANY", SENSOR), "KDC"),
+        (by(b"EASTMAN KODAK COMPANY", tags={65024: (4, bytes(4))}), "KDC"),
+        (by(b"SONY", tags={50740: (1, b"\0\0\0\1")}), "SR2"),
         (by(b"Leaf", tags={34310: (1, b"PKTS")}), "MOS"),
         (replace(PREVIEW, below=(SENSOR,)), "unknown make"),
     ],
@@ -52,9 +54,10 @@ def test_a_maker_s_mark_behind_the_header_is_known_unless_it_is_pixels(mark: byt
     assert rows_of(flip(write(dark)).data, dark) == [dark.mirrored()]
 
 
-@pytest.mark.parametrize("make", [b"NIKON CORPORATION", b"Canon", b"SONY", b"Phase One", b"Hasselblad"])
+@pytest.mark.parametrize("make", [b"NIKON CORPORATION", b"Canon", b"SONY", b"Phase One", b"EASTMAN KODAK COMPANY"])
 def test_a_developed_tiff_of_the_same_maker_is_mirrored(make: bytes) -> None:
-    image = by(make, replace(PREVIEW, tags={254: (4, struct.pack("<I", 1))}))
+    private = {65024: (4, bytes(4))} if make != b"EASTMAN KODAK COMPANY" else {}
+    image = by(make, replace(PREVIEW, tags={254: (4, struct.pack("<I", 1))}), tags=private)
     assert rows_of(flip(write(image)).data, image) == [image.mirrored()]
 
 

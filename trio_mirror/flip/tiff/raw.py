@@ -19,7 +19,9 @@ _OFFSETS = {273, 324}  # of strips and of tiles
 _SENSOR_DATA = {32803, 34892}  # CFA and LinearRaw (TIFF/EP; DNG 1.4, PhotometricInterpretation)
 # Makers' own compressions, as ExifTool names them: Sony, Epson and Samsung, Samsung, Kodak, Nikon, Kodak, Pentax.
 _MAKERS_CODES = {32767, 32769, 32770, 32772, 262, 32867, 34713, 65000, 65535}
-_MAKERS_TAGS = {50706: "Adobe DNG", 34310: "Leaf MOS", 33424: "Kodak DCR", 65024: "Kodak KDC"}
+_TAGS = {50706: "Adobe DNG", 34310: "Leaf MOS"}
+# Tags under which others may keep something else: Kodak's own directories, Sony's SR2Private.
+_TAGS_OF_MAKE = {33424: "eastman|kodak", 65024: "eastman|kodak", 50740: "sony"}
 _MARKS = {b"CR\2\0": "Canon CR2", b"IIII": "Phase One IIQ", b"MMMM": "Phase One IIQ"}  # at byte 8
 _BY_MAKE = {
     "nikon": "Nikon NEF or NRW",
@@ -48,22 +50,25 @@ def refuse_raw(structure: Structure, images: list[Ifd]) -> None:
     Raises:
         FlipError: it is one; the message names its kind.
     """
-    first = images[0]
-    kind = next((name for tag, name in _MAKERS_TAGS.items() if tag in first.entries), None)
-    mark = _MARKS.get(structure.data[8:12])
-    # Where a raster begins at byte 8, these are some of its pixels.
-    if mark and not any(
-        8 in structure.numbers(image, tag) for image in images for tag in _OFFSETS & image.entries.keys()
-    ):
-        kind = kind or mark
-    if kind is None and any(_holds_sensor_data(structure, image) for image in images):
-        make = structure.octets(first, _MAKE).rstrip(b"\0").decode("latin-1").strip()
-        kind = next(
-            (name for makes, name in _BY_MAKE.items() if re.match(makes, make, re.IGNORECASE)),
-            make or "of unknown make",
-        )
+    tags = images[0].entries
+    make = structure.octets(images[0], _MAKE).rstrip(b"\0").decode("latin-1").strip()
+    kind = next((name for tag, name in _TAGS.items() if tag in tags), None) or _by_mark(structure, images)
+    own_tags = any(tag in tags and _is_by(makes, make) for tag, makes in _TAGS_OF_MAKE.items())
+    if kind is None and (own_tags or any(_holds_sensor_data(structure, image) for image in images)):
+        kind = next((name for makes, name in _BY_MAKE.items() if _is_by(makes, make)), make or "of unknown make")
     if kind is not None:
         raise FlipError(f"this is a camera's raw file ({kind}), and raw data is not mirrored: develop it first")
+
+
+def _by_mark(structure: Structure, images: list[Ifd]) -> str | None:
+    mark = _MARKS.get(structure.data[8:12])
+    lists = (structure.numbers(image, tag) for image in images for tag in _OFFSETS & image.entries.keys())
+    # Where a raster begins at byte 8, these are some of its pixels.
+    return None if mark is None or any(8 in offsets for offsets in lists) else mark
+
+
+def _is_by(makes: str, make: str) -> bool:
+    return re.match(makes, make, re.IGNORECASE) is not None
 
 
 def _holds_sensor_data(structure: Structure, image: Ifd) -> bool:
