@@ -18,12 +18,13 @@ from tests.flip.test_avif import PIXI, associations, bodies, box, coded, file, f
 from tests.flip.test_jpeg2000 import REGION
 from tests.helpers.pictures import draw
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import heif, sniff
+from trio_mirror.flip import decode_heif, heif, sniff
 from trio_mirror.flip.exif import mirrored, orientation_field
 from trio_mirror.model import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from trio_mirror.model import Flipped
 
@@ -269,6 +270,28 @@ def test_a_heic_without_an_image_is_damaged() -> None:
     with pytest.raises(FlipError, match="cannot be read"):
         flip(data[:at] + bytes(len(data) - at))
     assert not any("proof" in note for note in flip(data).notes)
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ("os.abort()", "its decoder crashed"),
+        ("print('too short'); sys.exit(3)", "too short"),
+        ("os.kill(os.getpid(), 9)", ""),
+    ],
+)
+def test_a_decoder_that_crashes_ends_nothing_else(
+    ends: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pi_heif", reason="the extra proof is not installed")
+    script = tmp_path / "decoder.py"
+    script.write_text(f"import os, sys\n{ends}\n")
+    monkeypatch.setattr(decode_heif, "__file__", str(script))
+    if message:
+        with pytest.raises(FlipError, match=message):
+            flip(heic())
+    else:
+        assert any("too large to be decoded" in note for note in flip(heic()).notes)
 
 
 def test_the_cost_of_items_grows_with_the_file_and_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,23 @@
 """Pictures decoded only for the proof that they are whole: the formats that are mirrored without a decoder.
 
 Keeps a damaged picture from passing for a mirrored one. Pillow decodes AVIF, the extra ``proof`` the others; where
-nothing is installed that could, or a decoder has limits of its own, a note says that the proof is missing.
+nothing is installed that could, or a decoder has limits of its own, a note says that the proof is missing. That of
+HEIF runs in a process of its own, since it crashes on some damaged files.
 """
 
 from __future__ import annotations
 
+import io
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip import decode_heif
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 
 if TYPE_CHECKING:
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 
 # In pixels. Decoding takes up to 16 bytes for each, and a decoder believes the stated size, whatever was coded.
 _MOST_PIXELS = 25_000_000
+_CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE}
 _HEVC = {b"hvc1", b"hev1", b"lhv1"}
 _TOO_LARGE = ("It is too large to be decoded for a proof that it is whole.",)
 _FIRST_FRAME = ("Only its first frame was decoded for a proof that it is whole.",)
@@ -51,27 +59,11 @@ def prove_heif(data: bytes, kinds: set[bytes], pixels: int) -> tuple[str, ...]:
     Raises:
         FlipError: one of them cannot be decoded.
     """
-    try:
-        from pi_heif import open_heif
-    except ImportError:
-        return _NO_DECODER
     if not kinds <= _HEVC:  # of tiles of other codecs the decoder says that they are damaged
         return _NO_DECODER
     if pixels > 2 * _MOST_PIXELS:  # a picture with its gain map and thumbnails
         return _TOO_LARGE
-    try:
-        images = list(open_heif(data))
-        found = len(images)
-        for image in images:
-            if image.size[0] * image.size[1] > _MOST_PIXELS:
-                return _TOO_LARGE
-        while images:
-            images.pop().load()
-    except (ValueError, EOFError) as error:  # invalid input; all else is a limit of the decoder
-        raise FlipError(f"the HEIF cannot be read: {str(error).strip() or 'it is cut short'}") from error
-    except (SyntaxError, RuntimeError, MemoryError, OSError):
-        return _NO_DECODER
-    return () if found else _NO_DECODER
+    return _decoded_apart(data)[1]
 
 
 def prove_jxl(data: bytes, samples: int, *, animated: bool) -> tuple[str, ...]:
@@ -98,28 +90,52 @@ def prove_jxl(data: bytes, samples: int, *, animated: bool) -> tuple[str, ...]:
     return _FIRST_FRAME if animated else ()
 
 
-def open_by_extra(data: bytes, most_pixels: int) -> Image.Image:
-    """Decodes a HEIF or JPEG XL, as it is displayed, by the decoders of the extra ``proof``.
+def open_by_extra(data: bytes, most_pixels: int, side: int) -> Image.Image:
+    """Decodes a HEIF or JPEG XL, as it is displayed, by the extra ``proof``.
 
     Call inside ``with map_pillow_errors(...)``.
 
+    Args:
+        data: the file.
+        most_pixels: of a JPEG XL.
+        side: the pixels of a side of a HEIF, at most, to which it is scaled.
+
     Raises:
-        FlipError: it is too large, or no decoder is installed.
+        FlipError: it cannot be decoded, or not cheaply.
     """
+    if data[4:8] == b"ftyp":
+        png, notes = _decoded_apart(data, side)
+        if notes:
+            raise FlipError(notes[0])
+        return Image.open(io.BytesIO(png))
     try:
-        if data[4:8] == b"ftyp":
-            from pi_heif import open_heif
-
-            picture = open_heif(data)
-            if picture.size[0] * picture.size[1] <= most_pixels:
-                opened: Image.Image = picture.to_pillow()
-                return opened
-        else:
-            from pylibjxl import decode, probe
-
-            stated = probe(data)
-            if stated["width"] * stated["height"] * stated["channels"] <= 4 * most_pixels:
-                return Image.fromarray(decode(data))
+        from pylibjxl import decode, probe
     except ImportError as error:
-        raise FlipError("no decoder of the picture's kind is installed (extra proof)") from error
-    raise FlipError("the picture is too large to be decoded")
+        raise FlipError(_NO_DECODER[0]) from error
+    stated = probe(data)
+    if stated["width"] * stated["height"] * stated["channels"] > 4 * most_pixels:
+        raise FlipError(_TOO_LARGE[0])
+    return Image.fromarray(decode(data))
+
+
+def _decoded_apart(data: bytes, side: int = 0) -> tuple[bytes, tuple[str, ...]]:
+    """What the process that decodes a HEIF writes, and a note where it could not."""
+    if not find_spec("pi_heif"):
+        return b"", _NO_DECODER
+    command = [sys.executable, "-P", decode_heif.__file__, str(_MOST_PIXELS), str(side)]
+    try:
+        done = subprocess.run(  # noqa: S603 (our own script)
+            command,
+            input=data,
+            capture_output=True,
+            timeout=decode_heif.SECONDS,
+            start_new_session=True,  # a Ctrl-C at the terminal is not for it
+            check=False,
+        )
+    except (subprocess.TimeoutExpired, OSError):
+        return b"", _TOO_LARGE
+    if done.returncode in {decode_heif.DAMAGED, *_CRASHES}:
+        reason = done.stdout.decode(errors="replace") or "its decoder crashed"
+        raise FlipError(f"the HEIF cannot be read: {reason}")
+    notes = {0: (), decode_heif.NO_DECODER: _NO_DECODER}.get(done.returncode, _TOO_LARGE)
+    return done.stdout, notes

@@ -44,7 +44,7 @@ def _opened(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        return open_by_extra(data, _MAX_PIXELS)
+        return open_by_extra(data, _MAX_PIXELS, _SIDE)
 
 
 def _fitting(size: tuple[int, int]) -> tuple[int, int]:
