@@ -56,7 +56,7 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         flipped,
         "image/jpeg",
         all(image.lossless for image in images),
-        tuple(dict.fromkeys((*notes, *stay, *stays, *dropped, *left, *not_mirrored(file.unmirrored), *moved))),
+        (*notes, *stay, *stays, *dropped, *left, *not_mirrored(file.unmirrored), *moved),
     )
 
 

@@ -57,7 +57,7 @@ def mirrored_packet(
         mirroring.notes.append(credentials_note("a signature in the XMP", kept=keep_credentials))
     if not keep_credentials:
         mirroring.edits += [(whole, b"") for whole in signed]
-    return edited(packet, mirroring.edits), (*mirroring.notes, *not_mirrored(mirroring.unmended))
+    return edited(packet, mirroring.edits), (*dict.fromkeys(mirroring.notes), *not_mirrored(mirroring.unmended))
 
 
 def credentials_note(what: str, *, kept: bool) -> str:
