@@ -22,8 +22,10 @@ from tests.flip.jpegs import (
     exif_segment,
     with_segments,
 )
+from tests.flip.test_exif import thumbnail_of
 from tests.flip.xmp_packets import packet
 from trio_mirror.flip import flip
+from trio_mirror.flip.jpeg import mirror_image
 from trio_mirror.flip.jpeg.segments import Segment, parse
 
 pytestmark = pytest.mark.usefixtures("route")
@@ -102,12 +104,16 @@ def test_a_preview_may_run_over_several_segments() -> None:
     assert is_mirrored(b"".join(payloads), preview)
 
 
-def test_each_exif_block_is_patched_inside_itself() -> None:
-    thumbnail = encoded(drawn(40, 24))
-    block = exif_block(thumbnail=thumbnail)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_each_exif_block_is_patched_inside_itself(order: str) -> None:
+    growing = encoded(drawn(45, 33).point(lambda value: value * 7 % 256), quality=29)  # stripes need finer tables
+    block = exif_block(thumbnail=growing, order=order)
     flipped = flip(with_segments(encoded(drawn(64, 48)), exif_segment(block), exif_segment(block)))
-    for exif in (it.payload[6:] for it in parse(flipped.data).segments if it.marker == APP1):
-        assert is_mirrored(first_jpeg(exif), thumbnail)
+    blocks = [it.payload[6:] for it in parse(flipped.data).segments if it.marker == APP1]
+    assert len(blocks) == 2
+    for exif in blocks:
+        assert len(exif) > len(block)
+        assert is_mirrored(thumbnail_of(exif, order), growing)
     assert flipped.notes == ()
 
 
@@ -163,6 +169,13 @@ def test_a_depth_map_and_its_picture_are_mirrored_in_extended_xmp(size: tuple[in
         assert ImageChops.difference(decoded(new), wanted).getbbox() is None
     assert is_mirrored(found[1], original, orientation)
     assert flipped.notes == ()
+
+
+def test_a_picture_inside_may_be_as_large_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror_image, "_THUMBNAIL_PIXELS", 100)
+    fitting, larger = (packet(google(IMAGE, "Data", encoded(drawn(*size)))) for size in ((64, 48), (80, 48)))
+    assert flip(turned(1, *extended(packet(NAMED), fitting))).notes == ()
+    assert "a picture in the XMP was dropped" in flip(turned(1, *extended(packet(NAMED), larger))).notes[0]
 
 
 def test_extended_xmp_that_does_not_change_stays_byte_by_byte() -> None:
