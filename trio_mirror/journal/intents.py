@@ -16,7 +16,7 @@ from collections import Counter, deque
 from contextlib import suppress
 from errno import ENOSPC
 from itertools import count
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -38,6 +38,8 @@ _MAGIC = b"TrMi\0\0\0\0"
 # Before each record: its length in bytes, and its CRC-32, by which one that was cut off is known.
 _HEADER = struct.Struct("<II")
 _END = bytes(_HEADER.size)
+_values_of = attrgetter(*COLUMNS)
+_json_of = json.JSONEncoder(ensure_ascii=False).encode
 _RECOVER = f"{RECORD} WHERE (pictures.run, pictures.sha256_in) <> (excluded.run, excluded.sha256_in)"
 
 
@@ -69,8 +71,7 @@ class Intents:
         Raises:
             OSError: there is no room for another segment.
         """
-        values = (getattr(intent, name) for name in COLUMNS)
-        record = encode(json.dumps([next(self._numbers), *values], ensure_ascii=False))
+        record = encode(_json_of([next(self._numbers), *_values_of(intent)]))
         record = _HEADER.pack(len(record), crc32(record)) + record + _END
         with self._lock:
             if self._at + len(record) > _SEGMENT:
