@@ -1,106 +1,106 @@
 """PNG's row filters (PNG, third edition, section 9), taken off and put on for a band of rows at once.
 
-A filter predicts each byte from the byte of the same kind in the pixel to the left and in the row above: the
-high byte of red from high bytes of red. So the bytes of a pixel fall into lanes that never meet, and a raster
-of any depth and colour type is a few 8-bit grey pictures, which Pillow filters at the speed of C.
+A filter predicts each byte from the byte of the same kind in the pixel to the left and in the row above. Pillow
+takes filters off as it inflates; they are put on by its arithmetic on rasters as grey pictures of their bytes.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops
 
 from trio_mirror.flip.pillow import crop, map_pillow_errors
 
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
+# Bytes of a pixel to a mode of Pillow, and to the raw modes that read its bytes, or the first and second of each two.
+_MODES = {
+    1: ("L", ("L",)),
+    2: ("LA", ("LA",)),
+    3: ("RGB", ("RGB",)),
+    4: ("RGBA", ("RGBA",)),
+    6: ("RGB", ("RGB;16B", "RGB;16L")),
+    8: ("RGBA", ("RGBA;16B", "RGBA;16L")),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
     """Adjoining rows of a raster, unfiltered."""
 
-    filters: Image.Image
-    """The filter type of each row, one pixel wide."""
-    lanes: list[Image.Image]
-    """A grey picture for each byte of a pixel (for one byte of a row, where pixels are smaller)."""
+    filters: bytes
+    """The filter type of each row."""
+    raster: bytes
 
-    def last_row(self) -> list[Image.Image]:
-        """The lowest row of each lane: what the filters of the next band refer to."""
-        return [crop(lane, (0, lane.height - 1, lane.width, lane.height)) for lane in self.lanes]
+    @property
+    def size(self) -> int:
+        """Bytes of a row."""
+        return len(self.raster) // len(self.filters)
+
+    def last_row(self) -> bytes:
+        """The lowest row: what the filters of the next band refer to."""
+        return self.raster[-self.size :]
 
     def standing_alone(self, starts: list[int]) -> Band:
         """The same rows, of which those at ``starts`` have filters that do not refer to the row above."""
-        filters = bytearray(self.filters.tobytes())
+        filters = bytearray(self.filters)
         for row in starts:
             filters[row] = min(filters[row], _SUB)
-        return Band(Image.frombytes("L", self.filters.size, bytes(filters)), self.lanes)
+        return replace(self, filters=bytes(filters))
 
 
-def unfilter(scanlines: bytes, rows: int, lanes: int, above: list[Image.Image]) -> Band:
+def unfilter(scanlines: bytes, rows: int, lanes: int, above: bytes) -> Band:
     """Takes the filters off.
 
     Args:
         scanlines: whole rows, each behind the byte of its filter type.
         rows: their number.
         lanes: bytes of a pixel, at least 1.
-        above: the lanes' unfiltered row above, empty where there is none.
+        above: the unfiltered row above, empty where there is none.
 
     Raises:
         FlipError: a filter type is not one of PNG's.
     """
     stride = len(scanlines) // rows
-    picture = Image.frombytes("L", (stride, rows), scanlines)
-    filters = crop(picture, (0, 0, 1, rows))
-    filtered = crop(picture, (1, 0, stride, rows)).tobytes()
-    return Band(filters, [_unfilter_lane(filtered[i::lanes], filters, above[i : i + 1]) for i in range(lanes)])
-
-
-def _unfilter_lane(filtered: bytes, filters: Image.Image, above: list[Image.Image]) -> Image.Image:
-    rows = filters.height
-    width = len(filtered) // rows
+    size = stride - 1
     # The row above goes first, under filter type None, so that a band decodes like a picture of its own.
-    coded = Image.new("L", (1 + width, 1 + rows), _NONE)
-    for row in above:
-        coded.paste(row, (1, 0))
-    coded.paste(filters, (0, 1))
-    coded.paste(Image.frombytes("L", (width, rows), filtered), (1, 1))
-    lane = Image.new("L", (width, 1 + rows))
-    with map_pillow_errors("the PNG's raster"):
-        lane.frombytes(zlib.compress(coded.tobytes(), 0), "zip", "L", 0)
-    return crop(lane, (0, 1, width, 1 + rows))
+    coded = zlib.compress(bytes([_NONE]) + (above or bytes(size)) + scanlines, 0)
+    mode, raw_modes = _MODES[lanes]
+    raster = bytearray(size * rows)
+    for at, raw_mode in enumerate(raw_modes):
+        with map_pillow_errors("the PNG's raster"):
+            picture = Image.frombytes(mode, (size // lanes, 1 + rows), coded, "zip", raw_mode, 0)
+        raster[at :: len(raw_modes)] = picture.tobytes()[size // len(raw_modes) :]
+    return Band(scanlines[::stride], bytes(raster))
 
 
-def refilter(band: Band, above: list[Image.Image]) -> bytes:
-    """Puts the filters on again: the inverse of :func:`unfilter`, with the same ``above``."""
-    count = len(band.lanes)
-    rows = band.filters.height
-    filtered = bytearray(count * band.lanes[0].width * rows)
-    for i, lane in enumerate(band.lanes):
-        filtered[i::count] = _refilter_lane(lane, band.filters, above[i : i + 1]).tobytes()
-    stride = 1 + len(filtered) // rows
-    scanlines = Image.new("L", (stride, rows))
-    scanlines.paste(band.filters, (0, 0))
-    scanlines.paste(Image.frombytes("L", (stride - 1, rows), bytes(filtered)), (1, 0))
-    return scanlines.tobytes()
+def refilter(band: Band, lanes: int, above: bytes) -> bytes:
+    """Puts the filters on again: the inverse of :func:`unfilter`, with the same ``lanes`` and ``above``."""
+    size = band.size
+    rows = _rows(band.raster, size)
+    rows_above = [above or bytes(size), *rows[:-1]]
+    scanlines = [b""] * len(rows)
+    for kind in set(band.filters):  # the rows of one filter type together
+        places = [place for place, other in enumerate(band.filters) if other == kind]
+        raster, raster_above = (b"".join([lines[place] for place in places]) for lines in (rows, rows_above))
+        for place, row in zip(places, _rows(_filtered(kind, raster, raster_above, size, lanes), size), strict=True):
+            scanlines[place] = bytes([kind]) + row
+    return b"".join(scanlines)
 
 
-def _refilter_lane(lane: Image.Image, filters: Image.Image, above: list[Image.Image]) -> Image.Image:
-    width, rows = lane.size
-    context = Image.new("L", (1 + width, 1 + rows))  # what lies outside the raster counts as 0
-    for row in above:
-        context.paste(row, (1, 0))
-    context.paste(lane, (1, 1))
-    left = crop(context, (0, 1, width, 1 + rows))
-    up = crop(context, (1, 0, 1 + width, rows))
-    corner = crop(context, (0, 0, width, rows))
-    filtered = lane.copy()
-    for kind in set(filters.tobytes()) - {_NONE}:
-        difference = ImageChops.subtract_modulo(lane, _prediction(kind, left, up, corner))
-        chosen = filters.point([255 * (value == kind) for value in range(256)])
-        filtered.paste(difference, mask=chosen.resize(lane.size, Image.Resampling.NEAREST))
-    return filtered
+def _rows(raster: bytes, size: int) -> list[bytes]:
+    return [raster[at : at + size] for at in range(0, len(raster), size)]
+
+
+def _filtered(kind: int, raster: bytes, raster_above: bytes, size: int, lanes: int) -> bytes:
+    if kind == _NONE:
+        return raster
+    rows = len(raster) // size
+    picture, up = (Image.frombytes("L", (size, rows), it) for it in (raster, raster_above))
+    # What lies outside the raster counts as 0.
+    left, corner = (crop(it, (-lanes, 0, size - lanes, rows)) for it in (picture, up))
+    return ImageChops.subtract_modulo(picture, _prediction(kind, left, up, corner)).tobytes()
 
 
 def _prediction(kind: int, left: Image.Image, up: Image.Image, corner: Image.Image) -> Image.Image:

@@ -1,7 +1,7 @@
 """The raster of a PNG, or of one APNG frame: from a zlib stream to the mirrored zlib stream, at full depth.
 
 The rows keep their filter types and the stream its effort, so that the size stays near the original's.
-Only pixels are kept: bits that pad the end of a row become 0.
+Bits that pad the end of a row become 0 where the raster is interlaced.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _CUT_SHORT = "the PNG's raster is cut short: rows are missing"
-_BAND = 1 << 20  # bytes that are worked on at once
+_BAND = 1 << 18  # bytes that are worked on at once
 _INPUT = 1 << 16  # compressed bytes that zlib is handed at once
-_LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
-_TOP_BOTTOM = Image.Transpose.FLIP_TOP_BOTTOM
 
 # PNG, third edition, section 8: the first column and row of each Adam7 pass, and its steps.
 _Pass: TypeAlias = tuple[int, int, int, int]
@@ -92,14 +90,14 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
     compressor = fastest.compressobj(level, wbits=shape.window, memLevel=9)
     segments = [bytearray()]
     for picture in _mirrored_pictures(scanlines, shape, rows=rows):
-        above: list[Image.Image] = []
+        above = b""
         top = 0
         for band in picture:
-            bottom = top + band.filters.height
+            bottom = top + len(band.filters)
             starts = [row - top for row in restarts[bisect_left(restarts, top) : bisect_left(restarts, bottom)]]
-            filtered = refilter(band.standing_alone(starts) if starts else band, above)
-            stride = len(filtered) // band.filters.height
-            for number, (start, end) in enumerate(itertools.pairwise([0, *starts, band.filters.height])):
+            filtered = refilter(band.standing_alone(starts) if starts else band, shape.lanes, above)
+            stride = 1 + band.size
+            for number, (start, end) in enumerate(itertools.pairwise([0, *starts, len(band.filters)])):
                 if number:
                     segments[-1] += compressor.flush(zlib.Z_FULL_FLUSH)
                     segments.append(bytearray())
@@ -160,18 +158,17 @@ def _mirrored_bands(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Itera
     """A raster without interlace, a band at a time; to reverse the rows, all of it is held."""
     if rows:
         for band in reversed(list(_bands(scanlines, shape))):
-            lanes = [lane.transpose(_TOP_BOTTOM) for lane in band.lanes]
-            yield Band(band.filters.transpose(_TOP_BOTTOM), lanes)
+            yield Band(band.filters[::-1], reverse_row_order(band.raster, band.size))
     else:
         for band in _bands(scanlines, shape):
-            samples = [_unpack(lane, shape.width, shape).transpose(_LEFT_RIGHT) for lane in band.lanes]
-            yield Band(band.filters, [_pack(lane, shape) for lane in samples])
+            mirrored = reverse_rows(band.raster, shape.width, len(band.filters), shape.depth * shape.channels)
+            yield Band(band.filters, mirrored)
 
 
 def _bands(scanlines: _Scanlines, shape: Shape) -> Iterator[Band]:
     """The raster as it is, in bands of a workable size."""
     stride = shape.stride(shape.width)
-    above: list[Image.Image] = []
+    above = b""
     for _, height in _band_rows(shape):
         band = unfilter(scanlines.read(height * stride), height, shape.lanes, above)
         yield band
@@ -202,12 +199,12 @@ def _put_together(scanlines: _Scanlines, part: _Pass, shape: Shape, planes: list
     own = _shape_of(part, shape)
     filters = bytearray()
     for band in _bands(scanlines, own):
-        lines = list(_pass_lines(part, shape, len(filters), band.filters.height))
-        for plane, lane in zip(planes, band.lanes, strict=True):
-            samples = _unpack(lane, own.width, shape).tobytes()
+        lines = list(_pass_lines(part, shape, len(filters), len(band.filters)))
+        for lane, plane in enumerate(planes):
+            samples = _unpack(band.raster[lane :: shape.lanes], own.width, shape)
             for in_whole, in_pass in lines:
                 plane[in_whole] = samples[in_pass]
-        filters += band.filters.tobytes()
+        filters += band.filters
     return bytes(filters)
 
 
@@ -216,13 +213,13 @@ def _taken_apart(planes: list[bytes], part: _Pass, shape: Shape, filters: bytes)
     own = _shape_of(part, shape)
     for top, height in _band_rows(own):
         lines = list(_pass_lines(part, shape, top, height))
-        lanes = []
-        for plane in planes:
+        raster = bytearray((own.stride(own.width) - 1) * height)
+        for lane, plane in enumerate(planes):
             samples = bytearray(own.width * height)
             for in_whole, in_pass in lines:
                 samples[in_pass] = plane[in_whole]
-            lanes.append(_pack(Image.frombytes("L", (own.width, height), bytes(samples)), shape))
-        yield Band(Image.frombytes("L", (1, height), filters[top : top + height]), lanes)
+            raster[lane :: shape.lanes] = _pack(bytes(samples), own.width, shape)
+        yield Band(filters[top : top + height], bytes(raster))
 
 
 def _shape_of(part: _Pass, shape: Shape) -> Shape:
@@ -245,17 +242,16 @@ def _pass_lines(part: _Pass, shape: Shape, row: int, rows: int) -> Iterator[tupl
             yield slice(start, start + rows * step, step), slice(x, None, width)
 
 
-def _unpack(lane: Image.Image, width: int, shape: Shape) -> Image.Image:
+def _unpack(lane: bytes, width: int, shape: Shape) -> bytes:
     """One byte a sample, where pixels share bytes."""
     if shape.depth >= 8:
         return lane
-    return Image.frombytes("P", (width, lane.height), lane.tobytes(), "raw", f"P;{shape.depth}")
+    height = len(lane) // (shape.stride(width) - 1)
+    return Image.frombytes("P", (width, height), lane, "raw", f"P;{shape.depth}").tobytes()
 
 
-def _pack(samples: Image.Image, shape: Shape) -> Image.Image:
+def _pack(samples: bytes, width: int, shape: Shape) -> bytes:
     """The inverse of :func:`_unpack`."""
     if shape.depth >= 8:
         return samples
-    size = (shape.stride(samples.width) - 1, samples.height)
-    packed = Image.frombytes("P", samples.size, samples.tobytes())
-    return Image.frombytes("L", size, packed.tobytes("raw", f"P;{shape.depth}"))
+    return Image.frombytes("P", (width, len(samples) // width), samples).tobytes("raw", f"P;{shape.depth}")
