@@ -167,6 +167,23 @@ async def test_a_server_that_asks_for_a_client_certificate(
     assert "--ca-file" in untrusted.err
 
 
+def test_an_authority_that_the_system_trusts_is_trusted(root: Path, tls: Path, tmp_path: Path) -> None:
+    can_mount = ["unshare", "--mount", "mount", "--bind", str(tmp_path), "/etc/ssl/certs"]
+    if shutil.which("unshare") is None or subprocess.run(can_mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may give the system other certificates, in a mount namespace of its own")
+    (tmp_path / "store").mkdir()
+    shutil.copy(tls / "ca.pem", tmp_path / "store/ca-certificates.crt")
+    with running(asking_for_certificates("nginx", "TLSv1.3"), root, tls) as url:
+        client = ("--cert", tls / "client.pem", "--key", tls / "client.key")
+        command = processes.module("trio_mirror", url, "--to", tmp_path / "out", *client)
+        script = 'mount --bind "$0" /etc/ssl/certs && exec "$@"'
+        namespace = ["unshare", "--mount", "sh", "-c", script, str(tmp_path / "store")]
+        environment = {name: value for name, value in processes.ENVIRONMENT.items() if not name.startswith("SSL_")}
+        subprocess.run([*namespace, *command], env=environment, capture_output=True, check=True)
+
+    assert are_mirrored(tmp_path / "out")
+
+
 @pytest.mark.parametrize("damaged", ["cert", "key", "missing"])
 async def test_a_client_certificate_that_cannot_be_used_is_told(damaged: str, tls: Path, tmp_path: Path) -> None:
     (tmp_path / "damaged").write_text("nonsense")

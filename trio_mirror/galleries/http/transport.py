@@ -84,7 +84,7 @@ def _trusting(settings: Settings) -> ssl.SSLContext:
             reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
             raise option_error("ca_file", f"{printable(settings.ca_file)} cannot be used: {reason}") from error
     try:
-        if not settings.insecure and not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
+        if not (settings.insecure or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")):
             if sys.platform != "linux":
                 import truststore
 
