@@ -263,3 +263,68 @@ def test_a_resource_of_unknown_layout_is_named() -> None:
 def test_spaces_that_are_not_padding_take_no_time() -> None:
     data = packet(structure(AREA, "Area", {"x": "0.5"}), padding=60_000) + b"x"
     assert mirrored(data) == data
+
+
+APPLE = "http://ns.apple.com/faceinfo/1.0/"
+EXIF = "http://ns.adobe.com/exif/1.0/"
+MICROSOFT = "http://ns.microsoft.com/photo/1.2/t/Region#"
+
+
+@pytest.mark.parametrize(("mirror", "roll"), [(ACROSS, "90"), (DOWN, "270")])
+def test_a_face_that_is_upright_as_displayed_stays_so(mirror: Mirror, roll: str) -> None:
+    data = packet(structure(APPLE, "Face", {"AngleInfoRoll": "270", "AngleInfoYaw": "45"}))
+    assert stated(mirrored(data, mirror), APPLE) == {"AngleInfoRoll": roll, "AngleInfoYaw": "-45"}
+
+
+@pytest.mark.parametrize(
+    ("mirror", "wanted"), [(ACROSS, "0.375, 0.25, 0.5, 0.125"), (DOWN, "0.125, 0.625, 0.5, 0.125")]
+)
+def test_the_corner_of_a_rectangle_moves_by_its_size(mirror: Mirror, wanted: str) -> None:
+    data = packet(structure(MICROSOFT, "li", {"Rectangle": "0.125, 0.25, 0.5, 0.125"}))
+    assert stated(mirrored(data, mirror), MICROSOFT) == {"Rectangle": wanted}
+
+
+@pytest.mark.parametrize(("mirror", "wanted"), [(ACROSS, ["51", "10", "7"]), (DOWN, ["12", "37", "7"])])
+def test_the_subject_is_an_array_in_xmp(mirror: Mirror, wanted: list[str]) -> None:
+    def area(values: list[str]) -> bytes:
+        listed = "".join(f"<rdf:li>{value}</rdf:li>" for value in values)
+        return packet(f"<e:SubjectArea xmlns:e='{EXIF}'><rdf:Seq>{listed}</rdf:Seq></e:SubjectArea>")
+
+    assert mirrored(area(["12", "10", "7"]), mirror) == area(wanted)
+    outside = area(["2000", "1500", "7"])
+    assert mirrored_packet(outside, mirror, refuse) == (outside, ("not mirrored: SubjectArea",))
+
+
+def test_references_to_characters_are_read() -> None:
+    data = packet(structure(AREA, "Area", {"x": "0&#46;2&#x35;"}))
+    assert stated(mirrored(data), AREA) == {"x": "0.75"}
+
+
+def test_a_packet_that_is_nested_too_deeply_is_left_as_it_was() -> None:
+    area = structure(AREA, "Area", {"x": "0.1"})
+    data = packet("<a xmlns='http://a/'>" * 200 + area + "</a>" * 200)
+    assert mirrored_packet(data, ACROSS, refuse) == (
+        data,
+        ("not mirrored: XMP that cannot be read (it is nested too deeply)",),
+    )
+
+
+def test_a_sentence_about_where_a_picture_comes_from_stays() -> None:
+    data = packet("<d:provenance xmlns:d='http://purl.org/dc/terms/'>a gift of the painter's heirs</d:provenance>")
+    assert mirrored(data) == data
+
+
+def test_metadata_among_photoshops_resources_is_mirrored_too() -> None:
+    xmp = packet(structure(AREA, "Area", {"x": "0.25"}))
+    before = resource(1060, xmp) + resource(1058, subject("<", [12, 10, 11]))
+    after = resource(1060, xmp.replace(b"0.25", b"0.75")) + resource(1058, subject("<", [51, 10, 11]))
+    assert mirrored_resources(before, ACROSS, refuse) == (after, ())
+
+
+@pytest.mark.parametrize(("mirror", "wanted"), [(ACROSS, (1, 3, 5, 6)), (DOWN, (3, 2, 7, 5))])
+def test_the_clipboard_of_a_path_changes_its_sides(mirror: Mirror, wanted: tuple[int, ...]) -> None:
+    def clipboard(top: int, left: int, bottom: int, right: int) -> bytes:
+        edges = (ONE // 8 * edge for edge in (top, left, bottom, right))
+        return resource(2000, struct.pack(">H5i4x", 7, *edges, ONE))
+
+    assert mirrored_resources(clipboard(1, 2, 5, 5), mirror, refuse)[0] == clipboard(*wanted)
