@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def test_the_keyword_arguments_are_the_fields(function: Callable[..., object]) -> None:
     own, choices = inspect.signature(function), inspect.signature(Settings)
 
-    assert list(own.parameters) == ["source", "target", "transport", *choices.parameters]
+    assert list(own.parameters) == ["source", "target", "transport", "transform", "on_result", *choices.parameters]
     assert own.parameters["timeout"].default == 30.0
     assert "concurrency: 'int' = 16" in str(own)
 
