@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -103,17 +104,36 @@ async def test_what_failed_is_retried_in_its_shard_only(tmp_path: Path) -> None:
         ({"SLURM_ARRAY_TASK_ID": "1"}, 1),
         # One task run again alone is still the same part.
         ({"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "1"}, 3),
+        ({"AWS_BATCH_JOB_ARRAY_INDEX": "7"}, 8),
+        ({"BATCH_TASK_INDEX": "0"}, 1),
+        ({"CLOUD_RUN_TASK_INDEX": "2"}, 3),
+        ({"PBS_ARRAY_INDEX": "8"}, 8),
+        ({"PBS_ARRAYID": "1"}, 1),
+        ({"LSB_JOBINDEX": "4"}, 4),
+        ({"SGE_TASK_ID": "1"}, 1),
+        ({"SLURM_PROCID": "2", "SLURM_STEP_ID": "0"}, 3),
+        # Every task of an array is process 0, of its script or of a step.
+        ({"SLURM_ARRAY_TASK_ID": "3", "SLURM_PROCID": "0", "SLURM_STEP_ID": "0"}, 3),
     ],
 )
 def test_the_scheduler_tells_the_number(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], number: int
 ) -> None:
-    for variable in ("JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID"):
-        monkeypatch.delenv(variable, raising=False)
-    for variable, value in environment.items():
-        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(os, "environ", environment)
 
     assert parse_shard("auto/8") == Shard(number, 8)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    # Jobs that are no array: LSF's, Grid Engine's, and the script of sbatch.
+    [{"LSB_JOBINDEX": "0"}, {"SGE_TASK_ID": "undefined"}, {"SLURM_PROCID": "0"}],
+)
+def test_outside_of_an_array_there_is_no_number(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    monkeypatch.setattr(os, "environ", environment)
+
+    with pytest.raises(ValueError, match=r"auto finds none of JOB_COMPLETION_INDEX, .* and SLURM_PROCID"):
+        parse_shard("auto/8")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +234,8 @@ def test_the_manifest_of_the_readme_is_an_indexed_job() -> None:
         "operator": "In",
         "values": [ExitCode.USAGE, ExitCode.FAILED, ExitCode.ACCESS, ExitCode.UNKNOWN],
     }
-    assert ignored == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    # Without its status a condition does not validate (kubernetes#131512).
+    assert ignored == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     # Its arguments are a command line that works.
     options = [argument for argument in container["args"] if argument.startswith("--")]
     done = cli(*options, "--show-config", JOB_COMPLETION_INDEX="7")

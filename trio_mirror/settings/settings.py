@@ -148,7 +148,7 @@ class Settings:
     limit: int | None = count(None, "At most this many names.", Panel.SELECTION, shown="all")
     shard: Parsed[Shard | None, str] = setting(
         None,
-        "Only part K of N, at 1/N of the rate; auto/N under Kubernetes and Slurm.",
+        "Only part K of N, at 1/N of the rate; auto/N under a scheduler.",
         Panel.SELECTION,
         parse_shard,
         "K/N",
