@@ -50,8 +50,7 @@ _LZMA_MEMORY, _LZMA_DICTIONARY = 1 << 27, 1 << 23
 # 128 take two bytes, in LZW a string as long as the table takes 12 bits. More room would never be filled.
 _MOST_FROM_ONE_BYTE = {DEFLATE: 1032, OLD_DEFLATE: 1032, PACKBITS: 64, LZW: 2731}
 
-# ThunderScan's pixels as hexadecimal digits, and runs of them.
-_TO_DIGITS = b"0123456789abcdef".ljust(256, b"0")
+# ThunderScan's pixels, from hexadecimal digits, and runs of them.
 _FROM_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(0xC0, 0xD0)))
 _REPEATED = re.compile(rb"(.)\1{1,63}", re.DOTALL)
 
@@ -102,7 +101,7 @@ def bytewise(compression: int, stride: int) -> Codec:
 
     def decode(data: bytes, rows: int) -> bytes:
         _check_plausible(compression, data, rows * stride)
-        return decode_strip(data, "L", (stride, rows), compression).tobytes()
+        return decode_strip(data, (stride, rows), compression).tobytes()
 
     def encode(raster: bytes, rows: int) -> bytes:
         return encode_strip(Image.frombytes("L", (stride, rows), raster), BYTEWISE[compression], {})
@@ -126,7 +125,7 @@ def fax(compression: int, width: int, options: int) -> Codec:
     tags = {FAX_OPTIONS[compression]: options} if compression in FAX_OPTIONS else {}
 
     def decode(data: bytes, rows: int) -> bytes:
-        return decode_strip(data, "1", (width, rows), compression, tags=tags).tobytes()
+        return decode_strip(data, (width, rows), compression, depth=1, tags=tags).tobytes()
 
     def encode(raster: bytes, rows: int) -> bytes:
         return encode_strip(Image.frombytes("1", (width, rows), raster), FAX[compression], tags)
@@ -141,9 +140,10 @@ def thunderscan(width: int) -> Codec:
     """
 
     def decode(data: bytes, rows: int) -> bytes:
-        pixels = decode_strip(data, "P", (width, rows), THUNDERSCAN).tobytes().translate(_TO_DIGITS)
+        # Pillow widens 4 bits to 8 by writing them twice.
+        pixels = decode_strip(data, (width, rows), THUNDERSCAN, depth=4).tobytes().hex()[::2]
         lines = (pixels[start : start + width] for start in range(0, len(pixels), width))
-        return bytes.fromhex(b"".join(line + b"0" * (width % 2) for line in lines).decode())
+        return bytes.fromhex("".join(line + "0" * (width % 2) for line in lines))
 
     def encode(raster: bytes, rows: int) -> bytes:
         stride = len(raster) // rows

@@ -74,9 +74,8 @@ class Jpeg:
             with suppress(FlipError), map_pillow_errors(_WHAT):
                 return self._components(stream, size).tobytes()
         # libtiff forgives some damage, and a last strip that is higher than the image.
-        mode = "RGB" if self.components == 3 else self._mode
         tags = {_JPEG_TABLES: self.tables} if self.tables else {}
-        picture = decode_strip(data, mode, size, JPEG, photometric=self._photometric, tags=tags)
+        picture = decode_strip(data, size, JPEG, samples=self.components, photometric=self._photometric, tags=tags)
         return picture.convert(self._mode).tobytes()
 
     def encode(self, raster: bytes, rows: int) -> bytes:

@@ -6,45 +6,44 @@ import io
 import struct
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.ifd import Structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from PIL import Image
+
 _LONG, _UNDEFINED = 4, 7
 _GREY = 1
 _FIRST_IFD = 8
-_PACKED = {"1": (1, "1"), "P": (4, "P;4")}  # bits of a pixel, and Pillow's name of how they are packed
 
 
 def decode_strip(
     data: bytes,
-    mode: str,
     size: tuple[int, int],
     compression: int,
     *,
+    depth: int = 8,
+    samples: int = 1,
     photometric: int = _GREY,
     tags: Mapping[int, int | bytes] | None = None,
 ) -> Image.Image:
-    """Decodes one strip.
+    """Decodes one strip. Pillow makes 8 bits of 4, and RGB of YCbCr.
 
     Args:
         data: the strip as it is in the file.
-        mode: Pillow's mode for its pixels: ``1``, ``P`` for four bits, ``L``, ``RGB`` or ``CMYK``.
         size: its width and height, pixels.
         compression: the tag's number.
-        photometric: the tag's number; libtiff uses it for JPEG's colours.
+        depth: bits of a sample.
+        samples: how many a pixel has.
+        photometric: the tag's number, which says what the samples are.
         tags: further tags that the compression wants.
 
     Raises:
         FlipError: libtiff cannot decode it.
     """
     width, rows = size
-    samples = Image.getmodebands(mode)
-    depth, raw_mode = _PACKED.get(mode, (8, mode))
     values: dict[int, int | bytes] = {
         256: width,
         257: rows,
@@ -57,7 +56,9 @@ def decode_strip(
         **(tags or {}),
     }
     with map_pillow_errors("a strip or tile of the TIFF"):
-        return Image.frombytes(mode, size, _one_strip(values, data), "libtiff", (raw_mode, 0, _FIRST_IFD))
+        picture = open_image(_one_strip(values, data), "TIFF")
+        picture.load()
+        return picture
 
 
 def encode_strip(picture: Image.Image, compression: str, tags: Mapping[int, int]) -> bytes:
