@@ -478,6 +478,31 @@ async def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert (done.returncode, "127.0.0.1:1" in done.stderr) == (5, True)
 
 
+@with_ray
+async def test_a_cluster_with_tokens_names_the_variables(tmp_path: Path) -> None:
+    listener, *_ = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    address = f"127.0.0.1:{listener.socket.getsockname()[1]}"
+    environment = {"RAY_AUTH_MODE": "token", "HOME": str(tmp_path)}
+    here = partial(cli, tmp_path, "--to", tmp_path, "--cluster", address, **environment)
+    async with listener:
+        done = await trio.to_thread.run_sync(here)
+
+    assert done.returncode == 5
+    assert "RAY_AUTH_MODE=token and its token in RAY_AUTH_TOKEN" in done.stderr
+
+
+@pytest.mark.slow
+@with_ray
+def test_ray_on_this_machine_leaves_no_token_behind(tmp_path: Path) -> None:
+    photos = draw_photos(tmp_path, 4)
+    (tmp_path / "home").mkdir()
+    environment = dict.fromkeys(("HOME", "XDG_STATE_HOME"), str(tmp_path / "home"))
+
+    assert ray_here(photos, "--to", tmp_path / "out", **environment).returncode == 3
+
+    assert not (tmp_path / "home/.ray").exists()
+
+
 def test_without_ray_the_way_to_get_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "lacking").mkdir()
     (tmp_path / "lacking/sitecustomize.py").write_text("import sys\nsys.modules['ray'] = None\n")

@@ -15,6 +15,7 @@ import logging
 import math
 import os
 import pickle
+import secrets
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from trio_mirror.distributed.slices import NamedSlice
 
 _INSTALL = "pip install 'trio-mirror[cluster]'"
+_TOKENS = "a cluster with token authentication needs RAY_AUTH_MODE=token and its token in RAY_AUTH_TOKEN"
 _REACHING, _CLOSING = 30.0, 15.0
 # Seconds between two looks at what the cluster has.
 _COUNTING = 1.0
@@ -117,6 +119,7 @@ def _connect(address: str, job: Job, given_up: threading.Event) -> None:
         },
     }
     if address == "local":
+        _give_token()
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     # Ray prints warnings of lost nodes to stdout, which is for results; those say what was lost.
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001
@@ -147,9 +150,20 @@ def _init(address: str, options: dict[str, Any]) -> None:
 
     try:
         ray.init(address, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        first_line = str(error).strip().partition("\n")[0]
-        raise ClusterError(f"--cluster: {address} cannot be used: {first_line}") from error
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        first_line = str(error).strip().partition("\n")[0].partition(". ")[0]
+        # Without the mode, Ray does not say that it is a token which lacks.
+        tokens = "" if address == "local" else f"; {_TOKENS}"
+        raise ClusterError(f"--cluster: {address} cannot be used: {first_line}{tokens}") from error
+
+
+def _give_token() -> None:
+    """Gives what Ray starts here a token of its own, unless there is one.
+
+    Ray would write one to ``~/.ray/auth_token``, by which a later ``ray start`` asks for tokens, too.
+    """
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ and not (Path.home() / ".ray/auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 class RayEngine:
