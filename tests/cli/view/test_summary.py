@@ -9,6 +9,7 @@ from tests.cli.view.fake_run import failed, mirrored
 from trio_mirror import Outcome, Report, Settings, Stage
 from trio_mirror.cli.view.next_step import next_step
 from trio_mirror.cli.view.summary import Summary
+from trio_mirror.flip.jpeg import turbojpeg
 
 if TYPE_CHECKING:
     from trio_mirror import Result
@@ -22,6 +23,19 @@ def run(*results: Result, **more: object) -> tuple[Report, str]:
         summary.add(result)
     report.seconds = 2.0
     return report, "\n".join(line.plain for line in summary.lines(report, None, ["--include", "--shard"]))
+
+
+@pytest.mark.parametrize(
+    ("found", "lossless", "told"), [((), False, True), ((), True, False), (("one",), False, False)]
+)
+def test_where_libturbojpeg_lacks_one_line_names_it(
+    monkeypatch: pytest.MonkeyPatch, found: tuple[str, ...], lossless: bool, told: bool
+) -> None:
+    monkeypatch.setattr(turbojpeg, "libraries", lambda: found)
+
+    _, text = run(mirrored("photo.jpg", lossless=lossless))
+
+    assert ("apt-get install libturbojpeg0" in text) is told
 
 
 def test_it_says_outcomes_speed_bytes_and_retries() -> None:

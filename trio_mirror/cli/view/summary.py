@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.model import Outcome, Stage
 from trio_mirror.names import printable
 from trio_mirror.settings import format_duration, format_size, option_name
@@ -59,6 +60,8 @@ class Summary:
         yield Text(f"{printable(report.source)} → {printable(report.target)}", "bold")
         yield from _failures(report)
         yield from _notes(report)
+        if report.lossless < report.mirrored and not turbojpeg.libraries():
+            yield Text("JPEGs are mirrored exactly where libturbojpeg is installed: apt-get install libturbojpeg0")
         for line in _what_is_left(report):
             yield Text(line)
         if next_step is not None:

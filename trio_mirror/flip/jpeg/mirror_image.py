@@ -63,7 +63,7 @@ def _why_not_exact(frame: Frame, *, rows: bool) -> str:
     if length % unit:
         return f"its {side} of {length} pixels is not a multiple of {unit}"
     if not turbojpeg.libraries():
-        return "libturbojpeg is not installed"
+        return "libturbojpeg is not installed (Debian: libturbojpeg0)"
     return "libturbojpeg cannot"
 
 
