@@ -2,11 +2,15 @@
 
 import os
 import signal
+import sys
 from types import FrameType
 
 
 def main() -> None:
     """Runs the command line and exits."""
+    if sys.platform == "win32":
+        sys.stderr.write("error: trio-mirror needs a POSIX system; on Windows, run it in WSL\n")
+        sys.exit(2)
     # Outside of a run an interrupt has nothing to say or to undo. Raised while libraries are imported, or while Python
     # takes itself down, it would come out as anything.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -497,3 +497,13 @@ def test_an_internal_error_is_named_and_not_the_groups_that_it_came_in(monkeypat
 
     assert done.exit_code == 1
     assert done.output.startswith("error: internal error, RuntimeError: can't start new thread;")
+
+
+def test_on_windows_one_line_says_that_it_needs_posix(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['fcntl'] = None; import trio_mirror.__main__ as it; sys.platform = 'win32'; it.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "needs a POSIX system" in done.stderr
