@@ -13,6 +13,7 @@
         ├── NameRefusedError the list named something that is no place below the base
         ├── FetchError       the picture could not be read from its source
         ├── FlipError        the picture could not be mirrored
+        │   └── NotPictureError  the bytes, or the name, are those of something else
         └── UploadError      the target did not store the picture
             └── UnknownUploadError   the picture was sent, and no answer came back
 
@@ -114,6 +115,10 @@ class FetchError(PictureError):
 
 class FlipError(PictureError):
     """A picture could not be mirrored: damaged, over a limit, or of a kind that cannot be kept whole."""
+
+
+class NotPictureError(FlipError):
+    """What the list names is not a picture. A run skips it, unless its name is that of one, or ``strict`` is set."""
 
 
 class UploadError(PictureError):

@@ -102,11 +102,13 @@ class Result:
     stage: Stage = Stage.LIST
     """The last stage that it reached."""
     error: str | None = None
-    """Why it failed or is unknown: a sentence."""
+    """Why it failed or is unknown, or is not a picture: a sentence."""
     transient: bool = False
     """Whether running again may help."""
     refused: bool = False
     """Whether its gallery refused us: authentication, or rights."""
+    not_picture: bool = False
+    """Whether it is something else, by its bytes, and by its name too."""
     attempts: int = 0
     """Requests made for it, over all stages and retries."""
     retries: int = 0
@@ -169,6 +171,8 @@ class Report:
     """Names taken from the list so far; the results and those still in flight."""
     mirrored: int = 0
     skipped: int = 0
+    not_pictures: int = 0
+    """Those skipped that are something else."""
     failed: int = 0
     unknown: int = 0
     transient: int = 0
@@ -205,6 +209,7 @@ class Report:
                 self.lossless += result.lossless
             case Outcome.SKIPPED:
                 self.skipped += 1
+                self.not_pictures += result.not_picture
             case Outcome.FAILED:
                 self.failed += 1
                 self.transient += result.transient
@@ -214,7 +219,7 @@ class Report:
         self.retries += result.retries
         self.bytes_in += result.bytes_in
         self.bytes_out += result.bytes_out
-        if result.error is not None and len(self.failures) < KEPT_FAILURES:
+        if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN) and len(self.failures) < KEPT_FAILURES:
             self.failures.append(result)
         for kind in _kinds(result.notes):
             if kind in self.notes or len(self.notes) < KEPT_KINDS:

@@ -35,6 +35,7 @@ _MEDIA_TYPES = {
     ".heic": "image/heic",
     ".heif": "image/heif",
     ".hif": "image/heif",
+    ".ico": "image/vnd.microsoft.icon",
     ".j2c": "image/j2c",
     ".j2k": "image/j2c",
     ".jfif": "image/jpeg",
@@ -43,12 +44,26 @@ _MEDIA_TYPES = {
     ".jpeg": "image/jpeg",
     ".jpg": "image/jpeg",
     ".jxl": "image/jxl",
+    ".pam": "image/x-portable-anymap",
+    ".pbm": "image/x-portable-bitmap",
+    ".pcx": "image/x-pcx",
+    ".pgm": "image/x-portable-graymap",
     ".png": "image/png",
+    ".pnm": "image/x-portable-anymap",
+    ".ppm": "image/x-portable-pixmap",
+    ".qoi": "image/qoi",
     ".svg": "image/svg+xml",
+    ".tga": "image/x-tga",
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
     ".webp": "image/webp",
 }
+# What lies beside pictures. It is known by name, as a video may be too large to be read.
+_OTHER_FILES = re.compile(
+    r"\.(3gp|aae|avi|css|csv|db|docx?|html?|ini|js|json|log|lrv|m4[av]|md|md5|mkv|mov|mp[34]|mpe?g|mts|ods|odt|pdf|"
+    r"sh|sha256|tar|thumbsdb|toml|txt|wav|webm|xlsx?|xml|xmp|ya?ml|zip|[gx]z)",
+    re.IGNORECASE,
+)
 
 
 class ListedName(str):
@@ -109,6 +124,11 @@ def media_type_of(name: str) -> str:
 def is_picture_name(name: str) -> bool:
     """Whether a name has the extension of a picture."""
     return posixpath.splitext(name)[1].lower() in _MEDIA_TYPES
+
+
+def is_other_file(name: str) -> bool:
+    """Whether a name has the extension of something that often lies beside pictures, such as ``.xmp`` or ``.mov``."""
+    return _OTHER_FILES.fullmatch(posixpath.splitext(name)[1]) is not None
 
 
 def is_url(text: str) -> bool:

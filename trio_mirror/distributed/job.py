@@ -91,6 +91,8 @@ def make_job(
         max_failures=None,
         max_bytes_total=None,
         retry_failed=False,
+        # The list is the driver's, and so is what becomes of names that are not pictures.
+        strict=True,
     )
     from_to = _absolute(source), None if target is None else _absolute(target)
     return Job(*from_to, shares, in_place, intents, [Path(it).absolute() for it in own_files])

@@ -16,7 +16,7 @@ from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
-from trio_mirror.errors import FlipError
+from trio_mirror.errors import FlipError, NotPictureError
 from trio_mirror.flip.not_pictures import is_text, refuse_known
 from trio_mirror.model import Limits, Lossless
 
@@ -94,14 +94,14 @@ def sniff(data: bytes) -> str:
     if found and found.lastgroup:
         return found.lastgroup
     if not data:
-        raise FlipError("the body is empty")
+        raise NotPictureError("the body is empty")
     refuse_known(data)
     for container in _UNSIGNED:
         if _module_of(container).matches(data):
             return container
     if is_text(data):
-        raise FlipError("the body is text, not a picture")
-    raise FlipError("the body is not a picture of a known format")
+        raise NotPictureError("the body is text, not a picture")
+    raise NotPictureError("the body is not a picture of a known format")
 
 
 def _module_of(container: str) -> ModuleType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trio_mirror.errors import FlipError
+from trio_mirror.errors import FlipError, NotPictureError
 
 _START = 1024  # bytes that are looked at
 _RAW = "a camera's raw file ({}), and raw data is not mirrored: develop it first"
@@ -26,12 +26,12 @@ def refuse_known(data: bytes) -> None:
     """Refuses what has a name of its own.
 
     Raises:
-        FlipError: naming it.
+        FlipError: naming it; a `NotPictureError` unless it is a camera's raw file.
     """
     start = data[:_START].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     for pattern, what in _KIND:
         if pattern.match(start):
-            raise FlipError(f"the body is {what}")
+            raise (FlipError if what.startswith("a camera") else NotPictureError)(f"the body is {what}")
 
 
 def is_text(data: bytes) -> bool:

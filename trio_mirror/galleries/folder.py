@@ -62,6 +62,8 @@ class FolderGallery:
         own_files: of the run, such as its journal; read when the first picture comes.
     """
 
+    lists_all = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -20,7 +20,7 @@ class Gallery(Protocol):
 
     Its methods are called by several tasks at once. Each call is one attempt: the run repeats what failed with a
     transient error. A gallery whose names can be read once only has an attribute ``can_be_listed_again``, which
-    is false.
+    is false. One whose list has whatever lies there, pictures or not, has an attribute ``lists_all``, which is true.
     """
 
     def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:

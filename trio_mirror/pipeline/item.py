@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+from trio_mirror.errors import NotPictureError
 from trio_mirror.model import Outcome, Picture, Result
+from trio_mirror.names import is_picture_name
 
 if TYPE_CHECKING:
     from trio_mirror.errors import MirrorError
@@ -49,4 +51,6 @@ class Item:
             if result.sha256 is None:
                 result.sha256_in, result.sha256 = known.sha256_in, known.sha256
         result.error, result.transient, result.refused = str(error), error.transient, error.refused
+        # A page or a text in the place of a picture is a fault of the server.
+        result.not_picture = isinstance(error, NotPictureError) and not is_picture_name(self.name)
         self.end(Outcome.UNKNOWN if self.maybe_stored else Outcome.FAILED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from hashlib import blake2b
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from trio_mirror.errors import GalleryError, ListError, NameRefusedError
+from trio_mirror.errors import GalleryError, ListError, NameRefusedError, NotPictureError
 from trio_mirror.galleries import RedirectedGallery
 from trio_mirror.galleries.listing import each
 from trio_mirror.model import Outcome, Result, Stage
-from trio_mirror.names import check_name
+from trio_mirror.names import check_name, is_other_file
 from trio_mirror.pipeline.item import Item
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class Picked:
         if not isinstance(name, str):
             raise ListError(f"the list gives {name!r}, and a name is a text")
         self._seen += 1
-        if settings.include and not any(fnmatchcase(name, pattern) for pattern in settings.include):
+        if settings.include and not _matches(name, settings.include):
             return False
-        if any(fnmatchcase(name, pattern) for pattern in settings.exclude):
+        if _matches(name, settings.exclude):
             return False
         self._matched += 1
         if settings.shard is not None and not settings.shard.holds(name):
@@ -209,6 +209,9 @@ class Producer:
         except NameRefusedError as error:
             item.fail(error)
             return
+        if self._state.skips_others and is_other_file(item.name):
+            item.fail(NotPictureError("it is not a picture, by its name"))
+            return
         known = self._known(item.name)
         match known.outcome:
             case Outcome.MIRRORED if not self._state.settings.update:
@@ -237,6 +240,11 @@ async def _skip(names: AsyncIterator[str], count: int, expected: bytes) -> None:
         count -= 1
     if digest.digest() != expected:
         raise ListError("the list broke off, and begins otherwise by now; what follows is not known")
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name matches one of the patterns, in upper or lower case."""
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _identity(name: str) -> bytes:

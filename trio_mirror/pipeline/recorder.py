@@ -75,8 +75,8 @@ class JournalMemory:
         return self._journal.find(name)
 
     async def write(self, results: list[Result]) -> None:
-        """Writes rows; for what was skipped, the row that says why is there already."""
-        rows = [it for it in results if it.outcome is not Outcome.SKIPPED]
+        """Writes rows; for what had been mirrored, the row that says so is there already."""
+        rows = [it for it in results if it.outcome is not Outcome.SKIPPED or it.not_picture]
         # A cancelled run abandons the thread and writes the same rows once more; the journal takes one write at a time.
         with trio.move_on_after(_PATIENCE):
             await in_thread(self._journal.record, rows)
@@ -95,6 +95,7 @@ class Recorder:
         memory: remembers the results; None remembers nothing.
         run: the id of the run, which its results get.
         on_result: gets each result.
+        skips_others: whether what is not a picture is skipped, in place of failing.
 
     Attributes:
         late: results that were recorded when nobody took them any more.
@@ -109,6 +110,7 @@ class Recorder:
         memory: Memory | None,
         run: str | None = None,
         on_result: Callable[[Result], None] | None = None,
+        skips_others: Callable[[], bool] = lambda: False,
     ) -> None:
         self._report = report
         self._settings = settings
@@ -118,6 +120,7 @@ class Recorder:
         self.late: list[Result] = []
         self._run = run
         self._on_result = on_result
+        self._skips_others = skips_others
         self._expected: set[str] = set()
         self._started = trio.current_time()
         self._cut_off: deque[Item] = deque()
@@ -172,6 +175,8 @@ class Recorder:
     def record(self, item: Item) -> Result:
         """Counts the result of an item that has ended, and hands it out."""
         result, report = item.result, self._report
+        if result.not_picture and result.outcome is Outcome.FAILED and self._skips_others():
+            result.outcome = Outcome.SKIPPED
         report.add(result)
         report.seconds = trio.current_time() - self._started
         settings = self._settings

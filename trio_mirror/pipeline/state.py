@@ -70,10 +70,26 @@ class State:
         self.list_ended = False
         self.in_flight = InFlight(limit or settings.concurrency)
         self.stop = Stop(self.report, settings, grace)
-        self.recorder = Recorder(self.report, settings, self.in_flight, self.stop, memory, self.run_id, hooks.on_result)
+        self._source = source
+        self.recorder = Recorder(
+            self.report,
+            settings,
+            self.in_flight,
+            self.stop,
+            memory,
+            self.run_id,
+            hooks.on_result,
+            lambda: self.skips_others,
+        )
         self.attempts = Attempts(retries=settings.retries, retry_after_max=settings.retry_after_max)
         self.source_throttle = self._throttle()
         self.target_throttle = self.source_throttle if target is source else self._throttle()
+
+    @property
+    def skips_others(self) -> bool:
+        """Whether what is not a picture is skipped: the list has whatever lies in a place."""
+        lists_all = getattr(self._source, "lists_all", False)
+        return lists_all and not self.settings.strict and self.hooks.transform is None
 
     def set_rate(self, rate: float | None) -> None:
         """Changes how many requests may start a second at each gallery."""

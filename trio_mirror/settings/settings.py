@@ -145,6 +145,7 @@ class Settings:
         "URL or folder of the names in a list.", Panel.SELECTION, "PLACE", "http://host/images/"
     )
     recursive: bool = flag("Follow the sub-folders of an HTTP index.", Panel.SELECTION)
+    strict: bool = flag("Fail what is not a picture; else it is skipped.", Panel.SELECTION)
     limit: int | None = count(None, "At most this many names.", Panel.SELECTION, shown="all")
     shard: Parsed[Shard | None, str] = setting(
         None,

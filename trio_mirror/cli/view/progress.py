@@ -50,7 +50,7 @@ class Progress:
 
     def add(self, result: Result) -> None:
         """Takes a result as it comes."""
-        if result.error is not None:
+        if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
             self._failures.append(result)
         if result.outcome is not Outcome.MIRRORED:
             for stage in _STAGES[_STAGES.index(result.stage) if result.stage in _STAGES else 0 :]:

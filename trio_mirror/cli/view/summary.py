@@ -85,7 +85,8 @@ def _mirrored(report: Report) -> str:
 
 def _troubles(report: Report) -> Iterator[str]:
     if report.skipped:
-        yield f"{report.skipped:,} skipped"
+        others = f" ({report.not_pictures:,} not pictures)" if report.not_pictures else ""
+        yield f"{report.skipped:,} skipped{others}"
     if report.failed:
         yield f"{report.failed:,} failed" + (f" ({report.transient:,} may work later)" if report.transient else "")
     if report.unknown:

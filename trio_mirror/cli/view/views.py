@@ -166,6 +166,8 @@ async def _log_progress(progress: Progress) -> None:
 def _log_result(result: Result) -> None:
     if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
         _log.warning("%s: %s at %s: %s", result.name, result.outcome, result.stage, result.error)
+    elif result.error is not None:
+        _log.info("%s: %s: %s", result.name, result.outcome, result.error)
     elif _log.isEnabledFor(logging.INFO):
         exactness = "exact" if result.lossless else "re-encoded"
         _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, "".join(f"; {it}" for it in result.notes))

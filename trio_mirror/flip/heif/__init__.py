@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trio_mirror.errors import FlipError
+from trio_mirror.errors import FlipError, NotPictureError
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.heif.groups import swap_stereo_pairs
 from trio_mirror.flip.heif.items import Items, coded_kinds, computed, cut_short, displayed, pixels_decoded, read_items
@@ -90,7 +90,7 @@ def _media_type(data: bytes) -> str:
     for media_type, own in _MEDIA_TYPES.items():
         if not named.isdisjoint(own.split()):
             return media_type
-    raise FlipError("the file is a video or a camera's raw file, not a HEIF picture")
+    raise NotPictureError("the file is a video or a camera's raw file, not a HEIF picture")
 
 
 def _top_level(data: bytes, every: list[Box]) -> dict[bytes, Box]:

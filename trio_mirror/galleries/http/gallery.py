@@ -78,6 +78,11 @@ class HttpGallery(UrlGallery):
         self._upload_url = resolve(base, settings.upload_url or "")
         self._reader = ListReader(client, settings, self._query, self)
 
+    @property
+    def lists_all(self) -> bool:
+        """Whether its list has whatever lies there."""
+        return self._reader.is_index
+
     @asynccontextmanager
     async def names(self) -> AsyncIterator[AsyncIterator[str]]:
         """Opens the list: one name a line as it streams in, or the files of an index, which is downloaded first.

@@ -43,6 +43,9 @@ class ListReader:
         settings: timeouts and limits, and whether sub-folders are followed.
         query: of the requests for the indexes of sub-folders.
         place: what the list is called in errors.
+
+    Attributes:
+        is_index: whether the last list was an index, which has whatever lies there.
     """
 
     def __init__(self, client: Client, settings: Settings, query: str, place: object) -> None:
@@ -51,6 +54,7 @@ class ListReader:
         self._query = query
         self._place = place
         self._left_out: str | None = None
+        self.is_index = False
 
     @asynccontextmanager
     async def open(self, url: httpx.URL) -> AsyncIterator[tuple[httpx.URL, AsyncIterator[str]]]:
@@ -67,7 +71,7 @@ class ListReader:
             else:
                 index = await self._index(there, media_type, text)
                 await stack.aclose()
-                base, names = index.base, self._crawl(index)
+                base, names, self.is_index = index.base, self._crawl(index), True
             yield base, await stack.enter_async_context(aclosing(names))
 
     @asynccontextmanager

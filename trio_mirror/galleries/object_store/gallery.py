@@ -82,6 +82,8 @@ class ObjectStoreGallery(UrlGallery):
         settings: timeouts and limits.
     """
 
+    lists_all = True
+
     def __init__(self, files: Any, driver: Driver, url: str, settings: Settings) -> None:
         super().__init__(url)
         self._files = files
