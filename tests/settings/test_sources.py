@@ -59,7 +59,7 @@ def test_values_read_as_people_write_them(tmp_path: Path) -> None:
     assert settings.header == (("X-One", "1"), ("X-Two", "2"))
     assert (settings.lossless, settings.adaptive, settings.insecure) == (Lossless.ALWAYS, False, True)
     assert settings.success_status == (200, 201)
-    assert (options.source, options.log_format) == ("http://host/images/", LogFormat.JSON)
+    assert (options.source, options.log_format) == (("http://host/images/",), LogFormat.JSON)
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ from trio_mirror.settings import Settings, keywords_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from trio_mirror.galleries import Place
+    from trio_mirror.galleries import Place, Source
     from trio_mirror.model import Report, Result
     from trio_mirror.pipeline.run import Run
 
 
 @keywords_of(Settings)
 async def mirror(
-    source: Place,
+    source: Source,
     target: Place | None = None,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
@@ -56,7 +56,7 @@ async def mirror(
 
 @keywords_of(Settings)
 def run(
-    source: Place,
+    source: Source,
     target: Place | None = None,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
@@ -80,7 +80,7 @@ def run(
 @keywords_of(Settings)
 @asynccontextmanager
 async def open_mirror(
-    source: Place,
+    source: Source,
     target: Place | None = None,
     *,
     transport: httpx.AsyncBaseTransport | None = None,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from trio_mirror.galleries import Place
+    from trio_mirror.galleries import Place, Source
     from trio_mirror.model import Report, Result
     from trio_mirror.pipeline.run import Run
 
@@ -45,7 +45,7 @@ Wish: TypeAlias = "asyncio.Future[outcome.Outcome[Result | None]]"
 
 @keywords_of(Settings)
 async def mirror(
-    source: Place,
+    source: Source,
     target: Place | None = None,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
@@ -65,7 +65,7 @@ async def mirror(
 @keywords_of(Settings)
 @asynccontextmanager
 async def open_mirror(
-    source: Place,
+    source: Source,
     target: Place | None = None,
     *,
     transport: httpx.AsyncBaseTransport | None = None,

@@ -16,7 +16,7 @@ import httpx
 import trio
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.galleries import RedirectedGallery, identity_of, open_galleries
+from trio_mirror.galleries import Names, RedirectedGallery, as_named, identity_of, open_galleries
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.name_list import STDIN
 from trio_mirror.journal import Journal, automatic_journal, explained, journal_files, open_journal
@@ -34,7 +34,7 @@ from trio_mirror.settings import RetryUploads, Settings, option_error
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
-    from trio_mirror.galleries import Gallery, Place
+    from trio_mirror.galleries import Gallery, Place, Source
     from trio_mirror.pipeline.run import Work
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ _CLOSING = 1.0
 
 @asynccontextmanager
 async def open_run(
-    source: Place,
+    source: Source,
     target: Place | None,
     settings: Settings,
     hooks: Hooks = _NO_HOOKS,
@@ -67,6 +67,7 @@ async def open_run(
     """
     if (transport is not None or auth is not None) and (settings.cluster is not None or settings.processes > 1):
         raise SettingsError("a transport and an httpx.Auth stay in this process, and do not go with workers in others")
+    source, target, settings = as_named(source, target, settings)
     # The galleries read it with the first picture: which journal it is, is known only by then.
     own: list[str | os.PathLike[str]] = [*own_files]
     opening = open_galleries(source, target, settings, transport=transport, auth=auth, own_files=own)
@@ -78,7 +79,7 @@ async def open_run(
             await target_gallery.prepare()
             memory = None if journal is None else JournalMemory(journal)
             # Names of a list are handed out from here; whoever gets them needs only the place where they live.
-            places = (settings.base or source, target)
+            places: tuple[Place, Place | None] = (settings.base or source, target)  # type: ignore[assignment]
             galleries = (source_gallery, target_gallery)
             opening_work = _open_work(
                 galleries, settings, memory, places, hooks, in_place=setup.in_place, own_files=own
@@ -108,7 +109,7 @@ class _Setup(NamedTuple):
 
 
 def _set_up(
-    source: Place,
+    source: Place | Names,
     target: Place | None,
     settings: Settings,
     from_gallery: Gallery,
@@ -134,7 +135,8 @@ def _set_up(
     in_place = target is None or (place is not None and place == identity_of(to_gallery))
     is_folder = place is not None and _is_folder(place)
     named = settings.journal is not None
-    if target is None and is_folder and not (settings.in_place or named or settings.base is not None):
+    is_list = settings.base is not None and not isinstance(source, Names)
+    if target is None and is_folder and not (settings.in_place or named or is_list):
         raise SettingsError(
             f"the mirrored pictures would replace those of {printable(str(from_gallery))}; "
             "add --to FOLDER to keep them, or --in-place to replace them"
@@ -142,7 +144,7 @@ def _set_up(
     journal = None if settings.journal is None else Path(settings.journal)
     # Nothing is begun beside a folder that is not there.
     if in_place and not (named or settings.no_journal) and is_real and place and (is_folder or place[0] != "/"):
-        journal = automatic_journal(place)
+        journal = automatic_journal(source.place_in(place) if isinstance(source, Names) else place)
     if settings.update and journal is None:
         raise option_error("update", "it needs a journal, for example --journal run.journal")
     own: tuple[str | os.PathLike[str], ...] = () if journal is None else tuple(journal_files(journal))
@@ -237,13 +239,14 @@ def _is_whole(journal: Journal) -> bool:
 
 @asynccontextmanager
 async def open_names(
-    source: Place,
+    source: Source,
     settings: Settings,
     target: Place | None = None,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[AsyncIterator[str]]:
     """Opens the names that a run would take, those that it would refuse included."""
+    source, target, settings = as_named(source, target, settings)
     async with (
         open_galleries(source, target, settings, transport=transport) as (gallery, _),
         open_picked(gallery, settings) as names,

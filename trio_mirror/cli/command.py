@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -99,17 +98,16 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
 
 @app.command(
     cls=_Command,
-    context_settings={"help_option_names": ["-h", "--help"], "allow_extra_args": True},
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_MORE_HELP,
 )
 @_taking_settings
 def mirror_gallery(
-    context: typer.Context,
     source: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
             help=all_settings()["source"].help_text,
-            metavar="SOURCE",
+            metavar="SOURCE...",
             show_default=False,
             rich_help_panel=Panel.COMMON,
         ),
@@ -166,13 +164,6 @@ def mirror_gallery(
 
     Example: trio-mirror http://host/images/ --to ./mirrored
     """
-    if context.args:
-        extra = shlex.quote(context.args[0])
-        end(
-            ExitCode.USAGE,
-            f"{extra}: expected one SOURCE; write a target as --to {extra}, and many files as their folder "
-            "with --include",
-        )
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
     chosen = choose(typed, os.environ, config)
     options, settings = build(chosen)

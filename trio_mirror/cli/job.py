@@ -30,7 +30,7 @@ from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.settings import STDOUT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator
+    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 
     from trio_mirror.model import Report
     from trio_mirror.pipeline.run import Run
@@ -91,7 +91,7 @@ def _check_files(options: Options, settings: Settings) -> None:
         "--events": options.events,
         "--log-file": options.log_file,
         "--sheet": options.sheet,
-        "the list": options.source if settings.base else None,
+        "the list": options.source[0] if options.source and settings.base else None,
     }
     roles: dict[str, str] = {}
     for role, path in named.items():
@@ -117,7 +117,7 @@ async def _run_job(
                     if options.dry_run:
                         await _print_names(source, options.to, settings)
                     else:
-                        if options.source is None:
+                        if not options.source:
                             # The built-in gallery keeps its originals, and is another one each time.
                             settings = replace(settings, no_journal=settings.journal is None)
                         opening = open_run(
@@ -162,7 +162,7 @@ async def _follow(run: Run, views: Views) -> None:
         raise error
 
 
-async def _print_names(source: str, target: str | None, settings: Settings) -> None:
+async def _print_names(source: str | Sequence[str], target: str | None, settings: Settings) -> None:
     async with open_names(source, settings, target) as names:
         with stdout_written(reader_may_leave=True):
             async for name in names:
@@ -180,10 +180,10 @@ def _print_name(name: str) -> None:
 
 
 @asynccontextmanager
-async def _source_of(options: Options, console: Console) -> AsyncIterator[str]:
+async def _source_of(options: Options, console: Console) -> AsyncIterator[str | Sequence[str]]:
     """The source, or the built-in gallery, served while the block lasts."""
-    if options.source is not None:
-        yield options.source
+    if options.source:
+        yield options.source[0] if len(options.source) == 1 else options.source
         return
     from trio_mirror.demo.samples import draw_samples
     from trio_mirror.demo.server import serve_gallery

@@ -1,4 +1,4 @@
-"""Bytes in, mirrored bytes out. Pure: no event loop, no files, no network.
+"""Bytes in, mirrored bytes out. Pure: no event loop, no network, and no file but one that `flip` is given by its path.
 
 A mirrored file is the original file with its raster replaced: each container's module parses it, replaces
 what the mirroring changes, and keeps every other byte. The modules, and Pillow with them, are imported when
@@ -11,12 +11,14 @@ its row stands in `formats`, and the media type of its suffix in `trio_mirror.na
 
 from __future__ import annotations
 
+import os
 import re
 from importlib import import_module
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
-from trio_mirror.errors import FlipError, NotPictureError
+from trio_mirror.errors import FetchError, FlipError, NotPictureError
 from trio_mirror.flip.not_pictures import is_text, refuse_known
 from trio_mirror.model import Limits, Lossless
 
@@ -53,7 +55,7 @@ _UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")
 
 
 def flip(
-    data: bytes | bytearray | memoryview,
+    data: bytes | bytearray | memoryview | str | os.PathLike[str],
     *,
     limits: Limits = _LIMITS,
     lossless: Lossless = Lossless.AUTO,
@@ -62,7 +64,7 @@ def flip(
     """Mirrors one encoded picture left to right, as it is displayed, in the format it came in.
 
     Args:
-        data: the encoded picture.
+        data: the encoded picture, or the path of its file.
         limits: what the picture may cost at most, checked before anything is decoded.
         lossless: whether what is not exact is welcome, refused, or wanted.
         keep_credentials: whether signatures over the picture, which its mirroring breaks, stay in it.
@@ -70,10 +72,11 @@ def flip(
     Raises:
         FlipError: damaged, over a limit, not a picture, or not mirrorable as required; the
             message is a sentence.
+        FetchError: the file cannot be read.
+        TypeError: it is something else, such as a decoded picture.
     """
     lossless = Lossless(lossless)  # text is taken too, and checked
-    if not isinstance(data, bytes):
-        data = memoryview(data).tobytes()
+    data = _bytes_of(data)
     container = sniff(data)
     module = _module_of(container)
     choices = {"lossless": lossless, "keep_credentials": keep_credentials}
@@ -82,6 +85,20 @@ def flip(
     if lossless is Lossless.ALWAYS and not flipped.lossless:
         raise FlipError("the picture cannot be mirrored exactly (--lossless always)")
     return flipped
+
+
+def _bytes_of(data: object) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str | os.PathLike):
+        try:
+            return Path(data).read_bytes()
+        except OSError as error:
+            raise FetchError(f"{data} cannot be read: {error.strerror}") from error
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data)
+    kind = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
+    raise TypeError(f"expected an encoded picture in a bytes-like object, or the path of its file, and not {kind}")
 
 
 def sniff(data: bytes) -> str:

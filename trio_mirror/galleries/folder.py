@@ -9,10 +9,11 @@ import stat
 import threading
 import unicodedata
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import trio
 
@@ -343,6 +344,32 @@ class FolderGallery:
         if not Path(place).is_relative_to(base):
             raise NameRefusedError("the name leads out of the folder through a symbolic link")
         return base, *Path(place).relative_to(base).parts
+
+
+class FileGallery(FolderGallery):
+    """A file that gets one picture, whatever its name.
+
+    Args:
+        folder: of the file.
+        name: of the file.
+        choices: as for a folder.
+    """
+
+    def __init__(self, folder: str, name: str, **choices: Any) -> None:
+        super().__init__(folder, **choices)
+        self._name = name
+
+    @property
+    def identity(self) -> str:
+        """The same for all ways to write the place."""
+        return os.path.join(super().identity, to_disk(self._name))  # noqa: PTH118
+
+    def __str__(self) -> str:
+        return str(self.path / to_disk(self._name))
+
+    async def store(self, picture: Picture) -> None:
+        """Writes the picture as the file."""
+        await super().store(replace(picture, name=self._name))
 
 
 def _visible(name: PictureName) -> list[str]:

@@ -14,6 +14,7 @@ import httpx
 import trio
 
 from trio_mirror.errors import ListError
+from trio_mirror.galleries.disk_names import to_disk
 from trio_mirror.galleries.gallery import identity_of
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.links import name_below
@@ -21,7 +22,7 @@ from trio_mirror.galleries.listing import names_of
 from trio_mirror.names import ListedName, hide_credentials, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from trio_mirror.galleries.gallery import Gallery
     from trio_mirror.model import Picture
@@ -116,8 +117,11 @@ class NameListGallery:
     async def _each(self, descriptor: int) -> AsyncGenerator[str, None]:
         async with aclosing(self._chunks(descriptor)) as chunks, aclosing(names_of(chunks, self._place)) as lines:
             async for line in lines:
-                name = self._name(line)
-                yield name if self._first_name is None else await self._first_name(name)
+                yield await self._name_of(line)
+
+    async def _name_of(self, line: str) -> str:
+        name = self._name(line)
+        return name if self._first_name is None else await self._first_name(name)
 
     async def _chunks(self, descriptor: int) -> AsyncGenerator[bytes, None]:
         chunk = b"-"
@@ -134,6 +138,43 @@ class NameListGallery:
         if below is None or not _QUERY.fullmatch(query):
             return hide_credentials(line)
         return ListedName(below, query)
+
+
+class NamedGallery(NameListGallery):
+    """The pictures of a gallery that are named one by one.
+
+    Args:
+        base: where the pictures are.
+        names: their names or URLs.
+        first_name: as for a list.
+    """
+
+    can_be_listed_again = True
+
+    def __init__(
+        self, base: Gallery, names: Sequence[str], first_name: Callable[[str], Awaitable[str]] | None = None
+    ) -> None:
+        super().__init__(base, STDIN, first_name)
+        self._named = names
+        # As by a shell's pattern, what is no picture may be among many.
+        self.lists_all = len(names) > 1
+
+    def __str__(self) -> str:
+        if len(self._named) > 1:
+            return f"{len(self._named)} files in {self._base}"
+        [name] = self._named
+        return hide_credentials(name) if is_url(name) else str(Path(str(self._base), to_disk(name)))
+
+    @asynccontextmanager
+    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Gives the names."""
+
+        async def names() -> AsyncGenerator[str, None]:
+            for name in self._named:
+                yield await self._name_of(name)
+
+        async with aclosing(names()) as each:
+            yield each
 
 
 async def _read(descriptor: int) -> bytes:

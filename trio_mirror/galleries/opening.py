@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trio_mirror.galleries.gallery import Gallery
-from trio_mirror.galleries.name_list import NameListGallery
+from trio_mirror.galleries.name_list import NamedGallery, NameListGallery
+from trio_mirror.galleries.named import Names, PictureFile
 from trio_mirror.galleries.places import as_store, as_url, check_place, is_same_folder, list_of, refuse_nested
 from trio_mirror.galleries.urls import origin
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_galleries(
-    source: Place,
+    source: Place | Names,
     target: Place | None,
     settings: Settings,
     *,
@@ -50,14 +51,18 @@ async def open_galleries(
     Raises:
         SettingsError: a place that cannot be a gallery.
     """
-    check_place("source", source)
     if target is not None:
         check_place("target", target)
-    if (names := list_of(source, settings.base)) is not None:
-        assert settings.base is not None
-        source = settings.base
+    named = source if isinstance(source, Names) else None
+    if isinstance(source, Names):
+        names, source = None, settings.base or "."
+    else:
+        check_place("source", source)
+        names = list_of(source, settings.base)
+        source = source if names is None or settings.base is None else settings.base
     if target is not None:
-        refuse_nested(source, target)
+        if named is None:
+            refuse_nested(source, target)
         if is_same_folder(source, target):
             target = None
     first = next((url for place in (source, target) if (url := as_url(place)) is not None), None)
@@ -74,8 +79,10 @@ async def open_galleries(
         if transport is not None:
             await stack.enter_async_context(transport)
         source_gallery = await stack.enter_async_context(opened(source))
-        if names is not None:
-            first_name = getattr(source_gallery, "first_name", None) if target is None else None
+        first_name = getattr(source_gallery, "first_name", None) if target is None else None
+        if named is not None:
+            source_gallery = NamedGallery(source_gallery, named, first_name)
+        elif names is not None:
             source_gallery = NameListGallery(source_gallery, names, first_name)
         yield source_gallery, source_gallery if target is None else await stack.enter_async_context(opened(target))
 
@@ -97,6 +104,10 @@ async def _open_gallery(
         async with open_http_gallery(url, settings, **access) as gallery:
             yield gallery
     else:
-        from trio_mirror.galleries.folder import FolderGallery
+        from trio_mirror.galleries.folder import FileGallery, FolderGallery
 
-        yield FolderGallery(place, max_bytes=settings.max_bytes, keep_times=settings.times, **folder)
+        choices = {"max_bytes": settings.max_bytes, "keep_times": settings.times, **folder}
+        if isinstance(place, PictureFile):
+            yield FileGallery(place.folder, place.name, **choices)
+        else:
+            yield FolderGallery(place, **choices)

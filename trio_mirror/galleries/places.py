@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
-import shlex
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +15,7 @@ from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.gallery import Gallery
 from trio_mirror.galleries.name_list import STDIN
 from trio_mirror.galleries.urls import LAST_PORT, parse_url, shown
-from trio_mirror.names import hide_credentials, is_picture_name, is_url, printable
+from trio_mirror.names import hide_credentials, is_url, printable
 from trio_mirror.settings import option_error
 
 STORES = ("s3", "gs", "az", "sftp", "memory")
@@ -28,7 +27,9 @@ _ALMOST_URL = re.compile(
 )
 
 Place: TypeAlias = str | PathLike[str] | Gallery
-"""A gallery, the URL of one, or a folder. As a source, also a list: a file of names, or ``-`` for standard input."""
+"""A gallery, the URL of one, or a folder; or one picture: its URL, a file, or ``-`` for standard input or output."""
+Source: TypeAlias = Place | Sequence[str | PathLike[str]]
+"""A place, or several files; with ``base`` a list of names: a file, or ``-`` for standard input."""
 
 
 def check_place(role: str, place: object) -> None:
@@ -60,10 +61,6 @@ def list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
         return None
     # What is not there is an unreadable list where a list was meant, and an unreadable folder otherwise.
     if base is None and (source == STDIN or os.path.exists(source)):  # noqa: PTH110
-        if is_picture_name(str(source)):
-            folder, name = os.path.split(source)
-            example = f"trio-mirror {shlex.quote(str(folder) or '.')} --include {shlex.quote(glob.escape(str(name)))}"
-            raise SettingsError(f"{shown} is one picture, not a gallery; name its folder, as in {example}")
         example = f"trio-mirror {source} --base http://host/images/"
         raise option_error("base", f"expected the gallery of the names that {shown} lists, as in {example}")
     return source if base is not None else None

@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from trio_mirror.model import Result
 
     _P = ParamSpec("_P")
-    _Place = TypeVar("_Place")
-    _Place_contra = TypeVar("_Place_contra", contravariant=True)
+    _Source = TypeVar("_Source")
+    _Target = TypeVar("_Target")
+    _Source_contra = TypeVar("_Source_contra", contravariant=True)
+    _Target_contra = TypeVar("_Target_contra", contravariant=True)
     _R = TypeVar("_R")
     _R_co = TypeVar("_R_co", covariant=True)
 
-    class _Mirrors(Protocol[_Place_contra, _P, _R_co]):
+    class _Mirrors(Protocol[_Source_contra, _Target_contra, _P, _R_co]):
         def __call__(
             self,
-            source: _Place_contra,
-            target: _Place_contra | None = None,
+            source: _Source_contra,
+            target: _Target_contra | None = None,
             transport: httpx.AsyncBaseTransport | None = None,
             transform: Callable[[bytes], bytes] | None = None,
             on_result: Callable[[Result], None] | None = None,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 def keywords_of(
     declared: Callable[_P, object],
-) -> Callable[[Callable[Concatenate[_Place, _Place | None, ...], _R]], _Mirrors[_Place, _P, _R]]:
+) -> Callable[[Callable[Concatenate[_Source, _Target | None, ...], _R]], _Mirrors[_Source, _Target, _P, _R]]:
     """Gives a function of places, hooks and ``**choices`` the keyword arguments of a class in their place."""
 
     def decorate(function: Any) -> Any:

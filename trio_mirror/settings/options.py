@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from trio_mirror.settings.fields import Panel, choice, flag, option_error, path
+from trio_mirror.names import hide_credentials
+from trio_mirror.settings.fields import Panel, choice, flag, option_error, path, text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 STDOUT = "-"
 """Stands for standard output in the place of a file's name."""
@@ -28,11 +33,12 @@ class Options:
         SettingsError: values that do not go together.
     """
 
-    source: str | None = path(
-        "URL, folder, or list of names (with --base): a file, - for stdin. Default: a built-in gallery.",
+    source: Sequence[str] = text(
+        "URL, folder, or pictures; with --base a list of names; - for stdin. Default: a built-in gallery.",
         Panel.COMMON,
         "SOURCE",
         "http://host/images/",
+        default=(),
         shown="a built-in gallery",
     )
     to: str | None = path("Where mirrored pictures go.", Panel.COMMON, "TARGET", "./mirrored", shown="back to SOURCE")
@@ -47,5 +53,10 @@ class Options:
     debug: bool = flag("Show tracebacks.", Panel.OUTPUT)
 
     def __post_init__(self) -> None:
+        if self.to and not self.source:
+            example = f"trio-mirror ./photos --to {hide_credentials(self.to)}"
+            raise option_error("to", f"SOURCE is missing, expected what to mirror, as in {example}")
+        if self.to == STDOUT and (self.json or self.events == STDOUT):
+            raise option_error("to", "the picture goes to stdout; expected no --json there, and --events with a file")
         if self.json and self.events == STDOUT:
             raise option_error("events", "--json prints to stdout too; expected a file, for example events.jsonl")

@@ -123,7 +123,7 @@ class Views:
         """Prints the summary, or the report as JSON: on stdout, unless the events go there."""
         if self._options.json:
             print(json.dumps(report.as_json(), indent=2))  # noqa: T201
-        elif self._verbosity > -2:
+        elif self._verbosity > -2 and self._options.to != STDOUT:
             picked_by = [option_name(it) for it in _PICKS if getattr(settings, it)]
             lines = self._summary.lines(report, next_step(report, settings), picked_by)
             if self._options.events == STDOUT:
