@@ -190,7 +190,7 @@ def test_the_command_line_reads_the_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert files_below(tmp_path / "out") == ["a.png"]
     lines: dict[str, Any] = dict(line.split(" # ", 1) for line in shown.stdout.splitlines() if line[0] != "#")
     assert {text.strip(): origin.strip() for text, origin in lines.items()} == {
-        'source = "photos"': "trio-mirror.toml:1",
+        'source = ["photos"]': "trio-mirror.toml:1",
         'to = "out"': "trio-mirror.toml:2",
         "limit = 1": "trio-mirror.toml:3",
         "retries = 2": "TRIO_MIRROR_RETRIES",

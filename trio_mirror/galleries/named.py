@@ -67,9 +67,10 @@ def as_named(source: Source, target: Place | None, settings: Settings) -> tuple[
         settings = replace(settings, processes=1, cluster=None)
     if paths == [STDIN]:
         if target is None or not isinstance(target, PictureFile | Gallery):
-            raise SettingsError(
-                "standard input is one picture; expected --to FILE, such as mirrored.jpg, or --to - for standard "
-                "output; a list of names needs --base"
+            raise option_error(
+                "base",
+                "standard input is one picture without it, and goes to a file (--to mirrored.jpg) or to standard "
+                "output (--to -); a list of names is read as in trio-mirror - --base http://host/images/",
             )
         return StandardStream("input", settings.max_bytes), target, settings
     base, names = _split_url(paths[0]) if is_url(paths[0]) else _split(paths)
