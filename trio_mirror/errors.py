@@ -6,7 +6,7 @@
     ├── GalleryError         the run as a whole is pointless
     │   ├── ClusterError     the cluster, or the processes, that are to share the work cannot be used
     │   ├── ListError        the list of the source cannot be read
-    │   ├── AccessError      the source or the target refuses us: authentication, TLS
+    │   ├── AccessError      the source or the target refuses us: authentication, TLS, all uploads
     │   ├── StorageError     the target's disk is full
     │   └── JournalError     the journal cannot be used: disk, lock, or not ours
     └── PictureError         one picture failed; inside a run it becomes a failed Result

@@ -316,6 +316,31 @@ async def test_a_gallery_that_refuses_a_hundred_pictures_is_not_asked_for_the_re
     assert 100 <= len(server.requests) <= 150
 
 
+@pytest.mark.parametrize("status", [403, 404, 405, 501])
+@pytest.mark.parametrize(("concurrency", "enough"), [(1, 5), (8, 8)])
+async def test_a_server_that_takes_no_uploads_is_sent_no_more_of_them(
+    status: int, concurrency: int, enough: int
+) -> None:
+    names = "notes.txt\n" + "".join(f"{number}.png\n" for number in range(100))
+    server = Server(gallery(names, store=lambda _: httpx.Response(status, text=f"no {len(server.requests)}")))
+
+    with pytest.raises(AccessError, match=f"{BASE}: this server takes no uploads; add --to ./mirrored"):
+        await mirror(BASE, exclude=["*.txt"], concurrency=concurrency, transport=server)
+    assert enough <= len([it for it in server.requests if it.method == "POST"]) <= enough + 2 * concurrency
+
+
+@pytest.mark.parametrize("accepted", [0, 3])
+async def test_a_server_that_refuses_uploads_in_different_ways_is_sent_all(accepted: int) -> None:
+    statuses = iter([200] * accepted + [404, 405] * 50)
+    server = Server(
+        gallery("".join(f"{number}.png\n" for number in range(20)), store=lambda _: httpx.Response(next(statuses)))
+    )
+
+    report = await mirror(BASE, concurrency=1, transport=server)
+
+    assert (report.mirrored, report.failed) == (accepted, 20 - accepted)
+
+
 @pytest.mark.parametrize(
     ("field", "said"),
     [

@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     DISK = 10
     """The disk is full, or the journal, the events, the log, the sheet or standard output cannot be written."""
     ACCESS = 6
-    """Authentication or TLS was refused for the whole run."""
+    """Authentication, TLS or uploads were refused for the whole run."""
     LIST = 5
     """The list could not be read, the cluster not be reached, or a worker process not be started."""
     STOPPED = 7

@@ -185,17 +185,22 @@ async def _source_of(options: Options, console: Console) -> AsyncIterator[str | 
     if options.source:
         yield options.source[0] if len(options.source) == 1 else options.source
         return
-    from trio_mirror.demo.samples import draw_samples
+    from trio_mirror.cli.view.half_blocks import can_show, half_blocks
+    from trio_mirror.demo.samples import SHOWN, draw_samples
     from trio_mirror.demo.server import serve_gallery
 
     folder = Path(tempfile.mkdtemp(prefix="trio-mirror-"))
     originals, mirrored = folder / "images", folder / "mirrored"
     originals.mkdir()
     await trio.to_thread.run_sync(draw_samples, originals)
-    console.print(f"built-in gallery: originals in {originals}, mirrored pictures in {mirrored}", soft_wrap=True)
+    what = "no SOURCE is given, so the built-in gallery of drawn pictures is flipped left to right over HTTP"
+    console.print(f"{what}: originals in {originals}, mirrored pictures in {mirrored}", soft_wrap=True)
     async with serve_gallery(originals, mirrored) as url:
         with _without_proxy(urlsplit(url).hostname):
             yield url
+    if can_show(console) and (mirrored / SHOWN).exists():
+        for line in half_blocks(console, originals / SHOWN, mirrored / SHOWN):
+            console.print(line)
 
 
 @contextmanager

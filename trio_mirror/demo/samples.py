@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SHOWN = "orientation/1.jpg"
+"""The picture that shows best what mirroring does: it has letters."""
 _ORIENTATION = 0x0112
 _TICK = 250  # milliseconds
 _FLIP = Image.Transpose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -96,7 +97,8 @@ def _pictures(source: Source, base: str | None) -> list[str] | None:
 
 def _check_files(paths: list[str], *, has_target: bool) -> None:
     """Refuses what is not a file among several, and a target that was written without ``--to``."""
-    hint = "" if has_target else f"; write a target as --to {printable(paths[-1])}"
+    meant = shlex.quote(paths[1] if os.path.isdir(paths[0]) else paths[-1])  # noqa: PTH112
+    hint = "" if has_target else f"; write a target as --to {meant}, and many files as their folder with --include"
     for path in paths:
         if path == STDIN or is_url(path) or os.path.isdir(path):  # noqa: PTH112
             raise SettingsError(f"{printable(path)}: expected one SOURCE, or files alone{hint}")

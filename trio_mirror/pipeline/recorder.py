@@ -7,6 +7,7 @@ way, the next one gathers.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -15,7 +16,7 @@ import trio
 
 from trio_mirror.errors import AccessError, JournalError, UploadError
 from trio_mirror.galleries.in_thread import in_thread
-from trio_mirror.model import Outcome, Result, Stage
+from trio_mirror.model import KEPT_FAILURES, Outcome, Result, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 # So many refusals, and nothing else, show that there is no access.
 _REFUSALS = 100
+# So many times the same response to an upload, or as often as there are pictures in flight, show that none is taken.
+_UPLOADS_REFUSED = 5
+_UPLOAD_REFUSED = re.compile(r"upload: the server answered (403|404|405|501)\b")
 # How many results may wait to be written.
 _MANY = 1_000
 # Seconds that an intent waits for others while more pictures are on their way: one write costs as much as many rows.
@@ -185,6 +189,7 @@ class Recorder:
         if settings.max_bytes_total is not None and report.bytes_in >= settings.max_bytes_total:
             self._stop.drain("max_bytes_total")
         self.check_access(refusals=_REFUSALS)
+        self._check_uploads()
         if self._memory is not None:
             result.run = self._run
             self._unwritten.append(result)
@@ -200,10 +205,22 @@ class Recorder:
         One picture among others may be somebody else's. Where all are refused, it is the credentials.
         """
         report = self._report
-        if report.refused == report.finished >= refusals:
+        if report.refused == report.finished - report.not_pictures >= refusals:
             first = report.failures[0]
             place = report.target if first.stage is Stage.UPLOAD else report.source
             self._stop.fail(AccessError(f"{place} refuses us: {first.error}"))
+
+    def _check_uploads(self) -> None:
+        """Ends a run whose first uploads have all got one response, of a server that takes none."""
+        report = self._report
+        enough = min(max(self._settings.concurrency, _UPLOADS_REFUSED), KEPT_FAILURES)
+        if report.failed == report.finished - report.not_pictures == enough:
+            found = [_UPLOAD_REFUSED.match(f"{it.stage}: {it.error}") for it in report.failures]
+            if len({it and it[1] for it in found}) == 1 and found[0]:
+                first = report.failures[0].error
+                self._stop.fail(
+                    AccessError(f"{report.target}: this server takes no uploads; add --to ./mirrored ({first})")
+                )
 
     def cut_off(self, item: Item) -> None:
         """Takes an item of a cancelled task: no channel would take it any more."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from trio_mirror.names import hide_credentials
+from trio_mirror.names import hide_credentials, is_url
 from trio_mirror.settings.fields import Panel, choice, flag, option_error, path, text
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class Options:
     debug: bool = flag("Show tracebacks.", Panel.OUTPUT)
 
     def __post_init__(self) -> None:
-        if self.to and not self.source:
+        # Drawn pictures may try out a server.
+        if self.to and not self.source and not is_url(self.to):
             example = f"trio-mirror ./photos --to {hide_credentials(self.to)}"
             raise option_error("to", f"SOURCE is missing, expected what to mirror, as in {example}")
         if self.to == STDOUT and (self.json or self.events == STDOUT):
