@@ -158,6 +158,13 @@ def test_a_second_place_is_told_to_be_a_target(photos: Path, tmp_path: Path) -> 
     assert (photos / "a.png").read_bytes() == png()
 
 
+def test_a_variable_that_sets_nothing_is_named(photos: Path) -> None:
+    done = cli(photos, "--dry-run", TRIO_MIRROR_CONCURENCY="4", TRIO_MIRROR_TURBOJPEG="none", TRIO_MIRROR_RETRIES="1")
+
+    assert done.returncode == 0
+    assert done.stderr == "warning: TRIO_MIRROR_CONCURENCY: there is no such setting; did you mean concurrency?\n"
+
+
 @pytest.mark.parametrize("option", ["--dry-run", "--quiet", "--show-config"])
 def test_what_the_encoding_of_stdout_has_not_is_escaped(photos: Path, tmp_path: Path, option: str) -> None:
     (photos / "→.png").write_bytes(png())

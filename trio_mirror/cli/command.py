@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,17 @@ from trio_mirror.cli.ending import end, run_command
 from trio_mirror.cli.exits import ExitCode
 from trio_mirror.cli.streams import stdout_written
 from trio_mirror.flip.formats import FORMATS
-from trio_mirror.settings import CONFIG_FILE, Panel, all_settings, build, choose, option_name, shown_config
+from trio_mirror.names import printable
+from trio_mirror.settings import (
+    CONFIG_FILE,
+    Panel,
+    all_settings,
+    build,
+    choose,
+    option_name,
+    shown_config,
+    unknown_variables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +118,7 @@ def mirror_gallery(
         list[str] | None,
         typer.Argument(
             help=all_settings()["source"].help_text,
-            metavar="SOURCE...",
+            metavar="SOURCE",
             show_default=False,
             rich_help_panel=Panel.COMMON,
         ),
@@ -160,11 +171,14 @@ def mirror_gallery(
     ] = False,
     **given: Any,
 ) -> None:
-    """Mirror every picture of a gallery left to right.
+    """Mirror pictures: flip every one left to right, of a gallery, a folder, or one by one.
 
     Example: trio-mirror http://host/images/ --to ./mirrored
     """
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
+    for why in unknown_variables(os.environ):
+        # No error: Kubernetes sets such variables itself where a service has our name.
+        print(f"warning: {printable(why)}", file=sys.stderr)  # noqa: T201
     chosen = choose(typed, os.environ, config)
     options, settings = build(chosen)
     if show_config:

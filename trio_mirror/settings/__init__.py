@@ -6,7 +6,7 @@ from trio_mirror.settings.keywords import keywords_of
 from trio_mirror.settings.options import STDOUT, LogFormat, Options
 from trio_mirror.settings.settings import AuthType, RetryUploads, Settings, UploadAs
 from trio_mirror.settings.shard import Shard
-from trio_mirror.settings.sources import CONFIG_FILE, all_settings, build, choose, shown_config
+from trio_mirror.settings.sources import CONFIG_FILE, all_settings, build, choose, shown_config, unknown_variables
 from trio_mirror.settings.units import format_duration, format_moment, format_size
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "option_error",
     "option_name",
     "shown_config",
+    "unknown_variables",
 ]

@@ -23,6 +23,10 @@ CONFIG_FILE = "trio-mirror.toml"
 """Read from the working directory, where it is there."""
 
 
+# Variables that are no settings of a run: the file of settings, the library of JPEG, what workers get.
+_FURTHER = ("CONFIG", "TURBOJPEG", "SLICE_JOB")
+
+
 class Chosen(NamedTuple):
     """A value, and where it was chosen."""
 
@@ -95,6 +99,17 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             text = text.rstrip("\r\n") if setting.secret else text
             values[name] = value_of(name, setting, text.splitlines() if setting.repeatable else text, variable)
     return values
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """What to say of variables that look like ours and set nothing, as of one that is mistyped."""
+    prefix, table = variable_name(""), all_settings()
+    known = {*map(variable_name, table), *(f"{prefix}{it}" for it in _FURTHER)}
+    return [
+        f"{name}: there is no such setting{_nearest(name.removeprefix(prefix).lower(), table)}"
+        for name in sorted(environ)
+        if name.startswith(prefix) and name not in known
+    ]
 
 
 def read_config(file: str) -> dict[str, Chosen]:
