@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import trio_mirror
+from tests.helpers.pictures import PILLOW
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import sniff
 from trio_mirror.model import Limits
@@ -59,7 +60,8 @@ CODED = [
     ("TGA", "RGBA", {"compression": "tga_rle"}, False),
     ("PCX", "1", {}, False),
     ("PCX", "L", {}, False),
-    ("PCX", "RGB", {}, False),
+    # Pillow 12 writes odd rows of three planes too short.
+    *([("PCX", "RGB", {}, False)] if PILLOW > 12 else []),
     ("QOI", "RGB", {}, False),
     ("QOI", "RGBA", {}, False),
 ]
