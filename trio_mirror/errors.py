@@ -27,7 +27,9 @@ from __future__ import annotations
 import re
 
 # In a URL, and in what is left of one where a slash, its scheme or the encoding of its password was forgotten.
-_USERINFO = re.compile(r"""(?<=:/)(/+)[^/?#]*@|(?<![^\s'"=(/\\])[^\s/@:\[]*:(?!//|\d+(?:[/?#\s]|$))\S*@""")
+_USERINFO = re.compile(
+    r"""(?<=:/)(/+)[^/?#]*@|(?<![^\s'"=(/\\])(?![^\s/@:\[]+://)[^\s/@:\[]*:(?!\d+(?:[/?#\s]|$))\S*@"""
+)
 
 
 def hide_userinfo(text: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trio_mirror.cli.command import app
@@ -16,6 +17,7 @@ from trio_mirror.galleries.opening import open_galleries
 from trio_mirror.settings import Settings, all_settings, choose, option_name, shown_config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SECRET = "Wm7pQx"
@@ -30,6 +32,17 @@ MISTYPED = [
 ]
 PLACES = ("source", "to", "base")
 """The settings that take URLs."""
+
+
+@pytest.fixture(autouse=True)
+def loggers_of_before() -> Iterator[None]:
+    """The command sets them up for its process, which here is that of all tests."""
+    loggers = [logging.getLogger(name) for name in ("trio_mirror", "py.warnings")]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -114,6 +127,7 @@ _WORDS = st.text(st.characters(categories=["L", "N"], exclude_characters=SECRET)
     host=st.sampled_from(["host", "host:8000", "host:x", "[::1]", ""]),
     message=st.sampled_from(["{}", "invalid URL {}: x", "invalid value '{}': x", "write --to={} or ({})"]),
 )
+@example("http://", "", "//?", "", "host", "{}")
 def test_credentials_are_hidden_wherever_they_stand(
     scheme: str, user: str, before: str, after: str, host: str, message: str
 ) -> None:

@@ -171,7 +171,7 @@ def mirror_gallery(
     ] = False,
     **given: Any,
 ) -> None:
-    """Mirror pictures: flip every one left to right, of a gallery, a folder, or one by one.
+    """Mirror galleries, folders and pictures: flip each picture left to right.
 
     Example: trio-mirror http://host/images/ --to ./mirrored
     """
