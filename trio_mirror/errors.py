@@ -26,9 +26,10 @@ from __future__ import annotations
 
 import re
 
+# The user alone of an SFTP server is no secret.
 # In a URL, and in what is left of one where a slash, its scheme or the encoding of its password was forgotten.
 _USERINFO = re.compile(
-    r"""(?<=:/)(/+)[^/?#]*@|(?<![^\s'"=(/\\])(?![^\s/@:\[]+://)[^\s/@:\[]*:(?!\d+(?:[/?#\s]|$))\S*@"""
+    r"""(?<=:/)(?<!sftp:/)(/+)[^/?#]*@|(?<![^\s'"=(/\\])(?![^\s/@:\[]+://)[^\s/@:\[]*:(?!\d+(?:[/?#\s]|$))\S*@"""
 )
 
 

@@ -393,6 +393,7 @@ async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
     assert all(decode(path.read_bytes()) for path in stored)
 
 
+@pytest.mark.slow
 async def test_a_lost_terminal_drains_too_and_exits_129_unless_nohup_keeps_it_away(tmp_path: Path) -> None:
     originals = tmp_path / "images"
     originals.mkdir()

@@ -343,6 +343,7 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path, signal_numb
     assert (tmp_path / "mirrored" / "a.png").read_bytes() == encoded()
 
 
+@pytest.mark.slow
 def test_the_command_says_in_one_line_what_cannot_be_served(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     with taken_port() as port:

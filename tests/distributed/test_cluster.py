@@ -427,6 +427,7 @@ async def test_a_run_that_is_cancelled_while_ray_comes_up_leaves_none(
     assert not ray.is_initialized()
 
 
+@pytest.mark.slow
 @with_ray
 async def test_a_slice_that_starts_while_the_tasks_are_looked_at_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray

@@ -338,6 +338,7 @@ def test_a_file_too_short_for_the_fields_of_its_header_is_refused() -> None:
         flip(header[:10] + struct.pack("<I", 90) + header[14:90] + b"\1\1\0\1")
 
 
+@pytest.mark.slow
 def test_a_run_length_coded_raster_is_mirrored_a_row_at_a_time() -> None:
     row = b"\x01\x05\x01\x06\0\2\1\0" * 100 + b"\0\0"
     tracemalloc.start()

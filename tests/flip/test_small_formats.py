@@ -354,6 +354,7 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(whole: bytes, d
     assert sniff(mirrored) == sniff(damaged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

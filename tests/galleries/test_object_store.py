@@ -159,6 +159,7 @@ async def test_a_long_list_streams_in_pages(s3: httpx.Client, bucket: Gallery, m
     assert requests == ["list_objects_v2"] * 5
 
 
+@pytest.mark.slow
 async def test_a_list_that_breaks_off_says_that_it_may_be_opened_again(
     s3: httpx.Client, bucket: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:

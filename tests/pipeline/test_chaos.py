@@ -136,6 +136,7 @@ async def test_an_upload_that_drips_is_cut_off_and_never_called_unknown(tmp_path
     assert not gallery.stored
 
 
+@pytest.mark.slow
 async def test_an_endless_list_ends_with_the_deadline() -> None:
     gallery = FaultyGallery(f"{number}.png" for number in count())
     async with serve(gallery) as url:
@@ -159,6 +160,7 @@ async def test_a_small_body_that_decodes_to_a_gigabyte_fails_in_little_memory(bo
     assert peak_bytes < 200 * 1024**2
 
 
+@pytest.mark.slow
 async def test_a_storm_of_429_pauses_all_requests() -> None:
     names = names_of(60)
     plan = Plan(share=0.05, fetch=[Fault.STORM])
@@ -176,6 +178,7 @@ async def test_a_storm_of_429_pauses_all_requests() -> None:
 # A server that goes away
 
 
+@pytest.mark.slow
 async def test_a_server_that_restarts_is_waited_for() -> None:
     names = names_of(150)
     gallery = FaultyGallery(names, delay=0.02)
@@ -199,6 +202,7 @@ async def test_a_server_that_restarts_is_waited_for() -> None:
     assert_stored(gallery, names)
 
 
+@pytest.mark.slow
 async def test_a_server_that_stays_away_ends_the_run_at_max_failures() -> None:
     gallery = FaultyGallery(names_of(500), delay=0.02)
     async with serve(gallery) as url:
@@ -463,6 +467,7 @@ async def test_the_exit_code_says_whether_running_again_may_help(faults: list[Fa
     assert report_of(ended)["failed"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
