@@ -251,7 +251,7 @@ def test_a_script_needs_no_guard_around_its_call(photos: Path, tmp_path: Path) -
 
 
 def test_too_few_descriptors_for_the_processes_end_the_run_with_one_line(photos: Path, tmp_path: Path) -> None:
-    command = processes.module("trio_mirror", photos, "--to", tmp_path / "out", "--processes", "8")
+    command = processes.module("trio_mirror", photos, "--to", tmp_path / "out", "--processes", "16")
     done = subprocess.run(
         ["sh", "-c", 'ulimit -n 32; exec "$0" "$@"', *command],
         capture_output=True,
