@@ -113,6 +113,7 @@ def test_what_gdal_names_as_no_data_fills_the_blank(
     assert absent == set()
 
 
+@pytest.mark.usefixtures("library")
 def test_absent_tiles_of_jpeg_are_left_out() -> None:
     stream = io.BytesIO()
     Image.new("RGB", (32, 16), (200, 9, 9)).save(stream, "JPEG", subsampling=0)

@@ -304,6 +304,7 @@ def test_the_regions_of_an_xmp_packet_move() -> None:
     assert flip(once.data).data == write(with_tags({700: (1, xmp)}))
 
 
+@pytest.mark.usefixtures("library")
 def test_the_guides_of_photoshop_move_and_its_thumbnail_is_mirrored() -> None:
     guides = photoshop_resource(1032, struct.pack(">IIIIIB", 1, 0, 0, 1, 18 * 32, 0))
     small = jpegs.encoded(jpegs.drawn(32, 16))
