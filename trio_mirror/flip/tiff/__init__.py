@@ -19,7 +19,7 @@ from trio_mirror.flip.tiff.old_jpeg_forms import with_whole_streams
 from trio_mirror.flip.tiff.raw import refuse_raw
 from trio_mirror.flip.tiff.space import Space
 from trio_mirror.flip.tiff.strips import read_segments
-from trio_mirror.flip.tiff.tags import mirrored_tags
+from trio_mirror.flip.tiff.tags import mirror_tags
 from trio_mirror.model import Flipped, Lossless
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         mirrored = raster.mirrored(lossless)
         raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
         exact &= mirrored.lossless
-    data, notes = mirrored_tags(bytes(out), limits, keep_credentials=keep_credentials)
+    notes = mirror_tags(structure, directories, out, keep_credentials=keep_credentials)
     if any(image.rows_first and _ORIENTATION not in image.entries for image in images):
         notes.append("a reduced image that states no orientation was mirrored like its page")
-    return Flipped(data, "image/tiff", exact, tuple(notes))
+    return Flipped(bytes(out), "image/tiff", exact, tuple(notes))
 
 
 def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJpeg:

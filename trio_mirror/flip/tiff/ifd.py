@@ -90,6 +90,7 @@ class Structure:
         self.entry_size = 20 if self.big else 12
         # What directories and their lists of numbers may take. Some writers let pages share short lists.
         self._unread = 2 * len(data)
+        self._private: dict[int, list[Ifd]] = {}
 
     def images(self, most: int) -> list[Ifd]:
         """All images of the file: the chain of pages, and behind each page the images of its SubIFDs.
@@ -121,11 +122,12 @@ class Structure:
 
     def private(self, image: Ifd) -> list[Ifd]:
         """The directories behind an image that are not images, such as EXIF's; those that can be read."""
-        found = []
-        for tag in _PRIVATE_IFDS & image.entries.keys():
-            with contextlib.suppress(FlipError):  # unreadable metadata stays as it is, and needs no room kept free
-                found.append(self._directory(self.number(image, tag, 0)))
-        return found
+        if image.at not in self._private:
+            self._private[image.at] = found = []
+            for tag in _PRIVATE_IFDS & image.entries.keys():
+                with contextlib.suppress(FlipError):  # unreadable metadata stays as it is, and needs no room kept free
+                    found.append(self._directory(self.number(image, tag, 0)))
+        return self._private[image.at]
 
     def numbers(self, ifd: Ifd, tag: int) -> tuple[int, ...]:
         """The values of a tag that counts or points.

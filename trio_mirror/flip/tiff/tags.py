@@ -16,15 +16,13 @@ from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.table import EXIF
 from trio_mirror.flip.tiff import georeference
 from trio_mirror.flip.tiff.edit import Editor, Value
-from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.imagej import mirrored_rois
 from trio_mirror.flip.tiff.ome import holds_regions, mirrored_ome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from trio_mirror.flip.tiff.ifd import Ifd
-    from trio_mirror.model import Limits
+    from trio_mirror.flip.tiff.ifd import Ifd, Structure
 
 _WIDTH, _DESCRIPTION, _RESOLUTION, _POSITION = 256, 270, 282, 286  # the first of each pair: of x
 _FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
@@ -95,25 +93,23 @@ class _Directory:
         return {} if octets == self.octets(tag) else {tag: Value(kind, len(octets), octets) if octets else None}
 
 
-def mirrored_tags(data: bytes, limits: Limits, *, keep_credentials: bool) -> tuple[bytes, list[str]]:
+def mirror_tags(structure: Structure, images: list[Ifd], out: bytearray, *, keep_credentials: bool) -> list[str]:
     """Makes the tags of a file whose images were mirrored true again.
 
     Args:
-        data: the file.
-        limits: what it may cost at most.
+        structure: the file as it was.
+        images: all its directories of images.
+        out: the file with its images mirrored, changed in place.
         keep_credentials: whether signatures over the picture stay.
 
     Returns:
-        The file, and notes on tags that are no longer true, or were taken out.
+        Notes on tags that are no longer true, or were taken out.
     """
-    structure = Structure(data)
-    images = structure.images(limits.frames)
     # What describes an image, by its place in the file: pages may share the directory of their EXIF.
     found = {ifd.at: (ifd, image) for image in images for ifd in (image, *structure.private(image))}
-    ghost = _GHOST_AREA.match(data[:1024])
+    ghost = _GHOST_AREA.match(structure.data[:1024])
     if not ghost and not any(ifd.entries.keys() & _TAGS for ifd, _ in found.values()):
-        return data, []
-    out = bytearray(data)
+        return []
     notes: list[str] = []
     if ghost:
         out[ghost.end(1) : ghost.end()] = b"YES\n"
@@ -131,7 +127,7 @@ def mirrored_tags(data: bytes, limits: Limits, *, keep_credentials: bool) -> tup
                 notes += said
         if changes:
             editor.change(ifd, changes)
-    return bytes(out), list(dict.fromkeys(notes))
+    return list(dict.fromkeys(notes))
 
 
 def _georeference(directory: _Directory) -> Changes:
