@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.flip.drawn_tiff import Drawn, Reader, Rows, write
+from tests.flip.drawn_tiff import Drawn, Reader, Rows, Writer, write
 from trio_mirror import flip
 
 if TYPE_CHECKING:
@@ -142,6 +142,18 @@ def test_pages_that_share_a_value_keep_it_each_for_itself() -> None:
     shared = data[:link] + struct.pack("<I", first) + data[link + 4 :]
     columns = [directory[TIES][::6] for directory in Reader(flip(shared).data).directories()]
     assert columns == [(4, -2), (9, 3)]
+
+
+@pytest.mark.parametrize("row", [(*[0] * 13, 1, 2, 3), (1, 2, 3, *[0] * 13)])
+def test_black_pixels_right_behind_a_directory_are_not_taken_for_room(row: tuple[int, ...]) -> None:
+    # Mirrored, this is a scale and a tie point: one tag more, where there is room.
+    matrix = struct.pack("<16d", -2, 0, 0, 100, 0, -3, 0, 50, *[0.0] * 7, 1)
+    numbers = {256: 16, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8 + 128 + 2 + 12 * 9 + 4, 278: 1, 279: 16}
+    writer = Writer()
+    writer.directory({MATRIX: (12, matrix), **{tag: (4, struct.pack("<I", it)) for tag, it in numbers.items()}})
+    mirrored = flip(bytes(writer.data) + bytes(row)).data
+    image = Drawn(rows=[[(it,) for it in row]])
+    assert Reader(mirrored).rows(tags_of(mirrored), image) == image.mirrored()
 
 
 # --- GDAL, which shares no code with the project

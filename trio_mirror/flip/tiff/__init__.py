@@ -60,19 +60,20 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     images = [image for image in directories if image.entries.keys() & _IMAGE_TAGS]
     rasters = [_raster(structure, image, limits) for image in images]
     check_total(sum(raster.pixels for raster in rasters), limits)
-    stored = sum(slot.stop - slot.start for raster in rasters for slot in raster.slots)
+    slots = [slot for raster in rasters for slot in raster.slots]
+    stored = sum(slot.stop - slot.start for slot in slots)
     if stored > max(_SHARED, _SHARED_BY * len(data)):
         raise FlipError("the TIFF is damaged: its strips or tiles share their bytes")
     _check_readable(data)
     _check_stack(structure, images)
     out = bytearray(data)
-    space = Space(out, structure.occupied(images), [slot for raster in rasters for slot in raster.slots])
+    space = Space(out, structure.occupied(images), slots)
     exact = True
     for raster in rasters:
         mirrored = raster.mirrored(lossless)
         raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
         exact &= mirrored.lossless
-    notes = mirror_tags(structure, directories, out, keep_credentials=keep_credentials)
+    notes = mirror_tags(structure, directories, slots, out, keep_credentials=keep_credentials)
     if any(image.rows_first and _ORIENTATION not in image.entries for image in images):
         notes.append("a reduced image that states no orientation was mirrored like its page")
     return Flipped(bytes(out), "image/tiff", exact, tuple(notes))

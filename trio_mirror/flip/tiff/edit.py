@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections import Counter
+from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
+
+from trio_mirror.flip.tiff.space import merged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from trio_mirror.flip.tiff.ifd import Entry, Ifd, Structure
+    from trio_mirror.flip.tiff.space import Span
 
 
 class Value(NamedTuple):
@@ -29,20 +35,27 @@ class Editor:
     Args:
         structure: the file as it is.
         images: all its directories.
+        raster: where the strips and tiles of all images stand.
         out: changed in place; what does not fit in its old place goes to the end.
     """
 
-    def __init__(self, structure: Structure, images: list[Ifd], out: bytearray) -> None:
+    def __init__(self, structure: Structure, images: list[Ifd], raster: list[Span], out: bytearray) -> None:
         self._structure = structure
+        self._images = images
+        self._raster = raster
         self._out = out
         self._users = Counter(entry.start for image in images for entry in image.entries.values())
-        self._spans = structure.occupied(images)
+
+    @cached_property
+    def _used(self) -> list[Span]:
+        return merged([*self._structure.occupied(self._images), *self._raster])
 
     def has_room(self, image: Ifd) -> bool:
         """Whether one more tag has room behind a directory: unused zeros."""
         start, stop = image.stop, image.stop + self._structure.entry_size
-        used = any(span.start < stop and start < span.stop for span in self._spans)
-        return not used and self._structure.data[start:stop] == bytes(stop - start)
+        before = bisect_left(self._used, stop, key=attrgetter("start"))  # never 0: the first is the header
+        is_used = self._used[before - 1].stop > start
+        return not is_used and self._structure.data[start:stop] == bytes(stop - start)
 
     def change(self, image: Ifd, changes: Mapping[int, Value | None]) -> None:
         """Gives tags new values, or none: then they are taken out, and their old bytes cleared.

@@ -40,7 +40,7 @@ def with_whole_streams(structure: Structure, images: list[Ifd], limits: Limits) 
     if not pieces:
         return structure.data
     out = bytearray(structure.data)
-    editor = Editor(structure, images, out)
+    editor = Editor(structure, images, [], out)  # no scan is taken for room: none begins with so many zeros
     for image in pieces:
         try:
             stream = _joined(structure, image)

@@ -45,7 +45,7 @@ class Space:
             for slot, piece in zip(slots, pieces, strict=True):
                 self._write(slot, piece)
             return [slot.start if piece else 0 for slot, piece in zip(slots, pieces, strict=True)]
-        free = _Free(_merged([*self._left, *(slot for slot in slots if slot in self._own)]))
+        free = _Free(merged([*self._left, *(slot for slot in slots if slot in self._own)]))
         for span in free.spans:
             self._write(span, b"")
         starts = [self._allot(piece, free) if piece else 0 for piece in pieces]
@@ -123,12 +123,12 @@ def _overlapping(spans: list[Span]) -> set[Span]:
     return shared
 
 
-def _merged(spans: list[Span]) -> list[Span]:
+def merged(spans: list[Span]) -> list[Span]:
     """The same bytes in as few spans as possible, in order."""
-    merged: list[Span] = []
+    found: list[Span] = []
     for span in sorted(spans):
-        if merged and span.start <= merged[-1].stop:
-            merged[-1] = Span(merged[-1].start, max(merged[-1].stop, span.stop))
+        if found and span.start <= found[-1].stop:
+            found[-1] = Span(found[-1].start, max(found[-1].stop, span.stop))
         elif span.start < span.stop:
-            merged.append(span)
-    return merged
+            found.append(span)
+    return found

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from trio_mirror.flip.tiff.ifd import Ifd, Structure
+    from trio_mirror.flip.tiff.space import Span
 
 _WIDTH, _DESCRIPTION, _RESOLUTION, _POSITION = 256, 270, 282, 286  # the first of each pair: of x
 _FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
@@ -93,12 +94,15 @@ class _Directory:
         return {} if octets == self.octets(tag) else {tag: Value(kind, len(octets), octets) if octets else None}
 
 
-def mirror_tags(structure: Structure, images: list[Ifd], out: bytearray, *, keep_credentials: bool) -> list[str]:
+def mirror_tags(
+    structure: Structure, images: list[Ifd], raster: list[Span], out: bytearray, *, keep_credentials: bool
+) -> list[str]:
     """Makes the tags of a file whose images were mirrored true again.
 
     Args:
         structure: the file as it was.
         images: all its directories of images.
+        raster: where their strips and tiles stood.
         out: the file with its images mirrored, changed in place.
         keep_credentials: whether signatures over the picture stay.
 
@@ -114,7 +118,7 @@ def mirror_tags(structure: Structure, images: list[Ifd], out: bytearray, *, keep
     if ghost:
         out[ghost.end(1) : ghost.end()] = b"YES\n"
         notes.append("the file is marked as no longer laid out as a cloud-optimized GeoTIFF")
-    editor = Editor(structure, [ifd for ifd, _ in found.values()], out)
+    editor = Editor(structure, [ifd for ifd, _ in found.values()], raster, out)
     for ifd, image in found.values():
         width, height = (structure.number(image, tag, 0) for tag in (_WIDTH, _WIDTH + 1))
         metadata = Metadata(Mirror(width, height, rows=image.rows_first), keep_credentials=keep_credentials)
