@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_mirror import Lossless, Report, Settings, SettingsError, Shard, mirror, open_mirror, run
+from trio_mirror import Lossless, Report, Settings, SettingsError, Shard, aio, mirror, open_mirror, run
 from trio_mirror.settings.sources import build, choose, from_environment
 from trio_mirror.settings.units import (
     format_duration,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@pytest.mark.parametrize("function", [mirror, open_mirror, run])
+@pytest.mark.parametrize("function", [mirror, open_mirror, run, aio.mirror, aio.open_mirror])
 def test_the_keyword_arguments_are_the_fields(function: Callable[..., object]) -> None:
     own, choices = inspect.signature(function), inspect.signature(Settings)
 
@@ -158,7 +158,7 @@ def test_a_text_is_read_as_on_the_command_line() -> None:
 
 def test_a_secret_is_not_repeated_in_an_error() -> None:
     with pytest.raises(SettingsError) as caught:
-        # A token alone could be one, for the scheme that is set elsewhere.
+        # By itself it may be a token: --auth-type decides, and may be set elsewhere.
         build(choose({}, {"TRIO_MIRROR_AUTH": "hunter2"}))
 
     assert "TRIO_MIRROR_AUTH" in str(caught.value)

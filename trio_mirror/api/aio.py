@@ -26,13 +26,11 @@ import outcome
 import trio
 
 from trio_mirror.api import open_mirror as open_in_trio
-from trio_mirror.settings import Settings, keywords_of
+from trio_mirror.settings import keywords_like
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
-
-    import httpx
 
     from trio_mirror.galleries import Place, Source
     from trio_mirror.model import Report, Result
@@ -43,42 +41,23 @@ Wish: TypeAlias = "asyncio.Future[outcome.Outcome[Result | None]]"
 """For the next result, or None at the end."""
 
 
-@keywords_of(Settings)
-async def mirror(
-    source: Source,
-    target: Place | None = None,
-    *,
-    transport: httpx.AsyncBaseTransport | None = None,
-    transform: Callable[[bytes], bytes] | None = None,
-    on_result: Callable[[Result], None] | None = None,
-    **choices: Any,
-) -> Report:
+@keywords_like(open_in_trio)
+async def mirror(source: Source, target: Place | None = None, **choices: Any) -> Report:
     """Does what `trio_mirror.mirror` does, under asyncio."""
-    async with open_mirror(
-        source, target, transport=transport, transform=transform, on_result=on_result, **choices
-    ) as results:
+    async with open_mirror(source, target, **choices) as results:
         async for _ in results:
             pass
         return results.report
 
 
-@keywords_of(Settings)
+@keywords_like(open_in_trio)
 @asynccontextmanager
-async def open_mirror(
-    source: Source,
-    target: Place | None = None,
-    *,
-    transport: httpx.AsyncBaseTransport | None = None,
-    transform: Callable[[bytes], bytes] | None = None,
-    on_result: Callable[[Result], None] | None = None,
-    **choices: Any,
-) -> AsyncIterator[Results]:
+async def open_mirror(source: Source, target: Place | None = None, **choices: Any) -> AsyncIterator[Results]:
     """Does what `trio_mirror.open_mirror` does, under asyncio.
 
     ``transform``, ``on_result``, and a transport or a gallery of the caller's run in the thread of the run.
     """
-    opening = partial(open_in_trio, transport=transport, transform=transform, on_result=on_result, **choices)
-    results = Results(partial(opening, source, target))
+    results = Results(partial(open_in_trio, source, target, **choices))
     try:
         await results.opened()
         yield results

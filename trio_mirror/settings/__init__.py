@@ -2,7 +2,7 @@
 
 from trio_mirror.settings.cores import available_cores
 from trio_mirror.settings.fields import Panel, Setting, option_error, option_name
-from trio_mirror.settings.keywords import keywords_of
+from trio_mirror.settings.keywords import keywords_like, keywords_of
 from trio_mirror.settings.options import STDOUT, LogFormat, Options
 from trio_mirror.settings.settings import AuthType, RetryUploads, Settings, UploadAs
 from trio_mirror.settings.shard import Shard
@@ -28,6 +28,7 @@ __all__ = [
     "format_duration",
     "format_moment",
     "format_size",
+    "keywords_like",
     "keywords_of",
     "option_error",
     "option_name",

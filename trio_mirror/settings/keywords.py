@@ -47,3 +47,16 @@ def keywords_of(
         return function
 
     return decorate
+
+
+def keywords_like(
+    declared: _Mirrors[_Source, _Target, _P, object],
+) -> Callable[[Callable[Concatenate[_Source, _Target | None, ...], _R]], _Mirrors[_Source, _Target, _P, _R]]:
+    """Gives a function the arguments of another one, to which it passes them on."""
+
+    def decorate(function: Any) -> Any:
+        returned = inspect.signature(function).return_annotation
+        function.__signature__ = inspect.signature(declared).replace(return_annotation=returned)
+        return function
+
+    return decorate
