@@ -36,6 +36,7 @@ class Picked:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._include, self._exclude = ([it.lower() for it in given] for given in (settings.include, settings.exclude))
         self._seen = 0
         self._matched = 0
         self._taken = 0
@@ -51,16 +52,15 @@ class Picked:
         Raises:
             ListError: it is not a text.
         """
-        settings = self._settings
         if not isinstance(name, str):
             raise ListError(f"the list gives {name!r}, and a name is a text")
         self._seen += 1
-        if settings.include and not _matches(name, settings.include):
+        if self._include and not _matches(name, self._include):
             return False
-        if _matches(name, settings.exclude):
+        if _matches(name, self._exclude):
             return False
         self._matched += 1
-        if settings.shard is not None and not settings.shard.holds(name):
+        if self._settings.shard is not None and not self._settings.shard.holds(name):
             return False
         self._taken += 1
         return True
@@ -172,10 +172,11 @@ class Producer:
         item.deadline = now + state.settings.picture_timeout
         item.result.began[Stage.LIST] = now - state.started
         try:
-            if self._is_repeat(name):
+            known = self._known(name)
+            if self._is_repeat(name, known):
                 state.in_flight.give_back()
                 return
-            self._look_up(item)
+            self._look_at(item, known)
             await (ended if item.ended else listed).send(item)
         except (trio.Cancelled, trio.BrokenResourceError):
             # One that had nothing to be done has its result.
@@ -185,14 +186,14 @@ class Producer:
         # Counted once it is on its way: a drain may have cut off the waits above.
         state.report.listed += 1
 
-    def _is_repeat(self, name: str) -> bool:
+    def _is_repeat(self, name: str, known: Result) -> bool:
         """Whether this run has taken a name before, however far apart: in place it would be flipped back.
 
         Where results are remembered, that tells; else in place the hashes of all names do.
         """
         state = self._state
         if state.memory is not None:
-            if state.recorder.expects(name) or self._known(name).run == state.run_id:
+            if state.recorder.expects(name) or known.run == state.run_id:
                 return True
             state.recorder.expect(name)
         elif state.in_place:
@@ -202,8 +203,8 @@ class Producer:
             self._taken.add(digest)
         return False
 
-    def _look_up(self, item: Item) -> None:
-        """Ends an item that has nothing to be done."""
+    def _look_at(self, item: Item, known: Result) -> None:
+        """Ends an item with which nothing has to be done."""
         try:
             item.result.name = check_name(item.name)
         except NameRefusedError as error:
@@ -212,7 +213,6 @@ class Producer:
         if self._state.skips_others and is_other_file(item.name):
             item.fail(NotPictureError("it is not a picture, by its name"))
             return
-        known = self._known(item.name)
         match known.outcome:
             case Outcome.MIRRORED if not self._state.settings.update:
                 item.end(Outcome.SKIPPED)
@@ -243,8 +243,9 @@ async def _skip(names: AsyncIterator[str], count: int, expected: bytes) -> None:
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a name matches one of the patterns, in upper or lower case."""
-    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+    """Whether a name matches one of the patterns, which are in lower case; its own case does not count."""
+    name = name.lower()
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _identity(name: str) -> bytes:
