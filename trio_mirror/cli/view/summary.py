@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.model import Outcome, Stage
 from trio_mirror.names import printable
 from trio_mirror.settings import format_duration, format_size, option_name
@@ -60,7 +59,7 @@ class Summary:
         yield Text(f"{printable(report.source)} → {printable(report.target)}", "bold")
         yield from _failures(report)
         yield from _notes(report)
-        if report.lossless < report.mirrored and not turbojpeg.libraries():
+        if report.lossless < report.mirrored and _lacks_turbojpeg():
             yield Text("JPEGs are mirrored exactly where libturbojpeg is installed: apt-get install libturbojpeg0")
         for line in _what_is_left(report):
             yield Text(line)
@@ -72,6 +71,13 @@ class Summary:
         saved = self._mirrored_bytes_in - report.bytes_out
         share = abs(saved) / max(1, self._mirrored_bytes_in)
         return f" ({format_size(abs(saved))} {'saved' if saved > 0 else 'added'}, {share:.1%})" if saved else ""
+
+
+def _lacks_turbojpeg() -> bool:
+    # Imported at the end, as the first picture of its kind would: before the list, it would only delay it.
+    from trio_mirror.flip.jpeg import turbojpeg
+
+    return not turbojpeg.libraries()
 
 
 def _mirrored(report: Report) -> str:
