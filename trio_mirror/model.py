@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+_IN_BRACKETS = re.compile(r" \(.*?\)(?=, |$)")
 KEPT_FAILURES = 1_000
 """How many failed or unknown results a report keeps whole; the others are only counted."""
 KEPT_KINDS, KEPT_NAMES = 100, 20
@@ -156,8 +158,9 @@ def _kinds(notes: tuple[str, ...]) -> set[str]:
     kinds = set()
     for note in notes:
         kind, _, details = note.partition(": ")
-        things = details.split(", ") if kind == "not mirrored" else ()
-        kinds |= {f"{kind}: {thing.partition(' (')[0]}" for thing in things} or {kind}
+        # What stands in brackets is of one picture, and may hold a comma itself.
+        things = _IN_BRACKETS.sub("", details).split(", ") if kind == "not mirrored" else ()
+        kinds |= {f"{kind}: {thing}" for thing in things} or {kind}
     return kinds
 
 

@@ -75,10 +75,13 @@ def test_notes_are_grouped_by_kind_with_counts_and_three_names_each() -> None:
         *[mirrored(f"{number}.jpg", notes=(f"the EXIF thumbnail was dropped: {number}",)) for number in range(5)],
         mirrored("a.jpg", notes=("not mirrored: Rectangle, XMP that cannot be read (line 1)",)),
         mirrored("b.jpg", notes=("not mirrored: XMP that cannot be read (line 2)",)),
+        mirrored("c.jpg", notes=("not mirrored: a preview (mirrored, it is larger), guides",)),
     )
 
     assert "5 × the EXIF thumbnail was dropped\n    0.jpg, 1.jpg, 2.jpg and 2 more\n" in text
     assert "2 × not mirrored: XMP that cannot be read\n    a.jpg, b.jpg\n1 × not mirrored: Rectangle\n" in text
+    assert "1 × not mirrored: a preview\n    c.jpg\n" in text
+    assert "larger" not in text
     assert report.as_json()["notes"]["not mirrored: Rectangle"] == {"count": 1, "names": ["a.jpg"]}
 
 
