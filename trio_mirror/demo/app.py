@@ -129,7 +129,7 @@ class _Endpoints:
         if is_url(given) or given.startswith("/"):
             return name_below(httpx.URL(f"{root}images/"), given) or given
         decoded = unquote(given)
-        return decoded if not await self._serves(given) and await self._serves(decoded) else given
+        return decoded if decoded != given and not await self._serves(given) and await self._serves(decoded) else given
 
     async def _serves(self, name: str) -> bool:
         with suppress(FetchError, NameRefusedError):
@@ -137,7 +137,7 @@ class _Endpoints:
         return False
 
     async def _free(self, name: str, data: bytes) -> str:
-        """A name that replaces nothing, for the one that clients give where they have none: image, blob, upload."""
+        """A name that replaces nothing, in place of what clients send without a name: image, blob, upload."""
         if not is_picture_name(name):
             with suppress(FetchError):
                 stored = await self._target.fetch(name)
