@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 
-# The user alone of an SFTP server is no secret.
+# The user of an SFTP server is not secret by itself.
 # In a URL, and in what is left of one where a slash, its scheme or the encoding of its password was forgotten.
 _USERINFO = re.compile(
     r"""(?<=:/)(?<!sftp:/)(/+)[^/?#]*@|(?<![^\s'"=(/\\])(?![^\s/@:\[]+://)[^\s/@:\[]*:(?!\d+(?:[/?#\s]|$))\S*@"""

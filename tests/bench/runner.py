@@ -30,7 +30,7 @@ class Runner:
     server: Server
     galleries: Galleries
     delayed_ports: tuple[int, int]
-    """Where the server is to be found at the end of the long line, plain and over TLS."""
+    """Where the server is at the end of the long line, plain and over TLS."""
     work: Path
 
     def run(

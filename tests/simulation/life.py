@@ -104,7 +104,7 @@ class Life:
                     self._drain()
 
     async def _watch(self) -> None:
-        """Ends what would never end: where a disk is dead, and there is no deadline, somebody has to."""
+        """Ends what would never end by itself: a run on a dead disk without a deadline."""
         await trio.sleep(_FOR_EVER)
         if self.plan.trouble.hangs:
             self._cancel()

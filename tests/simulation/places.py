@@ -129,5 +129,5 @@ class Places:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the target has the mirror image of each picture, and no journal says that more is to be done."""
+        """Whether the target has the mirror image of each picture, and no journal says that something is left."""
         return self.mirrored() == set(self.names) and not self.has_journal

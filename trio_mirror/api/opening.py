@@ -194,7 +194,7 @@ async def _open_work(
     state = State(source, target, shared, memory, hooks, in_place=in_place, intents=intents, grace=grace_of(settings))
     if isinstance(source, RedirectedGallery):
         base = httpx.URL(await state.attempts.make(state.source_throttle, source.locate))
-        # Its credentials stay, for the same host at most over TLS.
+        # The credentials stay: a list is not redirected away from its host, except to TLS.
         written = httpx.URL(str(places[0]))
         places = str(base.copy_with(userinfo=written.userinfo, query=written.query or None)), places[1]
     async with open_driver(places, state, own_files) as driver:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from trio_mirror.pipeline.run import Run
 
 _log = logging.getLogger(__name__)
-# Seconds.
+# Seconds that the last writes have after the second signal.
 _LAST = 1.0
 
 

@@ -113,11 +113,11 @@ class Intents:
 
     def _grow(self) -> None:
         """Adds a segment. Its bytes are written, as a mapped hole would end the process where the disk is full."""
-        count = len(self._order)
-        if os.pwrite(self._file, _MAGIC.ljust(_SEGMENT, b"\0"), count * _SEGMENT) < _SEGMENT:
+        segment = len(self._order)
+        if os.pwrite(self._file, _MAGIC.ljust(_SEGMENT, b"\0"), segment * _SEGMENT) < _SEGMENT:
             raise OSError(ENOSPC, os.strerror(ENOSPC))
-        self._map = mmap.mmap(self._file, (count + 1) * _SEGMENT)
-        self._order.append(count)
+        self._map = mmap.mmap(self._file, (segment + 1) * _SEGMENT)
+        self._order.append(segment)
         self._at = len(_MAGIC)
 
 

@@ -175,8 +175,8 @@ class Client:
             error.sent = body.sent and not error.barred
             raise
         try:
-            stored = {*self._settings.success_status, *(_STORED_BY_PUT if method == "PUT" else ())}
-            if response.status not in stored:
+            stored = response.status in self._settings.success_status
+            if not (stored or (method == "PUT" and response.status in _STORED_BY_PUT)):
                 refusal = await response.refusal()
                 if httpx.codes.is_success(response.status):
                     hint = f"where that means stored, --success-status {response.status} says so"
