@@ -139,6 +139,19 @@ def test_zeroed_entries_of_an_index_stay() -> None:
     assert flipped.notes == ()
 
 
+def test_a_zeroed_entry_is_not_a_stereo_view() -> None:
+    views = [encoded(drawn(64, 48).rotate(angle), quality=95) for angle in (0, 5, 9)]
+    data = bytearray(several(*views))
+    table = data.index(struct.pack("<II", 0, parse(bytes(data)).end))
+    for place in (table, table + 16, table + 32):
+        struct.pack_into("<I", data, place, 0x020002)
+    struct.pack_into("<II", data, table + 20, 0, 0)
+    flipped = flip(bytes(data))
+    first, _, last = views
+    assert is_mirrored(flipped.data, last)
+    assert is_mirrored(images(flipped.data)[2], first)
+
+
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_stereo_views_change_places_so_that_depth_stays(count: int, order: str) -> None:

@@ -140,9 +140,8 @@ def _indexed(file: File, first: Mirrored, layout: Layout) -> list[Segment]:
     size = len(first)
     ends = {part.start: part.jpeg.end for part in file.parts}
     entries = [(file.index.entries[0].size + size - file.jpeg.end, 0)]
-    for entry in file.index.entries[1:]:
-        start = file.index.base + entry.offset
-        if not (entry.size or entry.offset):
+    for entry, start in zip(file.index.entries[1:], file.index.places[1:], strict=True):
+        if start is None:
             entries.append((0, 0))
             continue
         growth = layout.moved(ends[start]) - layout.moved(start) - (ends[start] - start)

@@ -57,9 +57,14 @@ class Index:
     entries: tuple[Entry, ...]
 
     @property
+    def places(self) -> list[int | None]:
+        """Where the image of each entry begins in the file, in bytes; None where a zeroed entry names none."""
+        return [0, *(self.base + it.offset if it.size or it.offset else None for it in self.entries[1:])]
+
+    @property
     def starts(self) -> list[int]:
-        """Where the further images begin in the file, in bytes, in their order there; zeroed entries name none."""
-        return sorted({self.base + entry.offset for entry in self.entries[1:] if entry.size or entry.offset})
+        """Where the further images begin in the file, in bytes, in their order there."""
+        return sorted({start for start in self.places[1:] if start is not None})
 
     def repaired(self, parts: Sequence[Part]) -> Index | None:
         """The index with the places of these images, if it names as many, of their sizes."""

@@ -35,9 +35,8 @@ class Source(NamedTuple):
 
 def stereo_sources(file: File) -> tuple[dict[int, Source], tuple[str, ...]]:
     """The source of each view's raster, by its offset in the file, and a note if views cannot change places."""
-    entries = file.index.entries if file.index else ()
-    base = file.index.base if file.index else 0
-    starts = [base + entry.offset if number else 0 for number, entry in enumerate(entries) if entry.is_stereo]
+    entries = zip(file.index.entries, file.index.places, strict=True) if file.index else ()
+    starts = [start for entry, start in entries if entry.is_stereo and start is not None]
     if len(starts) < 2:
         return {}, ()
     jpegs = {0: file.jpeg, **{part.start: part.jpeg for part in file.parts}}
