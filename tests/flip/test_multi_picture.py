@@ -145,8 +145,9 @@ def test_a_damaged_gain_map_is_dropped_with_its_index_and_a_note() -> None:
 
 
 def test_no_gain_map_is_dropped_where_all_is_to_be_exact() -> None:
-    with pytest.raises(FlipError):
-        flip(gain_mapped(encoded(drawn(61, 48))), Lossless.ALWAYS)
+    further = encoded(drawn(64, 48))[:-200]
+    with pytest.raises(FlipError, match=r"the gain map for HDR displays cannot be mirrored: |not installed"):
+        flip(gain_mapped(encoded(drawn(61, 48))) + further, Lossless.ALWAYS)
 
 
 def test_a_damaged_frame_fails_the_picture() -> None:

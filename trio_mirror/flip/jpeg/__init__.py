@@ -42,12 +42,10 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     _check_all(file, limits)
     orientation = displayed_as(file.jpeg.segments) or 1
     mirrored_as = partial(_mirrored, lossless=lossless, keep_credentials=keep_credentials)
-    sources, stay = stereo_sources(file)
-    eye, stays = right_eye(file)
+    sources, unswapped_views = stereo_sources(file)
+    eye, unswapped_eye = right_eye(file)
     first = mirrored_as(Source(data[: file.jpeg.end], file.jpeg), sources.get(0), orientation, eye=eye)
-    further, dropped = _mirrored_parts(file, orientation, sources, mirrored_as, limits)
-    if None in further.values() and lossless is Lossless.ALWAYS:
-        raise FlipError(dropped[-1])
+    further, dropped = _mirrored_parts(file, orientation, sources, mirrored_as, limits, lossless)
     pngs, left = _mirrored_pngs(file, orientation)
     flipped, moved = assembled(file, first, further, pngs)
     images = [first, *filter(None, further.values())]
@@ -56,7 +54,7 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         flipped,
         "image/jpeg",
         all(image.lossless for image in images),
-        (*notes, *stay, *stays, *dropped, *left, *not_mirrored(file.unmirrored), *moved),
+        (*notes, *unswapped_views, *unswapped_eye, *dropped, *left, *not_mirrored(file.unmirrored), *moved),
     )
 
 
@@ -69,7 +67,12 @@ def _check_all(file: File, limits: Limits) -> None:
 
 
 def _mirrored_parts(
-    file: File, orientation: int, sources: dict[int, Source], mirrored_as: Callable[..., Mirrored], limits: Limits
+    file: File,
+    orientation: int,
+    sources: dict[int, Source],
+    mirrored_as: Callable[..., Mirrored],
+    limits: Limits,
+    lossless: Lossless,
 ) -> tuple[dict[int, Mirrored | None], tuple[str, ...]]:
     """Mirrors the further images: by their places in the file, None for the gain map where it cannot be; and notes."""
     mirrored: dict[int, Mirrored | None] = {}
@@ -83,6 +86,8 @@ def _mirrored_parts(
             mirrored[part.start] = mirrored_as(image, sources.get(part.start), shown)
         except FlipError as error:
             if part is file.gain_map:
+                if lossless is Lossless.ALWAYS:
+                    raise FlipError(f"the gain map for HDR displays cannot be mirrored: {error}") from error
                 mirrored[part.start] = None
                 what = "the gain map for HDR displays was dropped, with its XMP and its entry in the index"
             elif file.index and part.start in file.index.starts:
