@@ -34,7 +34,7 @@ def mirrored_xmp(
     mirror_picture: Callable[[bytes], bytes],
     *,
     keep_credentials: bool,
-) -> tuple[dict[int, list[bytes]], tuple[str, ...]]:
+) -> tuple[list[tuple[list[int], list[bytes]]], tuple[str, ...]]:
     """Mirrors what the XMP of a JPEG states.
 
     Args:
@@ -46,9 +46,9 @@ def mirrored_xmp(
         keep_credentials: whether signatures stay.
 
     Returns:
-        The new payloads by the position of their segment, and notes.
+        The positions of segments with their new payloads, of which there may be more or fewer; and notes.
     """
-    replaced: dict[int, list[bytes]] = {}
+    replaced: list[tuple[list[int], list[bytes]]] = []
     notes: tuple[str, ...] = ()
     digests: dict[bytes, bytes] = {}
     for digest, positions in _by_digest(segments, extensions).items():
@@ -58,9 +58,7 @@ def mirrored_xmp(
         notes += more
         if new != old:
             digests[digest] = _digest(new) if digest == _digest(old) else digest
-            payloads = [*_split(new, digests[digest], [len(part) for part in parts])]
-            replaced |= {position: payloads[number : number + 1] for number, position in enumerate(positions)}
-            replaced[positions[-1]] += payloads[len(positions) :]
+            replaced.append((positions, [*_split(new, digests[digest], [len(part) for part in parts])]))
     for position in packets:
         old = segments[position].payload[len(XMP) :]
         new, more = mirrored_packet(old, mirror, mirror_picture, keep_credentials=keep_credentials)
@@ -68,7 +66,7 @@ def mirrored_xmp(
             new = new.replace(before, after)
         if len(XMP) + len(new) > PAYLOAD_LIMIT:
             new, more = old, (*more, "not mirrored: XMP that would outgrow its segment")
-        replaced[position] = [XMP + new]
+        replaced.append(([position], [XMP + new]))
         notes += more
     return replaced, notes
 

@@ -125,7 +125,8 @@ class _Surroundings:
             self._mirror_picture,
             keep_credentials=keep_credentials,
         )
-        self._replaced |= replaced
+        for positions, payloads in replaced:
+            self._replace(positions, payloads, ())
         self.notes += notes
 
     def mirror_photoshop(self) -> None:
