@@ -19,12 +19,12 @@ _LABEL, _LABEL_END = b"c2pa\0", 64
 
 
 def credentials(data: bytes, top: Sequence[Box], edits: Edits, *, keep: bool) -> tuple[str, ...]:
-    """Notes the edits that take manifests out, unless they are to stay; returns a note on that.
+    """Adds the edits that take manifests out, unless they are kept; returns a note if there are any.
 
     Args:
         data: the file.
         top: its boxes.
-        edits: where the edits are noted.
+        edits: the edits of the file.
         keep: whether the manifests stay.
     """
     manifests = [

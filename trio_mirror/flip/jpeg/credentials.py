@@ -15,23 +15,15 @@ _APP11 = 0xEB
 
 
 def without_credentials(segments: Sequence[Segment], *, keep: bool) -> tuple[list[Segment], tuple[str, ...]]:
-    """The segments without a C2PA manifest, unless it is to be kept, and a note if there is one.
+    """The segments without C2PA manifests, unless these are kept, and a note if there are any.
 
     A box runs over all segments with its number (ISO/IEC 19566-5, annex D). C2PA's is of the type ``c2pa``.
     """
-    boxes = {
-        segment.payload[2:4]
-        for segment in segments
-        if segment.marker == _APP11 and segment.payload.startswith(b"JP") and b"c2pa" in segment.payload[8:64]
-    }
-    if not boxes:
-        return list(segments), ()
-    kept = [
-        segment
-        for segment in segments
-        if keep
-        or segment.marker != _APP11
-        or not segment.payload.startswith(b"JP")
-        or segment.payload[2:4] not in boxes
-    ]
-    return kept, (credentials_note("a C2PA manifest", kept=keep),)
+    manifests = {_box(segment) for segment in segments if _box(segment) and b"c2pa" in segment.payload[8:64]}
+    kept = [segment for segment in segments if keep or _box(segment) not in manifests]
+    return kept, (credentials_note("a C2PA manifest", kept=keep),) if manifests else ()
+
+
+def _box(segment: Segment) -> bytes:
+    """The number of the JUMBF box of which the segment holds a part; empty for other segments."""
+    return segment.payload[2:4] if segment.marker == _APP11 and segment.payload.startswith(b"JP") else b""

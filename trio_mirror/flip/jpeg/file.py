@@ -53,7 +53,7 @@ class File:
 
     @property
     def unmirrored(self) -> set[str]:
-        """What is left as it was, since it is no picture to us."""
+        """The names of what is left as it was, since we read no picture in it."""
         if self.jpeg.end == len(self.data):
             return set()
         known = [*(slice(part.start, part.jpeg.end) for part in self.parts), *self.pngs, *self.videos, *self._blocks]
