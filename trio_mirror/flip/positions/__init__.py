@@ -32,6 +32,12 @@ class Mirror:
         """The coordinate that changes, ``x`` or ``y``."""
         return "y" if self.rows else "x"
 
+    def pixel(self, x: int, y: int) -> tuple[int, int] | None:
+        """Where a pixel of the raster goes; None if it lies outside."""
+        if not (0 <= x < self.width and 0 <= y < self.height):
+            return None
+        return (x, self.height - 1 - y) if self.rows else (self.width - 1 - x, y)
+
 
 def not_mirrored(names: set[str]) -> tuple[str, ...]:
     """The note on what a file states and we could not mirror."""

@@ -41,8 +41,7 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
             at = entry + 8 if count == 2 else pointer(block, order, entry + 8)
             if at and at + 2 * count <= len(block):
                 x, y = struct.unpack_from(f"{order}2H", block, at)
-                if x < mirror.width and y < mirror.height:
-                    place = (mirror.width - 1 - x, y) if mirror.axis == "x" else (x, mirror.height - 1 - y)
+                if place := mirror.pixel(x, y):
                     struct.pack_into(f"{order}2H", patched, at, *place)
                 elif x or y:
                     outside.add(f"{EXIF[tag]} outside of the picture")

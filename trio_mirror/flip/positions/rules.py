@@ -41,9 +41,9 @@ def mirrored_texts(texts: list[str], rule: Position, space: str, structure: Stru
     match rule.unit:
         case Unit.INDEX:
             x, y = map(int, texts[:2])
-            if not (0 <= x < mirror.width and 0 <= y < mirror.height):
+            place = mirror.pixel(x, y)
+            if place is None:
                 raise ValueError("it lies outside of the picture")
-            place = (x, mirror.height - 1 - y) if mirror.rows else (mirror.width - 1 - x, y)
             return [*map(str, place), *texts[2:]]
         case Unit.CORNER:
             numbers = [_number(text) for text in texts[0].split(",")]

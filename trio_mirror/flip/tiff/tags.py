@@ -168,12 +168,10 @@ def _subject(directory: _Directory) -> Changes:
     outside = set()
     for tag in EXIF.keys() & directory.ifd.entries.keys():
         place = directory.whole_numbers(tag, _SHORT, "H")
-        sizes = directory.mirror.width, directory.mirror.height
         if len(place) < 2 or not any(place[:2]):
             continue
-        if place[0] < sizes[0] and place[1] < sizes[1]:
-            place[directory.axis] = directory.mirror.length - 1 - place[directory.axis]
-            changes[tag] = directory.packed(_SHORT, "H", place)
+        if moved := directory.mirror.pixel(*place[:2]):
+            changes[tag] = directory.packed(_SHORT, "H", [*moved, *place[2:]])
         else:
             outside.add(f"{EXIF[tag]} outside of the picture")
     return changes, not_mirrored(outside)
