@@ -62,7 +62,8 @@ class Position(NamedTuple):
     """The property that, where it is true, says that the raster does not depend on it."""
 
 
-def _edges(unit: Unit, x: str, y: str, **other: str) -> dict[str, Position]:
+def _point(unit: Unit, x: str, y: str, **other: str) -> dict[str, Position]:
+    """The two coordinates of a point, or what counts along x and along y."""
     return {x: Position(unit, "x", **other), y: Position(unit, "y", **other)}
 
 
@@ -73,12 +74,10 @@ _CAMERA_RAW = {
     "CropTop": Position(Unit.SHARE, "y", source="CropBottom", **_PENDING),
     "CropBottom": Position(Unit.SHARE, "y", source="CropTop", **_PENDING),
     "CropAngle": Position(Unit.ANGLE, **_PENDING),
-    "PerspectiveHorizontal": Position(Unit.ANGLE, "x", **_PENDING),
-    "PerspectiveVertical": Position(Unit.ANGLE, "y", **_PENDING),
+    **_point(Unit.ANGLE, "PerspectiveHorizontal", "PerspectiveVertical", **_PENDING),
     "PerspectiveRotate": Position(Unit.ANGLE, **_PENDING),
-    "PerspectiveX": Position(Unit.ANGLE, "x", **_PENDING),
-    "PerspectiveY": Position(Unit.ANGLE, "y", **_PENDING),
-    **_edges(Unit.SHARE, "UprightCenterNormX", "UprightCenterNormY", **_PENDING),
+    **_point(Unit.ANGLE, "PerspectiveX", "PerspectiveY", **_PENDING),
+    **_point(Unit.SHARE, "UprightCenterNormX", "UprightCenterNormY", **_PENDING),
     **{
         edit: Position(Unit.UNKNOWN, **_PENDING)
         for edit in (
@@ -108,21 +107,18 @@ _PANORAMA = {
     "InitialViewRollDegrees": Position(Unit.ANGLE),
     "InitialViewHeadingDegrees": Position(Unit.HEADING, whole="PoseHeadingDegrees"),
 }
-_LENS = {**_edges(Unit.SHARE, "PrincipalPointX", "PrincipalPointY"), "Skew": Position(Unit.ANGLE)}
+_LENS = {**_point(Unit.SHARE, "PrincipalPointX", "PrincipalPointY"), "Skew": Position(Unit.ANGLE)}
 _DEPTH_PICTURES = {name: Position(Unit.PICTURE) for name in ("Data", "Confidence")}
 
 XMP: dict[str, dict[str, Position]] = {
     # Regions: of the Metadata Working Group (Guidelines 2.0, section 5.9), Apple's, ACDSee's, Microsoft's, IPTC's.
-    "http://ns.adobe.com/xmp/sType/Area#": {
-        "x": Position(Unit.STATED, "x", whole="unit"),
-        "y": Position(Unit.STATED, "y", whole="unit"),
-    },
+    "http://ns.adobe.com/xmp/sType/Area#": _point(Unit.STATED, "x", "y", whole="unit"),
     "http://www.metadataworkinggroup.com/schemas/regions/": {"Rotation": Position(Unit.ANGLE)},
     "http://ns.apple.com/faceinfo/1.0/": {
         "AngleInfoRoll": Position(Unit.ROLL),
         "AngleInfoYaw": Position(Unit.ANGLE),
     },
-    "http://ns.acdsee.com/sType/Area#": _edges(Unit.SHARE, "x", "y"),
+    "http://ns.acdsee.com/sType/Area#": _point(Unit.SHARE, "x", "y"),
     "http://ns.microsoft.com/photo/1.2/t/Region#": {"Rectangle": Position(Unit.CORNER)},
     "http://iptc.org/std/Iptc4xmpExt/2008-02-29/": {
         "rbX": Position(Unit.STATED, "x", size="rbW", whole="rbUnit"),
@@ -134,12 +130,12 @@ XMP: dict[str, dict[str, Position]] = {
     },
     "http://ns.google.com/photos/1.0/panorama/": _PANORAMA,
     "http://ns.adobe.com/camera-raw-settings/1.0/": _CAMERA_RAW,
-    "http://ns.google.com/photos/1.0/focus/": _edges(Unit.SHARE, "FocalPointX", "FocalPointY"),
+    "http://ns.google.com/photos/1.0/focus/": _point(Unit.SHARE, "FocalPointX", "FocalPointY"),
     # Lenses: Dynamic Depth 1.0, its forerunner XDM, and makers of drones.
     "http://ns.google.com/photos/dd/1.0/imagingmodel/": _LENS,
     "http://ns.xdm.org/photos/1.0/imagingmodel/": _LENS,
     "http://www.dji.com/drone-dji/1.0/": {
-        **_edges(Unit.PIXEL, "CalibratedOpticalCenterX", "CalibratedOpticalCenterY"),
+        **_point(Unit.PIXEL, "CalibratedOpticalCenterX", "CalibratedOpticalCenterY"),
         "DewarpData": Position(Unit.UNKNOWN),
     },
     "http://pix4d.com/camera/1.0/": {
