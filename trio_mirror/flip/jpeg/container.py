@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.flip.jpeg.segments import SOI
-from trio_mirror.flip.positions.properties import read_properties
+from trio_mirror.flip.positions.properties import LIST_ITEM, read_properties
 from trio_mirror.flip.positions.xmp import edited
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ GAIN_MAP = "http://ns.adobe.com/hdr-gain-map/1.0/"
 
 _ITEMS = ("http://ns.google.com/photos/1.0/container/item/", "http://ns.google.com/photos/dd/1.0/item/")
 _VIDEO = "http://ns.google.com/photos/1.0/camera/MicroVideoOffset"
-_LIST_ITEM = "http://www.w3.org/1999/02/22-rdf-syntax-ns#li"
 _NAMESPACES = tuple(space.encode() for space in (*_ITEMS, _VIDEO.removesuffix("MicroVideoOffset"), GAIN_MAP))
 # What reads as a longer number is damaged or malicious.
 _DIGITS = 12
@@ -75,7 +74,7 @@ def read_directory(packet: bytes) -> Directory:
     if not any(space in packet for space in _NAMESPACES):
         return directory
     try:
-        structures = read_properties(packet.rstrip(b"\0"))
+        structures = read_properties(packet)
     except ValueError:
         return directory
     for structure in structures:
@@ -93,7 +92,7 @@ def _items(structure: Structure) -> Iterator[Item]:
         if any(name.startswith(space) for name in structure.fields):
             length, padding = structure.fields.get(f"{space}Length"), structure.fields.get(f"{space}Padding")
             semantic = structure.fields.get(f"{space}Semantic")
-            whole = next((it.whole for it in structure.around() if it.name == _LIST_ITEM), structure.whole)
+            whole = next((it.whole for it in structure.around() if it.name == LIST_ITEM), structure.whole)
             yield Item(semantic.text if semantic else "", length, _size(length), _size(padding), whole)
 
 

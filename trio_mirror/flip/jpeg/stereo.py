@@ -56,7 +56,7 @@ def right_eye(file: File) -> tuple[Source | None, tuple[str, ...]]:
         return None, ()
     packets = [it.payload[len(XMP) :] for it in file.jpeg.segments if it.payload.startswith(XMP)]
     try:
-        structures = [it for packet in (*packets, *extensions) for it in read_properties(packet.rstrip(b"\0"))]
+        structures = [it for packet in (*packets, *extensions) for it in read_properties(packet)]
     except ValueError:
         return None, ()
     values = {name: value.text for structure in structures for name, value in structure.fields.items()}

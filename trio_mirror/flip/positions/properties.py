@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TRANSPARENT = {f"{_RDF}RDF", f"{_RDF}Description"}
-_ITEM = f"{_RDF}li"
+LIST_ITEM = f"{_RDF}li"
 _DEEPEST = 100
 _ATTRIBUTE = re.compile(rb"""\s([^\s=<>/"']+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _TAG = re.compile(rb"""<[^\s/>]+(?:\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>""")
@@ -71,14 +71,14 @@ class _Element:
 
 
 def read_properties(packet: bytes) -> list[Structure]:
-    """The structures of a packet in UTF-8, in the order of their start.
+    """The structures of a packet in UTF-8, in the order of their start; zeros may follow it.
 
     Raises:
         ValueError: it is not XML, declares entities, or is nested too deeply.
     """
     reader = _Reader(packet)
     try:
-        reader.parser.Parse(packet, True)  # noqa: FBT003
+        reader.parser.Parse(packet.rstrip(b"\0"), True)  # noqa: FBT003
     except expat.ExpatError as error:
         # Some writers leave bytes behind the packet.
         if reader.stack or len(reader.structures) == 1:
@@ -129,7 +129,7 @@ class _Reader:
         if element.is_simple and (stop > element.content or not structure.fields):
             raw = self.packet[element.content : stop].decode("utf-8", "replace")
             value = Value(unescape(raw), slice(element.content, stop), structure.whole)
-            if name == _ITEM:
+            if name == LIST_ITEM:
                 structure.parent.items.append(value)
             else:
                 structure.parent.fields[name] = value

@@ -45,7 +45,7 @@ def mirrored_packet(
     if not _NAMESPACES.search(packet):
         return packet, ()
     try:
-        structures = read_properties(packet.rstrip(b"\0"))
+        structures = read_properties(packet)
     except ValueError as error:
         return packet, (f"not mirrored: XMP that cannot be read ({error})",)
     mirroring = _Mirroring(packet, mirror, mirror_picture)
