@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.mirror_image import PNG
 from trio_mirror.flip.positions import not_mirrored
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ HEADER = 8
 
 _RAW, _PLACED = 1, {0x21: "FLIR's measurements", 0x2A: "FLIR's picture in picture"}
 _RECORD, _RECORDS = 32, 256
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def mirrored_flir(
@@ -65,7 +65,7 @@ def _records(block: bytes) -> Iterator[tuple[int, int, int]]:
 
 def _mirrored_raw(record: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]) -> bytes:
     header, samples = record[:_RECORD], record[_RECORD:]
-    if samples.startswith(_PNG):
+    if samples.startswith(PNG):
         mirrored = mirror_picture(samples)
         if len(mirrored) > len(samples):
             raise ValueError("the PNG has grown")

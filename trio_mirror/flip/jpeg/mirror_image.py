@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # More pictures inside one, and larger thumbnails, exist only in malicious files.
 _PICTURES = 8
 _THUMBNAIL_PIXELS = 4_000_000
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How a PNG begins."""
 
 
 def mirrored_raster(
@@ -81,7 +82,7 @@ def thumbnail_mirror(*, rows: bool, largest: int = 0) -> Callable[[bytes], bytes
     limits = Limits(frame_pixels=max(largest, _THUMBNAIL_PIXELS), total_pixels=max(largest, _THUMBNAIL_PIXELS))
 
     def mirror(data: bytes) -> bytes:
-        is_png = data.startswith(_PNG)
+        is_png = data.startswith(PNG)
         if not is_png and not data.startswith(SOI):
             raise FlipError("it is not a JPEG")
         if next(budget, None) is None:

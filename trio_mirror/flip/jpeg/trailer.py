@@ -7,6 +7,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.mirror_image import PNG
 from trio_mirror.flip.jpeg.previews import BEGINS
 from trio_mirror.flip.jpeg.segments import SOI, parse
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.jpeg.segments import Jpeg
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_BEGINS = re.compile(BEGINS.pattern + rb"|\x89PNG\r\n\x1a\n|(?<=\0\0..)ftyp", re.DOTALL)
+_BEGINS = re.compile(BEGINS.pattern + b"|" + re.escape(PNG) + rb"|(?<=\0\0..)ftyp", re.DOTALL)
 # More places that only look like the start of a JPEG are not looked at.
 _FAILURES = 16
 
@@ -62,8 +62,8 @@ def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Tra
             videos.append(slice(start, end))
             continue
         start = found.start()
-        if found[0] == _PNG:
-            end = _end_of_chunks(data, start + len(_PNG))
+        if found[0] == PNG:
+            end = _end_of_chunks(data, start + len(PNG))
             pngs.append(slice(start, end))
             continue
         stop = next(iter(starts[bisect_right(starts, start) :]), len(data))
