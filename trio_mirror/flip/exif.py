@@ -6,6 +6,9 @@ import re
 import struct
 from dataclasses import dataclass
 
+SIGNATURE = b"Exif\0\0"
+"""What stands before a block in a JPEG, and where some writers leave it in other containers."""
+
 _ORIENTATION = 0x0112
 STRIP_OFFSETS = 0x0111
 # struct codes of TIFF's integer types: BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG.

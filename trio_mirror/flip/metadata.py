@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
+from trio_mirror.flip.jpeg.extended_xmp import XMP
 from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
 from trio_mirror.flip.jpeg.previews import mirrored_inside
 from trio_mirror.flip.positions.exif import mirrored_fields
@@ -14,7 +16,6 @@ from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
 if TYPE_CHECKING:
     from trio_mirror.flip.positions import Mirror
 
-_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 Mirrored = tuple[bytes, tuple[str, ...]]
 """A block, and notes."""
 
@@ -36,14 +37,14 @@ class Metadata:
 
     def exif(self, block: bytes) -> Mirrored:
         """An EXIF block, with or without the six bytes that a JPEG has before it."""
-        prefix = _EXIF if block.startswith(_EXIF) else b""
+        prefix = EXIF if block.startswith(EXIF) else b""
         block, dropped = mirrored_exif(block.removeprefix(prefix), self._mirror_jpeg)
         block, unmended = mirrored_fields(block, self.mirror)
         return prefix + block, dropped + unmended
 
     def xmp(self, packet: bytes) -> Mirrored:
         """An XMP packet, with or without the signature that a JPEG has before it."""
-        prefix = _XMP if packet.startswith(_XMP) else b""
+        prefix = XMP if packet.startswith(XMP) else b""
         packet, notes = mirrored_packet(
             packet.removeprefix(prefix), self.mirror, self._mirror_jpeg, keep_credentials=self.keep_credentials
         )
@@ -51,7 +52,7 @@ class Metadata:
 
     def segment(self, payload: bytes) -> Mirrored:
         """What a JPEG has in APP1: EXIF or XMP."""
-        return self.xmp(payload) if payload.startswith(_XMP) else self.exif(payload)
+        return self.xmp(payload) if payload.startswith(XMP) else self.exif(payload)
 
     def photoshop(self, resources: bytes) -> Mirrored:
         """Photoshop's image resources."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.jpeg.container import with_lengths
 from trio_mirror.flip.jpeg.extended_xmp import XMP
 from trio_mirror.flip.jpeg.layout import Change, Layout
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.jpeg.file import File
     from trio_mirror.flip.jpeg.segments import CodedPart, Segment
-
-_EXIF = b"Exif\0\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +113,25 @@ def _with_lengths(file: File, first: Mirrored, layout: Layout, size: int, *, wit
 def _with_moves(file: File, first: Mirrored, layout: Layout) -> tuple[Mirrored, tuple[str, ...]]:
     """The first image with new places in its EXIF where what follows it could not keep its own."""
     before, segments, found = _exif_base(file.jpeg.segments), list(first.segments), False
-    position = next((at for at, segment in enumerate(segments) if segment.payload.startswith(_EXIF)), None)
+    position = next((at for at, segment in enumerate(segments) if segment.payload.startswith(EXIF)), None)
     size = len(first)
     if size == file.jpeg.end and all(layout.moved(part.start) == part.start - file.jpeg.end for part in file.parts):
         return first, ()
     if position is not None and before is not None:
-        after = offset_of(segments, position) + len(_EXIF)
+        after = offset_of(segments, position) + len(EXIF)
         moves = []
         for part in file.parts:
             start, stop = layout.moved(part.start), layout.moved(part.jpeg.end)
             moves.append(Move(part.start - before, size + start - after, part.jpeg.end - part.start, stop - start))
-        block, found = patched(segments[position].payload[len(_EXIF) :], moves)
-        segments[position] = segments[position].with_payload(_EXIF + block)
+        block, found = patched(segments[position].payload[len(EXIF) :], moves)
+        segments[position] = segments[position].with_payload(EXIF + block)
     notes = () if found and file.parts else ("what follows the picture has moved, where its maker may not find it",)
     return replace(first, segments=segments), notes
 
 
 def _exif_base(segments: Sequence[Segment]) -> int | None:
     """Where the TIFF header of the EXIF block stood in the old file, in bytes."""
-    return next((segment.at + len(_EXIF) for segment in segments if segment.payload.startswith(_EXIF)), None)
+    return next((segment.at + len(EXIF) for segment in segments if segment.payload.startswith(EXIF)), None)
 
 
 def _indexed(file: File, first: Mirrored, layout: Layout) -> list[Segment]:

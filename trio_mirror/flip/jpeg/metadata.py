@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.exif import byte_order, displayed_orientation
 from trio_mirror.flip.jpeg import flir, jfif
 from trio_mirror.flip.jpeg.credentials import without_credentials
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from trio_mirror.flip.positions import Mirror
 
 _APP0, _APP1, _APP2, _APP3, _APP5, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xE3, 0xE5, 0xED, 0xEF
-_EXIF = b"Exif\0\0"
 # What a segment holds, by its marker and first bytes.
 _KINDS = (
     (_APP0, jfif.SIGNATURE),
     (_APP0, jfif.EXTENSION_SIGNATURE),
-    (_APP1, _EXIF),
+    (_APP1, EXIF),
     (_APP1, XMP),
     (_APP1, EXTENSION),
     (_APP1, flir.SIGNATURE),
@@ -39,7 +39,7 @@ _KINDS = (
 def displayed_as(segments: Iterable[Segment]) -> int | None:
     """The orientation, 1 to 8, by which viewers show the picture; None where EXIF and XMP state none."""
     segments = tuple(segments)
-    exif = next((b"".join(_contents(segments, block, _EXIF)) for block in _exif_blocks(segments)), b"")
+    exif = next((b"".join(_contents(segments, block, EXIF)) for block in _exif_blocks(segments)), b"")
     xmp = next((s.payload[len(XMP) :] for s in segments if _is(s, _APP1, XMP)), b"")
     return displayed_orientation(exif, xmp)
 
@@ -111,10 +111,10 @@ class _Surroundings:
 
     def mirror_exif(self) -> None:
         for positions in _exif_blocks(self._segments):
-            parts = _contents(self._segments, positions, _EXIF)
+            parts = _contents(self._segments, positions, EXIF)
             block, dropped = mirrored_exif(b"".join(parts), self._mirror_picture)
             block, unmended = mirrored_fields(block, self._mirror)
-            self._replace(positions, [_EXIF + part for part in _cut(block, parts)], dropped + unmended)
+            self._replace(positions, [EXIF + part for part in _cut(block, parts)], dropped + unmended)
 
     def mirror_xmp(self, *, keep_credentials: bool) -> None:
         replaced, notes = mirrored_xmp(
@@ -161,8 +161,8 @@ def _exif_blocks(segments: Sequence[Segment]) -> list[list[int]]:
     """The positions of the segments of each EXIF block; one without a TIFF header continues the block before."""
     blocks: list[list[int]] = []
     for position, segment in enumerate(segments):
-        if _is(segment, _APP1, _EXIF):
-            if not blocks or byte_order(segment.payload[len(_EXIF) :]):
+        if _is(segment, _APP1, EXIF):
+            if not blocks or byte_order(segment.payload[len(EXIF) :]):
                 blocks.append([])
             blocks[-1].append(position)
     return blocks

@@ -33,7 +33,7 @@ def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
         # ImageMagick's way of keeping EXIF in a text chunk: three lines of header, then hex digits.
         with contextlib.suppress(ValueError):
             block = bytes.fromhex("".join(str(info["Raw profile type exif"]).split("\n")[3:]))
-    stated = block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else b""
+    stated = block.removeprefix(exif.SIGNATURE) if isinstance(block, bytes) else b""
     xmp = info.get("XML:com.adobe.xmp", info.get("xmp", ""))
     text = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp
     return exif.displayed_orientation(stated, text) or 1

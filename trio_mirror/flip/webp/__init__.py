@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.exif import displayed_orientation, flips_rows
+from trio_mirror.flip.exif import SIGNATURE, displayed_orientation, flips_rows
 from trio_mirror.flip.limits import check_count, check_density, check_size, check_total
 from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import crop, map_pillow_errors, open_image
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # quadratic time to read one row of it.
 _LONGEST_SIDE = 16_384
 _PIXEL = 4  # bytes
-_EXIF_PREFIX = b"Exif\0\0"  # which some writers leave in front of the block, as in a JPEG
 # Flags of the VP8X chunk; without its flag a chunk is ignored.
 _METADATA_FLAGS = {b"EXIF": 0x08, b"XMP ": 0x04}
 _CREDENTIALS = b"C2PA"  # C2PA 2.1, section A.3.7
@@ -113,7 +112,7 @@ def _extended(chunks: list[Chunk]) -> bytes | None:
 
 def _method(chunks: list[Chunk]) -> Image.Transpose:
     exif, xmp = (_metadata(chunks, code) for code in _METADATA_FLAGS)
-    if flips_rows(displayed_orientation(exif.removeprefix(_EXIF_PREFIX), xmp) or 1):
+    if flips_rows(displayed_orientation(exif.removeprefix(SIGNATURE), xmp) or 1):
         return Image.Transpose.FLIP_TOP_BOTTOM
     return Image.Transpose.FLIP_LEFT_RIGHT
 
