@@ -20,8 +20,6 @@ from trio_mirror.flip.jpeg.previews import filled, shortened
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, coded_part, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from trio_mirror.flip.jpeg.file import File
     from trio_mirror.flip.jpeg.segments import CodedPart, Segment
 
@@ -36,7 +34,7 @@ class Mirrored:
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(SOI) + sum(len(it.payload) + 4 for it in self.segments) + sum(map(len, self.coded))
+        return len(SOI) + sum(map(len, self.segments)) + sum(map(len, self.coded))
 
     def __bytes__(self) -> bytes:
         return joined(self.segments, self.coded)
@@ -112,12 +110,13 @@ def _with_lengths(file: File, first: Mirrored, layout: Layout, size: int, *, wit
 
 def _with_moves(file: File, first: Mirrored, layout: Layout) -> tuple[Mirrored, tuple[str, ...]]:
     """The first image with new places in its EXIF where what follows it could not keep its own."""
-    before, segments, found = _exif_base(file.jpeg.segments), list(first.segments), False
-    position = next((at for at, segment in enumerate(segments) if segment.payload.startswith(EXIF)), None)
-    size = len(first)
+    size, segments, found = len(first), list(first.segments), False
     if size == file.jpeg.end and all(layout.moved(part.start) == part.start - file.jpeg.end for part in file.parts):
         return first, ()
-    if position is not None and before is not None:
+    position = next((at for at, segment in enumerate(segments) if segment.payload.startswith(EXIF)), None)
+    if position is not None:
+        # Where the TIFF header of the EXIF block stood and stands; a block keeps its first segment.
+        before = next(it.at for it in file.jpeg.segments if it.payload.startswith(EXIF)) + len(EXIF)
         after = offset_of(segments, position) + len(EXIF)
         moves = []
         for part in file.parts:
@@ -127,11 +126,6 @@ def _with_moves(file: File, first: Mirrored, layout: Layout) -> tuple[Mirrored, 
         segments[position] = segments[position].with_payload(EXIF + block)
     notes = () if found and file.parts else ("what follows the picture has moved, where its maker may not find it",)
     return replace(first, segments=segments), notes
-
-
-def _exif_base(segments: Sequence[Segment]) -> int | None:
-    """Where the TIFF header of the EXIF block stood in the old file, in bytes."""
-    return next((segment.at + len(EXIF) for segment in segments if segment.payload.startswith(EXIF)), None)
 
 
 def _indexed(file: File, first: Mirrored, layout: Layout) -> list[Segment]:

@@ -136,7 +136,7 @@ def with_index(segments: Sequence[Segment], index: Index, entries: Iterable[tupl
 
 def offset_of(segments: Sequence[Segment], position: int) -> int:
     """Where the payload of a segment stands in the JPEG, in bytes."""
-    return len(SOI) + sum(len(segment.payload) + 4 for segment in segments[:position]) + 4
+    return len(SOI) + sum(map(len, segments[:position])) + 4
 
 
 def _holds_index(segment: Segment) -> bool:

@@ -66,7 +66,7 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> tuple[CodedP
     coding = coding_of(jpeg)
     raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
     # Pillow's buffer has 2 bytes a pixel, or a block. Much finer tables may take four times the bytes.
-    size = len(data) - sum(len(bytes(segment)) for segment in jpeg.segments)
+    size = len(data) - sum(map(len, jpeg.segments))
     pixels = mirrored.width * mirrored.height
     buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
     fitted = pixels <= _SMALL or jpeg.entropy_coding.fitted

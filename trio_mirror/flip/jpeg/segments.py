@@ -54,6 +54,10 @@ class Segment:
         """The same segment with other contents."""
         return replace(self, payload=payload)
 
+    def __len__(self) -> int:
+        """Bytes that it takes in a file, marker and length included."""
+        return 4 + len(self.payload)
+
     def __bytes__(self) -> bytes:
         """The segment as it stands in a file, marker and length included."""
         return b"\xff%c%b%b" % (self.marker, (len(self.payload) + 2).to_bytes(2, "big"), self.payload)
