@@ -12,6 +12,7 @@ from PIL import Image, ImageChops, ImageOps
 from trio_mirror.flip.jpeg.segments import Segment, coded_part, joined, parse
 
 APP0, APP1, APP2, APP13, APP14, COM = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def drawn(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -77,6 +78,10 @@ def exif_block(
 
 def exif_segment(block: bytes) -> Segment:
     return Segment(APP1, b"Exif\0\0" + block)
+
+
+def xmp_segment(packet: bytes) -> Segment:
+    return Segment(APP1, XMP + packet)
 
 
 def photoshop_resource(number: int, data: bytes) -> bytes:

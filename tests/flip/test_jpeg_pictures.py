@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 import struct
 from hashlib import md5
@@ -14,6 +13,7 @@ from PIL import Image, ImageChops, ImageOps
 from tests.flip.jpegs import (
     APP1,
     APP2,
+    XMP,
     decibels,
     decoded,
     drawn,
@@ -21,9 +21,11 @@ from tests.flip.jpegs import (
     exif_block,
     exif_segment,
     with_segments,
+    xmp_segment,
 )
 from tests.flip.test_exif import thumbnail_of
 from tests.flip.xmp_packets import packet
+from tests.helpers.pictures import encode
 from trio_mirror.flip import flip
 from trio_mirror.flip.jpeg import mirror_image
 from trio_mirror.flip.jpeg.segments import Segment, parse
@@ -117,12 +119,6 @@ def test_each_exif_block_is_patched_inside_itself(order: str) -> None:
     assert flipped.notes == ()
 
 
-def png(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
-
-
 def extended(first: bytes, rest: bytes, part: int = 2_000) -> list[Segment]:
     """A packet that names its extension, and that over as many segments."""
     digest = md5(rest, usedforsecurity=False).hexdigest().upper()
@@ -130,13 +126,13 @@ def extended(first: bytes, rest: bytes, part: int = 2_000) -> list[Segment]:
         Segment(APP1, EXTENSION + digest.encode() + struct.pack(">II", len(rest), at) + rest[at : at + part])
         for at in range(0, len(rest), part)
     ]
-    return [Segment(APP1, b"http://ns.adobe.com/xap/1.0/\0" + first.replace(b"DIGEST", digest.encode())), *parts]
+    return [xmp_segment(first.replace(b"DIGEST", digest.encode())), *parts]
 
 
 def joined_extension(data: bytes) -> bytes:
     """The extension that the packet of a file names, checked as readers check it."""
     segments = [it.payload for it in parse(data).segments]
-    (first,) = (it for it in segments if it.startswith(b"http://ns.adobe.com/xap/1.0/\0"))
+    (first,) = (it for it in segments if it.startswith(XMP))
     digest = first.split(b'HasExtendedXMP="')[1][:32]
     parts = [it[len(EXTENSION) :] for it in segments if it.startswith(EXTENSION + digest)]
     assert len(parts) > 1
@@ -160,7 +156,7 @@ def pictures(xmp: bytes) -> list[bytes]:
 @pytest.mark.parametrize("orientation", [1, 2, 6])
 @pytest.mark.parametrize("size", [(64, 48), (61, 35)])
 def test_a_depth_map_and_its_picture_are_mirrored_in_extended_xmp(size: tuple[int, int], orientation: int) -> None:
-    depth, original = png(drawn(*size, "L")), encoded(drawn(*size), quality=80)
+    depth, original = encode(drawn(*size, "L"), "PNG"), encoded(drawn(*size), quality=80)
     rest = packet(google(DEPTH, "Data", depth), google(IMAGE, "Data", original), google(DEPTH, "Confidence", depth))
     flipped = flip(turned(orientation, *extended(packet(NAMED), rest)))
     found = pictures(joined_extension(flipped.data))
@@ -186,7 +182,7 @@ def test_extended_xmp_that_does_not_change_stays_byte_by_byte() -> None:
 
 def test_pictures_of_an_unknown_kind_are_dropped_with_one_note() -> None:
     body = packet(*[google(DEPTH, "Data", b"RIFF, a WebP")] * 50)
-    flipped = flip(turned(1, Segment(APP1, b"http://ns.adobe.com/xap/1.0/\0" + body)))
+    flipped = flip(turned(1, xmp_segment(body)))
     assert flipped.notes == ("a picture in the XMP was dropped: it is not a JPEG",)
 
 

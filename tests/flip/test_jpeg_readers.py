@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import ImageOps
 
 from tests.flip.jpegs import (
-    APP1,
     APP13,
     decibels,
     decoded,
@@ -23,13 +22,15 @@ from tests.flip.jpegs import (
     exif_segment,
     photoshop_resource,
     with_segments,
+    xmp_segment,
 )
-from tests.flip.test_jpeg_pictures import DEPTH, IMAGE, NAMED, extended, google, png
+from tests.flip.test_jpeg_pictures import DEPTH, IMAGE, NAMED, extended, google
 from tests.flip.test_jpeg_trailer import VIDEO, samsung
 from tests.flip.test_multi_picture import several
 from tests.flip.test_positions import CAMERA_RAW, IPTC, PANORAMA, subject
 from tests.flip.test_readers import needs, read_by_exiftool
 from tests.flip.xmp_packets import packet, structure
+from tests.helpers.pictures import encode
 from trio_mirror import flip
 from trio_mirror.flip.jpeg.segments import Segment, coded_part, joined, parse
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from trio_mirror.flip.jpeg.turbojpeg import TurboJpeg
 
-XMP = b"http://ns.adobe.com/xap/1.0/\0"
 REGION = (
     "<m:Regions xmlns:m='http://www.metadataworkinggroup.com/schemas/regions/' rdf:parseType='Resource'><m:RegionList>"
     "<rdf:Bag><rdf:li><rdf:Description m:Rotation='0.1'><m:Area xmlns:a='http://ns.adobe.com/xmp/sType/Area#'"
@@ -55,6 +55,7 @@ INTERNATIONAL = (
     f"<e:ImageRegion xmlns:e='{IPTC}'><rdf:Bag><rdf:li rdf:parseType='Resource'>"
     f"{structure(IPTC, 'RegionBoundary', BOUNDARY, prefix='e')}</rdf:li></rdf:Bag></e:ImageRegion>"
 )
+ORIENTATION = "<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='{}'/>"
 CROP = {"CropLeft": "0.05", "CropRight": "0.5", "CropTop": "0.125", "CropBottom": "1", "CropAngle": "2.5"}
 PANO = {
     "CroppedAreaImageWidthPixels": "64",
@@ -75,9 +76,9 @@ def stated(orientation: int, order: str) -> bytes:
     exif = subject(order, [12, 10, 11, 7])
     body = packet(
         REGION, MICROSOFT, INTERNATIONAL, properties(CAMERA_RAW, CROP), properties(PANORAMA, PANO),
-        f"<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='{orientation}'/>",
+        ORIENTATION.format(orientation),
     )  # fmt: skip
-    return with_segments(encoded(drawn(64, 48)), exif_segment(exif), Segment(APP1, XMP + body))
+    return with_segments(encoded(drawn(64, 48)), exif_segment(exif), xmp_segment(body))
 
 
 WANTED = {
@@ -121,7 +122,7 @@ def extracted(path: Path, data: bytes, tag: str) -> bytes:
 @needs("exiftool", "libimage-exiftool-perl")
 def test_exiftool_finds_every_picture_of_a_jpeg_mirrored(tmp_path: Path) -> None:
     first, second = encoded(drawn(61, 48)), encoded(drawn(61, 35), quality=80)
-    depth = packet(google(DEPTH, "Data", png(drawn(61, 35))), google(IMAGE, "Data", second))
+    depth = packet(google(DEPTH, "Data", encode(drawn(61, 35), "PNG")), google(IMAGE, "Data", second))
     carriers = {
         "ImageData": with_segments(first, *extended(packet(NAMED), depth)),
         "DepthImage": with_segments(first, *extended(packet(NAMED), depth)),
@@ -144,15 +145,7 @@ def test_imagemagick_clips_the_other_side(orientation: int, tmp_path: Path) -> N
     resources = photoshop_resource(2000, path) + photoshop_resource(2999, b"\x06Path 1" + bytes(5))
     segments = [Segment(APP13, b"Photoshop 3.0\0" + resources)]
     if orientation > 1:
-        segments.append(
-            Segment(
-                APP1,
-                XMP
-                + packet(
-                    f"<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='{orientation}'/>"
-                ),
-            )
-        )
+        segments.append(xmp_segment(packet(ORIENTATION.format(orientation))))
     data = with_segments(encoded(drawn(64, 48)), *segments)
 
     def clipped(picture: bytes) -> set[tuple[int, ...]]:
@@ -196,7 +189,7 @@ def test_mirrored_twice_a_jpeg_is_the_first_byte_by_byte(
     block = exif_block(orientation=orientation, thumbnail=thumbnail, order=order)
     segments = [
         exif_segment(block),
-        Segment(APP1, XMP + xmp),
+        xmp_segment(xmp),
         Segment(APP13, b"Photoshop 3.0\0" + photoshop_resource(1032, grid)),
     ]
     data = with_segments(encoded(drawn(16 * across, 16 * down)), *segments) + VIDEO

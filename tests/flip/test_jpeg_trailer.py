@@ -8,14 +8,13 @@ import struct
 import pytest
 from PIL import Image, ImageOps
 
-from tests.flip.jpegs import APP1, decibels, decoded, drawn, encoded, exif_block, exif_segment, with_segments
-from tests.flip.test_jpeg_pictures import png
+from tests.flip.jpegs import decibels, decoded, drawn, encoded, exif_block, exif_segment, with_segments, xmp_segment
 from tests.flip.test_multi_picture import images, several
 from tests.flip.xmp_packets import packet
-from trio_mirror.flip import jpeg
+from tests.helpers.pictures import encode
+from trio_mirror.flip import flip
 from trio_mirror.flip.jpeg.multi_picture import read_index
 from trio_mirror.flip.jpeg.segments import Segment, parse
-from trio_mirror.model import Flipped, Limits, Lossless
 
 pytestmark = pytest.mark.usefixtures("route")
 
@@ -32,10 +31,6 @@ GOOGLE = {
 HDR = ' hdrgm:Version="1.0"'
 
 
-def flip(data: bytes, lossless: Lossless = Lossless.AUTO) -> Flipped:
-    return jpeg.flip(data, limits=Limits(), lossless=lossless)
-
-
 def directory(*items: tuple[str, int], first: int = 0, own: str = "", spaces: dict[str, str] = GOOGLE) -> Segment:
     """XMP that names what follows the first image: semantics and lengths in bytes."""
     declared = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in spaces.items())
@@ -45,7 +40,7 @@ def directory(*items: tuple[str, int], first: int = 0, own: str = "", spaces: di
         for what, size in (("Primary", first), *items)
     )
     body = f"<rdf:Description {declared}{own}><{container}:Directory><rdf:Seq>{lines}</rdf:Seq></{container}:Directory>"
-    return Segment(APP1, b"http://ns.adobe.com/xap/1.0/\0" + packet(f"{body}</rdf:Description>"))
+    return xmp_segment(packet(f"{body}</rdf:Description>"))
 
 
 def items(data: bytes) -> list[bytes]:
@@ -87,7 +82,7 @@ def test_each_item_of_a_directory_is_whole_at_its_length(
 
 @pytest.mark.parametrize("orientation", [1, 5])
 def test_a_png_among_the_items_is_mirrored_and_found(orientation: int) -> None:
-    depth, other = png(drawn(61, 35, "L")), plain()
+    depth, other = encode(drawn(61, 35, "L"), "PNG"), plain()
     named = directory(("Depth", len(depth)), ("Original", len(other)))
     first = with_segments(encoded(drawn(64, 48)), exif_segment(exif_block(orientation=orientation)), named)
     flipped = flip(first + depth + other)

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.flip.jpegs import (
-    APP1,
     APP2,
     decibels,
     decoded,
@@ -17,17 +16,17 @@ from tests.flip.jpegs import (
     exif_block,
     exif_segment,
     with_segments,
+    xmp_segment,
 )
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import jpeg
+from trio_mirror.flip import flip
 from trio_mirror.flip.jpeg.multi_picture import read_index
 from trio_mirror.flip.jpeg.segments import Segment, parse
-from trio_mirror.model import Flipped, Limits, Lossless
+from trio_mirror.model import Lossless
 
 pytestmark = pytest.mark.usefixtures("route")
 
 XMP = (
-    b"http://ns.adobe.com/xap/1.0/\0"
     b'<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
     b' xmlns:Container="http://ns.google.com/photos/1.0/container/"'
     b' xmlns:Item="http://ns.google.com/photos/1.0/container/item/"'
@@ -35,10 +34,6 @@ XMP = (
     b'<Container:Item Item:Semantic="Primary"/>'
     b'<Container:Item Item:Semantic="GainMap" Item:Length="%d"/></rdf:Description>'
 )
-
-
-def flip(data: bytes, lossless: Lossless = Lossless.AUTO) -> Flipped:
-    return jpeg.flip(data, limits=Limits(), lossless=lossless)
 
 
 def stereo(*frames: Image.Image) -> bytes:
@@ -77,7 +72,7 @@ def images(data: bytes) -> list[bytes]:
 
 
 def gain_mapped(gain_map: bytes) -> bytes:
-    xmp = Segment(APP1, XMP % len(gain_map))
+    xmp = xmp_segment(XMP % len(gain_map))
     return several(with_segments(encoded(drawn(64, 48)), xmp), gain_map)
 
 
@@ -147,7 +142,7 @@ def test_a_damaged_gain_map_is_dropped_with_its_index_and_a_note() -> None:
 def test_no_gain_map_is_dropped_where_all_is_to_be_exact() -> None:
     further = encoded(drawn(64, 48))[:-200]
     with pytest.raises(FlipError, match=r"the gain map for HDR displays cannot be mirrored: |not installed"):
-        flip(gain_mapped(encoded(drawn(61, 48))) + further, Lossless.ALWAYS)
+        flip(gain_mapped(encoded(drawn(61, 48))) + further, lossless=Lossless.ALWAYS)
 
 
 def test_a_damaged_frame_fails_the_picture() -> None:
@@ -193,6 +188,6 @@ def test_a_damaged_jpeg_behind_the_picture_is_left_as_it_was() -> None:
 def test_a_length_of_thousands_of_digits_is_left_as_it_is() -> None:
     digits = b"9" * 5_000
     gain_map = encoded(drawn(33, 17, "L"))
-    xmp = Segment(APP1, XMP.replace(b"%d", digits))
+    xmp = xmp_segment(XMP.replace(b"%d", digits))
     flipped = flip(several(with_segments(encoded(drawn(64, 48)), xmp), gain_map))
     assert digits in flipped.data

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.flip.jpegs import photoshop_resource as resource
 from tests.flip.xmp_packets import FORMS, packet, structure
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.positions import Mirror
@@ -203,10 +204,6 @@ def test_the_subject_of_a_photo_is_still_pointed_at(order: str, rest: list[int],
 def test_a_subject_of_the_picture_in_its_former_size_stays() -> None:
     block = subject("<", [2000, 1500, 300])
     assert mirrored_fields(block, ACROSS) == (block, ("not mirrored: SubjectArea outside of the picture",))
-
-
-def resource(number: int, data: bytes) -> bytes:
-    return b"8BIM" + struct.pack(">HxxI", number, len(data)) + data + bytes(len(data) % 2)
 
 
 ONE = 1 << 24
