@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.isobmff import DAMAGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Bits:
@@ -58,3 +63,20 @@ def bytes_of(bits: str) -> bytes:
     """The bytes of such a text, filled up with zeros."""
     size = -(-len(bits) // 8)
     return int(bits[::-1] or "0", 2).to_bytes(size, "little")
+
+
+class Change(NamedTuple):
+    """Some bits by their places, and those to put for them."""
+
+    start: int
+    end: int
+    new: str
+
+
+def changed(bits: str, changes: Iterable[Change]) -> str:
+    """Such a text after changes, which are in the order of their places."""
+    parts, at = [], 0
+    for start, end, new in changes:
+        parts += [bits[at:start], new]
+        at = end
+    return "".join([*parts, bits[at:]])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.isobmff import DAMAGED
-from trio_mirror.flip.jxl.bits import Bits, bytes_of, text, text_of
+from trio_mirror.flip.jxl.bits import Bits, Change, bytes_of, changed, text, text_of
 
 SIGNATURE = b"\xff\x0a"
 """How a codestream begins."""
@@ -61,36 +61,24 @@ def mirrored_header(stream: bytes) -> tuple[Header, int, bytes]:
     header = read_header(stream)
     bits = text_of(stream[: header.colour_end // 8 + len(_TONE_MAPPING) // 8 + 2])
     changes = _changes(bits, header)
-    # No further than need be, for the stream may be cut behind its header.
+    # No further than necessary: the stream may be cut behind its header.
     size = -(-changes[-1].end // 8)
-    parts, at = [], 0
-    for start, end, new in changes:
-        parts += [bits[at:start], new]
-        at = end
-    return header, size, bytes_of("".join([*parts, bits[at : 8 * size]]))
+    return header, size, bytes_of(changed(bits[: 8 * size], changes))
 
 
-class _Change(NamedTuple):
-    """Some bits by their places, and those to put for them."""
-
-    start: int
-    end: int
-    new: str
-
-
-def _changes(bits: str, header: Header) -> list[_Change]:
+def _changes(bits: str, header: Header) -> list[Change]:
     extra, end = header.extra, header.colour_end
     if extra is None:
-        return [_Change(end - 1, end, "0" + _EXTRA + _DEFAULTS)]
+        return [Change(end - 1, end, "0" + _EXTRA + _DEFAULTS)]
     if not header.has_extra:
-        return [_Change(extra, extra + 1, _EXTRA), _Change(end, end, _TONE_MAPPING)]
+        return [Change(extra, extra + 1, _EXTRA), Change(end, end, _TONE_MAPPING)]
     # What was added by an earlier mirroring, and is written by no encoder, since it says nothing.
     if bits.startswith(_EXTRA + _DEFAULTS, extra):
-        return [_Change(extra - 1, extra + len(_EXTRA + _DEFAULTS), "1")]
+        return [Change(extra - 1, extra + len(_EXTRA + _DEFAULTS), "1")]
     if bits.startswith(_EXTRA, extra) and bits.startswith(_TONE_MAPPING, end):
-        return [_Change(extra, extra + len(_EXTRA), "0"), _Change(end, end + len(_TONE_MAPPING), "")]
+        return [Change(extra, extra + len(_EXTRA), "0"), Change(end, end + len(_TONE_MAPPING), "")]
     lowest = extra + 1  # of the orientation less 1: 1 and 2, 3 and 4, … change places
-    return [_Change(lowest, lowest + 1, str(1 - int(bits[lowest])))]
+    return [Change(lowest, lowest + 1, str(1 - int(bits[lowest])))]
 
 
 def read_header(stream: bytes) -> Header:

@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.flip.exif import byte_order, end_of_directory, mirrored, orientation_field, pointer
-from trio_mirror.flip.jxl.bits import Bits, bytes_of, text, text_of
+from trio_mirror.flip.jxl.bits import Bits, Change, bytes_of, changed, text, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,20 +70,43 @@ def mirror_reconstruction(data: bytes, top: Sequence[Box], edits: Edits) -> tupl
         return ()
     exif, content = next(_exif_boxes(data, top), (None, b""))
     said = _read(data[jbrd.body : jbrd.end])
-    if said.exif and exif:
-        if data[exif.start : exif.end] == _BOX:
-            _take_out_block(data, exif, jbrd, said, edits)
-            return ()
-        start = 4 + int.from_bytes(content[:4])
-        block = _mirrored_block(content[start:])
-        if block and _BEFORE_BLOCK + len(block) <= 0xFFFF:
-            _replace_block(data, exif, content[:start] + block, jbrd, said.exif, len(block), edits)
-            return ()
-    elif not said.exif and not exif:
-        _add_block(data, jbrd, said, edits)
-        return ()
-    edits.splice(None, jbrd.start, jbrd.end, b"")
-    return (_DROPPED,)
+    start, end = (exif.start, exif.end) if exif else (jbrd.start, jbrd.start)
+    new = _changes(said, data[start:end], content)
+    if new is None:
+        edits.splice(None, jbrd.start, jbrd.end, b"")
+        return (_DROPPED,)
+    changes, box = new
+    edits.splice(None, start, end, box)
+    behind = jbrd.body + -(-said.end // 8)
+    bits = text_of(data[jbrd.body : behind])[: said.end]
+    edits.splice(jbrd, jbrd.body, behind, bytes_of(changed(bits, changes)))
+    return ()
+
+
+def _changes(said: _Said, box: bytes, content: bytes) -> tuple[list[Change], bytes] | None:
+    """The changes of ``jbrd``, and the new box of the EXIF block; None where the JPEG cannot be mirrored with them.
+
+    Args:
+        said: what ``jbrd`` says.
+        box: the box of the EXIF block; empty if there is none.
+        content: what is in it.
+    """
+    if not said.exif and not box:
+        marker, described = said.begins
+        return [Change(marker, marker, _MARKER), Change(described, described, _DESCRIPTION)], _BOX
+    if not said.exif or not box:
+        return None
+    marker, described, _ = said.exif
+    behind = described + len(_DESCRIPTION)
+    if box == _BOX:  # by an earlier mirroring
+        return [Change(marker, marker + len(_MARKER), ""), Change(described, behind, "")], b""
+    start = 4 + int.from_bytes(content[:4])
+    block = _mirrored_block(content[start:])
+    length = _BEFORE_BLOCK + len(block)
+    if not block or length > 0xFFFF:
+        return None
+    content = content[:start] + block
+    return [Change(behind - 16, behind, text(length, 16))], struct.pack(">I4s", 8 + len(content), b"Exif") + content
 
 
 def _exif_boxes(data: bytes, top: Sequence[Box]) -> Iterator[tuple[Box, bytes]]:
@@ -109,16 +132,8 @@ def _decompressed(data: bytes) -> bytes:
     return b""
 
 
-def _replace_block(data: bytes, exif: Box, content: bytes, jbrd: Box, app: _App, length: int, edits: Edits) -> None:
-    edits.splice(None, exif.start, exif.end, struct.pack(">I4s", 8 + len(content), b"Exif") + content)
-    behind = app.described + len(_DESCRIPTION)
-    bits = _bits(data, jbrd, behind)
-    new = bits[: behind - 16] + text(_BEFORE_BLOCK + length, 16) + bits[behind:]
-    edits.splice(jbrd, jbrd.body, jbrd.body + len(bits) // 8, bytes_of(new))
-
-
 def _mirrored_block(block: bytes) -> bytes:
-    """The block with its orientation mirrored, or with one; empty if it is none."""
+    """The block with its orientation mirrored, or with one; empty where that cannot be."""
     if stated := orientation_field(block):
         shown = stated.value if 1 <= stated.value <= 8 else 1
         new = struct.pack(stated.kind, mirrored(shown))
@@ -138,29 +153,6 @@ def _with_orientation(block: bytes) -> bytes:
     entries.sort(key=lambda entry: struct.unpack_from(f"{order}H", entry))
     count = struct.pack(f"{order}H", len(entries))
     return b"".join([block[:4], struct.pack(f"{order}I", len(block)), block[8:], count, *entries, block[end : end + 4]])
-
-
-def _add_block(data: bytes, jbrd: Box, said: _Said, edits: Edits) -> None:
-    bits = _bits(data, jbrd, said.end)
-    marker, described = said.begins
-    new = bits[:marker] + _MARKER + bits[marker:described] + _DESCRIPTION + bits[described : said.end]
-    edits.splice(jbrd, jbrd.body, jbrd.body + len(bits) // 8, bytes_of(new))
-    edits.splice(None, jbrd.start, jbrd.start, _BOX)
-
-
-def _take_out_block(data: bytes, exif: Box, jbrd: Box, said: _Said, edits: Edits) -> None:
-    """Takes out what an earlier mirroring added."""
-    assert said.exif
-    marker, described, _ = said.exif
-    bits = _bits(data, jbrd, said.end)
-    new = bits[:marker] + bits[marker + len(_MARKER) : described] + bits[described + len(_DESCRIPTION) : said.end]
-    edits.splice(jbrd, jbrd.body, jbrd.body + len(bits) // 8, bytes_of(new))
-    edits.splice(None, exif.start, exif.end, b"")
-
-
-def _bits(data: bytes, jbrd: Box, end: int) -> str:
-    """The bits of the box to the end of the byte before which ``end`` stands."""
-    return text_of(data[jbrd.body : jbrd.body + (end + 7) // 8])
 
 
 def _read(jbrd: bytes) -> _Said:
