@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from trio_mirror.model import Limits
 
-# Of codes in which a few bytes can stand for any raster: what is allowed without question, and then deflate's ratio.
-_SMALL_RASTER = 1 << 26
-_MOST_FROM_ONE_BYTE = 1032
+DEFLATE_RATIO = 1032
+"""How many bytes one deflated byte can stand for at most: two bits stand for 258 (RFC 1951, section 3.2.5)."""
+_SMALL_RASTER = 1 << 26  # bytes; such a raster is decoded however densely it is stored
 
 
 def check_density(raster: int, stored: int) -> None:
@@ -22,7 +22,7 @@ def check_density(raster: int, stored: int) -> None:
     Raises:
         FlipError: naming both sizes.
     """
-    if raster > max(_SMALL_RASTER, _MOST_FROM_ONE_BYTE * stored):
+    if raster > max(_SMALL_RASTER, DEFLATE_RATIO * stored):
         raise FlipError(
             f"the picture packs {raster:,} bytes of pixels into {stored:,}, more densely than is decoded here"
         )

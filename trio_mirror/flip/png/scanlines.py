@@ -16,6 +16,7 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.deflate import fastest
+from trio_mirror.flip.limits import DEFLATE_RATIO
 from trio_mirror.flip.png.filters import Band, refilter, unfilter
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 
@@ -37,7 +38,6 @@ _ADAM7: tuple[_Pass, ...] = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-_MOST_FROM_ONE_BYTE = 1032  # deflate: 258 bytes for two bits
 _MOST_FOR_LEVEL_9 = 2 << 20  # bytes of a raster: on some rasters level 9 of zlib is 25 times slower than 6
 
 
@@ -83,7 +83,7 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
         FlipError: the stream is damaged or too short.
     """
     size = shape.stride(shape.width) * shape.height
-    if size > _MOST_FROM_ONE_BYTE * (sum(map(len, stream)) + 1):
+    if size > DEFLATE_RATIO * (sum(map(len, stream)) + 1):
         raise FlipError(_CUT_SHORT)
     scanlines = _Scanlines(stream, shape.window)
     level = 6 if shape.window < 0 else _level(stream, size)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.deflate import fastest
+from trio_mirror.flip.limits import DEFLATE_RATIO
 from trio_mirror.flip.tiff.layout import (
     CCITT_G3,
     CCITT_G4,
@@ -46,9 +47,9 @@ _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 # Bytes; the first is what the highest preset takes, and room.
 _LZMA_MEMORY, _LZMA_DICTIONARY = 1 << 27, 1 << 23
 
-# How many bytes one compressed byte can at most stand for: in deflate 258 bytes take two bits, in PackBits
-# 128 take two bytes, in LZW a string as long as the table takes 12 bits. More room would never be filled.
-_MOST_FROM_ONE_BYTE = {DEFLATE: 1032, OLD_DEFLATE: 1032, PACKBITS: 64, LZW: 2731}
+# How many bytes one compressed byte can stand for at most: in PackBits 128 take two bytes, in LZW a string as long
+# as the table takes 12 bits. More room would never be filled.
+_MOST_FROM_ONE_BYTE = {DEFLATE: DEFLATE_RATIO, OLD_DEFLATE: DEFLATE_RATIO, PACKBITS: 64, LZW: 2731}
 
 # ThunderScan's pixels, from hexadecimal digits, and runs of them.
 _FROM_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(0xC0, 0xD0)))
