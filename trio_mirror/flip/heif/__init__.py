@@ -7,6 +7,7 @@ of its own for that; it is mirrored where it agreed with them, for those who rea
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError, NotPictureError
@@ -143,12 +144,11 @@ def _locations(data: bytes, meta: Box) -> Iterator[Location]:
 
 
 def _move_track_offsets(data: bytes, moov: Box, edits: Edits) -> None:
-    metas = [box for box in moov.children(data) if box.kind == b"meta"]
     for table in sample_tables(data, moov):
         for box in table.children(data):
             if box.kind in {b"stco", b"co64"}:
                 move_chunks(data, edits, box)
-        track = table.parent and table.parent.parent and table.parent.parent.parent
-        metas += [box for box in track.children(data) if box.kind == b"meta"] if track else []
-    for meta in metas:
-        move_item_locations(_locations(data, meta), edits)
+    tracks = (box for box in moov.children(data) if box.kind == b"trak")
+    for box in chain.from_iterable(parent.children(data) for parent in (moov, *tracks)):
+        if box.kind == b"meta":
+            move_item_locations(_locations(data, box), edits)
