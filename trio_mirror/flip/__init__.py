@@ -44,11 +44,10 @@ _SIGNATURES = {
     "svg": rb"(?:\xef\xbb\xbf)?\s*+(?i:(?:<[?!][^>]*+>\s*+)*+<svg\b)",
 }
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
-# What a container's flip asks for beside the limits.
-_BOTH = ("lossless", "keep_credentials")
+# Which options a container's flip takes beside the limits.
 _CHOICES = {
     **dict.fromkeys(("png", "webp", "gif", "heif", "jxl", "jpeg2000", "ico"), ("keep_credentials",)),
-    **dict.fromkeys(("jpeg", "tiff"), _BOTH),
+    **dict.fromkeys(("jpeg", "tiff"), ("lossless", "keep_credentials")),
 }
 # Tried in this order, the weakest last.
 _UNSIGNED = ("bmp", "netpbm", "ico", "pcx", "tga")

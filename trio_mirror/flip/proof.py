@@ -1,6 +1,6 @@
-"""Pictures decoded only for the proof that they are whole: the formats that are mirrored without a decoder.
+"""Pictures of the formats that are mirrored without a decoder, decoded only to prove that they are whole.
 
-Keeps a damaged picture from passing for a mirrored one. Pillow decodes AVIF, the extra ``proof`` the others; where
+Without the proof a damaged picture would pass as mirrored. Pillow decodes AVIF, the extra ``proof`` the others; where
 nothing is installed that could, or a decoder has limits of its own, a note says that the proof is missing. That of
 HEIF runs in a process of its own, since it crashes on some damaged files.
 """

@@ -1,7 +1,7 @@
 """SVG: mirrored by a group around all that it draws, where nothing in it could make that mean something else.
 
-Scripts, references out of the file, and styles that go by what stands in what are refused, as is what a viewer would
-not centre (SVG 2, sections 5.1.1 and 8.6).
+Scripts, references to other files, and styles that select by the structure are refused, as are drawings that a viewer
+would not centre (SVG 2, sections 5.1.1 and 8.6).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class _Drawing:
         style = "".join(self._style or ())
         self._style = None
         if _FOREIGN.search(style) or _STRUCTURAL.search(style):
-            raise FlipError("the SVG has styles that go by its structure, or by other files, and is not mirrored")
+            raise FlipError("the SVG has styles that depend on its structure or on other files, and is not mirrored")
         if self._depth == 1 and self.first and not self.first[1]:
             self.first = (self.first[0], self.parser.CurrentByteIndex)
         if self._depth == 0:
@@ -132,7 +132,7 @@ def _sides(root: dict[str, str]) -> Decimal:
     if "transform" in {*root, *re.findall(r"[a-z]+", root.get("style", ""))} or re.search(
         r"xM(in|ax)", root.get("preserveAspectRatio", "")
     ):
-        raise FlipError("the SVG is placed by its outermost element, and is not mirrored")
+        raise FlipError("the SVG moves its drawing by an attribute of its outermost element, and is not mirrored")
     if box := _VIEW_BOX.fullmatch(root.get("viewBox", "")):
         return 2 * Decimal(box[1]) + Decimal(box[2])
     if length := _LENGTH.fullmatch(root.get("width", "")):

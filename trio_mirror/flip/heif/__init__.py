@@ -48,7 +48,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         keep_credentials: whether a signature over the file stays.
 
     Raises:
-        FlipError: damaged, over a limit, a video, a HEIC image sequence, or not to be kept whole.
+        FlipError: damaged, over a limit, a video, a HEIC image sequence, or of a kind that cannot be kept whole.
     """
     media_type = _media_type(data)
     # What follows the last whole box does not matter; missing image data show when they are decoded.
@@ -95,7 +95,7 @@ def _media_type(data: bytes) -> str:
 
 
 def _top_level(data: bytes, every: list[Box]) -> dict[bytes, Box]:
-    """The first box of each kind; a ``meta`` box that describes no pictures is none."""
+    """The first box of each kind, not counting ``meta`` boxes that describe something else than pictures."""
     found: dict[bytes, Box] = {}
     for box in every:
         if box.kind != b"meta" or _describes_pictures(data, box):

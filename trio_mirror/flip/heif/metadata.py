@@ -1,8 +1,8 @@
 """What a HEIF file's EXIF and XMP state of places in the stored picture, which stays as it is.
 
-They are true where the orientation of EXIF is mirrored with the file's own, as programs that read them go by it. It
-is mirrored where the two agreed, though readers are to ignore it (ISO/IEC 23000-22, 7.3.6.7): one number in its place.
-Where there is none, or it said something else, a note says what may be misplaced.
+Programs that read them combine them with the orientation of EXIF, so that they stay true where that is mirrored with
+the file's own. It is mirrored where the two agreed, one number in its place, though viewers must ignore it (ISO/IEC
+23000-22, 7.3.6.7). Where it is missing, or said something else, a note says what may be misplaced.
 """
 
 from __future__ import annotations

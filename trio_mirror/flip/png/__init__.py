@@ -88,13 +88,13 @@ def _first_from(restarts: list[idot.Restart], chunk: int) -> int:
 
 def _read_header(chunks: list[Chunk]) -> Shape:
     headers = [chunk.body for chunk in chunks if chunk.kind == b"IHDR"]
-    is_apples = chunks[0].kind == b"CgBI"  # of an app for iOS: before the header, and the raster is bare deflate
-    if len(headers) != 1 or chunks[is_apples].kind != b"IHDR" or len(headers[0]) < 13:
+    is_cgbi = chunks[0].kind == b"CgBI"  # Apple's, in apps for iOS: before the header, and the raster is bare deflate
+    if len(headers) != 1 or chunks[is_cgbi].kind != b"IHDR" or len(headers[0]) < 13:
         raise FlipError("the PNG is damaged: it does not begin with one whole header")
     width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", headers[0])
     if depth not in _DEPTHS.get(colour, ()):
         raise FlipError(f"the PNG is damaged: its header says colour type {colour} with {depth} bits a sample")
-    window = -zlib.MAX_WBITS if is_apples else zlib.MAX_WBITS
+    window = -zlib.MAX_WBITS if is_cgbi else zlib.MAX_WBITS
     return Shape(width, height, depth, _CHANNELS[colour], interlaced=interlace != 0, window=window)
 
 

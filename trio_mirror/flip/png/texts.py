@@ -19,8 +19,6 @@ _ITXT = re.compile(rb"([^\0]{1,79})\0([\0\1])\0[^\0]*\0[^\0]*\0", re.DOTALL)
 _TEXT = {b"tEXt": re.compile(rb"([^\0]{1,79})\0()"), b"zTXt": re.compile(rb"([^\0]{1,79})\0(\0)"), b"iTXt": _ITXT}
 _PROFILE = re.compile(rb"(\s*+[^\n]*+\n\s*+)(\d++)(\s++)((?:[0-9a-fA-F]{2}\s*+)++)")
 _MOST = 1 << 24  # bytes of a text
-
-
 _PROFILES = {
     b"Raw profile type exif": Metadata.exif,
     b"Raw profile type APP1": Metadata.segment,

@@ -72,7 +72,7 @@ def uncompressed(stride: int) -> Codec:
 
 
 def deflate(stride: int) -> Codec:
-    """Deflate in zlib's format (RFC 1950), under its two numbers; as small as zlib can, for the original's place."""
+    """Deflate in zlib's format (RFC 1950), under its two numbers; as small as zlib can, to fit in the old place."""
 
     def decode(data: bytes, rows: int) -> bytes:
         _check_plausible(DEFLATE, data, rows * stride)

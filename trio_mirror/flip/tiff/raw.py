@@ -1,7 +1,7 @@
-"""Camera raws in TIFF's clothes, known by what they hold and not by their suffix.
+"""Camera raws whose container is TIFF, known by what they hold and not by their suffix.
 
-Their previews could be mirrored, but not what matters: sensor data in the maker's own code, with maps of bad pixels
-and crops beside it. A TIFF that the same camera's software developed holds none of that, and is not one.
+Their previews could be mirrored, but not what matters: sensor data in the maker's own coding, with maps of bad pixels
+and crops beside it. A TIFF that the same camera's software developed holds none of that, and is mirrored.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The tags of a TIFF that depend on where things lie in the image: mirrored, or named in a note.
 
-They are one table. Along which axis, is the image's: its rows change places where it is displayed turned by a quarter.
+They are one table. Each image has its own axis: its rows change places where it is displayed turned by a quarter.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class _Directory:
         return [int(number) for number in self.unpacked(tag, kind, code)]
 
     def rational(self, tag: int) -> Fraction | None:
-        """The value of a tag of one RATIONAL; None where it is missing or none."""
+        """The value of a tag of one RATIONAL; None where the tag does not hold a valid one."""
         terms = self.whole_numbers(tag, _RATIONAL, "I")
         return Fraction(*terms) if len(terms) == 2 and terms[1] else None
 
@@ -224,7 +224,7 @@ def _left(what: str) -> Callable[[_Directory], Changes]:
     return lambda _: ({}, not_mirrored({what}))
 
 
-# Which rule is for which tags.
+# Tags, and the rule that mirrors them.
 _RULES: list[tuple[Collection[int], Callable[[_Directory], Changes]]] = [
     (georeference.TAGS, _georeference),
     ((_POSITION, _POSITION + 1), _position),
