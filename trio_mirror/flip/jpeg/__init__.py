@@ -99,7 +99,7 @@ def _mirrored_parts(
 
 
 def _mirrored_pngs(file: File, orientation: int) -> tuple[list[Change], tuple[str, ...]]:
-    """The PNGs behind the first image, such as depth maps, in no less bytes than before."""
+    """The PNGs behind the first image, such as depth maps, in no fewer bytes than before."""
     pixels = file.jpeg.frame.width * file.jpeg.frame.height
     mirror_png = thumbnail_mirror(rows=flips_rows(orientation), largest=pixels)
     changes: list[Change] = []

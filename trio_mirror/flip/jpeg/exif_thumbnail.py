@@ -45,7 +45,7 @@ def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[
     if not fields.keys() & {_THUMBNAIL_OFFSET, STRIP_OFFSETS}:
         return mirrored_inside(block, mirror_jpeg, "MakerNote")
     place = [fields[tag].value if tag in fields else 0 for tag in (_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH)]
-    block, notes = mirrored_inside(block, mirror_jpeg, "MakerNote", but=slice(place[0], sum(place)))
+    block, notes = mirrored_inside(block, mirror_jpeg, "MakerNote", skip=slice(place[0], sum(place)))
     try:
         return _with_mirrored_thumbnail(block, fields, mirror_jpeg), notes
     except FlipError as error:

@@ -22,7 +22,7 @@ _ATTEMPTS = 16
 
 
 def mirrored_inside(
-    block: bytes, mirror_jpeg: Callable[[bytes], bytes], what: str, *, but: slice = slice(0, 0)
+    block: bytes, mirror_jpeg: Callable[[bytes], bytes], what: str, *, skip: slice = slice(0, 0)
 ) -> tuple[bytes, tuple[str, ...]]:
     """Mirrors each JPEG inside a block.
 
@@ -30,7 +30,7 @@ def mirrored_inside(
         block: the block.
         mirror_jpeg: mirrors a JPEG, and raises FlipError where it cannot.
         what: the name of the block, for notes.
-        but: a part of it that is left out.
+        skip: a part of it that is left as it is.
 
     Returns:
         As many bytes, and a note if one was left as it was.
@@ -42,8 +42,8 @@ def mirrored_inside(
         if found is None:
             break
         at = found.start()
-        if but.start <= at < but.stop:
-            at = but.stop
+        if skip.start <= at < skip.stop:
+            at = skip.stop
             continue
         try:
             end = parse(block, at).end
