@@ -245,10 +245,10 @@ def test_noise_at_the_highest_quality_can_be_encoded_again(library: TurboJpeg) -
 def test_closeness_is_the_same_however_the_rasters_are_cut(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = drawn(61, 35), ImageOps.mirror(drawn(61, 35))
     monkeypatch.setattr(closeness, "_STRIP", strip)
-    assert reencode.closeness(one, other) == decibels(one, other)
+    assert closeness.closeness(one, other) == decibels(one, other)
     other.paste(one)
     other.putpixel((60, 34), (0, 0, 0))
-    assert reencode.closeness(one, other) == decibels(one, other)
+    assert closeness.closeness(one, other) == decibels(one, other)
 
 
 def mirrored_thumbnail(found: bytes, original: Image.Image, method: Image.Transpose = FLIP_LEFT_RIGHT) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf, log10
 from typing import TYPE_CHECKING
 
 from PIL import ImageChops
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 _STRIP = 1 << 20
 
 
-def mean_squared_error(one: Image.Image, other: Image.Image) -> float:
-    """The mean over all samples of the squared difference of two rasters of one mode and size, 8 bits a sample."""
+def closeness(one: Image.Image, other: Image.Image) -> float:
+    """The peak signal-to-noise ratio, in decibels over all samples, of two rasters of one mode and size, of 8 bits."""
     squares = samples = 0
     for ours, theirs in zip(_strips(one), _strips(other), strict=True):
         histogram = ImageChops.difference(ours, theirs).histogram()
         squares += sum((value % 256) ** 2 * count for value, count in enumerate(histogram))
         samples += sum(histogram)
-    return squares / samples
+    return 10 * log10(255**2 / (squares / samples)) if squares else inf
 
 
 def _strips(raster: Image.Image) -> Iterator[Image.Image]:

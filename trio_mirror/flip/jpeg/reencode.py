@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from math import inf, log10
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
-from trio_mirror.flip.closeness import mean_squared_error
+from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import coded_part, joined, parse
 
@@ -90,12 +89,6 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> tuple[CodedP
         if shortfall(last) <= 0:
             return _entropy_coded_as(jpeg, last), ()
     return _entropy_coded_as(jpeg, last), (f"encoded again, the JPEG is less close than {CLOSE_ENOUGH:.0f} dB",)
-
-
-def closeness(one: Image.Image, other: Image.Image) -> float:
-    """The peak signal-to-noise ratio, in decibels over all bands, of two rasters of one mode and size."""
-    error = mean_squared_error(one, other)
-    return 10 * log10(255**2 / error) if error else inf
 
 
 def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> CodedPart:

@@ -13,7 +13,7 @@ from uuid import UUID
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.closeness import mean_squared_error
+from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.jpeg2000.header import Coding, read_coding
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _MOST_SAMPLES = 60_000_000  # pixels by components; decoding and encoding take up to 16 bytes for each
-# The mean squared error at 40 dB, and what is asked of the encoder, one after the other, to stay below it.
-_FARTHEST = 255**2 / 10**4
+# In decibels: what is close enough, and what is asked of the encoder, one after the other, to get there.
+_CLOSE = 40
 _DECIBELS = (45, 50, 60)
 _LOSSY_NOTE = "It was encoded again, within 40 dB, since its JPEG 2000 is not reversible."
 # The identifiers of UUID boxes, which stand at their start.
@@ -95,7 +95,7 @@ def _mirrored_stream(stream: bytes, limits: Limits) -> tuple[bytes, Coding]:
             wanted.save(out, "JPEG2000", **coding.options, **quality, **comment)
             got = open_image(out.getvalue(), "JPEG2000")
             got.load()
-            if got.tobytes() == wanted.tobytes() or (quality and mean_squared_error(got, wanted) <= _FARTHEST):
+            if got.tobytes() == wanted.tobytes() or (quality and closeness(got, wanted) >= _CLOSE):
                 return out.getvalue(), coding
     raise FlipError("the JPEG 2000 cannot be encoded again closely enough")
 

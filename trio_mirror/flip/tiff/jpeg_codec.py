@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageChops
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.closeness import mean_squared_error
+from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.jpeg.segments import DHT, EOI, FRAMES, SOI, SOS, Segment, coded_part, huffman_tables, parse, walk
 from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
 from trio_mirror.flip.jpeg.validate import check_data
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _WHAT = "a strip or tile of the TIFF"
-_MOST_ERROR = 255**2 / 10**4.2
-"""The mean square error 42 dB below the peak: what is seen then stays within 40 dB, even where the part of a
-tile beyond the image's edge came out better."""
+_CLOSE = 42
+"""In decibels: what is seen then stays within 40 dB, even where the part of a tile beyond the image's edge came
+out better."""
 _LARGE = 1 << 22
 """In pixels: up to there it is cheap to believe a TIFF about a strip or tile that is smaller than it says."""
 _LADDER = (1, 1.4, 2, 2.8, 4, 8, 255)
@@ -88,7 +88,7 @@ class Jpeg:
         for divisor in _LADDER:
             tables = [[max(1, int(step / divisor)) for step in table] for *_, table in self._layers]
             stream = _encoded(picture, tables, self._sampling)
-            if _error(picture, self.decode(stream, rows)) <= _MOST_ERROR:
+            if _closeness(picture, self.decode(stream, rows)) >= _CLOSE:
                 return self._abbreviated(stream)
         raise FlipError("this TIFF's JPEG data cannot be encoded again within 40 dB of its pixels")
 
@@ -195,12 +195,12 @@ def _encoded(picture: Image.Image, tables: list[list[int]], sampling: int) -> by
     return out.getvalue()
 
 
-def _error(picture: Image.Image, raster: bytes) -> float:
-    """The mean square error of a raster against a picture, as they are displayed."""
+def _closeness(picture: Image.Image, raster: bytes) -> float:
+    """The closeness of a raster to a picture, as they are displayed."""
     other = Image.frombytes(picture.mode, picture.size, raster)
     if picture.mode == "YCbCr":
         picture, other = picture.convert("RGB"), other.convert("RGB")
-    return mean_squared_error(picture, other)
+    return closeness(picture, other)
 
 
 def frame_of(stream: bytes) -> tuple[int, int, int, int] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops
 
-from trio_mirror.flip.closeness import mean_squared_error
+from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.webp import libwebp
 from trio_mirror.flip.webp.coded_image import VP8L_ALPHA_BIT, Coded, read_coded
@@ -16,9 +16,8 @@ from trio_mirror.flip.webp.riff import Chunk, Container, read_container
 if TYPE_CHECKING:
     from trio_mirror.flip.webp.libwebp import LibWebP
 
-# The mean squared error that is 40 dB below the peak of 255; a little less where alpha is multiplied in, which rounds.
-_CLOSE = 255**2 / 10**4.0
-_CLOSE_WITH_ALPHA = 255**2 / 10**4.02
+# Decibels; a little more where alpha is multiplied in, which rounds.
+_CLOSE, _CLOSE_WITH_ALPHA = 40.0, 40.2
 _QUALITIES = (95, 98, 100)
 # One try each; every try but the first also makes up for what the one before it got wrong.
 _QUALITIES_FROM_RGB = (95, 95, 98, 100)
@@ -114,10 +113,10 @@ def _read(data: bytes) -> Coded:
 
 def _is_close(wanted: Image.Image, got: Image.Image) -> bool:
     if wanted.mode != "RGBA":
-        return mean_squared_error(wanted, got.convert("RGB")) <= _CLOSE
+        return closeness(wanted, got.convert("RGB")) >= _CLOSE
     if got.mode != "RGBA" or ImageChops.difference(wanted.getchannel("A"), got.getchannel("A")).getbbox():
         return False
-    return mean_squared_error(_over_black(wanted), _over_black(got)) <= _CLOSE_WITH_ALPHA
+    return closeness(_over_black(wanted), _over_black(got)) >= _CLOSE_WITH_ALPHA
 
 
 def _over_black(pixels: Image.Image) -> Image.Image:
