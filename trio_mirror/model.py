@@ -153,14 +153,14 @@ class Noted:
     """The first `KEPT_NAMES` of them."""
 
 
-def _kinds(notes: tuple[str, ...]) -> set[str]:
-    """The kinds of notes: what stands before a colon, and each thing by itself that was not mirrored."""
-    kinds = set()
+def _kinds(notes: tuple[str, ...]) -> dict[str, None]:
+    """The kinds of notes, in order: what stands before a colon, and each thing by itself that was not mirrored."""
+    kinds: dict[str, None] = {}
     for note in notes:
         kind, _, details = note.partition(": ")
         # What stands in brackets is of one picture, and may hold a comma itself.
         things = _IN_BRACKETS.sub("", details).split(", ") if kind == "not mirrored" else ()
-        kinds |= {f"{kind}: {thing}" for thing in things} or {kind}
+        kinds |= dict.fromkeys(f"{kind}: {thing}" for thing in things) or {kind: None}
     return kinds
 
 
