@@ -523,7 +523,7 @@ async def test_times_are_not_kept_where_nobody_wants_them(tmp_path: Path) -> Non
 
 _KILLED = """
 import os, pathlib, signal, sys
-from trio_mirror.galleries.replacement import replace_file
+from trio_mirror.galleries.folder.replacement import replace_file
 
 os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 replace_file(os.open(sys.argv[1], os.O_RDONLY), "a.png", b"data")

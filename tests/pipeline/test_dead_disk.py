@@ -21,7 +21,7 @@ HANGING = {
     "rename": ("os", "replace", 20),
     "journal": ("trio_mirror.journal.writer.Journal", "record", 0),
     "flip": ("trio_mirror.pipeline.transformer", "flip", 20),
-    "read": ("trio_mirror.galleries.folder", "_read_at_most", 20),
+    "read": ("trio_mirror.galleries.folder.gallery", "read_at_most", 20),
 }
 # Python imports it as it starts.
 SITECUSTOMIZE = """

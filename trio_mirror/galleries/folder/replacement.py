@@ -13,12 +13,11 @@ import re
 import secrets
 import stat
 import sys
-import unicodedata
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trio_mirror.galleries.disk_names import from_disk, to_disk
+from trio_mirror.galleries.disk_names import from_disk
 from trio_mirror.names import printable
 
 if TYPE_CHECKING:
@@ -83,25 +82,11 @@ def sweep(path: str | os.PathLike[str]) -> None:
                 _remove_unlocked(Path(folder, file_name))
 
 
-def confuses_names(path: Path) -> bool:
-    """Whether a folder takes two names for one: in upper and lower case, or composed and decomposed."""
-    probe = path / to_disk(f"{_temporary_name()}é")
-    try:
-        probe.touch(exist_ok=False)
-    except OSError:
-        return False
-    try:
-        name = from_disk(probe.name)
-        return any(os.path.lexists(path / to_disk(it)) for it in (name.upper(), unicodedata.normalize("NFD", name)))
-    finally:
-        probe.unlink(missing_ok=True)
-
-
 @contextmanager
 def _temporary_file(folder: int, mode: int) -> Iterator[tuple[str, int]]:
     """Creates a temporary file, locked while the block runs; a block that fails leaves none behind."""
     while True:
-        name = _temporary_name()
+        name = temporary_name()
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode, dir_fd=folder)
         # Where a file system has no locks, none can be taken for a sweep either.
         with suppress(OSError):
@@ -119,7 +104,8 @@ def _temporary_file(folder: int, mode: int) -> Iterator[tuple[str, int]]:
         os.close(descriptor)
 
 
-def _temporary_name() -> str:
+def temporary_name() -> str:
+    """A name that no list gives, and `sweep` knows."""
     return f".trio-mirror-{secrets.token_hex(8)}"
 
 
@@ -177,7 +163,7 @@ def _change_owner(file: int, user: int, group: int) -> bool:
 
 def _relink(old: os.stat_result, folder: int, file_name: str, other_folder: int, other: str) -> None:
     """Makes another name of the old file a name of the new one, unless it is none of its names by now."""
-    temporary = _temporary_name()
+    temporary = temporary_name()
     try:
         if os.path.samestat(old, os.stat(other, dir_fd=other_folder, follow_symlinks=False)):
             os.link(file_name, temporary, src_dir_fd=folder, dst_dir_fd=other_folder)

@@ -1,4 +1,4 @@
-"""A gallery that is a folder."""
+"""A folder as a gallery: its list, its pictures, and what is stored in it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,36 @@ import errno
 import logging
 import os
 import stat
-import threading
-import unicodedata
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
-from functools import cached_property, partial
-from itertools import accumulate
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
 from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, StorageError, UploadError
 from trio_mirror.galleries.disk_names import from_disk, to_disk
-from trio_mirror.galleries.hard_links import find_hard_links
+from trio_mirror.galleries.folder.links import Links
+from trio_mirror.galleries.folder.listing import list_folder
+from trio_mirror.galleries.folder.own_files import OwnFiles
+from trio_mirror.galleries.folder.replacement import replace_file, sweep
+from trio_mirror.galleries.folder.root import Root, open_file, read_at_most
+from trio_mirror.galleries.folder.stored_names import StoredNames
 from trio_mirror.galleries.in_thread import in_thread
-from trio_mirror.galleries.replacement import confuses_names, replace_file, sweep
 from trio_mirror.galleries.scarcity import traits_of
 from trio_mirror.model import Picture
-from trio_mirror.names import PictureName, is_picture_name, media_type_of, printable
+from trio_mirror.names import PictureName, media_type_of, printable
 from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 # As many threads as Trio has for all such calls together.
 _THREADS = 40
-_PIECE = 65_536
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class FolderGallery:
@@ -78,17 +77,18 @@ class FolderGallery:
         self.max_bytes = max_bytes
         self._in_place = in_place
         self._keep_times = keep_times
-        self._own_files = own_files
         # Threads that a dead disk holds for ever must not be those in which, say, the journal is written.
         self._threads = trio.CapacityLimiter(_THREADS)
-        self._lock = threading.Lock()
-        self._stored = dict[int, str]()
-        self._links_to_hidden = dict[str, str]()
+        self._root = Root(self.path)
+        self._links = Links(self._root)
+        self._own_files = OwnFiles(self._root, own_files)
+        # The names of a folder that is mirrored in place are its own: none of them is taken for another.
+        self._stored_names = StoredNames(None if in_place else self.path)
 
     @property
     def identity(self) -> str:
         """The same for all ways to write the place."""
-        return os.path.realpath(self.path)
+        return self._root.real
 
     def __str__(self) -> str:
         return str(self.path)
@@ -131,7 +131,7 @@ class FolderGallery:
         Any list may name a file and links to it. With one name for all of them, each file is mirrored once, whatever
         remembers names.
         """
-        first = await self._in_thread(partial(self._first_name_of_any, name))
+        first = await self._in_thread(partial(self._links.first_name, name))
         if first != name:
             _log.info("%s is the same file as %s, and is mirrored as that", printable(name), printable(first))
         return first
@@ -165,10 +165,10 @@ class FolderGallery:
         folders = [""]
         hidden, is_empty = 0, True
         while folders:
-            files, subfolders, left_out = await self._in_thread(partial(self._list_folder, folders.pop()))
+            files, subfolders, left_out = await self._in_thread(partial(list_folder, self.path, folders.pop()))
             hidden += left_out
             if self._in_place:
-                files = await self._in_thread(partial(self._once_each, files))
+                files = await self._in_thread(partial(self._links.once_each, files))
             for file in files:
                 is_empty = False
                 yield from_disk(file)
@@ -176,85 +176,21 @@ class FolderGallery:
         if is_empty and hidden:
             raise ListError(f"the folder {self}: left out are hidden pictures ({hidden:,}); nothing else is in it")
 
-    def _list_folder(self, prefix: str) -> tuple[list[str], list[str], int]:
-        """A folder's files and the prefixes (``sub/``) of its subfolders, both sorted; how many pictures are hidden."""
-        files, subfolders, hidden = [], [], 0
-        try:
-            with os.scandir(self.path / prefix) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        hidden += is_picture_name(entry.name)
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        subfolders.append(f"{prefix}{entry.name}/")
-                    elif _may_be_file(entry):
-                        files.append(f"{prefix}{entry.name}")
-        except OSError as error:
-            raise ListError(f"the folder {self.path / prefix} cannot be listed: {error.strerror}") from error
-        return sorted(files), sorted(subfolders), hidden
-
-    def _once_each(self, names: list[str]) -> list[str]:
-        """Leaves out the second names of the files of one folder."""
-        kept = []
-        for name in names:
-            first = self._first_name(name)
-            if first == name:
-                kept.append(name)
-            else:
-                names_of_it = printable(from_disk(name)), printable(from_disk(first))
-                _log.info("%s is left out: it is the same file as %s", *names_of_it)
-        return kept
-
-    def _first_name_of_any(self, name: str) -> str:
-        try:
-            path = to_disk(PictureName(name))
-            _, *places = self._resolve(path.split("/"))
-        except (OSError, NameRefusedError):
-            return name
-        # Our own list does not lead through links to folders; another one may.
-        is_listed = places and not any(it.startswith(".") for it in places)
-        return from_disk(self._first_name("/".join(places) if is_listed else path))
-
-    def _first_name(self, name: str) -> str:
-        """The name under which a file is listed."""
-        try:
-            status = os.lstat(self.path / name)
-            if stat.S_ISLNK(status.st_mode):
-                _, *places = self._resolve(name.split("/"))
-                place = "/".join(places)
-                if not (self.path / place).is_file():
-                    return name
-                is_listed = not any(it.startswith(".") for it in places)
-                return place if is_listed else self._links_to_hidden.setdefault(place, name)
-            return self._hard_links_of(name)[0] if status.st_nlink > 1 else name
-        except (OSError, NameRefusedError):
-            # To fetch it says what is wrong with it.
-            return name
-
-    def _hard_links_of(self, name: str) -> list[str]:
-        """The sorted names of one file in the folder."""
-        with self._lock:
-            return self._hard_links.get(name, [name])
-
-    @cached_property
-    def _hard_links(self) -> dict[str, list[str]]:
-        return find_hard_links(os.path.realpath(self.path))
-
     def _read(self, name: PictureName, known_etag: str | None) -> Picture | None:
         try:
-            base, *places = self._resolve(_visible(name))
+            places = self._root.resolve(_visible(name))
             if not places:
                 raise FetchError("it is not a regular file")
-            self._refuse_own(places)
+            self._own_files.check(places)
             *folders, file_name = places
-            with _open_folder(base, folders) as folder, _open_file(folder, file_name) as file:
+            with self._root.open_folder(folders) as folder, open_file(folder, file_name) as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise FetchError("it is not a regular file")
                 etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
                 if etag == known_etag:
                     return None
-                data = _read_at_most(self.max_bytes + 1, file, status.st_size)
+                data = read_at_most(self.max_bytes + 1, file, status.st_size)
         except OSError as error:
             raise FetchError(f"it cannot be read: {error.strerror}", **traits_of(error)) from error
         if len(data) > self.max_bytes:
@@ -266,15 +202,16 @@ class FolderGallery:
     def _write(self, picture: Picture, name: PictureName) -> None:
         try:
             if self._in_place:
-                base, *folders, file_name = self._resolve(_visible(name))
+                *folders, file_name = self._root.resolve(_visible(name))
             else:
                 # A link that has the picture's name is replaced: what it leads to may be another picture's place.
                 *above, file_name = _visible(name)
-                base, *folders = self._resolve(above)
-            self._refuse_own([*folders, file_name])
+                folders = self._root.resolve(above)
+            places = [*folders, file_name]
+            self._own_files.check(places)
             with (
-                _open_folder(base, folders, create=True) as folder,
-                self._checked_name(folder, file_name, name),
+                self._root.open_folder(folders, create=True) as folder,
+                self._stored_names.storing(folder, file_name, name),
             ):
                 replace_file(
                     folder,
@@ -282,7 +219,7 @@ class FolderGallery:
                     picture.data,
                     modified=picture.modified,
                     keep_times=self._keep_times,
-                    hard_links=_open_each(base, self._other_names(folder, file_name, "/".join([*folders, file_name]))),
+                    hard_links=self._root.open_each(self._other_names(folder, file_name, "/".join(places))),
                 )
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -291,59 +228,13 @@ class FolderGallery:
                 ) from error
             raise UploadError(f"it cannot be written: {error.strerror}", **traits_of(error)) from error
 
-    @contextmanager
-    def _checked_name(self, folder: int, file_name: str, name: str) -> Iterator[None]:
-        """Makes sure that the block replaces no picture that was stored under another name."""
-        with self._lock:
-            confuses_names = self._confuses_names
-        if not confuses_names:
-            yield
-            return
-        # One at a time, so that of two such names one is the first.
-        with self._lock:
-            with suppress(FileNotFoundError):
-                first = self._stored.get(_status(folder, file_name).st_ino, name)
-                if first != name:
-                    raise UploadError(
-                        f"the file system takes its name for that of {printable(first)}, which was stored before"
-                    )
-            yield
-            self._stored[_status(folder, file_name).st_ino] = name
-
-    @cached_property
-    def _confuses_names(self) -> bool:
-        # The names of a folder that is mirrored in place are its own.
-        return not self._in_place and confuses_names(self.path)
-
     def _other_names(self, folder: int, file_name: str, name: str) -> list[str]:
         """The other names of a file that is mirrored in place."""
         if self._in_place:
             with suppress(FileNotFoundError):
-                if _status(folder, file_name).st_nlink > 1:
-                    return [it for it in self._hard_links_of(name) if it != name]
+                if os.stat(file_name, dir_fd=folder, follow_symlinks=False).st_nlink > 1:
+                    return self._links.other_names(name)
         return []
-
-    def _refuse_own(self, places: list[str]) -> None:
-        own = self._own_places
-        # Nor may a folder take the name of a file that is still to be written.
-        if own and not own.isdisjoint(accumulate(map(_folded, places), "{}/{}".format)):
-            raise NameRefusedError("it is a file of this run")
-
-    @cached_property
-    def _own_places(self) -> frozenset[str]:
-        """Where the run's own files lie in the folder: what they are, and what they are called."""
-        base, places = Path(os.path.realpath(self.path)), set[Path]()
-        for file in map(Path, self._own_files):
-            places |= {Path(os.path.realpath(file)), Path(os.path.realpath(file.parent), file.name)}
-        return frozenset(_folded(str(it.relative_to(base))) for it in places if it.is_relative_to(base))
-
-    def _resolve(self, segments: list[str]) -> tuple[str, ...]:
-        """The folder's real path, and the segments that lead from there to the place without any link."""
-        base = os.path.realpath(self.path)
-        place = os.path.realpath(Path(base, *segments))
-        if not Path(place).is_relative_to(base):
-            raise NameRefusedError("the name leads out of the folder through a symbolic link")
-        return base, *Path(place).relative_to(base).parts
 
 
 class FileGallery(FolderGallery):
@@ -377,61 +268,3 @@ def _visible(name: PictureName) -> list[str]:
     if any(it.startswith(".") for it in segments):
         raise NameRefusedError("the name is hidden, and a folder leaves hidden files out")
     return segments
-
-
-def _folded(name: str) -> str:
-    """The same for all names that some file system takes for one."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _may_be_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
-        # A link in a circle, say, or into a folder that is closed to us: reading it fails it alone.
-        return True
-
-
-@contextmanager
-def _open_folder(base: str, segments: list[str], *, create: bool = False) -> Iterator[int]:
-    """Descends from the base without following links, so that none put there meanwhile leads out either."""
-    folder = os.open(base, _FOLDER)
-    try:
-        for segment in segments:
-            if create:
-                with suppress(FileExistsError):
-                    os.mkdir(segment, dir_fd=folder)
-            outer, folder = folder, os.open(segment, _FOLDER, dir_fd=folder)
-            os.close(outer)
-        yield folder
-    finally:
-        os.close(folder)
-
-
-def _open_each(base: str, names: list[str]) -> Iterator[tuple[int, str]]:
-    for name in names:
-        *folders, file_name = name.split("/")
-        # A folder that is gone has no name of it any more.
-        with suppress(OSError), _open_folder(base, folders) as folder:
-            yield folder, file_name
-
-
-def _status(folder: int, file_name: str) -> os.stat_result:
-    return os.stat(file_name, dir_fd=folder, follow_symlinks=False)
-
-
-def _open_file(folder: int, file_name: str) -> BinaryIO:
-    def opener(path: str, flags: int) -> int:
-        # O_NONBLOCK, as opening a named pipe would wait for its other end.
-        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-
-    return open(file_name, "rb", opener=opener)
-
-
-def _read_at_most(most: int, file: BinaryIO, size: int) -> bytes:
-    """Reads to the end or so many bytes, whatever size the file had when it was opened: some say 0."""
-    # Not at once: a read takes as much memory as it asks for, and the limit may be more than there is.
-    data, piece = b"", max(size + 1, _PIECE)
-    while len(data) < most and (more := file.read(min(piece, most - len(data)))):
-        data += more
-    return data
