@@ -1,5 +1,6 @@
 """``python -m trio_mirror``, and what the command ``trio-mirror`` starts."""
 
+import gc
 import os
 import signal
 import sys
@@ -15,6 +16,10 @@ def main() -> None:
     # takes itself down, it would come out as anything.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _exit_at_once)
+    # httpx imports its own command line where click and rich are installed, as they are here.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    # Nothing of what is imported is garbage; a run looks for it from its beginning on.
+    gc.disable()
     # Imported here, since a worker process imports the main module of its parent too.
     from trio_mirror.cli.command import main as run_command_line
 

@@ -19,7 +19,6 @@ from trio_mirror.errors import SettingsError
 from trio_mirror.galleries import Names, RedirectedGallery, as_named, identity_of, open_galleries
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.name_list import STDIN
-from trio_mirror.journal import Journal, automatic_journal, explained, journal_files, open_journal
 from trio_mirror.model import Outcome
 from trio_mirror.names import printable
 from trio_mirror.pipeline.hooks import Hooks
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
     from trio_mirror.galleries import Gallery, Place, Source
+    from trio_mirror.journal import Journal
     from trio_mirror.pipeline.run import Work
 
 _log = logging.getLogger(__name__)
@@ -144,10 +144,17 @@ def _set_up(
     journal = None if settings.journal is None else Path(settings.journal)
     # Nothing is begun beside a folder that is not there.
     if in_place and not (named or settings.no_journal) and is_real and place and (is_folder or place[0] != "/"):
+        from trio_mirror.journal import automatic_journal
+
         journal = automatic_journal(source.place_in(place) if isinstance(source, Names) else place)
     if settings.update and journal is None:
         raise option_error("update", "it needs a journal, for example --journal run.journal")
-    own: tuple[str | os.PathLike[str], ...] = () if journal is None else tuple(journal_files(journal))
+    own: tuple[str | os.PathLike[str], ...] = ()
+    if journal is not None:
+        # Imported where one is kept, as SQLite is.
+        from trio_mirror.journal import journal_files
+
+        own += tuple(journal_files(journal))
     if settings.base is not None and isinstance(source, str | os.PathLike) and source != STDIN:
         own += (source,)
     return _Setup(in_place, journal, journal is not None and not named, own)
@@ -210,11 +217,14 @@ async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> Asyn
     if setup.journal is None:
         yield None
         return
+    from trio_mirror.journal import explained, open_journal
+
     if setup.is_automatic:
         with explained(setup.journal):
             await in_thread(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
     names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}
-    opened, is_over = list[Journal](), threading.Event()
+    opened: list[Journal] = []
+    is_over = threading.Event()
 
     def open_unless_over(path: Path) -> None:
         opened.append(open_journal(path, **names))

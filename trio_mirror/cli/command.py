@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,8 +76,19 @@ def _option_of(name: str, setting: Setting) -> Any:
     return Annotated[kind, typer.Option(*names, metavar=setting.metavar, **shared)]
 
 
+def _as_typed(parameter: Any, ctx: Any, value: Any) -> Any:
+    """Takes a value as it is: the settings parse it. typer imports pydantic for it, which takes a fifth of a start."""
+    return value if parameter.callback is None else parameter.callback(ctx, parameter, value)
+
+
 class _Command(TyperCommand):
     """A command whose ``--help`` has the common options alone; ``--help-all`` has all of them, by panels."""
+
+    def get_params(self, ctx: Any) -> Any:
+        params = super().get_params(ctx)
+        for it in params:
+            it.process_value = partial(_as_typed, it)  # type: ignore[method-assign]
+        return params
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in Panel}
@@ -175,7 +187,7 @@ def mirror_gallery(
 
     Example: trio-mirror http://host/images/ --to ./mirrored
     """
-    typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [])}
+    typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [], ())}
     for why in unknown_variables(os.environ):
         # No error: Kubernetes sets such variables itself where a service has our name.
         print(f"warning: {printable(why)}", file=sys.stderr)  # noqa: T201

@@ -10,14 +10,13 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import trio
-from rich.console import Console
 
 from trio_mirror.api.opening import open_names, open_run
 from trio_mirror.cli.exits import ExitCode, exit_code_of
@@ -30,7 +29,10 @@ from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.settings import STDOUT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+    from typing import TextIO
+
+    from rich.console import Console
 
     from trio_mirror.model import Report
     from trio_mirror.pipeline.run import Run
@@ -50,20 +52,28 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
     """
     own_files = [it for it in (options.events, options.log_file, options.sheet, config) if it not in (None, STDOUT)]
     with own_stderr() as stderr:
-        console = Console(file=stderr, highlight=False, markup=False, emoji=False)
+
+        @cache
+        def console() -> Console:
+            # Imported with the first line: it takes as long as all of the list's request.
+            from rich.console import Console
+
+            return Console(file=stderr, highlight=False, markup=False, emoji=False)
+
         try:
             _check_files(options, settings)
             views = Views(options, verbosity, console)
         except SettingsError as error:
-            _print_error(error, console)
+            _print_error(error, stderr)
             return exit_code_of(None, error)
         # What was imported stays: looking for cycles in it costs each run a little, and the end of a short one a tenth.
         gc.freeze()
+        gc.enable()
         code = ExitCode.INTERRUPTED
         try:
             with nullcontext() if options.debug else quiet_libraries(), _interrupts_raised():
                 code = trio.run(
-                    partial(_run_job, options, settings, views, console, own_files),
+                    partial(_run_job, options, settings, views, console, stderr, own_files),
                     restrict_keyboard_interrupt_to_checkpoints=True,
                 )
         except* KeyboardInterrupt:
@@ -104,7 +114,12 @@ def _check_files(options: Options, settings: Settings) -> None:
 
 
 async def _run_job(
-    options: Options, settings: Settings, views: Views, console: Console, own_files: Collection[str]
+    options: Options,
+    settings: Settings,
+    views: Views,
+    console: Callable[[], Console],
+    stderr: TextIO,
+    own_files: Collection[str],
 ) -> ExitCode:
     stops = Stops()
     report: Report | None = None
@@ -136,13 +151,13 @@ async def _run_job(
             unwritten = await views.end(report)
         nursery.cancel_scope.cancel()
     for fault in filter(None, (fatal, unwritten)):
-        _print_error(fault, console)
+        _print_error(fault, stderr)
     if report is not None:
         try:
             with stdout_written():
                 views.print_report(report, settings)
         except OutputError as error:
-            _print_error(error, console)
+            _print_error(error, stderr)
             unwritten = unwritten or error
     return exit_code_of(report, unwritten or fatal, stops.signal)
 
@@ -180,7 +195,7 @@ def _print_name(name: str) -> None:
 
 
 @asynccontextmanager
-async def _source_of(options: Options, console: Console) -> AsyncIterator[str | Sequence[str]]:
+async def _source_of(options: Options, console: Callable[[], Console]) -> AsyncIterator[str | Sequence[str]]:
     """The source, or the built-in gallery, served while the block lasts."""
     if options.source:
         yield options.source[0] if len(options.source) == 1 else options.source
@@ -194,13 +209,13 @@ async def _source_of(options: Options, console: Console) -> AsyncIterator[str | 
     originals.mkdir()
     await trio.to_thread.run_sync(draw_samples, originals)
     what = "no SOURCE is given, so the built-in gallery of drawn pictures is flipped left to right over HTTP"
-    console.print(f"{what}: originals in {originals}, mirrored pictures in {mirrored}", soft_wrap=True)
+    console().print(f"{what}: originals in {originals}, mirrored pictures in {mirrored}", soft_wrap=True)
     async with serve_gallery(originals, mirrored) as url:
         with _without_proxy(urlsplit(url).hostname):
             yield url
-    if can_show(console) and (mirrored / SHOWN).exists():
-        for line in half_blocks(console, originals / SHOWN, mirrored / SHOWN):
-            console.print(line)
+    if can_show(console()) and (mirrored / SHOWN).exists():
+        for line in half_blocks(console(), originals / SHOWN, mirrored / SHOWN):
+            console().print(line)
 
 
 @contextmanager
@@ -218,5 +233,5 @@ def _without_proxy(host: str | None) -> Iterator[None]:
             os.environ["no_proxy"] = before
 
 
-def _print_error(error: MirrorError, console: Console) -> None:
-    console.print(f"error: {printable(str(error))}", soft_wrap=True)
+def _print_error(error: MirrorError, stderr: TextIO) -> None:
+    print(f"error: {printable(str(error))}", file=stderr)

@@ -47,7 +47,7 @@ def say_all() -> None:
 )
 def test_the_verbosity_chooses_what_the_console_gets(verbosity: int, said: list[str]) -> None:
     console = Console(file=io.StringIO(), width=80)
-    log_to(console, verbosity)
+    log_to(lambda: console, verbosity)
 
     say_all()
 
@@ -58,7 +58,7 @@ def test_the_verbosity_chooses_what_the_console_gets(verbosity: int, said: list[
 @pytest.mark.parametrize(("verbosity", "shown"), [(0, False), (1, True)])
 def test_failures_that_are_drawn_elsewhere_are_not_printed_as_well(verbosity: int, shown: bool) -> None:
     console = Console(file=io.StringIO(), width=80)
-    log_to(console, verbosity, failures=False)
+    log_to(lambda: console, verbosity, failures=False)
 
     say_all()
 
@@ -68,7 +68,7 @@ def test_failures_that_are_drawn_elsewhere_are_not_printed_as_well(verbosity: in
 
 async def test_the_file_gets_each_picture_however_quiet_the_console(tmp_path: Path) -> None:
     file = LineWriter("--log-file", str(tmp_path / "log"))
-    log_to(Console(file=io.StringIO()), -2, file=file)
+    log_to(lambda: Console(file=io.StringIO()), -2, file=file)
 
     say_all()
     await file.end()
@@ -81,7 +81,7 @@ async def test_the_file_gets_each_picture_however_quiet_the_console(tmp_path: Pa
 
 async def test_as_json_each_line_is_an_object(tmp_path: Path) -> None:
     file, console = LineWriter("--log-file", str(tmp_path / "log")), Console(file=io.StringIO(), width=20)
-    log_to(console, 0, log_format=LogFormat.JSON, file=file)
+    log_to(lambda: console, 0, log_format=LogFormat.JSON, file=file)
 
     say_all()
     await file.end()

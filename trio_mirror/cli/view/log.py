@@ -6,13 +6,13 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from trio_mirror.cli.view.events import now
 from trio_mirror.names import printable
 from trio_mirror.settings import LogFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from trio_mirror.cli.view.lines import LineWriter
@@ -28,7 +28,7 @@ _STYLES = {logging.ERROR: "bold red", logging.WARNING: "yellow"}
 
 
 def log_to(
-    console: Console,
+    console: Callable[[], Console],
     verbosity: int,
     *,
     log_format: LogFormat = LogFormat.TEXT,
@@ -38,7 +38,7 @@ def log_to(
     """Sends the package's log to a console, and to a file.
 
     Args:
-        console: gets warnings and progress; with verbosity 1 each picture, with 2 everything.
+        console: gives what gets warnings and progress; with verbosity 1 each picture, with 2 everything.
         verbosity: below 0 less than that.
         log_format: the form of the lines.
         file: gets each picture at least, however little the console gets.
@@ -61,7 +61,7 @@ def log_to(
 
 
 class _ConsoleHandler(logging.Handler):
-    def __init__(self, console: Console, level: int, log_format: LogFormat, *, failures: bool) -> None:
+    def __init__(self, console: Callable[[], Console], level: int, log_format: LogFormat, *, failures: bool) -> None:
         super().__init__(level)
         self._console = console
         self._log_format = log_format
@@ -70,13 +70,15 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == RESULTS and not self._failures:
             return
+        from rich.text import Text
+
         if self._log_format is LogFormat.JSON:
             text = Text(_as_json(self, record))
         else:
             # A name never steers the terminal, and is never read as markup.
             text = Text(f"{record.levelname.lower()}: ", _STYLES.get(record.levelno, "dim"))
             text.append(printable(self.format(record)), "")
-        self._console.print(text, soft_wrap=True)
+        self._console().print(text, soft_wrap=True)
 
 
 class _FileHandler(logging.Handler):

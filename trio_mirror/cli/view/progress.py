@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
-from rich.text import Text
 
 from trio_mirror.errors import MirrorError
 from trio_mirror.model import Outcome, Stage
@@ -15,6 +14,8 @@ from trio_mirror.names import printable
 from trio_mirror.settings import format_duration, format_size
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from trio_mirror.model import Result
     from trio_mirror.pipeline.producer import Opening
     from trio_mirror.pipeline.run import Run
@@ -75,6 +76,8 @@ class Progress:
 
     def lines(self, width: int, *, ascii_only: bool = False) -> list[Text]:
         """The lines of the live display, none longer than ``width`` cells."""
+        from rich.text import Text
+
         run = self._run
         lines = [*self._stages(width, ascii_only=ascii_only), self._state()]
         if reason := run.slowed_by:
@@ -115,6 +118,8 @@ class Progress:
         return None if self.total is None else max(self.total, self._run.report.listed)
 
     def _stages(self, width: int, *, ascii_only: bool) -> list[Text]:
+        from rich.text import Text
+
         report, expected = self._run.report, self._expected
         volume = {
             Stage.FETCH: f"{format_size(report.bytes_in)} in",
@@ -138,6 +143,8 @@ class Progress:
         return heads
 
     def _state(self) -> Text:
+        from rich.text import Text
+
         run = self._run
         text = Text(f"{run.in_flight} of {run.in_flight_limit} in flight")
         for trouble in self._troubles():

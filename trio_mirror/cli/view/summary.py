@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from itertools import groupby
-from typing import TYPE_CHECKING
-
-from rich.text import Text
+from typing import TYPE_CHECKING, NamedTuple
 
 from trio_mirror.model import Outcome, Stage
 from trio_mirror.names import printable
@@ -24,6 +22,13 @@ _NAMES_A_CAUSE = 3
 _PAGES_IN_A_ROW = 20
 
 
+class Line(NamedTuple):
+    """A line, in a style of rich's."""
+
+    plain: str
+    style: str = ""
+
+
 class Summary:
     """Gathers what the report does not hold, and describes a run."""
 
@@ -35,7 +40,7 @@ class Summary:
         if result.outcome is Outcome.MIRRORED:
             self._mirrored_bytes_in += result.bytes_in
 
-    def lines(self, report: Report, next_step: tuple[str, str] | None, picked_by: Sequence[str] = ()) -> Iterator[Text]:
+    def lines(self, report: Report, next_step: tuple[str, str] | None, picked_by: Sequence[str] = ()) -> Iterator[Line]:
         """What to print, from the top.
 
         Args:
@@ -44,28 +49,28 @@ class Summary:
             picked_by: the options that may have left pictures out.
         """
         if not report.listed and report.stopped_by is not None:
-            yield Text(f"{printable(report.source)} → {printable(report.target)}", "bold")
-            yield Text("stopped before any picture was listed")
+            yield Line(f"{printable(report.source)} → {printable(report.target)}", "bold")
+            yield Line("stopped before any picture was listed")
             return
         if not report.listed:
             or_left_out = f", or {' and '.join(picked_by)} left none" if picked_by else ""
-            yield Text(f"{printable(report.source)}: nothing to do, no pictures were listed{or_left_out}.")
+            yield Line(f"{printable(report.source)}: nothing to do, no pictures were listed{or_left_out}.")
             return
-        yield Text(_mirrored(report), "green" if report.mirrored else "")
+        yield Line(_mirrored(report), "green" if report.mirrored else "")
         if troubles := [*_troubles(report)]:
-            yield Text(", ".join(troubles), "red" if report.failed or report.unknown else "")
-        yield Text(_pace(report))
-        yield Text(f"{format_size(report.bytes_in)} in, {format_size(report.bytes_out)} out{self._saved(report)}")
-        yield Text(f"{printable(report.source)} → {printable(report.target)}", "bold")
+            yield Line(", ".join(troubles), "red" if report.failed or report.unknown else "")
+        yield Line(_pace(report))
+        yield Line(f"{format_size(report.bytes_in)} in, {format_size(report.bytes_out)} out{self._saved(report)}")
+        yield Line(f"{printable(report.source)} → {printable(report.target)}", "bold")
         yield from _failures(report)
         yield from _notes(report)
         if report.lossless < report.mirrored and _lacks_turbojpeg():
-            yield Text("JPEGs are mirrored exactly where libturbojpeg is installed: apt-get install libturbojpeg0")
+            yield Line("JPEGs are mirrored exactly where libturbojpeg is installed: apt-get install libturbojpeg0")
         for line in _what_is_left(report):
-            yield Text(line)
+            yield Line(line)
         if next_step is not None:
             words, command = next_step
-            yield Text(f"{words}: {printable(command)}")
+            yield Line(f"{words}: {printable(command)}")
 
     def _saved(self, report: Report) -> str:
         saved = self._mirrored_bytes_in - report.bytes_out
@@ -140,27 +145,27 @@ def _is_refused_upload(result: Result) -> bool:
     return result.stage is Stage.UPLOAD and re.search(r"\b(4\d\d|501)\b", str(result.error)) is not None
 
 
-def _failures(report: Report) -> Iterator[Text]:
+def _failures(report: Report) -> Iterator[Line]:
     causes: dict[str, list[str]] = defaultdict(list)
     for result in report.failures:
         causes[f"{result.stage}: {result.error}"].append(printable(result.name))
     groups = [(cause, len(names), names) for cause, names in causes.items()]
     yield from _grouped(groups, "red", "causes, all in the --json report")
     if (left_out := report.failed + report.unknown - len(report.failures)) > 0:
-        yield Text(f"and {left_out:,} more failures, all in the journal and the events where they are kept")
+        yield Line(f"and {left_out:,} more failures, all in the journal and the events where they are kept")
 
 
-def _notes(report: Report) -> Iterator[Text]:
+def _notes(report: Report) -> Iterator[Line]:
     groups = [(kind, noted.count, [*map(printable, noted.names)]) for kind, noted in report.notes.items()]
     yield from _grouped(groups, "yellow", "kinds of notes, all in the --json report")
 
 
-def _grouped(groups: list[tuple[str, int, list[str]]], style: str, further: str) -> Iterator[Text]:
+def _grouped(groups: list[tuple[str, int, list[str]]], style: str, further: str) -> Iterator[Line]:
     """The largest groups of pictures: what they have in common, how many they are, and the first names."""
     groups.sort(key=lambda group: -group[1])
     for common, count, names in groups[:_CAUSES]:
         more = f" and {count - _NAMES_A_CAUSE:,} more" if count > _NAMES_A_CAUSE else ""
-        yield Text(f"{count:,} × {printable(common)}", style)
-        yield Text(f"    {', '.join(names[:_NAMES_A_CAUSE])}{more}")
+        yield Line(f"{count:,} × {printable(common)}", style)
+        yield Line(f"    {', '.join(names[:_NAMES_A_CAUSE])}{more}")
     if len(groups) > _CAUSES:
-        yield Text(f"and {len(groups) - _CAUSES:,} more {further}")
+        yield Line(f"and {len(groups) - _CAUSES:,} more {further}")

@@ -9,11 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
-from rich.console import Console
 
 from trio_mirror.cli.view.events import report_event, result_event
 from trio_mirror.cli.view.lines import LineWriter
-from trio_mirror.cli.view.live import show_live
 from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
 from trio_mirror.cli.view.next_step import next_step
 from trio_mirror.cli.view.progress import Progress
@@ -22,11 +20,12 @@ from trio_mirror.model import Outcome
 from trio_mirror.settings import STDOUT, LogFormat, option_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from rich.text import Text
+    from rich.console import Console
 
     from trio_mirror.cli.view.sheet import Sheet
+    from trio_mirror.cli.view.summary import Line
     from trio_mirror.errors import OutputError
     from trio_mirror.model import Report, Result
     from trio_mirror.pipeline.hooks import Sampler
@@ -47,16 +46,17 @@ class Views:
     Args:
         options: what was asked for.
         verbosity: below 0 says less, above 0 more.
-        console: stderr.
+        console: gives stderr.
 
     Raises:
         SettingsError: a file that cannot be written.
     """
 
-    def __init__(self, options: Options, verbosity: int, console: Console) -> None:
+    def __init__(self, options: Options, verbosity: int, console: Callable[[], Console]) -> None:
         self._options = options
         self._verbosity = verbosity
         self._console = console
+        self._is_live = self._can_be_live()
         self._progress: Progress | None = None
         self._summary = Summary()
         self._sheet = _open_sheet(options)
@@ -87,7 +87,9 @@ class Views:
             if self._is_live:
                 if run.counting is not None:
                     nursery.start_soon(self._progress.count, run.counting)
-                nursery.start_soon(show_live, self._progress, self._console)
+                from trio_mirror.cli.view.live import show_live
+
+                nursery.start_soon(show_live, self._progress, self._console())
             elif self._shows_progress:
                 nursery.start_soon(_log_progress, self._progress)
 
@@ -127,8 +129,10 @@ class Views:
             picked_by = [option_name(it) for it in _PICKS if getattr(settings, it)]
             lines = self._summary.lines(report, next_step(report, settings), picked_by)
             if self._options.events == STDOUT:
-                _print_lines(lines, self._console)
+                _print_lines(lines, self._console())
             else:
+                from rich.console import Console
+
                 console = Console(highlight=False, markup=False, emoji=False)
                 # Printed by ourselves: where nobody reads, the console would end the process.
                 with console.capture() as captured:
@@ -140,21 +144,23 @@ class Views:
         asked = self._options.progress
         return self._verbosity >= 0 if asked is None else asked
 
-    @property
-    def _is_live(self) -> bool:
+    def _can_be_live(self) -> bool:
         """Whether progress is drawn in place: only where a person looks on, and nothing else is drawn there."""
         return (
             self._shows_progress
-            and self._console.is_terminal
-            and not self._console.is_dumb_terminal
+            and sys.stderr.isatty()
+            and self._console().is_terminal
+            and not self._console().is_dumb_terminal
             and self._options.log_format is LogFormat.TEXT
             and not (self._options.events == STDOUT and sys.stdout.isatty())
         )
 
 
-def _print_lines(lines: Iterable[Text], console: Console) -> None:
+def _print_lines(lines: Iterable[Line], console: Console) -> None:
+    from rich.text import Text
+
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(Text(*line), soft_wrap=True)
 
 
 async def _log_progress(progress: Progress) -> None:
