@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import mmap
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from tests.flip.jpegs import decibels, decoded, drawn, encoded
 from trio_mirror.flip.jpeg import turbojpeg
@@ -70,6 +73,25 @@ def test_reversing_twice_gives_the_same_bytes(library: TurboJpeg) -> None:
         twice = library.transform(once.data, operation)
         assert twice is not None
         assert decibels(decoded(data), decoded(twice.data)) == float("inf")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not state the memory in use")
+def test_a_result_much_longer_than_the_picture_leaves_no_memory_behind() -> None:
+    library = next((it for it in turbojpeg.libraries() if not it.version_3), None)
+    if library is None:
+        pytest.skip("no libturbojpeg of this machine loses fitted tables")
+    dots = Image.frombytes("L", (100, 100), Random(1).randbytes(10_000)).point(lambda value: value // 128 * 255)
+    data = encoded(dots.resize((800, 800), Image.Resampling.NEAREST), optimize=True)
+
+    def held() -> int:
+        for _ in range(100):
+            once = library.transform(data, Operation.REVERSE_EACH_ROW, EntropyCoding(fitted=True))
+            assert once is not None
+            assert len(once.data) > 1.5 * len(data)
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+    before = held()
+    assert held() < before + 50 * len(data)
 
 
 def test_what_is_not_exact_is_not_done(library: TurboJpeg) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -120,6 +121,7 @@ def sniff(data: bytes) -> str:
     raise NotPictureError("the body is not a picture of a known format")
 
 
+@cache
 def _module_of(container: str) -> ModuleType:
     # One thread at a time: Python hands out half of a package whose modules two threads import from different ends.
     with _IMPORTS:

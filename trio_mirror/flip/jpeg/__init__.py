@@ -10,9 +10,9 @@ from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.jpeg.assembly import Mirrored, assembled
 from trio_mirror.flip.jpeg.file import read_file
 from trio_mirror.flip.jpeg.layout import Change
-from trio_mirror.flip.jpeg.metadata import displayed_as, mirrored_segments
+from trio_mirror.flip.jpeg.metadata import displayed_as, is_plain, mirrored_segments
 from trio_mirror.flip.jpeg.mirror_image import mirrored_raster, thumbnail_mirror
-from trio_mirror.flip.jpeg.segments import joined
+from trio_mirror.flip.jpeg.segments import joined, parse
 from trio_mirror.flip.jpeg.stereo import Source, right_eye, stereo_sources
 from trio_mirror.flip.jpeg.validate import check_frame
 from trio_mirror.flip.limits import check_count, check_total
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trio_mirror.flip.jpeg.file import File
+    from trio_mirror.flip.jpeg.segments import Jpeg
 
 
 def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, keep_credentials: bool = False) -> Flipped:
@@ -38,7 +39,10 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         FlipError: it is damaged, over a limit, of a kind that common decoders do not read, or cannot be
             mirrored exactly though that is required.
     """
-    file, notes = read_file(data, limits)
+    jpeg = parse(data)
+    if jpeg.end == len(data) and all(map(is_plain, jpeg.segments)):
+        return _flip_plain(data, jpeg, limits, lossless)
+    file, notes = read_file(data, jpeg, limits)
     _check_all(file, limits)
     orientation = displayed_as(file.jpeg.segments) or 1
     mirrored_as = partial(_mirrored, lossless=lossless, keep_credentials=keep_credentials)
@@ -56,6 +60,14 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         all(image.lossless for image in images),
         (*notes, *unswapped_views, *unswapped_eye, *dropped, *left, *not_mirrored(file.unmirrored), *moved),
     )
+
+
+def _flip_plain(data: bytes, jpeg: Jpeg, limits: Limits, lossless: Lossless) -> Flipped:
+    """Mirrors a file of one image whose metadata stay as they are."""
+    check_frame(jpeg, len(data), limits)
+    check_total(jpeg.frame.width * jpeg.frame.height, limits)
+    coded, exact, notes = mirrored_raster(data, jpeg, lossless, rows=False)
+    return Flipped(joined(jpeg.segments, coded), "image/jpeg", exact, notes)
 
 
 def _check_all(file: File, limits: Limits) -> None:

@@ -9,7 +9,6 @@ from trio_mirror.flip.jpeg.container import read_directory
 from trio_mirror.flip.jpeg.extended_xmp import XMP
 from trio_mirror.flip.jpeg.multi_picture import has_gain_map, read_index, without_index
 from trio_mirror.flip.jpeg.samsung import read_blocks
-from trio_mirror.flip.jpeg.segments import parse
 from trio_mirror.flip.jpeg.trailer import read_trailer
 
 if TYPE_CHECKING:
@@ -83,16 +82,8 @@ class File:
             at = max(at, place.stop)
 
 
-def read_file(data: bytes, limits: Limits) -> tuple[File, tuple[str, ...]]:
-    """Takes a file apart.
-
-    Returns:
-        The file, and a note if its index is wrong.
-
-    Raises:
-        FlipError: its first image is not a JPEG, or is cut off before its raster.
-    """
-    jpeg = parse(data)
+def read_file(data: bytes, jpeg: Jpeg, limits: Limits) -> tuple[File, tuple[str, ...]]:
+    """Takes a file apart, whose first image was; returns it, and a note if its index is wrong."""
     index = read_index(jpeg.segments)
     notes: tuple[str, ...] = ()
     trailer = read_trailer(data, jpeg.end, index.starts if index else [], limits.frames)

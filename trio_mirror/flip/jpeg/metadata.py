@@ -14,6 +14,7 @@ from trio_mirror.flip.jpeg.extended_xmp import EXTENSION, XMP, mirrored_xmp
 from trio_mirror.flip.jpeg.photoshop import SIGNATURE as PHOTOSHOP
 from trio_mirror.flip.jpeg.photoshop import mirrored_photoshop
 from trio_mirror.flip.jpeg.previews import BEGINS, mirrored_inside
+from trio_mirror.flip.jpeg.segments import COM
 from trio_mirror.flip.positions.exif import mirrored_fields
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from trio_mirror.flip.positions import Mirror
 
 _APP0, _APP1, _APP2, _APP3, _APP5, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xE3, 0xE5, 0xED, 0xEF
+_ICC = b"ICC_PROFILE\0"
 # What a segment holds, by its marker and first bytes.
 _KINDS = (
     (_APP0, jfif.SIGNATURE),
@@ -31,9 +33,20 @@ _KINDS = (
     (_APP1, XMP),
     (_APP1, EXTENSION),
     (_APP1, flir.SIGNATURE),
-    (_APP2, b"ICC_PROFILE\0"),
+    (_APP2, _ICC),
     (_APP13, PHOTOSHOP),
 )
+
+
+def is_plain(segment: Segment) -> bool:
+    """Whether the segment's kind rules out that anything in it depends on the raster or on what follows it.
+
+    Most pictures hold no other segments.
+    """
+    marker, payload = segment.marker, segment.payload
+    if marker == _APP0:
+        return payload.startswith(jfif.SIGNATURE) and payload[12:14] == bytes(2)  # without a thumbnail
+    return marker == COM or (marker == _APP2 and payload.startswith(_ICC))
 
 
 def displayed_as(segments: Iterable[Segment]) -> int | None:

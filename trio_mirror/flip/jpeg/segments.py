@@ -6,7 +6,7 @@ import io
 import re
 import struct
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from PIL import Image
@@ -26,14 +26,19 @@ _APP0, _APP15 = 0xE0, 0xEF
 DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
 _RST0, _SOI, EOI, SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
 _TEM = 0x01
+_SCAN = bytes((0xFF, SOS))
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, _JPG, _DAC}
 # A segment's length is 16 bits and counts itself (T.81 B.1.1.4).
 PAYLOAD_LIMIT = 65_533
+# A frame header states up to 255 components (T.81 B.2.2).
+_LONGEST_FRAME = 6 + 3 * 255
 # Real pictures hold 8 to 12 segments, ICC profiles and extended XMP some hundreds.
 _SEGMENT_LIMIT = 20_000
 # Progressive pictures have about 10 scans. Each scan visits every block again, so a small file of
 # thousands of scans would keep a decoder busy for minutes; libjpeg-turbo's own tools stop at 500, too.
 _SCAN_LIMIT = 500
+# Pictures of one gallery share tables and frame headers: so many of each are remembered with what follows from them.
+_REMEMBERED = 64
 # In entropy-coded data a stuffed zero, a restart marker or a fill byte follows 0xFF (T.81 B.1.1.5).
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 _MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -151,18 +156,18 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
         FlipError: it ends before its first scan, or is not a JPEG at all.
     """
     segments: list[Segment] = []
-    huffman: list[Segment] = []
+    huffman: list[bytes] = []
     frame, restart_interval, scans = None, 0, 0
     for marker, at, end in walk(data, start + 2, len(data) if stop is None else stop):
         payload = data[at:end]
         if _APP0 <= marker <= _APP15 or marker == COM:
             segments.append(Segment(marker, payload, at))
         elif marker == DHT:
-            huffman.append(Segment(marker, payload))
+            huffman.append(payload)
         elif marker == _DRI:
             restart_interval = int.from_bytes(payload[:2], "big")
         elif marker in FRAMES:
-            frame = frame or _frame(marker, payload)
+            frame = frame or _frame(marker, payload[:_LONGEST_FRAME])
         elif marker == SOS:
             scans += 1
             if scans > _SCAN_LIMIT:
@@ -173,7 +178,7 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
         progressive=frame.marker & 3 == 2,
         arithmetic=frame.marker > _JPG,
         restart_interval=restart_interval,
-        fitted=not _common_huffman_tables().issuperset(huffman_tables(huffman)),
+        fitted=not all(map(_is_common, huffman)),
     )
     return Jpeg(tuple(segments), frame, coding, end)
 
@@ -209,9 +214,14 @@ def huffman_tables(tables: Iterable[Segment]) -> Iterator[bytes]:
             at = end
 
 
+@lru_cache(_REMEMBERED)
+def _is_common(payload: bytes) -> bool:
+    """Whether all Huffman tables of a segment are those of T.81, Annex K.3, which encoders use that fit none."""
+    return _common_huffman_tables().issuperset(huffman_tables([Segment(DHT, payload)]))
+
+
 @cache
 def _common_huffman_tables() -> frozenset[bytes]:
-    """The Huffman tables of T.81, Annex K.3, which encoders use that fit none to the picture."""
     out = io.BytesIO()
     Image.new("RGB", (8, 8)).save(out, "JPEG")
     return frozenset(huffman_tables(first_scan(out.getvalue()).tables))
@@ -228,16 +238,26 @@ def coded_part(encoded: bytes) -> CodedPart:
     Neighbouring table segments of one kind become one (T.81 B.2.4.1 and B.2.4.2 allow that), which saves
     the few bytes by which a mirrored thumbnail would often outgrow the place of the old one.
     """
+    at = encoded.index(_SCAN)
+    while (tables := _tables(encoded[:at])) is None:
+        at = encoded.index(_SCAN, at + 1)
+    return tables, memoryview(encoded)[at:]
+
+
+@lru_cache(_REMEMBERED)
+def _tables(head: bytes) -> bytes | None:
+    """The tables and the frame of what stands before a scan; None where ``head`` ends inside a segment."""
     tables: list[tuple[int, bytes]] = []
-    for marker, at, end in walk(encoded, len(SOI), len(encoded)):
-        payload = encoded[at:end]
+    stop = len(SOI)
+    for marker, at, end in walk(head, stop, len(head)):
+        if marker == EOI:
+            break
+        stop, payload = end, head[at:end]
         if tables and marker == tables[-1][0] and marker in {_DQT, DHT}:
             tables[-1] = marker, tables[-1][1] + payload
         elif marker in FRAMES or marker in {_DQT, DHT, _DRI}:
             tables.append((marker, payload))
-        elif not (_APP0 <= marker <= _APP15 or marker == COM):
-            break
-    return *(bytes(Segment(*table)) for table in tables), memoryview(encoded)[at - 4 :]
+    return b"".join(bytes(Segment(*table)) for table in tables) if stop == len(head) else None
 
 
 def walk(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
@@ -246,8 +266,10 @@ def walk(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
     The last is EOI, behind the end-of-image marker, or at ``stop`` where that or the rest of a segment is missing.
     """
     for _ in range(_SEGMENT_LIMIT):
-        at = _search(_MARKER, data, at, stop)
-        marker = data[at + 1] if at < stop else EOI
+        marker = data[at + 1] if at + 1 < stop and data[at] == 0xFF else 0
+        if not _TEM <= marker <= COM:
+            at = _search(_MARKER, data, at, stop)
+            marker = data[at + 1] if at < stop else EOI
         if marker == _TEM or _RST0 <= marker <= _SOI:
             at += 2
             continue
@@ -267,6 +289,7 @@ def _search(marker: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
     return found.start() if found else stop
 
 
+@lru_cache(_REMEMBERED)
 def _frame(marker: int, payload: bytes) -> Frame:
     if len(payload) < 6 or len(payload) < 6 + 3 * payload[5]:
         raise FlipError("the JPEG is damaged: its frame header is too short")

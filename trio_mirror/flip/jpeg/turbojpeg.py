@@ -31,6 +31,8 @@ SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "t
 _PERFECT, _PROGRESSIVE, _COPY_NONE, _ARITHMETIC, _OPTIMIZE = 1, 32, 64, 128, 256  # TJXOPT_*
 _INIT_TRANSFORM = 2  # TJINIT_TRANSFORM
 _RESTART_BLOCKS = 18  # TJPARAM_RESTARTBLOCKS
+# Bytes by which the headers may grow.
+_GROWTH = 4_096
 
 
 HUFFMAN = EntropyCoding()
@@ -133,17 +135,20 @@ class TurboJpeg:
         """
         options = _PERFECT | _COPY_NONE | (_PROGRESSIVE if coding.progressive else 0)
         handle = self._init(_INIT_TRANSFORM) if self.version_3 else self._init()
-        # A mirrored JPEG is about as long as it was. The library would begin with 4 KiB, and copy at each doubling.
-        size = self._size(len(data) + len(data) // 16)
-        output = c_void_p(self._allocate(size.value))
+        # In its own coding a mirrored JPEG is about as long as it was. The library would begin with 4 KiB, and copy at
+        # each doubling; but a buffer of ours that it outgrows is lost in some versions, and freed in others.
+        keeps_coding = self.version_3 or not (coding.fitted or coding.arithmetic)
+        size = self._size(len(data) + len(data) // 16 + _GROWTH if keeps_coding else 0)
+        output = c_void_p(self._allocate(size.value) if keeps_coding else None)
         try:
-            if not (handle and output):
+            if not handle:
                 return None
-            # What lies there from before must not pass as what the library wrote.
-            ctypes.memset(output, 0, 1)
+            if output:  # what lies there from before must not pass as what the library wrote
+                ctypes.memset(output, 0, 1)
             if self.version_3:
                 options |= (_ARITHMETIC if coding.arithmetic else 0) | (_OPTIMIZE if coding.fitted else 0)
-                self._set(handle, _RESTART_BLOCKS, coding.restart_interval)
+                if coding.restart_interval:
+                    self._set(handle, _RESTART_BLOCKS, coding.restart_interval)
             transform = _Transform(operation=operation, options=options)
             arguments = [handle, data, len(data), 1, byref(output), byref(size), byref(transform)]
             status = self._transform(*arguments, *([] if self.version_3 else [0]))
