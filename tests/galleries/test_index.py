@@ -299,11 +299,16 @@ async def test_tags_are_found_as_browsers_find_them(page: str, names: list[str])
         ("<a href=/x?>", "", "text/html"),
         ("<script>", "", "text/html"),
         ('{"name": "a.png", "type": "file"}, ', '{"name": "a.png", "type": "file"}]', "application/json"),
+        ("\n", "</ListBucketResult>", "text/xml"),
     ],
 )
 def test_an_index_takes_little_memory_beside_its_own_bytes(unit: str, end: str, media_type: str) -> None:
-    start = "[" if end else "<title>Index of /</title><a href=a.png>"
-    page = (start + unit * (200_000 // len(unit)) + end).encode()
+    start = {
+        "text/html": "<title>Index of /</title><a href=a.png>",
+        "application/json": "[",
+        "text/xml": "<ListBucketResult><Contents><Key>a.png</Key></Contents>",
+    }
+    page = (start[media_type] + unit * (200_000 // len(unit)) + end).encode()
     parse = index_parser(media_type)
     assert parse is not None
     tracemalloc.start()
@@ -315,10 +320,31 @@ def test_an_index_takes_little_memory_beside_its_own_bytes(unit: str, end: str, 
     assert peak < 600_000
 
 
-@pytest.mark.parametrize("unit", ["<a href='", "<a " + "x=y " * 100_000])
+@pytest.mark.parametrize("unit", ["<a href='", "<a " + "x=y " * 100_000, "<a " + "x=y " * 5_000 + "href=a.png>"])
 async def test_a_tag_without_end_is_not_read_for_ever(unit: str) -> None:
     with pytest.raises(ListError, match="a tag over 262,144 bytes"):
         await names_of(f"{unit}{'x' * 300_000}")
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        f"<!--{'x' * 200_000}-->",
+        f"<a b='{'x' * 200_000}'/>",
+        "<a " + " ".join(f"a{number}=''" for number in range(20_000)) + "/>",
+    ],
+    ids=["comment", "value", "attributes"],
+)
+async def test_a_tag_of_a_bucket_is_not_read_again_and_again(tag: str) -> None:
+    with pytest.raises(ListError, match="not the ListBucketResult of S3"):
+        await names_of(bucket("a.png", more=tag), "text/xml")
+
+
+async def test_an_entry_of_json_is_not_read_again_and_again() -> None:
+    page = json.dumps([{"name": "a.png", "type": "file", "more": "x" * 100_000}])
+
+    with pytest.raises(ListError, match="not an index in the form of nginx"):
+        await names_of(page, "application/json")
 
 
 async def test_other_tasks_have_their_turn_while_an_index_is_read() -> None:

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 # How the title of an index begins: Apache, nginx, lighttpd; Python's http.server. An empty folder has no other mark.
 _TITLES = (b"index of", b"directory listing")
-# A search holds the interpreter, and the event loop with it: it goes through so many bytes at a time.
+# A search holds the interpreter, and the event loop with it: it goes through so many bytes at a time, or attributes.
 _PIECE = 16 * 1024
 _LONGEST_TAG = 256 * 1024
 _LONGEST_MARK = 16  # such as "</noframes"
 
 _NAMED = rb"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^\s>]*+)|(?!\s*+=))"""
 _ATTRIBUTE = re.compile(_NAMED)
-_TAG = re.compile(rb"([a-z][^\s/>]*+)((?:[\s/]++|" + _NAMED + rb")*+)>", re.IGNORECASE)
+_TAG = re.compile(rb"([a-z][^\s/>]*+)((?:[\s/]++|" + _NAMED + rb"){0,4096}+)>", re.IGNORECASE)
 _HREF = re.compile(rb"href(?:\s*=\s*(.*))?", re.IGNORECASE | re.DOTALL)
 _TAG_START, _TAG_END, _COMMENT_END = re.compile(rb"<(?=[a-zA-Z!/?])"), re.compile(b">"), re.compile(b"-->")
 # Elements whose text is not markup, by what ends them.

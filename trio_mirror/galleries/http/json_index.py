@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries.http.index import Index
 
-_PIECE = 64 * 1024  # bytes that are decoded at a time
-_LONGEST_ENTRY = 256 * 1024  # characters
+# An entry is decoded in one go, which holds the interpreter, and from its start again with each piece.
+_PIECE = 16 * 1024  # bytes
+_LONGEST_ENTRY = 32 * 1024  # characters
 
 
 def names_of_json(page: bytes | bytearray, url: httpx.URL, index: Index) -> Iterator[str]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries.http.index import Index
 
-_PIECE = 64 * 1024  # bytes that are parsed at a time
+_PIECE = 16 * 1024  # bytes that are parsed at a time
+# A tag or a comment is read from its start again with each piece.
+_LONGEST_TAG = 64 * 1024
 _DEPTH = 3
 
 
@@ -57,7 +59,8 @@ def _elements(page: bytes | bytearray) -> Iterator[tuple[str, str]]:
 
     Raises:
         ExpatError, LookupError: it is not XML, or in an encoding that is not known.
-        ValueError: it declares a type of document, which could have entities in it, and S3's has none.
+        ValueError: it declares a type of document, which could have entities in it, and S3's has none; or one of its
+            tags is too long.
     """
     path, text, found = list[str](), list[str](), list[tuple[str, str]]()
 
@@ -76,10 +79,13 @@ def _elements(page: bytes | bytearray) -> Iterator[tuple[str, str]]:
         raise ValueError("a document type")
 
     parser = expat.ParserCreate()
+    parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text.append, refuse
     for at in range(0, len(page), _PIECE):
         parser.Parse(bytes(page[at : at + _PIECE]))
+        if at - parser.CurrentByteIndex > _LONGEST_TAG:
+            raise ValueError("a tag that is too long")
         yield from found
         found.clear()
     parser.Parse(b"", True)  # noqa: FBT003 (it takes no keyword)
