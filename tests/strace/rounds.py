@@ -45,7 +45,7 @@ CALLS = {
     "recvfrom": ("ECONNRESET",),
     "clone3": ("EAGAIN",),
     "epoll_ctl": ("ENOSPC",),
-    "epoll_wait": ("EIO",),
+    "epoll_wait": ("EINTR",),
 }
 """System calls by their names in strace, and the errors that they give.
 
@@ -53,12 +53,12 @@ Not sendto: by it, too, threads wake Trio up over a pair of sockets, which never
 """
 PLACES = ("folder", "in-place", "http")
 PICTURES = 6
-# Without these Trio cannot go on: a run that ends so names its internal error.
-_OF_TRIO = {"epoll_ctl", "epoll_wait", "recvfrom"}
+# What Trio cannot start or go on without: a run that ends so names its internal error.
+_OF_TRIO = {"epoll_ctl", "recvfrom", "newfstatat"}
 _TIMEOUT = 60  # seconds in which a run must end
 # What Python loads is loaded before calls are counted, by a run without work; then it stops until strace is there.
 _LAUNCHER = """
-import contextlib, os, signal
+import contextlib, encodings.idna, os, signal
 from trio_mirror.cli.command import main
 import trio_mirror.cli.job, trio_mirror.flip.png, trio_mirror.galleries.folder, trio_mirror.galleries.http.gallery
 import sys; arguments, sys.argv[1:] = sys.argv[1:], ["--show-config"]
