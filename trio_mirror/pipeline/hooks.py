@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trio_mirror.model import Result
+    from trio_mirror.model import Flipped, Result
 
-Sampler: TypeAlias = "Callable[[str, bytes, bytes], None]"
-"""Called in the thread of the flip with a picture's name, its bytes, and those that are stored."""
+Sampler: TypeAlias = "Callable[[str, bytes, Flipped | None], None]"
+"""Called in the thread of the flip with a picture's name, its bytes, and what is stored; None if the flip failed."""
 
 
 class Hooks(NamedTuple):

@@ -86,9 +86,12 @@ class Transform:
                 return None
             if self._in_place and before != known.sha256_in:
                 notes = self._changed(known)
-        flipped = self._mirror(picture) if self._hooks.transform is None else self._transformed(picture)
-        if self._hooks.sampler is not None:
-            self._hooks.sampler(picture.name, picture.data, flipped.data)
+        flipped = None
+        try:
+            flipped = self._mirror(picture) if self._hooks.transform is None else self._transformed(picture)
+        finally:
+            if self._hooks.sampler is not None:
+                self._hooks.sampler(picture.name, picture.data, flipped)
         after = sha256(flipped.data).hexdigest() if self._intents else None
         return replace(flipped, notes=(*notes, *flipped.notes)), before, after
 

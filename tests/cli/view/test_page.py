@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from html import unescape
 from html.parser import HTMLParser
@@ -15,6 +14,7 @@ import trio
 from PIL import Image
 
 from tests.cli.view.fake_run import FakeRun, failed, mirrored
+from tests.helpers.chromium import CHROMIUM, OPTIONS
 from tests.helpers.pictures import draw, encode
 from trio_mirror import Outcome, Report, SettingsError, Stage
 from trio_mirror.cli.view.page import page
@@ -37,7 +37,6 @@ HOSTILE = [
     "\udc80.png",
     "日本語の写真.png",
 ]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def written(names: Sequence[str], points: Sequence[Point] = ()) -> str:
@@ -207,12 +206,9 @@ def in_chromium(text: str, folder: Path) -> tuple[str, list[str]]:
         pytest.skip("no Chromium on this machine")
     file = folder / "sheet.html"
     file.write_text(text, encoding="utf-8")
-    options = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-        "--disable-component-update --disable-sync --enable-logging=stderr --dump-dom"
-    )
+    options = [*OPTIONS, "--enable-logging=stderr", "--dump-dom", f"--user-data-dir={folder / 'profile'}"]
     done = subprocess.run(
-        [CHROMIUM, *options.split(), f"--user-data-dir={folder / 'profile'}", file.as_uri()],
+        [CHROMIUM, *options, file.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,

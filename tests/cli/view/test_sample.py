@@ -22,7 +22,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Counts the thumbnails, in the place of drawing them."""
     seen: list[bytes] = []
 
-    def count(data: bytes) -> bytes:
+    def count(data: bytes, *_: object) -> bytes:
         seen.append(data)
         return data
 
@@ -55,7 +55,7 @@ def test_of_small_pictures_only_those_that_stay_are_drawn(drawn: list[bytes]) ->
 
 
 def test_of_large_pictures_only_thumbnails_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trio_mirror.cli.view.sample.thumbnail", lambda data: data[:1])
+    monkeypatch.setattr("trio_mirror.cli.view.sample.thumbnail", lambda data, *_: data[:1])
     before, after = b"b" * 200_000, b"a" * 200_000
     sample = Sample(60, Random(1))
     tracemalloc.start()
@@ -69,7 +69,7 @@ def test_of_large_pictures_only_thumbnails_are_kept(monkeypatch: pytest.MonkeyPa
 
 
 def test_small_and_large_pictures_take_each_others_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trio_mirror.cli.view.sample.thumbnail", lambda data: data[:1])
+    monkeypatch.setattr("trio_mirror.cli.view.sample.thumbnail", lambda data, *_: data[:1])
     sample = Sample(3, Random(1))
     for number in range(500):
         letter = b"%d" % (number % 10)

@@ -5,17 +5,36 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from trio_mirror.cli.view.thumbnails import thumbnail
+from trio_mirror.cli.view.thumbnails import LARGE, SMALL, decibels, thumbnail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio_mirror.cli.view.thumbnails import Size
     from trio_mirror.model import Result
 
 
 # Bytes of a pair of pictures, before and after. A smaller pair is kept as it is until the end, for most of those that
 # are taken give their places away again; a larger one takes longer to flip than to draw, and is drawn at once.
 _KEPT_AS_IT_IS = 256 * 1024
+# So many places of the sample have pictures to look at closely.
+_LARGE_PLACES = 8
+
+
+class Encoded(NamedTuple):
+    """A picture as it passes by."""
+
+    before: bytes
+    after: bytes | None
+    """None if it could not be mirrored."""
+    lossless: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of both."""
+        return len(self.before) + len(self.after or b"")
 
 
 @dataclass(slots=True)
@@ -30,6 +49,20 @@ class Pair:
     after: bytes | None = None
     result: Result | None = None
     """How it ended, once it has."""
+    decibels: float | None = None
+    """How close it is to its original, where it was re-encoded and that could be measured."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it can be looked at closely."""
+        return max(len(self.before or b""), len(self.after or b"")) > SMALL.most
+
+    def draw(self, encoded: Encoded, size: Size) -> None:
+        """Draws both pictures."""
+        self.before = thumbnail(encoded.before, size)
+        if encoded.after is not None:
+            self.after = thumbnail(encoded.after, size)
+            self.decibels = None if encoded.lossless else decibels(encoded.before, encoded.after)
 
 
 class Sample:
@@ -38,17 +71,19 @@ class Sample:
     Args:
         size: how many.
         random: where chance comes from.
+        large: how many of them are drawn large enough to be looked at closely.
     """
 
-    def __init__(self, size: int, random: Random | None = None) -> None:
+    def __init__(self, size: int, random: Random | None = None, *, large: int = _LARGE_PLACES) -> None:
         self._size = size
+        self._large = large
         self._random = random or Random()  # noqa: S311 (no secret depends on it)
         self._seen = 0
         self._pairs: dict[int, Pair] = {}
-        self._undrawn: dict[int, tuple[bytes, bytes]] = {}
+        self._undrawn: dict[int, Encoded] = {}
         self._lock = threading.Lock()
 
-    def show(self, name: str, before: bytes, after: bytes) -> None:
+    def show(self, name: str, before: bytes, after: bytes | None, *, lossless: bool = True) -> None:
         """Takes a picture or leaves it. Called in many threads at once."""
         with self._lock:
             number = self._seen
@@ -56,17 +91,17 @@ class Sample:
             place = number if number < self._size else self._random.randrange(self._seen)
         if place >= self._size:
             return
-        pair, undrawn = Pair(number, name), len(before) + len(after) <= _KEPT_AS_IT_IS
-        if not undrawn:
-            pair.before, pair.after = thumbnail(before), thumbnail(after)
+        pair, encoded = Pair(number, name), Encoded(before, after, lossless)
+        if encoded.size > _KEPT_AS_IT_IS:
+            pair.draw(encoded, self._size_at(place))
         with self._lock:
             current = self._pairs.get(place)
             # Of two threads that took the same place, the later picture's has it, whoever is done first.
             if current is None or current.number < number:
                 self._pairs[place] = pair
                 self._undrawn.pop(place, None)
-                if undrawn:
-                    self._undrawn[place] = before, after
+                if encoded.size <= _KEPT_AS_IT_IS:
+                    self._undrawn[place] = encoded
 
     def add(self, result: Result) -> None:
         """Takes how a picture ended."""
@@ -79,7 +114,22 @@ class Sample:
         """Draws what is not drawn yet, and gives the pairs in the order in which they came."""
         with self._lock:
             while self._undrawn:
-                place, (before, after) = self._undrawn.popitem()
-                pair = self._pairs[place]
-                pair.before, pair.after = thumbnail(before), thumbnail(after)
+                place, encoded = self._undrawn.popitem()
+                self._pairs[place].draw(encoded, self._size_at(place))
             return sorted(self._pairs.values(), key=lambda pair: pair.number)
+
+    def _size_at(self, place: int) -> Size:
+        return LARGE if place < self._large else SMALL
+
+
+def added(earlier: Sequence[Pair], new: Sequence[Pair], most: int) -> list[Pair]:
+    """Puts pairs of an earlier page before new ones: as many as fill it, but at least half a page of them."""
+    names = {pair.name for pair in new}
+    room = max(most - len(new), most // 2)
+    large = max(0, _LARGE_PLACES - sum(pair.is_large for pair in new))
+    kept = list[Pair]()
+    for pair in earlier:
+        if len(kept) < room and pair.name not in names and large >= pair.is_large:
+            large -= pair.is_large
+            kept.append(pair)
+    return [*kept, *new]

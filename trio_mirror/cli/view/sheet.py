@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from trio_mirror.cli.view.earlier import read_earlier
 from trio_mirror.cli.view.page import page
-from trio_mirror.cli.view.sample import Sample
+from trio_mirror.cli.view.sample import Sample, added
 from trio_mirror.cli.view.timeline import Point, Timeline
 from trio_mirror.errors import OutputError, SettingsError
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.model import Stage
 
 if TYPE_CHECKING:
-    from trio_mirror.model import Report, Result
+    from trio_mirror.model import Flipped, Report, Result
     from trio_mirror.pipeline.run import Run
 
 # Pairs of pictures on the page: as many as a browser opens at once.
 _MAX_PAIRS = 60
+_MAX_FAILED = 20
 
 
 class Sheet:
@@ -35,7 +37,7 @@ class Sheet:
     """
 
     def __init__(self, path: str) -> None:
-        self._sample = Sample(_MAX_PAIRS)
+        self._sample, self._failed = Sample(_MAX_PAIRS), Sample(_MAX_FAILED, large=0)
         self._timeline = Timeline()
         try:
             # A link to the page stays one.
@@ -44,14 +46,19 @@ class Sheet:
             raise SettingsError(f"--sheet: {path} cannot be written: the working directory is gone") from error
         if why := _why_not_written(self._path):
             raise SettingsError(f"--sheet: {path} cannot be written: {why}")
+        self._earlier = read_earlier(self._path)
 
-    def sample(self, name: str, before: bytes, after: bytes) -> None:
+    def sample(self, name: str, before: bytes, flipped: Flipped | None) -> None:
         """Sees a picture while it is in memory; called in the flip's thread."""
-        self._sample.show(name, before, after)
+        if flipped is None:
+            self._failed.show(name, before, None)
+        else:
+            self._sample.show(name, before, flipped.data, lossless=flipped.lossless)
 
     def add(self, result: Result) -> None:
         """Takes a result as it comes."""
-        self._sample.add(result)
+        for pairs in (self._sample, self._failed, self._earlier):
+            pairs.add(result)
 
     async def watch(self, run: Run) -> None:
         """Takes the points of the timeline, until it is cancelled."""
@@ -68,7 +75,12 @@ class Sheet:
         return await in_thread(self._write, report)
 
     def _write(self, report: Report) -> OutputError | None:
-        text = page(report, self._sample.pairs(), self._timeline.points)
+        pairs = [*self._sample.pairs(), *(it for it in self._failed.pairs() if it.before is not None)]
+        if self._earlier.is_of(report):
+            pairs = added(self._earlier.pairs, pairs, _MAX_PAIRS)
+        else:
+            self._earlier.runs.clear()
+        text = page(report, pairs, self._timeline.points, self._earlier.runs, self._path.parent)
         unfinished = self._path.with_name(f".sheet.{os.getpid()}.part")
         try:
             unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
