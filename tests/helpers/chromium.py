@@ -52,7 +52,8 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url=path.as_uri())
-        while self._receive().get("method") != "Page.loadEventFired":
+        # The empty page before it may have had its event late.
+        while self._receive().get("method") != "Page.loadEventFired" or self.evaluate("location.href") != path.as_uri():
             pass
 
     def call(self, method: str, **parameters: object) -> Any:
