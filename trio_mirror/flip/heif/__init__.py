@@ -8,24 +8,28 @@ of its own for that; it is mirrored where it agreed with them, for those who rea
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError, NotPictureError
 from trio_mirror.flip.credentials import credentials
-from trio_mirror.flip.heif.groups import swap_stereo_pairs
-from trio_mirror.flip.heif.items import Items, coded_kinds, computed, cut_short, displayed, pixels_decoded, read_items
+from trio_mirror.flip.heif.items import (
+    CODED,
+    COMPUTED,
+    Items,
+    cut_short,
+    displayed,
+    pixels_decoded,
+    read_items,
+    swap_stereo_pairs,
+)
 from trio_mirror.flip.heif.metadata import mirror_metadata
 from trio_mirror.flip.heif.offsets import Location, move_chunks, move_item_locations, read_locations
 from trio_mirror.flip.heif.properties import Properties
 from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader, whole_boxes
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.proof import prove_avif, prove_heif
 from trio_mirror.model import Flipped, Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # The first of which a file names a brand is its own (ISO/IEC 23008-12, 10 and annexes; AV1 image file format, 8).
 _MEDIA_TYPES = {
@@ -41,11 +45,6 @@ _MOTION_NOTE = "The video that belongs to the picture is not mirrored."
 
 def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors a HEIF picture or an AVIF image sequence exactly, by the orientation of its images.
-
-    Args:
-        data: the file.
-        limits: what it may cost.
-        keep_credentials: whether a signature over the file stays.
 
     Raises:
         FlipError: damaged, over a limit, a video, a HEIC image sequence, or of a kind that cannot be kept whole.
@@ -65,8 +64,8 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         _mirror_condensed(data, mini, edits)
     if meta:
         items, properties = read_items(data, meta), Properties(data, meta)
-        kinds, pixels = coded_kinds(items), pixels_decoded(items, properties.size)
-        locations = [*_locations(data, meta)]
+        kinds, pixels = {*items.kinds.values()} & CODED, pixels_decoded(items, properties.size)
+        locations = [*read_locations(data, meta)]
         notes += _mirror_items(data, items, properties, locations, edits, limits)
     if moov:
         check_frames(data, moov, limits)
@@ -112,9 +111,8 @@ def _describes_pictures(data: bytes, meta: Box) -> bool:
 
 def _mirror_condensed(data: bytes, mini: Box, edits: Edits) -> None:
     """Mirrors a ``mini`` box, whose second byte ends with the orientation of EXIF less 1 (23008-12, annex O)."""
-    if mini.end - mini.body < 2:
-        raise FlipError(f"{DAMAGED}: a box in it is cut short")
-    edits.patch(mini.body + 1, 1, data[mini.body + 1] ^ 1)
+    second = Reader(data, mini.body + 1, mini.end).number(1)
+    edits.patch(mini.body + 1, 1, second ^ 1)
 
 
 def _mirror_items(
@@ -129,18 +127,12 @@ def _mirror_items(
     size = properties.size(items.primary)
     if size:
         check_size(*size, limits)
-    properties.refuse_own_shape(computed(items))
+    properties.refuse_own_shape({item for item, kind in items.kinds.items() if kind in COMPUTED})
     properties.mirror(displayed(items), edits)
     swap_stereo_pairs(data, items.meta, edits)
     shown = properties.orientation(items.primary)
     notes = mirror_metadata(data, items, locations, shown, Mirror(*(size or (0, 0))), edits)
     return notes + ((_CUT_NOTE,) if cut_short(data, items, locations) else ())
-
-
-def _locations(data: bytes, meta: Box) -> Iterator[Location]:
-    for box in meta.children(data, skip=4):
-        if box.kind == b"iloc":
-            yield from read_locations(data, box)
 
 
 def _move_track_offsets(data: bytes, moov: Box, edits: Edits) -> None:
@@ -151,4 +143,4 @@ def _move_track_offsets(data: bytes, moov: Box, edits: Edits) -> None:
     tracks = (box for box in moov.children(data) if box.kind == b"trak")
     for box in chain.from_iterable(parent.children(data) for parent in (moov, *tracks)):
         if box.kind == b"meta":
-            move_item_locations(_locations(data, box), edits)
+            move_item_locations(read_locations(data, box), edits)

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from trio_mirror.flip.heif.offsets import Location
+    from trio_mirror.flip.isobmff import Edits
 
 # Derived images that lay their inputs out anew: the mirroring belongs to them, not to their inputs.
 _LAYOUTS = {b"grid", b"iovl", b"iden"}
-# Computed pixel by pixel from the outputs of their inputs: mirrored with them.
-_COMPUTED = {b"tmap", b"sato"}
-# Coded images: HEVC, AV1, AVC, JPEG, JPEG 2000, uncompressed, VVC, EVC; masks, and images in many tiles.
-_CODED = frozenset(b"hvc1 hev1 lhv1 av01 avc1 jpeg j2k1 unci vvc1 evc1 mski tili".split())
-_IMAGES = _CODED | _LAYOUTS
+COMPUTED = {b"tmap", b"sato"}
+"""Images computed pixel by pixel from the outputs of their inputs, such as tone-mapped ones: mirrored with them."""
+CODED = frozenset(b"hvc1 hev1 lhv1 av01 avc1 jpeg j2k1 unci vvc1 evc1 mski tili".split())
+"""Coded images: HEVC, AV1, AVC, JPEG, JPEG 2000, uncompressed, VVC, EVC; masks, and images in many tiles."""
+_IMAGES = CODED | _LAYOUTS
 _DEEPEST = 8
 _ENDLESS = 1 << 62  # pixels
 
@@ -93,24 +94,10 @@ def displayed(items: Items) -> set[int]:
     return {item for item, kind in items.kinds.items() if kind in _IMAGES and item not in parts}
 
 
-def computed(items: Items) -> set[int]:
-    """The ids of the images that are mirrored because what they are made of is: tone-mapped ones, for one."""
-    return {item for item, kind in items.kinds.items() if kind in _COMPUTED}
-
-
-def coded_kinds(items: Items) -> set[bytes]:
-    """The types of the coded images, by which they need different decoders."""
-    return set(_CODED.intersection(items.kinds.values()))
-
-
 def pixels_decoded(items: Items, size_of: Callable[[int], tuple[int, int] | None]) -> int:
     """How many pixels a decoder goes through for all images: those of an input as often as it is used.
 
-    A grid's own are those of its tiles.
-
-    Args:
-        items: the items.
-        size_of: gives the width and height of an item, if it states them.
+    A grid's own are those of its tiles. ``size_of`` gives the width and height of an item, if it states them.
     """
     inputs: dict[int, list[int]] = {}
     for kind, item, parts in items.references:
@@ -127,7 +114,7 @@ def pixels_decoded(items: Items, size_of: Callable[[int], tuple[int, int] | None
             costs[item] = width * height + sum(cost(part, depth + 1) for part in inputs.get(item, ()))
         return costs[item]
 
-    return sum(cost(item) for item, kind in items.kinds.items() if kind in _IMAGES | _COMPUTED)
+    return sum(cost(item) for item, kind in items.kinds.items() if kind in _IMAGES | COMPUTED)
 
 
 def cut_short(data: bytes, items: Items, locations: Iterable[Location]) -> bool:
@@ -139,7 +126,7 @@ def cut_short(data: bytes, items: Items, locations: Iterable[Location]) -> bool:
     cut = {
         location.item
         for location in locations
-        if location.method == FROM_FILE and items.kinds.get(location.item) in _CODED
+        if location.method == FROM_FILE and items.kinds.get(location.item) in CODED
         for offset, length in location.extents
         if location.base.value + offset.value + length > len(data)
     }
@@ -164,12 +151,10 @@ def _read_item_types(data: bytes, iinf: Box) -> dict[int, bytes]:
     kinds = {}
     for box in iinf.children(data, skip=8 if _version(data, iinf) else 6):
         version = _version(data, box)
-        if box.kind != b"infe" or version < 2:
-            continue
-        reader = Reader(data, box.body + 4, box.end)
-        item = reader.number(4 if version > 2 else 2)
-        reader.number(2)
-        kinds[item] = reader.number(4).to_bytes(4)
+        if box.kind == b"infe" and version >= 2:
+            reader = Reader(data, box.body + 4, box.end)
+            item, _, kind = (reader.number(size) for size in (4 if version > 2 else 2, 2, 4))
+            kinds[item] = kind.to_bytes(4)
     return kinds
 
 
@@ -184,6 +169,19 @@ def _read_references(data: bytes, iref: Box) -> list[tuple[bytes, int, list[int]
 
 
 def _version(data: bytes, box: Box) -> int:
-    if box.end - box.body < 4:
-        raise FlipError(f"{DAMAGED}: a box in it is cut short")
-    return data[box.body]
+    return Reader(data, box.body, box.end).number(4) >> 24  # and flags
+
+
+def swap_stereo_pairs(data: bytes, meta: Box, edits: Edits) -> None:
+    """Notes the edits by which the right view of a stereo pair becomes the left one (23008-12, 6.8, ``ster``).
+
+    Raises:
+        FlipError: a group is damaged.
+    """
+    groups = meta.child(data, b"grpl", skip=4)
+    for group in groups.children(data) if groups else ():
+        if group.kind == b"ster":
+            reader = Reader(data, group.body + 8, group.end)
+            views = [reader.number(4) for _ in range(reader.number(4))]
+            for number, view in enumerate(reversed(views)):
+                edits.patch(group.body + 12 + 4 * number, 4, view)

@@ -36,13 +36,18 @@ class Field(NamedTuple):
     value: int
 
 
-def read_locations(data: bytes, iloc: Box) -> Iterator[Location]:
-    """Reads an ``iloc`` box.
+def read_locations(data: bytes, meta: Box) -> Iterator[Location]:
+    """Reads the ``iloc`` boxes of a ``meta`` box.
 
     Raises:
         FlipError: the table is damaged, or an item's data are in another file.
     """
-    reader = Reader(data, iloc.body, iloc.end)
+    for box in meta.children(data, skip=4):
+        if box.kind == b"iloc":
+            yield from _read_table(Reader(data, box.body, box.end))
+
+
+def _read_table(reader: Reader) -> Iterator[Location]:
 
     def field(size: int) -> Field:
         return Field(reader.at, size, reader.number(size))
@@ -58,12 +63,10 @@ def read_locations(data: bytes, iloc: Box) -> Iterator[Location]:
     for _ in range(reader.number(id_size)):
         item = reader.number(id_size)
         method = reader.number(2) & 15 if version else FROM_FILE
-        elsewhere = reader.number(2)
-        base = field(base_size)
-        extents = []
-        count = reader.number(2)
+        elsewhere, base, count = reader.number(2), field(base_size), reader.number(2)
         if count > 1 and not extent_size:
             raise FlipError(f"{DAMAGED}: it lists parts of an image that take no place")
+        extents = []
         for _ in range(count):
             reader.number(index_size)
             extents.append((field(offset_size), reader.number(length_size)))

@@ -54,10 +54,7 @@ class Orientation(NamedTuple):
 
 
 def read_orientation(properties: Iterable[tuple[bytes, bytes | memoryview]]) -> Orientation:
-    """Reads the orientation from properties in the order in which they are applied.
-
-    Args:
-        properties: each a box's kind and body.
+    """Reads the orientation from properties, each a box's kind and body, in the order in which they are applied.
 
     Raises:
         FlipError: there are several of a kind, or in an order in which a change of one changes what follows: viewers
