@@ -17,24 +17,10 @@ if TYPE_CHECKING:
 
     from trio_mirror.model import Limits
 
-# What Pillow raises on damaged input, found by fuzzing; its own errors are OSErrors, ValueErrors and
-# SyntaxErrors, the others escape from parsers that trust a length or a tag.
-_PILLOW_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    AssertionError,
-    EOFError,
-    OverflowError,
-    ZeroDivisionError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-)
+# What Pillow raises on damaged input, found by fuzzing: its own errors, and what escapes from parsers that trust a
+# length or a tag.
+_OWN = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, MemoryError)
+_ESCAPED = (TypeError, LookupError, AttributeError, AssertionError, ArithmeticError, struct.error)
 
 
 @contextmanager
@@ -49,7 +35,7 @@ def map_pillow_errors(what: str) -> Iterator[None]:
         raise FlipError(f"{what} cannot be read: it is damaged, or of a kind that Pillow does not know") from error
     except Image.DecompressionBombError as error:
         raise FlipError(f"{what} cannot be read: it is larger than Pillow decodes") from error
-    except _PILLOW_ERRORS as error:
+    except (*_OWN, *_ESCAPED) as error:
         reason = str(error) or type(error).__name__
         raise FlipError(f"{what} cannot be read: {reason}") from error
 
@@ -57,12 +43,8 @@ def map_pillow_errors(what: str) -> Iterator[None]:
 def open_image(data: bytes, image_format: str, limits: Limits | None = None) -> Image.Image:
     """Opens encoded bytes as one named format (Pillow's name of it), no other, under the limits of a frame.
 
-    Nothing is decoded yet. Call inside ``with map_pillow_errors(...)``, and decode inside it too.
-
-    Args:
-        data: the file.
-        image_format: Pillow's name of it.
-        limits: what the picture may cost; None where its size was checked before.
+    Nothing is decoded yet. Call inside ``with map_pillow_errors(...)``, and decode inside it too. Without limits, the
+    size was checked before.
 
     Raises:
         FlipError: the size in the header is over ``limits.frame_pixels``.
