@@ -50,16 +50,12 @@ _STATUSES: dict[type[Exception], int] = {
 
 
 def gallery_app(folder: Path, mirrored: Path, *, hosts: Sequence[str]) -> Starlette:
-    """Makes the application that serves one folder of pictures, and stores what it is sent in another.
+    """Makes the application that serves one folder of pictures, and stores what it is sent in another, existing one.
 
     ``GET /images/`` lists the names, one a line; ``GET /images/NAME`` gives a picture; ``POST /images/``
     stores one, sent as the one file of a multipart form or as the raw body with ``?name=NAME``. Every error
-    is answered by one line of plain text. ``app.state.stored`` counts the pictures stored.
-
-    Args:
-        folder: what is served.
-        mirrored: where uploads are stored; an existing folder.
-        hosts: the host names, without port, that requests may be addressed to.
+    is answered by one line of plain text. ``app.state.stored`` counts the pictures stored. Requests may be
+    addressed to the ``hosts``, without a port.
     """
     endpoints = _Endpoints(FolderGallery(folder), FolderGallery(mirrored))
     app = Starlette(

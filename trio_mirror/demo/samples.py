@@ -31,13 +31,10 @@ _STORED = {
 
 
 def draw_samples(folder: Path) -> list[str]:
-    """Draws the sample pictures into a folder, some of them into a subfolder.
+    """Draws the sample pictures into an existing folder, some of them into a subfolder.
 
     The eight of ``orientation/`` are stored turned and mirrored in every way that EXIF knows, and look the
     same in a viewer that honours it. An AVIF is among the pictures if this Pillow can write one.
-
-    Args:
-        folder: an existing folder.
 
     Returns:
         The names, as a gallery of the folder has them, sorted as drawn.

@@ -35,11 +35,7 @@ class Upload(NamedTuple):
 
 
 async def read_upload(request: Request, most: int) -> Upload:
-    """Reads one file of a multipart form, or the raw body, whose name is in ``?name=``.
-
-    Args:
-        request: whose body was not read yet.
-        most: bytes of a picture; no more of a body is held.
+    """Reads one file of a multipart form, or the raw body, whose name is in ``?name=``, of at most so many bytes.
 
     Raises:
         HTTPException: too large, too slow, or a form without a file.

@@ -19,14 +19,7 @@ _LABEL, _LABEL_END = b"c2pa\0", 64
 
 
 def credentials(data: bytes, top: Sequence[Box], edits: Edits, *, keep: bool) -> tuple[str, ...]:
-    """Adds the edits that take manifests out, unless they are kept; returns a note if there are any.
-
-    Args:
-        data: the file.
-        top: its boxes.
-        edits: the edits of the file.
-        keep: whether the manifests stay.
-    """
+    """Adds the edits that take manifests out of a file, unless they are kept; returns a note if there are any."""
     manifests = [
         box
         for box in top

@@ -28,14 +28,9 @@ class Field:
 
 
 def displayed_orientation(block: bytes, xmp: bytes) -> int | None:
-    """The orientation, 1 to 8, by which viewers show a picture: EXIF's, or XMP's where EXIF has none.
+    """The orientation, 1 to 8, by which viewers show a picture: that of its EXIF block, or else of its XMP packet.
 
-    Args:
-        block: the EXIF block, from its TIFF header on; empty if there is none.
-        xmp: the XMP packet; empty if there is none.
-
-    Returns:
-        None where neither states one, which viewers show as 1.
+    Either may be empty. None where neither states one, which viewers show as 1.
     """
     if stated := orientation_field(block):
         return stated.value if 1 <= stated.value <= 8 else 1

@@ -46,11 +46,6 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
 
     Entries may share an image. Where they overlap otherwise, each gets bytes of its own.
 
-    Args:
-        data: the file.
-        limits: what it may cost at most.
-        keep_credentials: whether signatures over a picture in it stay.
-
     Raises:
         FlipError: damaged, over a limit, or with images of a kind that is not mirrored here.
     """

@@ -21,12 +21,7 @@ Mirrored = tuple[bytes, tuple[str, ...]]
 
 
 class Metadata:
-    """Mirrors the blocks of one picture.
-
-    Args:
-        mirror: its raster.
-        keep_credentials: whether signatures over the picture stay.
-    """
+    """Mirrors the blocks of one picture, of which ``mirror`` is the raster."""
 
     def __init__(self, mirror: Mirror, *, keep_credentials: bool) -> None:
         self.mirror = mirror

@@ -10,14 +10,10 @@ _MOST_FROM_ONE_BYTE = 103  # a TGA's packet of five bytes stands for 128 pixels 
 
 
 def unpack(data: bytes, size: int, tail: int, codec: str, *how: int | str) -> tuple[bytes, int] | None:
-    """Decodes packets, and finds where they end, which Pillow's decoders do not say: the last byte they cannot lack.
+    """Decodes a raster of ``size`` bytes from packets, which anything may follow.
 
-    Args:
-        data: the packets, and whatever follows them.
-        size: bytes of the raster.
-        tail: how many bytes probably follow; where others do, decoding takes ten times as long.
-        codec: Pillow's name of the packets.
-        how: what its decoder wants to know.
+    Where they end, Pillow's decoders do not say: it is the last byte that they cannot lack. That takes ten times as
+    long where not ``tail`` bytes follow.
 
     Returns:
         The raster, and how many bytes its packets take; None where they do not fill it, or more than that.

@@ -51,10 +51,8 @@ def prove_avif(data: bytes, limits: Limits) -> tuple[str, ...]:
 def prove_heif(data: bytes, kinds: set[bytes], pixels: int) -> tuple[str, ...]:
     """Decodes the images of a HEIF; returns a note where no decoder can, or they are too large.
 
-    Args:
-        data: the file.
-        kinds: the types of its coded items; empty where it has a condensed header.
-        pixels: how many a decoder goes through; 0 where it has a condensed header.
+    ``kinds`` are the types of its coded items, ``pixels`` is how many a decoder goes through; none, and 0, where the
+    file has a condensed header.
 
     Raises:
         FlipError: one of them cannot be decoded.
@@ -67,12 +65,7 @@ def prove_heif(data: bytes, kinds: set[bytes], pixels: int) -> tuple[str, ...]:
 
 
 def prove_jxl(data: bytes, samples: int, *, animated: bool) -> tuple[str, ...]:
-    """Decodes a JPEG XL; returns a note where no decoder is installed, or it is too large.
-
-    Args:
-        data: the file.
-        samples: pixels by channels.
-        animated: whether it is an animation, of which the decoder knows the first frame only.
+    """Decodes a JPEG XL, of an animation the first frame; returns a note where no decoder can, or it is too large.
 
     Raises:
         FlipError: it cannot be decoded.
@@ -91,14 +84,9 @@ def prove_jxl(data: bytes, samples: int, *, animated: bool) -> tuple[str, ...]:
 
 
 def open_by_extra(data: bytes, most_pixels: int, side: int) -> Image.Image:
-    """Decodes a HEIF or JPEG XL, as it is displayed, by the extra ``proof``.
+    """Decodes a HEIF or JPEG XL, as it is displayed, by the extra ``proof``; scales a HEIF to ``side`` pixels.
 
     Call inside ``with map_pillow_errors(...)``.
-
-    Args:
-        data: the file.
-        most_pixels: of a JPEG XL.
-        side: the pixels of a side of a HEIF, at most, to which it is scaled.
 
     Raises:
         FlipError: it cannot be decoded, or not cheaply.

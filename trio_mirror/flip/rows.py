@@ -21,18 +21,10 @@ def row_bytes(width: int, bits: int) -> int:
 
 
 def reverse_rows(raster: bytes, width: int, height: int, bits: int, *, stride: int | None = None) -> bytes:
-    """Reverses the pixels of each row; padding bits and padding bytes at the ends of rows stay as they are.
+    """Reverses the pixels of each row; padding bits and bytes at the ends of rows stay, and so does what follows them.
 
-    Args:
-        raster: at least ``height`` rows, the first pixel of a row in the high bits of its first byte.
-            The padding bytes of the last row may be missing.
-        width: pixels a row.
-        height: rows.
-        bits: bits a pixel.
-        stride: bytes from one row to the next; by default the rows have no padding bytes.
-
-    Returns:
-        As many bytes as ``raster`` has.
+    The first pixel of a row is in the high bits of its first byte, of ``stride`` bytes from one row to the next; by
+    default the rows have no padding bytes. Those of the last row may be missing.
     """
     size = row_bytes(width, bits)
     if stride is None or stride == size:

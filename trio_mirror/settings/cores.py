@@ -27,9 +27,8 @@ def available_cores() -> int:
 def quotas(own: Path, root: Path) -> Iterator[float]:
     """The quotas of a process, in cores: of its control groups and all that they are in (cgroups(7)).
 
-    Args:
-        own: says which they are: ``hierarchy:controllers:path``, without controllers for version 2.
-        root: where they are mounted. A container may see its own at the top, whatever its path.
+    ``own`` says which they are: ``hierarchy:controllers:path``, without controllers for version 2. ``root`` is where
+    they are mounted. A container may see its own at the top, whatever its path.
     """
     lines = list[str]()
     with suppress(OSError):

@@ -89,11 +89,9 @@ def matches(data: bytes) -> bool:
 
 
 def read_bitmap(data: bytes, *, header: int) -> Bitmap:
-    """Reads the header of a bitmap, and the offset of its raster from the file header if it has one.
+    """Reads the header of a bitmap, which begins at ``header``, and the offset of its raster.
 
-    Args:
-        data: the file.
-        header: where the bitmap's own header begins.
+    The offset is in the file header, if there is one.
 
     Raises:
         FlipError: the header is cut short, or the raster is said to begin inside it.

@@ -36,13 +36,7 @@ class Span(NamedTuple):
 
 
 def mirror_rle(stream: bytes, width: int, height: int, bits: int) -> tuple[bytes, int]:
-    """Mirrors a run-length coded raster.
-
-    Args:
-        stream: the bytes from the raster's start on; more may follow it.
-        width: pixels a row.
-        height: rows.
-        bits: 8 for BI_RLE8, 4 for BI_RLE4.
+    """Mirrors a run-length coded raster, BI_RLE8 or BI_RLE4 by its bits; more may follow it in ``stream``.
 
     Returns:
         The mirrored stream, and how many bytes of ``stream`` it stands for.

@@ -31,11 +31,6 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
 
     A frame that reaches beyond the canvas widens it from there on, as Pillow shows it.
 
-    Args:
-        data: the file.
-        limits: what it may cost at most.
-        keep_credentials: whether signatures over the picture stay.
-
     Raises:
         FlipError: damaged, over a limit, or a later frame widens the canvas while earlier ones still show
             and would have to move.

@@ -47,10 +47,7 @@ class Frame:
 
 
 def read_frames(data: bytes) -> Iterator[Frame]:
-    """The frames of a file.
-
-    Args:
-        data: the whole file, of 13 bytes at least.
+    """The frames of a file, which has 13 bytes at least.
 
     Raises:
         FlipError: a block is cut short or damaged.

@@ -40,12 +40,7 @@ _GEOGRAPHY_NOTE = "not mirrored: the place on earth that it states (GeoJP2)"
 
 
 def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
-    """Mirrors a JPEG 2000, exactly where its wavelet is reversible, and else within 40 dB.
-
-    Args:
-        data: a codestream, or a JP2 file.
-        limits: what it may cost.
-        keep_credentials: whether a signature over the file stays.
+    """Mirrors a codestream or a JP2 file, exactly where its wavelet is reversible, and else within 40 dB.
 
     Raises:
         FlipError: damaged, over a limit, or of a kind that Pillow cannot keep.

@@ -33,11 +33,6 @@ class _Piece(NamedTuple):
 def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors a JPEG XL picture or animation exactly, by its orientation.
 
-    Args:
-        data: the file.
-        limits: what it may cost.
-        keep_credentials: whether a signature over the file stays.
-
     Raises:
         FlipError: damaged, or over a limit.
     """

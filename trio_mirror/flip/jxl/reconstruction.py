@@ -86,10 +86,7 @@ def mirror_reconstruction(data: bytes, top: Sequence[Box], edits: Edits) -> tupl
 def _changes(said: _Said, box: bytes, content: bytes) -> tuple[list[Change], bytes] | None:
     """The changes of ``jbrd``, and the new box of the EXIF block; None where the JPEG cannot be mirrored with them.
 
-    Args:
-        said: what ``jbrd`` says.
-        box: the box of the EXIF block; empty if there is none.
-        content: what is in it.
+    ``box`` is the box of the EXIF block, empty if there is none, and ``content`` what is in it.
     """
     if not said.exif and not box:
         marker, described = said.begins

@@ -43,11 +43,7 @@ _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 
 def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False, rows: bool | None = None) -> Flipped:
     """Mirrors a PNG or an APNG exactly, at its own depth, colour type and interlace.
 
-    Args:
-        data: the file.
-        limits: what it may cost at most.
-        keep_credentials: whether signatures over the picture stay.
-        rows: whether to reverse the order of the rows, not each row; None for how it is displayed.
+    ``rows`` says whether to reverse the order of the rows, not each row; None leaves that to how it is displayed.
 
     Raises:
         FlipError: damaged, or over a limit.

@@ -47,12 +47,7 @@ def count_frames(chunks: list[Chunk]) -> int | None:
 
 
 def find_frames(chunks: list[Chunk], width: int, height: int) -> list[Frame]:
-    """Finds the rasters: a still picture's one, or those of an animation and its default image.
-
-    Args:
-        chunks: the file's.
-        width: of the whole picture, pixels.
-        height: of the whole picture, pixels.
+    """Finds the rasters of a picture of this size: a still one's, or those of an animation and its default image.
 
     Raises:
         FlipError: frames are missing, out of sequence or outside the picture.
@@ -98,13 +93,9 @@ def _controlled(chunk: Chunk, width: int, height: int) -> Frame:
 
 
 def mirrored_control(body: bytes, width: int, height: int, *, rows: bool) -> bytes:
-    """Moves the frame of a frame control to where it lies in the mirrored picture.
+    """Moves the frame of a frame control, which :func:`find_frames` has checked, to its place in the mirrored picture.
 
-    Args:
-        body: the chunk's, checked by :func:`find_frames`.
-        width: of the whole picture, pixels.
-        height: of the whole picture, pixels.
-        rows: the order of the rows is reversed, not the rows themselves.
+    ``rows`` says that the order of the rows is reversed, not the rows themselves.
     """
     w, h, x, y = struct.unpack_from(">4I", body, 4)
     place = (x, height - y - h) if rows else (width - x - w, y)

@@ -51,13 +51,9 @@ class Band:
 
 
 def unfilter(scanlines: bytes, rows: int, lanes: int, above: bytes) -> Band:
-    """Takes the filters off.
+    """Takes the filters off so many whole rows, each behind the byte of its filter type.
 
-    Args:
-        scanlines: whole rows, each behind the byte of its filter type.
-        rows: their number.
-        lanes: bytes of a pixel, at least 1.
-        above: the unfiltered row above, empty where there is none.
+    ``lanes`` are the bytes of a pixel, at least 1; ``above`` is the unfiltered row above, empty where there is none.
 
     Raises:
         FlipError: a filter type is not one of PNG's.

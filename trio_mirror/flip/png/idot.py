@@ -32,12 +32,7 @@ class Restart:
 
 
 def read_restarts(chunks: list[Chunk], height: int) -> list[Restart]:
-    """Finds where the bands behind the first begin: nowhere without a true iDOT chunk.
-
-    Args:
-        chunks: the file's.
-        height: of the picture, rows.
-    """
+    """Finds where the bands behind the first begin in a picture of so many rows: nowhere without a true iDOT chunk."""
     index = next((position for position, chunk in enumerate(chunks) if chunk.kind == b"iDOT"), None)
     if index is None or len(chunks[index].body) % 12 != 4:
         return []
@@ -56,12 +51,9 @@ def read_restarts(chunks: list[Chunk], height: int) -> list[Restart]:
 
 
 def repoint(chunks: list[Chunk], stored: list[bytes | memoryview], restarts: list[Restart]) -> None:
-    """Makes the iDOT chunk point at where the bands begin now.
+    """Makes the iDOT chunk point at where the bands, which are several, begin now.
 
-    Args:
-        chunks: the file's as they were.
-        stored: the chunks as they are now, a piece of the file for each.
-        restarts: not empty.
+    ``stored`` are the chunks as they are now, a piece of the file for each.
     """
     index = next(position for position, chunk in enumerate(chunks) if chunk.kind == b"iDOT")
     distances = list(itertools.accumulate((len(piece) for piece in stored[index:]), initial=0))
@@ -72,11 +64,9 @@ def repoint(chunks: list[Chunk], stored: list[bytes | memoryview], restarts: lis
 
 
 def fill(stream: bytes, size: int) -> tuple[bytes, int]:
-    """Lengthens the stream of a band, so that the next one begins where it did before.
+    """Lengthens the stream of a band to ``size`` bytes, so that the next one begins where it did before.
 
-    Args:
-        stream: ends at a whole byte, between two blocks.
-        size: bytes to reach; nothing is done where the stream is longer, or too near to it.
+    It ends at a whole byte, between two blocks. Nothing is done where it is longer, or too near to the size.
 
     Returns:
         The stream, and the number of empty chunks (12 bytes each) that reach the size together with it.

@@ -18,11 +18,7 @@ _UNREAD_KINDS = frozenset({b"acTL", b"fcTL", b"CgBI"})
 
 
 def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
-    """The orientation, 1 to 8, of a PNG.
-
-    Args:
-        chunks: the file's.
-        tail: what follows them.
+    """The orientation, 1 to 8, of a PNG, by its chunks and what follows them.
 
     Raises:
         FlipError: Pillow refuses a chunk that is not the raster's.

@@ -68,13 +68,10 @@ class Shape:
 
 
 def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *, rows: bool) -> list[bytes]:
-    """Mirrors a zlib stream of filtered scanlines.
+    """Mirrors a zlib stream, in parts, of filtered scanlines.
 
-    Args:
-        stream: its parts, in order.
-        shape: what the scanlines mean.
-        restarts: rows from which the new stream can be inflated alone, in order; none where it is interlaced.
-        rows: reverses the order of the rows, not the rows themselves.
+    ``restarts`` are the rows, in order, from which the new stream can be inflated alone; none where it is interlaced.
+    ``rows`` reverses the order of the rows, not the rows themselves.
 
     Returns:
         The mirrored stream, cut before each of the ``restarts``.

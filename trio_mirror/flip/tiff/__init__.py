@@ -40,12 +40,6 @@ _IMAGEJ_STACK = re.compile(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\s")
 def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, keep_credentials: bool = False) -> Flipped:
     """Mirrors a TIFF as it is displayed: each page and each reduced image after its own orientation.
 
-    Args:
-        data: the file.
-        limits: what it may cost at most.
-        lossless: whether JPEG inside it is rearranged where that is exact.
-        keep_credentials: whether signatures over the picture stay.
-
     Raises:
         FlipError: damaged, over a limit, or of a kind that cannot be kept exactly; the message says which.
     """

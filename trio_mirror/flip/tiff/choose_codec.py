@@ -47,11 +47,7 @@ _NAMES = {
 def codec_of(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Codec | Jpeg:
     """Chooses the codec for an image's compression, fill order and predictor.
 
-    Args:
-        structure: the file.
-        image: the directory of the image.
-        layout: what was read from it.
-        sample: the data of the first strip or tile.
+    ``sample`` are the data of its first strip or tile.
 
     Raises:
         FlipError: the compression cannot be decoded and encoded here.

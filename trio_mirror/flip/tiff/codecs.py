@@ -111,12 +111,7 @@ def bytewise(compression: int, stride: int) -> Codec:
 
 
 def fax(compression: int, width: int, options: int) -> Codec:
-    """The CCITT codes for rows of black and white, by libtiff, with the options that they came with.
-
-    Args:
-        compression: the tag's number.
-        width: pixels of a row.
-        options: the tag T4Options or T6Options.
+    """The CCITT codes for rows of black and white, by libtiff, with the options of their tag (T4Options, T6Options).
 
     Raises:
         FlipError: the rows may be in uncompressed mode (ITU-T T.6 annex A), which libtiff cannot write.

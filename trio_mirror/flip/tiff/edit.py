@@ -30,13 +30,9 @@ class Value(NamedTuple):
 
 
 class Editor:
-    """Changes tags in ``out``, a copy of the file.
+    """Changes tags in ``out``, a copy of the file; what does not fit in its old place goes to the end.
 
-    Args:
-        structure: the file as it is.
-        images: all its directories.
-        raster: where the strips and tiles of all images stand.
-        out: changed in place; what does not fit in its old place goes to the end.
+    ``images`` are all its directories, ``raster`` is where the strips and tiles of all images stand.
     """
 
     def __init__(self, structure: Structure, images: list[Ifd], raster: list[Span], out: bytearray) -> None:

@@ -22,16 +22,10 @@ Values = dict[int, list[float]]
 
 
 def mirrored(values: Values, mirror: Mirror, *, by_point: bool, room: bool) -> Values:
-    """Says the same of a mirrored raster.
+    """Says the same of a mirrored raster, by the numbers of the tags that the image has, and then has.
 
-    Args:
-        values: the numbers of the tags that the image has.
-        mirror: the raster.
-        by_point: whether whole raster coordinates are the pixels' centres (PixelIsPoint), not their edges.
-        room: whether the directory has room for one more tag, as it has after the first flip.
-
-    Returns:
-        The numbers of the tags that it then has.
+    ``by_point``: whole raster coordinates are the pixels' centres (PixelIsPoint), not their edges. ``room``: the
+    directory has room for one more tag, as it has after the first flip.
 
     Raises:
         ValueError: the numbers are too few or too many.

@@ -93,12 +93,9 @@ class Structure:
         self._private: dict[int, list[Ifd]] = {}
 
     def images(self, most: int) -> list[Ifd]:
-        """All images of the file: the chain of pages, and behind each page the images of its SubIFDs.
+        """All images of the file, ``most`` at most: the chain of pages, and behind each page the images of its SubIFDs.
 
         A chain that comes back to a directory that was already read ends there.
-
-        Args:
-            most: how many images there may be.
 
         Raises:
             FlipError: a directory cannot be read, or there are more than ``most``.

@@ -24,12 +24,8 @@ _HEADER = 64
 def mirrored_rois(octets: bytes, counts: list[int], extent: int, axis: int, order: str) -> tuple[bytes, bool]:
     """Moves the regions among ImageJ's metadata (tag 50839).
 
-    Args:
-        octets: the value of the tag.
-        counts: the lengths of its parts in bytes, the first one that of its table of contents (tag 50838).
-        extent: the image's width, or its height.
-        axis: 0 for x, 1 for y.
-        order: the struct prefix of the file's byte order.
+    ``counts`` are the lengths of its parts in bytes, the first one that of its table of contents (tag 50838).
+    ``extent`` is the image's width or its height, for the axis 0 or 1.
 
     Returns:
         The new value, and whether everything in it is mirrored.

@@ -31,14 +31,7 @@ def decode_strip(
 ) -> Image.Image:
     """Decodes one strip. Pillow makes 8 bits of 4, and RGB of YCbCr.
 
-    Args:
-        data: the strip as it is in the file.
-        size: its width and height, pixels.
-        compression: the tag's number.
-        depth: bits of a sample.
-        samples: how many a pixel has.
-        photometric: the tag's number, which says what the samples are.
-        tags: further tags that the compression wants.
+    The numbers are those of a TIFF's tags; ``tags`` are further ones that the compression wants.
 
     Raises:
         FlipError: libtiff cannot decode it.
@@ -62,13 +55,7 @@ def decode_strip(
 
 
 def encode_strip(picture: Image.Image, compression: str, tags: Mapping[int, int]) -> bytes:
-    """Encodes a picture as one strip.
-
-    Args:
-        picture: its pixels, of one sample.
-        compression: Pillow's name of it.
-        tags: further tags that the compression uses.
-    """
+    """Encodes a picture of one sample as one strip, by Pillow's name of the compression and with further tags."""
     out = io.BytesIO()
     with map_pillow_errors("a mirrored strip or tile of the TIFF"):
         picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height, **tags})

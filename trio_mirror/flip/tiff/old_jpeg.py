@@ -67,10 +67,7 @@ class OldJpeg:
         return [self.slot]
 
     def mirrored(self, lossless: Lossless) -> Mirrored:
-        """The mirrored image.
-
-        Args:
-            lossless: whether it is rearranged where that is exact.
+        """The mirrored image, rearranged where that is exact and wanted.
 
         Raises:
             FlipError: the stream cannot be decoded, or not be encoded again.

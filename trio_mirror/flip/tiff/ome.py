@@ -21,12 +21,9 @@ def holds_regions(text: bytes) -> bool:
 
 
 def mirrored_ome(text: bytes, extent: int, axis: int) -> tuple[bytes, bool]:
-    """Moves the shapes to where they lie in the mirrored image.
+    """Moves the shapes to where they lie in the mirrored image, whose width or height (pixels) is ``extent``.
 
-    Args:
-        text: the description.
-        extent: the image's width, or its height, pixels.
-        axis: 0 for x, 1 for y.
+    The axis is 0 for x, 1 for y.
 
     Returns:
         The new text, and whether everything in it is mirrored: bitmaps and shapes with a transformation of their

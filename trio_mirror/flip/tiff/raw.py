@@ -43,10 +43,6 @@ _BY_MAKE = {
 def refuse_raw(structure: Structure, images: list[Ifd]) -> None:
     """Refuses a camera's raw file.
 
-    Args:
-        structure: the file.
-        images: all its images.
-
     Raises:
         FlipError: it is one; the message names its kind.
     """

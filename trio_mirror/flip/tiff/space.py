@@ -18,12 +18,9 @@ class Span:
 
 
 class Space:
-    """The bytes of a file that may be written anew.
+    """The bytes of a file, ``out``, that may be written anew.
 
-    Args:
-        out: the file, changed in place.
-        occupied: what must stay.
-        raster: where the old strips and tiles of all images stand. What overlaps anything else is not reused.
+    Those of the old strips and tiles (``raster``) that overlap nothing else, and nothing that must stay (``occupied``).
     """
 
     def __init__(self, out: bytearray, occupied: list[Span], raster: list[Span]) -> None:

@@ -84,10 +84,7 @@ class Segments:
             self.structure.store(out, self.layout.subsampling, [1, 1])
 
     def mirrored(self, lossless: Lossless) -> Mirrored:
-        """The mirrored image.
-
-        Args:
-            lossless: whether JPEG is rearranged where that is exact.
+        """The mirrored image; JPEG is rearranged where that is exact and wanted.
 
         Raises:
             FlipError: a strip or tile cannot be decoded, or not be encoded again.

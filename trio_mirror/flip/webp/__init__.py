@@ -38,11 +38,6 @@ _LOSSLESS_NOTE = "The picture was lossy; encoding it so again would have been vi
 def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
     """Mirrors a WebP or an animation: exactly if it is lossless, else within 40 dB, alpha always exactly.
 
-    Args:
-        data: the file.
-        limits: what it may cost at most.
-        keep_credentials: whether signatures over the picture stay.
-
     Raises:
         FlipError: damaged, or over a limit.
     """

@@ -92,9 +92,6 @@ class _Writer(Structure):
 class LibWebP:
     """A loaded libwebp, 0.5 or later. It keeps nothing between calls, so threads may share it.
 
-    Args:
-        path: what the dynamic loader opens.
-
     Raises:
         OSError: the library does not exist, or its structures differ.
         AttributeError: the library is something else, or older than 0.5.
@@ -128,11 +125,7 @@ class LibWebP:
         self._new_picture()
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Planes:
-        """Decodes a lossy WebP without an alpha plane.
-
-        Args:
-            data: the file.
-            size: its width and height, in pixels, already checked against the limits.
+        """Decodes a lossy WebP without an alpha plane, whose size (pixels) is checked against the limits.
 
         Raises:
             FlipError: the image is damaged, or larger.
@@ -146,12 +139,9 @@ class LibWebP:
         return Planes(*(Image.frombytes("L", (columns, rows), bytes(buffer)) for buffer, columns, rows in buffers))
 
     def encode(self, planes: Planes, alpha: Image.Image | None, quality: int) -> bytes:
-        """Encodes a lossy WebP.
+        """Encodes a lossy WebP, of a quality from 0 to 100.
 
-        Args:
-            planes: luma and colour.
-            alpha: the alpha plane, kept exactly, though left out where it is opaque throughout.
-            quality: 0 to 100.
+        The alpha plane is kept exactly, though left out where it is opaque throughout.
 
         Raises:
             FlipError: the library cannot, for want of memory or because a part grows too large for the format.

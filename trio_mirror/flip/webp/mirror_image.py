@@ -51,11 +51,9 @@ def _mirror_planes(coded: Coded, method: Image.Transpose, wanted: Image.Image, l
 
 
 def encode(pixels: Image.Image, like: Coded) -> Coded:
-    """Encodes pixels in the way of another image: lossy, if it is so and that can be close, or lossless.
+    """Encodes pixels in the way of the image that they stand for: lossy, if it is so and that can be close.
 
-    Args:
-        pixels: RGB or RGBA. An RGBA image that has no transparent pixel is for a ``like`` that has alpha.
-        like: the image that these pixels stand for.
+    RGBA pixels of which none is transparent are for a ``like`` that has alpha.
     """
     if not like.lossless:
         source = pixels
