@@ -8,9 +8,7 @@ from __future__ import annotations
 import itertools
 import struct
 import zlib
-from bisect import bisect_left
 from dataclasses import replace
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
@@ -66,20 +64,15 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False, rows: b
                 stored[index] = pack_chunk(b"fcTL", control)
     metadata = Metadata(Mirror(shape.width, shape.height, rows=rows), keep_credentials=keep_credentials)
     notes = mirrored_surroundings(chunks, stored, metadata)
-    restarts = [] if shape.interlaced else idot.read_restarts(chunks, shape.height)
+    restarts = [] if shape.interlaced else idot.read_restarts(chunks, frames[0].chunks, shape.height)
     for frame in frames:
         own_shape = replace(shape, width=frame.width, height=frame.height)
-        own_restarts = restarts[_first_from(restarts, frame.chunks[0]) : _first_from(restarts, frame.chunks[-1] + 1)]
+        own_restarts = restarts if frame is frames[0] else []
         for index, mirrored in _mirrored_chunks(chunks, frame, own_shape, own_restarts, rows=rows):
             stored[index] = mirrored
     if restarts:
         idot.repoint(chunks, stored, restarts)
     return Flipped(b"".join([SIGNATURE, *stored, tail]), "image/png", lossless=True, notes=tuple(notes))
-
-
-def _first_from(restarts: list[idot.Restart], chunk: int) -> int:
-    """The place of the first restart that lies in this chunk of the file or a later one."""
-    return bisect_left(restarts, chunk, key=attrgetter("chunk"))
 
 
 def _read_header(chunks: list[Chunk]) -> Shape:

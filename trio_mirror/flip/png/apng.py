@@ -66,17 +66,13 @@ def find_frames(chunks: list[Chunk], width: int, height: int) -> list[Frame]:
                 raise FlipError("the APNG is damaged: a frame has no raster")
             control = _controlled(chunk, width, height)
         elif chunk.kind in RASTER_KINDS:
-            if frames and frames[-1].chunks[-1] == index - 1:
-                frames[-1].chunks.append(index)
-            elif not frames:
-                hidden = control is None
+            if not frames or frames[-1].chunks[-1] != index - 1:
+                if frames and (promised is None or control is None or chunk.kind != b"fdAT"):
+                    continue
+                hidden |= control is None
                 frames.append(control or Frame(width, height))
-                frames[-1].chunks.append(index)
                 control = None
-            elif promised is not None and control is not None and chunk.kind == b"fdAT":
-                frames.append(control)
-                frames[-1].chunks.append(index)
-                control = None
+            frames[-1].chunks.append(index)
     if promised is not None and len(frames) < promised + hidden:
         raise FlipError(f"the APNG is damaged or cut short: {len(frames) - hidden} of {promised:,} frames are there")
     return frames

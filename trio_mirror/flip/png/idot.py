@@ -31,8 +31,11 @@ class Restart:
     """The IDAT chunk that it begins in, by its place in the file."""
 
 
-def read_restarts(chunks: list[Chunk], height: int) -> list[Restart]:
-    """Finds where the bands behind the first begin in a picture of so many rows: nowhere without a true iDOT chunk."""
+def read_restarts(chunks: list[Chunk], raster: list[int], height: int) -> list[Restart]:
+    """Finds where the bands behind the first begin in a picture of so many rows: nowhere without a true iDOT chunk.
+
+    ``raster`` are the places of its chunks in the file, which adjoin.
+    """
     index = next((position for position, chunk in enumerate(chunks) if chunk.kind == b"iDOT"), None)
     if index is None or len(chunks[index].body) % 12 != 4:
         return []
@@ -43,7 +46,7 @@ def read_restarts(chunks: list[Chunk], height: int) -> list[Restart]:
     for row, rows, distance in struct.iter_unpack(">3I", chunks[index].body[4:]):
         begin = at_distance.get(distance, index)
         after = restarts[-1].chunk if restarts else index
-        if row != end or not rows or begin <= after or chunks[begin].kind != b"IDAT":
+        if row != end or not rows or begin <= after or not raster[0] <= begin <= raster[-1]:
             return []
         restarts.append(Restart(row, begin))
         end = row + rows

@@ -86,7 +86,11 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
     level = 6 if shape.window < 0 else _level(stream, size)
     compressor = fastest.compressobj(level, wbits=shape.window, memLevel=9)
     segments = [bytearray()]
-    for picture in _mirrored_pictures(scanlines, shape, rows=rows):
+    # What the filters take for pictures of their own: the raster, or each pass of an interlaced one.
+    pictures: Iterable[Iterable[Band]] = [_mirrored_bands(scanlines, shape, rows=rows)]
+    if shape.interlaced:
+        pictures = _mirrored_passes(scanlines, shape, rows=rows)
+    for picture in pictures:
         above = b""
         top = 0
         for band in picture:
@@ -103,13 +107,6 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
             top = bottom
     segments[-1] += compressor.flush()
     return [bytes(segment) for segment in segments]
-
-
-def _mirrored_pictures(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterable[Iterable[Band]]:
-    """What the filters take for pictures of their own: the raster, or each pass of an interlaced one."""
-    if shape.interlaced:
-        return _mirrored_passes(scanlines, shape, rows=rows)
-    return [_mirrored_bands(scanlines, shape, rows=rows)]
 
 
 def _level(stream: list[memoryview], size: int) -> int:

@@ -81,31 +81,27 @@ def _canvas(chunks: Sequence[Chunk]) -> _Canvas:
 
 def _offset(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirrored:
     """Of oFFs, the place of the picture on a page."""
-    place = list(struct.unpack_from(">2i", body))
     axis, length = metadata.axis, metadata.mirror.length
     if canvas and struct.unpack_from(">B", body, 8)[0] == _PIXELS:
-        place[axis] = canvas[axis] - length - place[axis]
-    elif place[axis]:
-        return body, not_mirrored({"the place of the picture on a page of unknown size"})
-    return struct.pack(">2i", *place) + body[8:], ()
+        return _subtracted(body, 4 * axis, canvas[axis] - length), ()
+    unknown = {"the place of the picture on a page of unknown size"} if struct.unpack_from(">2i", body)[axis] else set()
+    return body, not_mirrored(unknown)
 
 
 def _place_on_canvas(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirrored:
     """Of caNv, the sizes of a canvas, and the place of the picture on it."""
-    if not canvas:
-        return body, ()
     axis = metadata.axis
-    place = list(struct.unpack_from(">2i", body, 8))
-    place[axis] = canvas[axis] - metadata.mirror.length - place[axis]
-    return body[:8] + struct.pack(">2i", *place) + body[16:], ()
+    return _subtracted(body, 8 + 4 * axis, canvas[axis] - metadata.mirror.length) if canvas else body, ()
 
 
 def _sprite_offset(body: bytes, metadata: Metadata, _: _Canvas) -> Mirrored:
     """Of grAb, where a sprite of the Doom engine is held."""
-    place = list(struct.unpack_from(">2i", body))
-    axis = metadata.axis
-    place[axis] = metadata.mirror.length - place[axis]
-    return struct.pack(">2i", *place) + body[8:], ()
+    return _subtracted(body, 4 * metadata.axis, metadata.mirror.length), ()
+
+
+def _subtracted(body: bytes, at: int, minuend: int) -> bytes:
+    (place,) = struct.unpack_from(">i", body, at)
+    return body[:at] + struct.pack(">i", minuend - place) + body[at + 4 :]
 
 
 def _margins(body: bytes, metadata: Metadata, _: _Canvas) -> Mirrored:
