@@ -1,8 +1,8 @@
 """Bytes in, mirrored bytes out. Pure: no event loop, no network, and no file but one that `flip` is given by its path.
 
 A mirrored file is the original file with its raster replaced: each container's module parses it, replaces
-what the mirroring changes, and keeps every other byte. The modules, and Pillow with them, are imported when
-the first picture of their kind comes.
+what the mirroring changes, and keeps every other byte. At any depth, what is damaged raises a FlipError. The
+modules, and Pillow with them, are imported when the first picture of their kind comes.
 
 To add a container, write a module or package of its name here with ``flip(data, *, limits)``, and register it
 in ``_SIGNATURES``, or with ``matches(data)`` in ``_UNSIGNED`` if its first bytes do not identify it for certain;

@@ -72,7 +72,7 @@ def whole_boxes(data: bytes) -> list[Box]:
 
 
 class Reader:
-    """Reads big-endian numbers one after the other, within bounds."""
+    """Reads big-endian numbers one after the other, within bounds: a FlipError says that one reaches beyond the end."""
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
         self._data = data
@@ -80,11 +80,7 @@ class Reader:
         self.at = at
 
     def number(self, size: int) -> int:
-        """The next number, of ``size`` bytes; 0 bytes are a 0.
-
-        Raises:
-            FlipError: the number reaches beyond the end.
-        """
+        """The next number, of ``size`` bytes; 0 bytes are a 0."""
         at, self.at = self.at, self.at + size
         if self.at > self._end:
             raise FlipError(f"{DAMAGED}: a table in it is cut short")

@@ -1,4 +1,7 @@
-"""Checks of a picture's size, its frames and all its pixels against the limits, before anything is decoded."""
+"""Checks of a picture's size, its frames and all its pixels against the limits, before anything is decoded.
+
+Each raises a FlipError that names the limit.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,7 @@ _SMALL_RASTER = 1 << 26  # bytes; such a raster is decoded however densely it is
 
 
 def check_density(raster: int, stored: int) -> None:
-    """Refuses a large raster (bytes) that is stored more densely than deflate could.
-
-    Raises:
-        FlipError: naming both sizes.
-    """
+    """Refuses a large raster (bytes) that is stored more densely than deflate could."""
     if raster > max(_SMALL_RASTER, DEFLATE_RATIO * stored):
         raise FlipError(
             f"the picture packs {raster:,} bytes of pixels into {stored:,}, more densely than is decoded here"
@@ -29,11 +28,7 @@ def check_density(raster: int, stored: int) -> None:
 
 
 def check_frames(sizes: Sequence[tuple[int, int]], limits: Limits) -> None:
-    """Refuses too many frames, and frames (width and height, pixels) that are too large alone or together.
-
-    Raises:
-        FlipError: naming the limit.
-    """
+    """Refuses too many frames, and frames (width and height, pixels) that are too large alone or together."""
     check_count(len(sizes), limits)
     for width, height in sizes:
         check_size(width, height, limits)
@@ -41,32 +36,20 @@ def check_frames(sizes: Sequence[tuple[int, int]], limits: Limits) -> None:
 
 
 def check_count(frames: int, limits: Limits) -> None:
-    """Refuses a picture of more frames or pages than the limit allows.
-
-    Raises:
-        FlipError: naming the limit.
-    """
+    """Refuses a picture of more frames or pages than the limit allows."""
     if frames > limits.frames:
         raise FlipError(f"the picture has more than {limits.frames:,} frames or pages (--max-frames)")
 
 
 def check_total(pixels: int, limits: Limits) -> None:
-    """Refuses a picture whose frames or pages together have more pixels than the limit allows.
-
-    Raises:
-        FlipError: naming the limit.
-    """
+    """Refuses a picture whose frames or pages together have more pixels than the limit allows."""
     if pixels > limits.total_pixels:
         allowed = f"{limits.total_pixels:,} (--max-total-pixels)"
         raise FlipError(f"the picture's frames or pages have {pixels:,} pixels in all, over the limit of {allowed}")
 
 
 def check_size(width: int, height: int, limits: Limits) -> None:
-    """Refuses a frame of no pixels, or of more than the limit allows (pixels).
-
-    Raises:
-        FlipError: naming the size and the limit.
-    """
+    """Refuses a frame of no pixels, or of more than the limit allows (pixels)."""
     if width < 1 or height < 1:
         raise FlipError(f"the picture is {width} × {height} pixels: there is nothing to mirror")
     if width * height > limits.frame_pixels:

@@ -2,7 +2,7 @@
 
 Without the proof a damaged picture would pass as mirrored. Pillow decodes AVIF, the extra ``proof`` the others; where
 nothing is installed that could, or a decoder has limits of its own, a note says that the proof is missing. That of
-HEIF runs in a process of its own, since it crashes on some damaged files.
+HEIF runs in a process of its own, since it crashes on some damaged files. What cannot be decoded raises a FlipError.
 """
 
 from __future__ import annotations
@@ -33,11 +33,7 @@ _NO_DECODER = ("It was not decoded for a proof that it is whole: no decoder of i
 
 
 def prove_avif(data: bytes, limits: Limits) -> tuple[str, ...]:
-    """Decodes an AVIF; returns a note where it is too large for that.
-
-    Raises:
-        FlipError: it cannot be decoded.
-    """
+    """Decodes an AVIF; returns a note where it is too large for that."""
     with map_pillow_errors("the AVIF"):
         image = open_image(data, "AVIF", limits)
         if image.width * image.height > _MOST_PIXELS:
@@ -53,9 +49,6 @@ def prove_heif(data: bytes, kinds: set[bytes], pixels: int) -> tuple[str, ...]:
 
     ``kinds`` are the types of its coded items, ``pixels`` is how many a decoder goes through; none, and 0, where the
     file has a condensed header.
-
-    Raises:
-        FlipError: one of them cannot be decoded.
     """
     if not kinds <= _HEVC:  # of tiles of other codecs the decoder says that they are damaged
         return _NO_DECODER
@@ -65,11 +58,7 @@ def prove_heif(data: bytes, kinds: set[bytes], pixels: int) -> tuple[str, ...]:
 
 
 def prove_jxl(data: bytes, samples: int, *, animated: bool) -> tuple[str, ...]:
-    """Decodes a JPEG XL, of an animation the first frame; returns a note where no decoder can, or it is too large.
-
-    Raises:
-        FlipError: it cannot be decoded.
-    """
+    """Decodes a JPEG XL, of an animation the first frame; returns a note where no decoder can, or it is too large."""
     try:
         from pylibjxl import decode
     except ImportError:

@@ -20,11 +20,7 @@ _PER = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 
 
 def parse_size(text: str) -> int:
-    """Reads a number of bytes: ``65536``, ``64KiB`` (× 1024), ``64kB`` (× 1000), ``1.5G`` (× 1024³).
-
-    Raises:
-        ValueError: the text is not a size, or exceeds any memory and disk.
-    """
+    """Reads a number of bytes: ``65536``, ``64KiB`` (× 1024), ``64kB`` (× 1000), ``1.5G`` (× 1024³)."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError("expected a size, for example 65536, 64KiB or 1.5GiB")
@@ -38,11 +34,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Reads a number of seconds: ``30``, ``0.5s``, ``1m30s``, ``1 min 30 s``, ``2h``.
-
-    Raises:
-        ValueError: the text is not a duration.
-    """
+    """Reads a number of seconds: ``30``, ``0.5s``, ``1m30s``, ``1 min 30 s``, ``2h``."""
     match = _DURATION.fullmatch(text.strip())
     if match is None or not any(match.groups()):
         raise ValueError("expected a duration, for example 30, 90s or 1m30s")
@@ -51,11 +43,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_rate(text: str) -> float:
-    """Reads a number of events a second: ``50``, ``50/s``, ``300/min``.
-
-    Raises:
-        ValueError: the text is not a rate.
-    """
+    """Reads a number of events a second: ``50``, ``50/s``, ``300/min``."""
     number, per = _split_rate(text)
     if not _NUMBER.fullmatch(number):
         raise ValueError("expected a rate, for example 50/s or 300/min")
@@ -63,11 +51,7 @@ def parse_rate(text: str) -> float:
 
 
 def parse_byte_rate(text: str) -> float:
-    """Reads a number of bytes a second: ``1024``, ``1KiB/s``.
-
-    Raises:
-        ValueError: the text is not such a rate.
-    """
+    """Reads a number of bytes a second: ``1024``, ``1KiB/s``."""
     size, per = _split_rate(text)
     try:
         return parse_size(size) / per
@@ -84,11 +68,7 @@ def _split_rate(text: str) -> tuple[str, int]:
 
 
 def parse_flag(text: str) -> bool:
-    """Reads yes or no, in the usual words.
-
-    Raises:
-        ValueError: the text is neither.
-    """
+    """Reads yes or no, in the usual words."""
     if text.lower() in {"1", "true", "yes", "on"}:
         return True
     if text.lower() in {"0", "false", "no", "off"}:
@@ -97,11 +77,7 @@ def parse_flag(text: str) -> bool:
 
 
 def parse_text(text: str) -> str:
-    """Takes any text but an empty one, which is a variable of a script that was never set.
-
-    Raises:
-        ValueError: the text is empty, or holds a NUL, which no path and no argument can.
-    """
+    """Takes any text but an empty one, as of a variable never set, and one with a NUL, which no path can hold."""
     if not text:
         raise ValueError("expected some text; leave the option out for its default")
     if "\0" in text:
@@ -110,20 +86,12 @@ def parse_text(text: str) -> str:
 
 
 def parse_path(text: str) -> str:
-    """Takes a path; ``~`` is the home folder also where no shell has seen it, as in a file.
-
-    Raises:
-        ValueError: see `parse_text`.
-    """
+    """Takes a path; ``~`` is the home folder also where no shell has seen it, as in a file."""
     return os.path.expanduser(parse_text(text))  # noqa: PTH111 (it may be a URL)
 
 
 def parse_count(text: str) -> int:
-    """Reads a whole number.
-
-    Raises:
-        ValueError: the text is not a whole number.
-    """
+    """Reads a whole number."""
     try:
         return int(text)
     except ValueError:

@@ -40,9 +40,6 @@ def mirror_rle(stream: bytes, width: int, height: int, bits: int) -> tuple[bytes
 
     Returns:
         The mirrored stream, and how many bytes of ``stream`` it stands for.
-
-    Raises:
-        FlipError: the stream ends before the last row.
     """
     reader = _Reader(stream, width, height, bits)
     rows = groupby(reader.spans(), key=attrgetter("row"))
@@ -63,11 +60,7 @@ class _Reader:
         self._column = 0
 
     def spans(self) -> Iterator[Span]:
-        """The spans in the order of drawing; what lies beyond the right edge is cut off.
-
-        Raises:
-            FlipError: the stream ends before the last row.
-        """
+        """The spans in the order of drawing; what lies beyond the right edge is cut off."""
         while self.at + 2 <= len(self._stream):
             count, value = self._stream[self.at : self.at + 2]
             if self._complete() and (count or value > _END_OF_BITMAP):

@@ -47,11 +47,7 @@ class Frame:
 
 
 def read_frames(data: bytes) -> Iterator[Frame]:
-    """The frames of a file, which has 13 bytes at least.
-
-    Raises:
-        FlipError: a block is cut short or damaged.
-    """
+    """The frames of a file, which has 13 bytes at least."""
     transparent: int | None = None
     for start, label, _ in read_blocks(data):
         if label == _GRAPHIC_CONTROL:
@@ -65,9 +61,6 @@ def read_blocks(data: bytes) -> Iterator[tuple[int, int | None, int]]:
     """Walks the blocks of a file: where each begins, its label (none of an image), and what lies behind it.
 
     Bytes between them that begin none are skipped, as viewers do.
-
-    Raises:
-        FlipError: a block is cut short or damaged.
     """
     at = 13 + _colour_table_size(data[10])
     while at < len(data) and data[at] != _TRAILER:

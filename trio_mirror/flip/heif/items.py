@@ -42,11 +42,7 @@ class Items:
 
 
 def read_items(data: bytes, meta: Box) -> Items:
-    """Reads the items of a ``meta`` box.
-
-    Raises:
-        FlipError: a table is missing or damaged.
-    """
+    """Reads the items of a ``meta`` box."""
     kinds: dict[int, bytes] = {}
     references: list[tuple[bytes, int, list[int]]] = []
     primary: int | None = None
@@ -173,11 +169,7 @@ def _version(data: bytes, box: Box) -> int:
 
 
 def swap_stereo_pairs(data: bytes, meta: Box, edits: Edits) -> None:
-    """Notes the edits by which the right view of a stereo pair becomes the left one (23008-12, 6.8, ``ster``).
-
-    Raises:
-        FlipError: a group is damaged.
-    """
+    """Notes the edits by which the right view of a stereo pair becomes the left one (23008-12, 6.8, ``ster``)."""
     groups = meta.child(data, b"grpl", skip=4)
     for group in groups.children(data) if groups else ():
         if group.kind == b"ster":

@@ -93,11 +93,7 @@ def move_item_locations(locations: Iterable[Location], edits: Edits) -> None:
 
 
 def move_chunks(data: bytes, edits: Edits, offsets: Box) -> None:
-    """Notes the patches of an ``stco`` or ``co64`` box; call after the last splice.
-
-    Raises:
-        FlipError: the table is damaged.
-    """
+    """Notes the patches of an ``stco`` or ``co64`` box; call after the last splice."""
     reader = Reader(data, offsets.body + 4, offsets.end)
     size = 8 if offsets.kind == b"co64" else 4
     for _ in range(reader.number(4)):

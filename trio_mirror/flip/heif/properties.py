@@ -51,11 +51,7 @@ class Properties:
         return None
 
     def orientation(self, item: int) -> Orientation:
-        """How an item is turned and mirrored for display.
-
-        Raises:
-            FlipError: in an order that viewers do not agree on.
-        """
+        """How an item is turned and mirrored for display."""
         return read_orientation(self.of(item))
 
     def mirror(self, items: set[int], edits: Edits) -> None:

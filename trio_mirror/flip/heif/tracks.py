@@ -24,11 +24,7 @@ _SAMPLE_ENTRY_FIELDS = 78  # of a VisualSampleEntry (ISO/IEC 14496-12, 12.1.3), 
 
 
 def check_frames(data: bytes, moov: Box, limits: Limits) -> None:
-    """Checks the number of frames and their size, as the tracks state them.
-
-    Raises:
-        FlipError: over a limit, or damaged.
-    """
+    """Checks the number of frames and their size, as the tracks state them."""
     for table, entries in _picture_tracks(data, moov):
         sizes = _inside(data, table, b"stsz")
         frames = Reader(data, sizes.body + 8, sizes.end).number(4)

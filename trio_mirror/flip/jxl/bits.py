@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Bits:
-    """Reads numbers one after the other."""
+    """Reads numbers one after the other; a FlipError says that there are no more."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
@@ -20,31 +20,19 @@ class Bits:
         """How many bits were read."""
 
     def skip(self, size: int) -> None:
-        """Leaves out ``size`` bits.
-
-        Raises:
-            FlipError: there are not so many.
-        """
+        """Leaves out ``size`` bits."""
         self.at += size
         if self.at > 8 * len(self._data):
             raise FlipError(f"{DAMAGED}: it ends inside a header")
 
     def number(self, size: int) -> int:
-        """The next number, of ``size`` bits.
-
-        Raises:
-            FlipError: there are not so many bits.
-        """
+        """The next number, of ``size`` bits."""
         at = self.at
         self.skip(size)
         return int.from_bytes(self._data[at // 8 : (at + size + 7) // 8], "little") >> at % 8 & (1 << size) - 1
 
     def choice(self, *choices: tuple[int, int]) -> int:
-        """The next number of the type U32: two bits choose how many more there are, and what is added to them.
-
-        Raises:
-            FlipError: there are not so many bits.
-        """
+        """The next number of the type U32: two bits choose how many more there are, and what is added to them."""
         size, offset = choices[self.number(2)]
         return self.number(size) + offset
 

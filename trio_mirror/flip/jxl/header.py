@@ -54,9 +54,6 @@ def mirrored_header(stream: bytes) -> tuple[Header, int, bytes]:
 
     Returns:
         What the header says, and by how many bytes at the start which ones are replaced.
-
-    Raises:
-        FlipError: it is damaged.
     """
     header = read_header(stream)
     bits = text_of(stream[: header.colour_end // 8 + len(_TONE_MAPPING) // 8 + 2])
@@ -82,11 +79,7 @@ def _changes(bits: str, header: Header) -> list[Change]:
 
 
 def read_header(stream: bytes) -> Header:
-    """Reads a header as far as its colours, before which all is of a fixed form.
-
-    Raises:
-        FlipError: it is damaged.
-    """
+    """Reads a header as far as its colours, before which all is of a fixed form."""
     if stream[:2] != SIGNATURE:
         raise FlipError(f"{DAMAGED}: the JPEG XL has no codestream")
     bits = Bits(stream, 16)

@@ -60,11 +60,7 @@ class _Said(NamedTuple):
 
 
 def mirror_reconstruction(data: bytes, top: Sequence[Box], edits: Edits) -> tuple[str, ...]:
-    """Notes the edits by which the JPEG is mirrored too, or those that leave out its ``jbrd``, and returns a note.
-
-    Raises:
-        FlipError: ``jbrd`` is damaged.
-    """
+    """Notes the edits by which the JPEG is mirrored too, or those that leave out its ``jbrd``, and returns a note."""
     jbrd = next((box for box in top if box.kind == b"jbrd"), None)
     if jbrd is None:
         return ()

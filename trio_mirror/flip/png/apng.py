@@ -28,11 +28,7 @@ class Frame:
 
 
 def count_frames(chunks: list[Chunk]) -> int | None:
-    """The number of frames that the animation control promises; None for a still picture.
-
-    Raises:
-        FlipError: the control is cut short.
-    """
+    """The number of frames that the animation control promises; None for a still picture."""
     count = None
     for chunk in chunks:
         if chunk.kind in RASTER_KINDS:

@@ -54,9 +54,6 @@ def unfilter(scanlines: bytes, rows: int, lanes: int, above: bytes) -> Band:
     """Takes the filters off so many whole rows, each behind the byte of its filter type.
 
     ``lanes`` are the bytes of a pixel, at least 1; ``above`` is the unfiltered row above, empty where there is none.
-
-    Raises:
-        FlipError: a filter type is not one of PNG's.
     """
     stride = len(scanlines) // rows
     size = stride - 1

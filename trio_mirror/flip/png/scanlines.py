@@ -125,11 +125,7 @@ class _Scanlines:
         self._rest: bytes | memoryview = b""
 
     def read(self, size: int) -> bytes:
-        """The next ``size`` bytes.
-
-        Raises:
-            FlipError: the stream is damaged, or ends before.
-        """
+        """The next ``size`` bytes."""
         data = bytearray()
         while len(data) < size:
             if not self._rest:

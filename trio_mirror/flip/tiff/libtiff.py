@@ -32,9 +32,6 @@ def decode_strip(
     """Decodes one strip. Pillow makes 8 bits of 4, and RGB of YCbCr.
 
     The numbers are those of a TIFF's tags; ``tags`` are further ones that the compression wants.
-
-    Raises:
-        FlipError: libtiff cannot decode it.
     """
     width, rows = size
     values: dict[int, int | bytes] = {

@@ -67,11 +67,7 @@ class OldJpeg:
         return [self.slot]
 
     def mirrored(self, lossless: Lossless) -> Mirrored:
-        """The mirrored image, rearranged where that is exact and wanted.
-
-        Raises:
-            FlipError: the stream cannot be decoded, or not be encoded again.
-        """
+        """The mirrored image, rearranged where that is exact and wanted."""
         width, height = self.size
         data = self.structure.data[self.slot.start : self.slot.stop]
         if lossless is not Lossless.NEVER:

@@ -69,11 +69,7 @@ def _minus(edge: Decimal, number: bytes) -> bytes:
 
 
 def _number(text: bytes) -> Decimal:
-    """A number of a length that makes sense.
-
-    Raises:
-        ValueError: it is not one.
-    """
+    """A number of a length that makes sense."""
     if not _NUMBER.fullmatch(text.strip()) or text.count(b".") > 1:
         raise ValueError("not a number")
     return Decimal(text.decode())

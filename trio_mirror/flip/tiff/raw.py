@@ -41,11 +41,7 @@ _BY_MAKE = {
 
 
 def refuse_raw(structure: Structure, images: list[Ifd]) -> None:
-    """Refuses a camera's raw file.
-
-    Raises:
-        FlipError: it is one; the message names its kind.
-    """
+    """Refuses a camera's raw file by the name of its kind."""
     tags = images[0].entries
     make = structure.octets(images[0], _MAKE).rstrip(b"\0").decode("latin-1").strip()
     kind = next((name for tag, name in _TAGS.items() if tag in tags), None) or _by_mark(structure, images)

@@ -84,11 +84,7 @@ class Segments:
             self.structure.store(out, self.layout.subsampling, [1, 1])
 
     def mirrored(self, lossless: Lossless) -> Mirrored:
-        """The mirrored image; JPEG is rearranged where that is exact and wanted.
-
-        Raises:
-            FlipError: a strip or tile cannot be decoded, or not be encoded again.
-        """
+        """The mirrored image; JPEG is rearranged where that is exact and wanted."""
         if not isinstance(self.codec, Jpeg):
             return Mirrored(list(self._encoded()), lossless=True)
         rearranged = None if lossless is Lossless.NEVER else self._rearranged(self.codec)
@@ -201,11 +197,7 @@ def _moved_inside(raster: bytes, places: tuple[int, ...] | None) -> bytes:
 
 
 def _slots(structure: Structure, layout: Layout) -> list[Span]:
-    """Where the strips or tiles of an image stand: by plane, from top to bottom, from left to right.
-
-    Raises:
-        FlipError: there are too few of them, or they lie outside the file.
-    """
+    """Where the strips or tiles of an image stand: by plane, from top to bottom, from left to right."""
     needed = layout.across * layout.down * layout.planes
     starts = structure.values(layout.offsets)
     if len(starts) < needed:

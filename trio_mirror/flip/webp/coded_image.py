@@ -42,11 +42,7 @@ class Coded:
         return self.alpha is not None
 
     def size(self) -> tuple[int, int]:
-        """Width and height, in pixels (RFC 6386, 9.1; RFC 9649, 3.4).
-
-        Raises:
-            FlipError: the header is missing.
-        """
+        """Width and height, in pixels (RFC 6386, 9.1; RFC 9649, 3.4)."""
         if self.lossless:
             header = self._vp8l_header()
             return (header & 0x3FFF) + 1, (header >> 14 & 0x3FFF) + 1
@@ -57,11 +53,7 @@ class Coded:
         return width & 0x3FFF, height & 0x3FFF
 
     def decode(self) -> Image.Image:
-        """The pixels, RGBA if the image has an alpha channel, else RGB.
-
-        Raises:
-            FlipError: the image is damaged.
-        """
+        """The pixels, RGBA if the image has an alpha channel, else RGB."""
         chunks = [self.image]
         if self.alpha:
             width, height = self.size()

@@ -28,9 +28,6 @@ def mirror(coded: Coded, method: Image.Transpose) -> Coded:
 
     A lossy image stays lossy if that can be close (40 dB, measured on what is seen), at the lowest quality
     from 95 up; else it becomes lossless.
-
-    Raises:
-        FlipError: the image is damaged.
     """
     pixels = coded.decode().transpose(method)
     library = libwebp.library()

@@ -40,11 +40,7 @@ class Container:
 
 
 def read_container(data: bytes) -> Container:
-    """Reads a WebP file.
-
-    Raises:
-        FlipError: the file or a chunk in it is cut short.
-    """
+    """Reads a WebP file."""
     if len(data) < _RIFF_HEADER:
         raise FlipError("the WebP is damaged: it ends inside its header")
     end = _CHUNK_HEADER + struct.unpack_from("<I", data, 4)[0]
@@ -54,11 +50,7 @@ def read_container(data: bytes) -> Container:
 
 
 def read_chunks(data: bytes) -> list[Chunk]:
-    """Reads chunks side by side.
-
-    Raises:
-        FlipError: the last one is cut short.
-    """
+    """Reads chunks side by side."""
     chunks = []
     at = 0
     while at < len(data):
