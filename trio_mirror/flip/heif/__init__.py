@@ -11,16 +11,7 @@ from itertools import chain
 
 from trio_mirror.errors import FlipError, NotPictureError
 from trio_mirror.flip.credentials import credentials
-from trio_mirror.flip.heif.items import (
-    CODED,
-    COMPUTED,
-    Items,
-    cut_short,
-    displayed,
-    pixels_decoded,
-    read_items,
-    swap_stereo_pairs,
-)
+from trio_mirror.flip.heif.items import CODED, COMPUTED, Items, read_items, swap_stereo_pairs
 from trio_mirror.flip.heif.metadata import mirror_metadata
 from trio_mirror.flip.heif.offsets import Location, move_chunks, move_item_locations, read_locations
 from trio_mirror.flip.heif.properties import Properties
@@ -64,7 +55,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         _mirror_condensed(data, mini, edits)
     if meta:
         items, properties = read_items(data, meta), Properties(data, meta)
-        kinds, pixels = {*items.kinds.values()} & CODED, pixels_decoded(items, properties.size)
+        kinds, pixels = {*items.kinds.values()} & CODED, items.pixels_decoded(properties.size)
         locations = [*read_locations(data, meta)]
         notes += _mirror_items(data, items, properties, locations, edits, limits)
     if moov:
@@ -128,11 +119,11 @@ def _mirror_items(
     if size:
         check_size(*size, limits)
     properties.refuse_own_shape({item for item, kind in items.kinds.items() if kind in COMPUTED})
-    properties.mirror(displayed(items), edits)
+    properties.mirror(items.displayed(), edits)
     swap_stereo_pairs(data, items.meta, edits)
     shown = properties.orientation(items.primary)
     notes = mirror_metadata(data, items, locations, shown, Mirror(*(size or (0, 0))), edits)
-    return notes + ((_CUT_NOTE,) if cut_short(data, items, locations) else ())
+    return notes + ((_CUT_NOTE,) if items.cut_short(data, locations) else ())
 
 
 def _move_track_offsets(data: bytes, moov: Box, edits: Edits) -> None:

@@ -40,6 +40,81 @@ class Items:
     references: list[tuple[bytes, int, list[int]]]
     """Kind, from, to."""
 
+    def displayed(self) -> set[int]:
+        """The ids of the items whose mirroring, each by itself, mirrors the whole picture.
+
+        That is every image, alpha plane, gain map and thumbnail, but not what a grid or an overlay is made of.
+
+        Raises:
+            FlipError: the picture is of an unknown kind, or shown both by itself and as a part.
+        """
+        if self.kinds[self.primary] not in _IMAGES:
+            kind = self.kinds[self.primary].decode("latin-1")
+            raise FlipError(f"the picture's image is of the kind {kind!r}, which is not mirrored here")
+        parts = {
+            part
+            for kind, item, inputs in self.references
+            if kind == b"dimg" and self.kinds.get(item) in _LAYOUTS
+            for part in inputs
+        }
+        # Alpha planes and thumbnails of a part are parts themselves, and so are the inputs of a part.
+        for _ in range(_DEEPEST):
+            more = {
+                item
+                for kind, item, masters in self.references
+                if kind in {b"auxl", b"thmb"} and masters and parts.issuperset(masters)
+            } | {part for kind, item, inputs in self.references if kind == b"dimg" and item in parts for part in inputs}
+            if more <= parts:
+                break
+            parts |= more
+        if self.primary in parts:
+            raise FlipError("the file shows one image both by itself and as a part of another, which is not mirrored")
+        return {item for item, kind in self.kinds.items() if kind in _IMAGES and item not in parts}
+
+    def pixels_decoded(self, size_of: Callable[[int], tuple[int, int] | None]) -> int:
+        """How many pixels a decoder goes through for all images: those of an input as often as it is used.
+
+        A grid's own are those of its tiles. ``size_of`` gives the width and height of an item, if it states them.
+        """
+        inputs: dict[int, list[int]] = {}
+        for kind, item, parts in self.references:
+            if kind == b"dimg":
+                inputs.setdefault(item, []).extend(parts)
+        costs: dict[int, int] = {}
+
+        def cost(item: int, depth: int = 0) -> int:
+            if depth > _DEEPEST:
+                return _ENDLESS
+            if item not in costs:
+                own = self.kinds.get(item) not in {b"grid", b"iden"}
+                width, height = (own and size_of(item)) or (0, 0)
+                costs[item] = width * height + sum(cost(part, depth + 1) for part in inputs.get(item, ()))
+            return costs[item]
+
+        return sum(cost(item) for item, kind in self.kinds.items() if kind in _IMAGES | COMPUTED)
+
+    def cut_short(self, data: bytes, locations: Iterable[Location]) -> bool:
+        """Whether the file ends before its coded images do; decoders leave missing tiles grey, and say nothing.
+
+        Raises:
+            FlipError: that is so of the primary image.
+        """
+        cut = {
+            location.item
+            for location in locations
+            if location.method == FROM_FILE and self.kinds.get(location.item) in CODED
+            for offset, length in location.extents
+            if location.base.value + offset.value + length > len(data)
+        }
+        if self.primary in cut:
+            raise FlipError("the picture cannot be read: the file ends before its image does")
+        return bool(cut)
+
+    def describing_primary(self, kind: bytes) -> int | None:
+        """The id of the first item of a kind (``Exif``, ``mime``) that describes the primary image, if there is one."""
+        describing = (item for how, item, items in self.references if how == b"cdsc" and self.primary in items)
+        return next((item for item in describing if self.kinds.get(item) == kind), None)
+
 
 def read_items(data: bytes, meta: Box) -> Items:
     """Reads the items of a ``meta`` box."""
@@ -56,91 +131,6 @@ def read_items(data: bytes, meta: Box) -> Items:
     if primary is None or primary not in kinds:
         raise FlipError(f"{DAMAGED}: the file does not say which of its images to show")
     return Items(meta, primary, kinds, references)
-
-
-def displayed(items: Items) -> set[int]:
-    """The ids of the items whose mirroring, each by itself, mirrors the whole picture.
-
-    That is every image, alpha plane, gain map and thumbnail, but not what a grid or an overlay is made of.
-
-    Raises:
-        FlipError: the picture is of an unknown kind, or shown both by itself and as a part.
-    """
-    if items.kinds[items.primary] not in _IMAGES:
-        kind = items.kinds[items.primary].decode("latin-1")
-        raise FlipError(f"the picture's image is of the kind {kind!r}, which is not mirrored here")
-    parts = {
-        part
-        for kind, item, inputs in items.references
-        if kind == b"dimg" and items.kinds.get(item) in _LAYOUTS
-        for part in inputs
-    }
-    # Alpha planes and thumbnails of a part are parts themselves, and so are the inputs of a part.
-    for _ in range(_DEEPEST):
-        more = {
-            item
-            for kind, item, masters in items.references
-            if kind in {b"auxl", b"thmb"} and masters and parts.issuperset(masters)
-        } | {part for kind, item, inputs in items.references if kind == b"dimg" and item in parts for part in inputs}
-        if more <= parts:
-            break
-        parts |= more
-    if items.primary in parts:
-        raise FlipError("the file shows one image both by itself and as a part of another, which is not mirrored")
-    return {item for item, kind in items.kinds.items() if kind in _IMAGES and item not in parts}
-
-
-def pixels_decoded(items: Items, size_of: Callable[[int], tuple[int, int] | None]) -> int:
-    """How many pixels a decoder goes through for all images: those of an input as often as it is used.
-
-    A grid's own are those of its tiles. ``size_of`` gives the width and height of an item, if it states them.
-    """
-    inputs: dict[int, list[int]] = {}
-    for kind, item, parts in items.references:
-        if kind == b"dimg":
-            inputs.setdefault(item, []).extend(parts)
-    costs: dict[int, int] = {}
-
-    def cost(item: int, depth: int = 0) -> int:
-        if depth > _DEEPEST:
-            return _ENDLESS
-        if item not in costs:
-            own = items.kinds.get(item) not in {b"grid", b"iden"}
-            width, height = (own and size_of(item)) or (0, 0)
-            costs[item] = width * height + sum(cost(part, depth + 1) for part in inputs.get(item, ()))
-        return costs[item]
-
-    return sum(cost(item) for item, kind in items.kinds.items() if kind in _IMAGES | COMPUTED)
-
-
-def cut_short(data: bytes, items: Items, locations: Iterable[Location]) -> bool:
-    """Whether the file ends before its coded images do; decoders leave missing tiles grey, and say nothing.
-
-    Raises:
-        FlipError: that is so of the primary image.
-    """
-    cut = {
-        location.item
-        for location in locations
-        if location.method == FROM_FILE and items.kinds.get(location.item) in CODED
-        for offset, length in location.extents
-        if location.base.value + offset.value + length > len(data)
-    }
-    if items.primary in cut:
-        raise FlipError("the picture cannot be read: the file ends before its image does")
-    return bool(cut)
-
-
-def describing_primary(items: Items, kind: bytes) -> int | None:
-    """The id of the first item of a kind (``Exif``, ``mime``) that describes the primary image, if there is one."""
-    return next(
-        (
-            item
-            for reference, item, described in items.references
-            if reference == b"cdsc" and items.primary in described and items.kinds.get(item) == kind
-        ),
-        None,
-    )
 
 
 def _read_item_types(data: bytes, iinf: Box) -> dict[int, bytes]:

@@ -11,7 +11,6 @@ import struct
 from typing import TYPE_CHECKING
 
 from trio_mirror.flip.exif import mirrored, orientation_field
-from trio_mirror.flip.heif.items import describing_primary
 from trio_mirror.flip.heif.offsets import FROM_FILE, IN_IDAT
 from trio_mirror.flip.positions.left import positions_left
 
@@ -43,7 +42,7 @@ def mirror_metadata(
 
 def _block(data: bytes, items: Items, locations: Sequence[Location], kind: bytes) -> tuple[int, bytes]:
     """Where the first item of a kind that describes the primary image begins, and its data, unless it is in pieces."""
-    item = describing_primary(items, kind)
+    item = items.describing_primary(kind)
     location = next((each for each in locations if each.item == item), None)
     idat = items.meta.child(data, b"idat", skip=4)
     starts = {FROM_FILE: 0} | ({IN_IDAT: idat.body} if idat else {})
