@@ -6,20 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.tiff.codecs import (
-    BYTEWISE,
-    DEFLATES,
-    FAX,
-    FAX_OPTIONS,
-    bits_reversed,
-    bytewise,
-    deflate,
-    fax,
-    lzma2,
-    predicted,
-    thunderscan,
-    uncompressed,
-)
+from trio_mirror.flip.tiff import codecs
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import JPEG, LZMA, THUNDERSCAN, UNCOMPRESSED, YCBCR, Layout
 from trio_mirror.flip.tiff.predictor import Predictor
@@ -56,29 +43,29 @@ def codec_of(structure: Structure, image: Ifd, layout: Layout, sample: bytes) ->
         return _jpeg(structure, image, layout, sample)
     codec = _exact(structure, image, layout)
     if layout.bits_reversed:
-        codec = bits_reversed(codec)
+        codec = codecs.bits_reversed(codec)
     if layout.predictor != 1:
         size = layout.bits // layout.samples // 8
         order: Literal["little", "big"] = "little" if structure.order == "<" else "big"
-        codec = predicted(codec, Predictor(layout.predictor, order, layout.segment_width, layout.samples, size))
+        codec = codecs.predicted(codec, Predictor(layout.predictor, order, layout.segment_width, layout.samples, size))
     return codec
 
 
 def _exact(structure: Structure, image: Ifd, layout: Layout) -> Codec:
     number = layout.compression
     if number == UNCOMPRESSED:
-        return uncompressed(layout.segment_stride)
-    if number in DEFLATES:
-        return deflate(layout.segment_stride)
+        return codecs.uncompressed(layout.segment_stride)
+    if number in codecs.DEFLATES:
+        return codecs.deflate(layout.segment_stride)
     if number == LZMA:
-        return lzma2(layout.segment_stride)
-    if number in BYTEWISE:
-        return bytewise(number, layout.segment_stride)
-    if number in FAX and layout.bits == 1:
-        options = structure.number(image, FAX_OPTIONS.get(number, 0), 0)
-        return fax(number, layout.segment_width, options)
+        return codecs.lzma2(layout.segment_stride)
+    if number in codecs.BYTEWISE:
+        return codecs.bytewise(number, layout.segment_stride)
+    if number in codecs.FAX and layout.bits == 1:
+        options = structure.number(image, codecs.FAX_OPTIONS.get(number, 0), 0)
+        return codecs.fax(number, layout.segment_width, options)
     if number == THUNDERSCAN and layout.bits == 4:
-        return thunderscan(layout.segment_width)
+        return codecs.thunderscan(layout.segment_width)
     name = _NAMES.get(number, str(number))
     raise FlipError(f"this TIFF uses the compression {name}, which cannot be written here at this depth")
 

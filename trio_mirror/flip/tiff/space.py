@@ -34,14 +34,11 @@ class Space:
         Each stays in its slot where all of them fit; else the slots are filled anew, one piece behind the
         other, and what then has no room goes to the end of the file. Room left over is cleared.
         """
-        fits = all(
-            slot in self._own and len(piece) <= slot.stop - slot.start
-            for slot, piece in zip(slots, pieces, strict=True)
-        )
-        if fits:
-            for slot, piece in zip(slots, pieces, strict=True):
+        pairs = list(zip(slots, pieces, strict=True))
+        if all(slot in self._own and len(piece) <= slot.stop - slot.start for slot, piece in pairs):
+            for slot, piece in pairs:
                 self._write(slot, piece)
-            return [slot.start if piece else 0 for slot, piece in zip(slots, pieces, strict=True)]
+            return [slot.start if piece else 0 for slot, piece in pairs]
         free = _Free(merged([*self._left, *(slot for slot in slots if slot in self._own)]))
         for span in free.spans:
             self._write(span, b"")

@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 from ctypes import POINTER, Structure, byref, c_char_p, c_float, c_int, c_size_t, c_ubyte, c_uint32, c_void_p
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -34,17 +34,7 @@ _YUV420, _YUV420A = 0, 4  # WebPEncCSP
 class _Config(Structure):
     """``WebPConfig``."""
 
-    _fields_ = (
-        ("lossless", c_int),
-        ("quality", c_float),
-        ("method", c_int),
-        ("image_hint", c_int),
-        ("target_size", c_int),
-        ("target_psnr", c_float),
-        ("segments", c_int),
-        ("sns_strength", c_int),
-        ("others", c_int * 21),
-    )
+    _fields_ = (("before", c_int * 7), ("sns_strength", c_int), ("behind", c_int * 21))
 
 
 class _Picture(Structure):
@@ -72,14 +62,7 @@ class _Picture(Structure):
         ("extra_info", c_void_p),
         ("stats", c_void_p),
         ("error_code", c_int),
-        ("progress_hook", c_void_p),
-        ("user_data", c_void_p),
-        ("pad3", c_uint32 * 3),
-        ("pad4", c_void_p * 2),
-        ("pad6", c_uint32 * 8),
-        ("memory", c_void_p),
-        ("memory_argb", c_void_p),
-        ("pad7", c_void_p * 2),
+        ("others", c_void_p * 20),  # or fewer
     )
 
 
@@ -100,27 +83,22 @@ class LibWebP:
     def __init__(self, path: str) -> None:
         self.path = path
         library = ctypes.CDLL(path)
-        self._decode = library["WebPDecodeYUVInto"]
         plane = (c_void_p, c_size_t, c_int)
-        self._decode.argtypes = [c_char_p, c_size_t, *plane, *plane, *plane]
-        self._decode.restype = c_void_p
-        self._init_config = library["WebPConfigInitInternal"]
-        self._init_config.argtypes = [POINTER(_Config), c_int, c_float, c_int]
-        self._init_picture = library["WebPPictureInitInternal"]
-        self._init_picture.argtypes = [POINTER(_Picture), c_int]
-        self._encode = library["WebPEncode"]
-        self._encode.argtypes = [POINTER(_Config), POINTER(_Picture)]
+        config, picture, writer = POINTER(_Config), POINTER(_Picture), POINTER(_Writer)
+
+        def function(name: str, returned: Any, *arguments: Any) -> Any:
+            found = library[name]
+            found.restype, found.argtypes = returned, arguments
+            return found
+
+        self._decode = function("WebPDecodeYUVInto", c_void_p, c_char_p, c_size_t, *plane, *plane, *plane)
+        self._init_config = function("WebPConfigInitInternal", c_int, config, c_int, c_float, c_int)
+        self._init_picture = function("WebPPictureInitInternal", c_int, picture, c_int)
+        self._encode = function("WebPEncode", c_int, config, picture)
+        self._init_writer = function("WebPMemoryWriterInit", None, writer)
+        self._clear_writer = function("WebPMemoryWriterClear", None, writer)
+        self._free_picture = function("WebPPictureFree", None, picture)
         self._write = ctypes.cast(library["WebPMemoryWrite"], c_void_p)
-        self._init_writer = library["WebPMemoryWriterInit"]
-        self._clear_writer = library["WebPMemoryWriterClear"]
-        self._free_picture = library["WebPPictureFree"]
-        for function, structure in (
-            (self._init_writer, _Writer),
-            (self._clear_writer, _Writer),
-            (self._free_picture, _Picture),
-        ):
-            function.argtypes = [POINTER(structure)]
-            function.restype = None
         self._new_config(quality=100)
         self._new_picture()
 
