@@ -61,10 +61,7 @@ def _pngs(folder: Path) -> Iterator[str]:
 
 def _animations(folder: Path) -> Iterator[str]:
     first, *later = [scenes.clock(3, minute).reduce(2) for minute in range(0, 60, 5)]
-    for name, options in {
-        "clock-ticking.gif": {},
-        "clock-ticking.webp": {"quality": 80, "method": 2},
-    }.items():
+    for name, options in {"clock-ticking.gif": {}, "clock-ticking.webp": {"quality": 80, "method": 2}}.items():
         yield _save(folder, name, first, save_all=True, append_images=later, duration=_TICK, loop=0, **options)
 
 
@@ -79,12 +76,7 @@ def _others(folder: Path) -> Iterator[str]:
         scenes.signpost("PAGE THREE", ("#bc6c25", "#603808")),
     ]
     yield _save(
-        folder,
-        "three-pages.tiff",
-        pages[0],
-        save_all=True,
-        append_images=pages[1:],
-        compression="tiff_deflate",
+        folder, "three-pages.tiff", pages[0], save_all=True, append_images=pages[1:], compression="tiff_deflate"
     )
     yield _save(folder, "clock.bmp", scenes.clock(7, 20, face="#e8f1f2"))
     if features.check("avif"):

@@ -164,10 +164,7 @@ def _scatter(count: int, box: tuple[int, int, int, int]) -> Iterator[tuple[float
 def _ridge(phase: float, peak: int, width: int, height: int) -> list[tuple[float, float]]:
     """The outline of a range of hills, lower towards the right, that fills the scene below it."""
     line = [
-        (
-            x,
-            peak + x / 8 + 38 * math.sin(x / 90 + phase) + 20 * math.sin(x / 31 + 3 * phase) + 9 * math.sin(x / 11),
-        )
+        (x, peak + x / 8 + 38 * math.sin(x / 90 + phase) + 20 * math.sin(x / 31 + 3 * phase) + 9 * math.sin(x / 11))
         for x in range(0, width + 20, 20)
     ]
     return [(0, height), *line, (width, height)]

@@ -114,8 +114,7 @@ def _command(
         int, typer.Option(metavar="PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
     ] = 8000,
     mirrored: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where uploads are stored.", show_default="mirrored, beside DIR"),
+        Path | None, typer.Option(metavar="DIR", help="Where uploads are stored.", show_default="mirrored, beside DIR")
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is served and stored.")] = False,
 ) -> None:

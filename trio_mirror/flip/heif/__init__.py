@@ -107,12 +107,7 @@ def _mirror_condensed(data: bytes, mini: Box, edits: Edits) -> None:
 
 
 def _mirror_items(
-    data: bytes,
-    items: Items,
-    properties: Properties,
-    locations: list[Location],
-    edits: Edits,
-    limits: Limits,
+    data: bytes, items: Items, properties: Properties, locations: list[Location], edits: Edits, limits: Limits
 ) -> tuple[str, ...]:
     """Mirrors the items; returns notes on what is missing, or misplaced."""
     size = properties.size(items.primary)

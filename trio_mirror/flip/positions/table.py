@@ -114,20 +114,14 @@ XMP: dict[str, dict[str, Position]] = {
     # Regions: of the Metadata Working Group (Guidelines 2.0, section 5.9), Apple's, ACDSee's, Microsoft's, IPTC's.
     "http://ns.adobe.com/xmp/sType/Area#": _point(Unit.STATED, "x", "y", whole="unit"),
     "http://www.metadataworkinggroup.com/schemas/regions/": {"Rotation": Position(Unit.ANGLE)},
-    "http://ns.apple.com/faceinfo/1.0/": {
-        "AngleInfoRoll": Position(Unit.ROLL),
-        "AngleInfoYaw": Position(Unit.ANGLE),
-    },
+    "http://ns.apple.com/faceinfo/1.0/": {"AngleInfoRoll": Position(Unit.ROLL), "AngleInfoYaw": Position(Unit.ANGLE)},
     "http://ns.acdsee.com/sType/Area#": _point(Unit.SHARE, "x", "y"),
     "http://ns.microsoft.com/photo/1.2/t/Region#": {"Rectangle": Position(Unit.CORNER)},
     "http://iptc.org/std/Iptc4xmpExt/2008-02-29/": {
         "rbX": Position(Unit.STATED, "x", size="rbW", whole="rbUnit"),
         "rbY": Position(Unit.STATED, "y", size="rbH", whole="rbUnit"),
     },
-    "http://ns.adobe.com/exif/1.0/": {
-        "SubjectArea": Position(Unit.INDEX),
-        "SubjectLocation": Position(Unit.INDEX),
-    },
+    "http://ns.adobe.com/exif/1.0/": {"SubjectArea": Position(Unit.INDEX), "SubjectLocation": Position(Unit.INDEX)},
     "http://ns.google.com/photos/1.0/panorama/": _PANORAMA,
     "http://ns.adobe.com/camera-raw-settings/1.0/": _CAMERA_RAW,
     "http://ns.google.com/photos/1.0/focus/": _point(Unit.SHARE, "FocalPointX", "FocalPointY"),
