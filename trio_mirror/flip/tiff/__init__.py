@@ -14,8 +14,7 @@ from trio_mirror.flip.limits import check_total
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
-from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg
-from trio_mirror.flip.tiff.old_jpeg_forms import with_whole_streams
+from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg, with_whole_streams
 from trio_mirror.flip.tiff.raw import refuse_raw
 from trio_mirror.flip.tiff.space import Space
 from trio_mirror.flip.tiff.strips import read_segments

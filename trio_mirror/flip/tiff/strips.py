@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_density
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
-from trio_mirror.flip.tiff.choose_codec import codec_of
-from trio_mirror.flip.tiff.codecs import uncompressed
+from trio_mirror.flip.tiff.codecs import codec_of, uncompressed
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import LZMA, UNCOMPRESSED, ZSTD, Layout, read_layout
 from trio_mirror.flip.tiff.space import Span
@@ -200,8 +199,6 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
     """Where the strips or tiles of an image stand: by plane, from top to bottom, from left to right."""
     needed = layout.across * layout.down * layout.planes
     starts = structure.values(layout.offsets)
-    if len(starts) < needed:
-        raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
     counts: Sequence[int]
     if layout.compression == UNCOMPRESSED:
         # The byte counts of uncompressed strips are often wrong, and readers go without them.
@@ -213,7 +210,7 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
         counts = [len(structure.data) - starts[0]]
     else:
         raise FlipError("the TIFF does not say how long its strips or tiles are")
-    if len(counts) < needed:
+    if min(len(starts), len(counts)) < needed:
         raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
     slots = [
         Span(start, start + count) if start else ABSENT
