@@ -61,8 +61,9 @@ def _pngs(folder: Path) -> Iterator[str]:
 
 def _animations(folder: Path) -> Iterator[str]:
     first, *later = [scenes.clock(3, minute).reduce(2) for minute in range(0, 60, 5)]
-    for name, options in {"clock-ticking.gif": {}, "clock-ticking.webp": {"quality": 80, "method": 2}}.items():
-        yield _save(folder, name, first, save_all=True, append_images=later, duration=_TICK, loop=0, **options)
+    frames: dict[str, Any] = {"save_all": True, "append_images": later, "duration": _TICK, "loop": 0}
+    yield _save(folder, "clock-ticking.gif", first, **frames)
+    yield _save(folder, "clock-ticking.webp", first, quality=80, method=2, **frames)
 
 
 def _others(folder: Path) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.settings.units import parse_count, parse_duration, parse_flag, parse_path, parse_size, parse_text
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
         def __get__(self, instance: object, owner: object) -> _T: ...
         def __set__(self, instance: object, value: _T | _Also) -> None: ...
+
+    OptionalPath: TypeAlias = Parsed[str | None, os.PathLike[str]]
 
 
 _KINDS = {Integral: "a whole number", Real: "a number", str: "text", bool: "yes or no", tuple: "a pair of texts"}

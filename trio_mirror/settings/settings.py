@@ -31,10 +31,9 @@ from trio_mirror.settings.shard import Shard, parse_shard
 from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate, parse_text
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
-    from trio_mirror.settings.fields import Parsed
+    from trio_mirror.settings.fields import OptionalPath, Parsed
 
 
 class UploadAs(StrEnum):
@@ -136,14 +135,10 @@ class Settings:
         "Only names that match; repeatable.", Panel.COMMON, "GLOB", "*.jpg", default=(), shown="all"
     )
     exclude: Sequence[str] = text("Skip names that match; repeatable.", Panel.COMMON, "GLOB", "*.gif", default=())
-    journal: Parsed[str | None, os.PathLike[str]] = path(
-        "Record results here, to resume later.", Panel.COMMON, "FILE", "run.journal"
-    )
+    journal: OptionalPath = path("Record results here, to resume later.", Panel.COMMON, "FILE", "run.journal")
     in_place: bool = flag("Let a folder's pictures be replaced.", Panel.COMMON)
 
-    base: Parsed[str | None, os.PathLike[str]] = path(
-        "URL or folder of the names in a list.", Panel.SELECTION, "PLACE", "http://host/images/"
-    )
+    base: OptionalPath = path("URL or folder of the names in a list.", Panel.SELECTION, "PLACE", "http://host/images/")
     recursive: bool = flag("Follow the sub-folders of an HTTP index.", Panel.SELECTION)
     strict: bool = flag("Fail what is not a picture; else it is skipped.", Panel.SELECTION)
     limit: int | None = count(None, "At most this many names.", Panel.SELECTION, shown="all")
@@ -238,15 +233,9 @@ class Settings:
     auth_type: Parsed[AuthType, str] = choice(
         AuthType.BASIC, "Scheme of the credentials; netrc takes them from ~/.netrc.", Panel.SERVER
     )
-    ca_file: Parsed[str | None, os.PathLike[str]] = path(
-        "Certificates to trust, PEM.", Panel.SERVER, "FILE", "ca.pem", shown="the system's"
-    )
-    cert: Parsed[str | None, os.PathLike[str]] = path(
-        "Client certificate to show, PEM.", Panel.SERVER, "FILE", "client.pem"
-    )
-    key: Parsed[str | None, os.PathLike[str]] = path(
-        "Its private key, PEM.", Panel.SERVER, "FILE", "client.key", shown="in the same file"
-    )
+    ca_file: OptionalPath = path("Certificates to trust, PEM.", Panel.SERVER, "FILE", "ca.pem", shown="the system's")
+    cert: OptionalPath = path("Client certificate to show, PEM.", Panel.SERVER, "FILE", "client.pem")
+    key: OptionalPath = path("Its private key, PEM.", Panel.SERVER, "FILE", "client.key", shown="in the same file")
     insecure: bool = flag("Disable certificate verification.", Panel.SERVER)
     upload_as: Parsed[UploadAs, str] = choice(UploadAs.MULTIPART, "Form of an upload.", Panel.SERVER)
     upload_url: str | None = setting(
