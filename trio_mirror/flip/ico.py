@@ -54,7 +54,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     if len(data) < _DIRECTORY + count * _ENTRY:
         raise FlipError("the icon is damaged: it is cut short")
     entries = range(_DIRECTORY, _DIRECTORY + count * _ENTRY, _ENTRY)
-    stated = [_place(data, entry) for entry in entries]
+    stated = [_Place(*reversed(struct.unpack_from("<II", data, entry + 8))) for entry in entries]
     places = sorted({place for place in stated if place.size})
     if not places or places[0].offset < entries.stop or sum(it.size for it in places) > _SHARED_BY * len(data):
         raise FlipError("the icon is damaged: an image of it is not where it should be")
@@ -81,11 +81,6 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     if not all(place.size for place in stated):
         notes.append("an entry of the icon without an image stayed as it was")
     return Flipped(bytes(out), media_type, lossless=True, notes=tuple(dict.fromkeys(notes)))
-
-
-def _place(data: bytes, entry: int) -> _Place:
-    size, offset = struct.unpack_from("<II", data, entry + 8)
-    return _Place(offset, size)
 
 
 def _mirror_image(image: bytes, limits: Limits, *, keep_credentials: bool) -> _Image:

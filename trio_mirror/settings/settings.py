@@ -104,10 +104,6 @@ def _check_header(header: tuple[str, str]) -> None:
         raise ValueError(f"{name} is set by the connection itself")
 
 
-def _parse_auth(text: str) -> tuple[str, ...]:
-    return tuple(text.split(":", 1))
-
-
 def _check_auth(auth: tuple[object, ...]) -> None:
     _check_pair(auth if len(auth) != 1 else auth * 2)
 
@@ -222,7 +218,7 @@ class Settings:
         None,
         "Credentials; for bearer a token alone.",
         Panel.SERVER,
-        _parse_auth,
+        lambda text: tuple(text.split(":", 1)),
         "USER:PASSWORD",
         "none",
         example="USER:PASSWORD",

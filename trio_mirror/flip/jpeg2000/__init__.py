@@ -54,7 +54,8 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         raise FlipError(f"{DAMAGED}: the JPEG 2000 has {len(streams)} codestreams instead of one")
     [stream] = streams
     mirrored, coding = _mirrored_stream(data[stream.body : stream.end], limits)
-    if not coding.reversible and any(box.kind == b"pclr" for box in _header(data, top)):
+    headers = [box for box in top if box.kind == b"jp2h"]
+    if not coding.reversible and any(header.child(data, b"pclr") for header in headers):
         raise FlipError("the picture is a JPEG 2000 with a palette that is not reversible, which cannot be kept")
     edits = Edits(data)
     edits.splice(stream, stream.body, stream.end, mirrored)
@@ -66,10 +67,6 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
 
 def _notes(coding: Coding) -> tuple[str, ...]:
     return () if coding.reversible else (_LOSSY_NOTE,)
-
-
-def _header(data: bytes, top: Sequence[Box]) -> list[Box]:
-    return [inner for box in top if box.kind == b"jp2h" for inner in box.children(data)]
 
 
 def _mirrored_stream(stream: bytes, limits: Limits) -> tuple[bytes, Coding]:

@@ -29,7 +29,7 @@ class Chunk:
 
 def pack_chunk(kind: bytes, body: bytes) -> bytes:
     """A chunk as it is stored: length, type, body, CRC."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+    return struct.pack(">I", len(body)) + kind + body + _crc(kind, body)
 
 
 def read_chunks(data: bytes) -> tuple[list[Chunk], memoryview]:
@@ -52,7 +52,7 @@ def read_chunks(data: bytes) -> tuple[list[Chunk], memoryview]:
         if not _is_kind(kind) or (end > len(data) + 4 and kind not in RASTER_KINDS):
             break
         chunk = Chunk(kind, view[at + 8 : end - 4], view[at:end])
-        if not seen_raster and not _is_whole(chunk, length):
+        if not seen_raster and chunk.stored[8 + length :] != _crc(kind, chunk.body):
             raise FlipError(f"the PNG's {kind.decode('ascii')} chunk is damaged: its checksum is wrong")
         chunks.append(chunk)
         at = end
@@ -63,6 +63,5 @@ def read_chunks(data: bytes) -> tuple[list[Chunk], memoryview]:
     return chunks, view[at:]
 
 
-def _is_whole(chunk: Chunk, length: int) -> bool:
-    crc = zlib.crc32(chunk.body, zlib.crc32(chunk.kind))
-    return chunk.stored[8 + length :] == struct.pack(">I", crc)
+def _crc(kind: bytes, body: bytes | memoryview) -> bytes:
+    return struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))

@@ -26,7 +26,6 @@ _TRUE = frozenset(
     b"cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST tRNS tIME pCAL sCAL sTER orNT acTL fcTL fdAT iDOT".split()
 )
 _CREDENTIALS = {b"caBX": "a C2PA manifest", b"dSIG": "a digital signature"}
-_SAFE_TO_COPY, _ANCILLARY = 3, 0  # the letters of a kind that say so where they are small
 _PIXELS = 0  # the unit of oFFs and vpAg
 
 _Canvas = tuple[int, int] | None
@@ -56,17 +55,12 @@ def mirrored_surroundings(chunks: Sequence[Chunk], stored: list[bytes | memoryvi
             notes += more
             if new != body:
                 stored[index] = pack_chunk(kind, new)
-        elif _is_unsafe(kind):
+        elif kind[:1].islower() and kind[3:].isupper() and kind not in _TRUE:  # ancillary, and not safe to copy
             dropped.add(kind.decode("ascii"))
             stored[index] = b""
     if dropped:
         notes.append(f"chunks that are not safe to copy to another raster were taken out: {', '.join(sorted(dropped))}")
     return list(dict.fromkeys(notes))
-
-
-def _is_unsafe(kind: bytes) -> bool:
-    letters = kind.decode("ascii")
-    return letters[_ANCILLARY].islower() and letters[_SAFE_TO_COPY].isupper() and kind not in _TRUE
 
 
 def _canvas(chunks: Sequence[Chunk]) -> _Canvas:

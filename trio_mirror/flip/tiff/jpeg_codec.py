@@ -75,7 +75,8 @@ class Jpeg:
                 return self._components(stream, size).tobytes()
         # libtiff forgives some damage, and a last strip that is higher than the image.
         tags = {_JPEG_TABLES: self.tables} if self.tables else {}
-        picture = decode_strip(data, size, JPEG, samples=self.components, photometric=self._photometric, tags=tags)
+        photometric = YCBCR if self.ycbcr else {1: _GREY, 3: _RGB, 4: _CMYK}[self.components]
+        picture = decode_strip(data, size, JPEG, samples=self.components, photometric=photometric, tags=tags)
         return picture.convert(self._mode).tobytes()
 
     def encode(self, raster: bytes, rows: int) -> bytes:
@@ -119,10 +120,6 @@ class Jpeg:
     @property
     def _mode(self) -> str:
         return {1: "L", 3: "YCbCr" if self.ycbcr else "RGB", 4: "CMYK"}[self.components]
-
-    @property
-    def _photometric(self) -> int:
-        return YCBCR if self.ycbcr else {1: _GREY, 3: _RGB, 4: _CMYK}[self.components]
 
     @cached_property
     def _layers(self) -> list[tuple[int, int, list[int]]]:

@@ -22,8 +22,11 @@ from trio_mirror.flip.tiff.ome import holds_regions, mirrored_ome
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from trio_mirror.flip.metadata import Mirrored
     from trio_mirror.flip.tiff.ifd import Ifd, Structure
     from trio_mirror.flip.tiff.space import Span
+
+    Rule = Callable[["_Directory"], "Changes"]
 
 _WIDTH, _DESCRIPTION, _RESOLUTION, _POSITION = 256, 270, 282, 286  # the first of each pair: of x
 _FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
@@ -195,19 +198,12 @@ def _imagej(directory: _Directory) -> Changes:
     return directory.replaced(_IMAGEJ, octets), not_mirrored(set() if whole else {"a picture among ImageJ's regions"})
 
 
-def _xmp(directory: _Directory) -> Changes:
-    packet, notes = directory.metadata.xmp(directory.octets(_XMP))
-    return directory.replaced(_XMP, packet), notes
+def _block(tag: int, mirrored: Callable[[Metadata, bytes], Mirrored]) -> tuple[tuple[int], Rule]:
+    def rule(directory: _Directory) -> Changes:
+        block, notes = mirrored(directory.metadata, directory.octets(tag))
+        return directory.replaced(tag, block), notes
 
-
-def _photoshop(directory: _Directory) -> Changes:
-    resources, notes = directory.metadata.photoshop(directory.octets(_PHOTOSHOP))
-    return directory.replaced(_PHOTOSHOP, resources), notes
-
-
-def _maker_note(directory: _Directory) -> Changes:
-    block, notes = directory.metadata.pictures(directory.octets(_MAKER_NOTE), "MakerNote")
-    return directory.replaced(_MAKER_NOTE, block), notes
+    return (tag,), rule
 
 
 def _credentials(directory: _Directory) -> Changes:
@@ -220,24 +216,24 @@ def _gdal_metadata(directory: _Directory) -> Changes:
     return {}, not_mirrored({"positions in GDAL's metadata"} if found else set())
 
 
-def _left(what: str) -> Callable[[_Directory], Changes]:
-    return lambda _: ({}, not_mirrored({what}))
+def _left(tag: int, what: str) -> tuple[tuple[int], Rule]:
+    return (tag,), lambda _: ({}, not_mirrored({what}))
 
 
 # Tags, and the rule that mirrors them.
-_RULES: list[tuple[Collection[int], Callable[[_Directory], Changes]]] = [
+_RULES: list[tuple[Collection[int], Rule]] = [
     (georeference.TAGS, _georeference),
     ((_POSITION, _POSITION + 1), _position),
     (EXIF, _subject),
     ((_DESCRIPTION,), _description),
     ((_IMAGEJ,), _imagej),
-    ((_XMP,), _xmp),
-    ((_PHOTOSHOP,), _photoshop),
-    ((_MAKER_NOTE,), _maker_note),
+    _block(_XMP, Metadata.xmp),
+    _block(_PHOTOSHOP, Metadata.photoshop),
+    _block(_MAKER_NOTE, lambda metadata, block: metadata.pictures(block, "MakerNote")),
     ((_CREDENTIALS,), _credentials),
     ((_GDAL_METADATA,), _gdal_metadata),
-    ((_CLIP_PATH,), _left("a clipping path")),
-    ((_ANNOTATIONS,), _left("annotations")),
-    ((_PHOTOSHOP_LAYERS,), _left("the layers among Photoshop's data")),
+    _left(_CLIP_PATH, "a clipping path"),
+    _left(_ANNOTATIONS, "annotations"),
+    _left(_PHOTOSHOP_LAYERS, "the layers among Photoshop's data"),
 ]
 _TAGS = {tag for tags, _ in _RULES for tag in tags}

@@ -13,7 +13,7 @@ from trio_mirror.flip.limits import check_count, check_density, check_size, chec
 from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import crop, map_pillow_errors, open_image
 from trio_mirror.flip.positions import Mirror
-from trio_mirror.flip.webp.animation import Frame, mirror_frames, read_frame
+from trio_mirror.flip.webp.animation import mirror_frames, read_frame
 from trio_mirror.flip.webp.coded_image import ALPHA_FLAG, read_coded, replace_coded
 from trio_mirror.flip.webp.mirror_image import mirror
 from trio_mirror.flip.webp.riff import Chunk, Container, read_container
@@ -55,7 +55,8 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         mirrored = list(mirror_frames(frames, canvas, view, method))
         before, after = [frame.coded for frame in frames], [frame.coded for frame in mirrored]
         gained_alpha = any(new.has_alpha and not old.has_alpha for old, new in zip(before, after, strict=True))
-        chunks = _with_frames(container.chunks, mirrored)
+        following = iter(mirrored)
+        chunks = [next(following).to_chunk() if it.code == b"ANMF" else it for it in container.chunks]
         if gained_alpha:  # a frame that grew has transparent pixels, where the file had none
             chunks = _announcing_alpha(chunks)
     else:
@@ -150,11 +151,6 @@ def _view(chunks: list[Chunk], method: Image.Transpose, limits: Limits) -> Calla
             return crop(image, part.mirrored(*image.size, method)).transpose(method)
 
     return shown
-
-
-def _with_frames(chunks: list[Chunk], frames: list[Frame]) -> list[Chunk]:
-    remaining = iter(frames)
-    return [next(remaining).to_chunk() if chunk.code == b"ANMF" else chunk for chunk in chunks]
 
 
 def _announcing_alpha(chunks: list[Chunk]) -> list[Chunk]:
