@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
 
-@contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Cuts the block off after so many seconds.
+class deadline:  # noqa: N801 (it reads as a function does)
+    """Cuts the block off after so many seconds. A class, since a generator would cost as much as the scope itself.
 
     Raises:
         TimeoutError: the block was cut off.
     """
-    with trio.move_on_after(seconds) as scope:
-        yield
-    if scope.cancelled_caught:
-        raise TimeoutError(f"no complete response within {seconds:g} s (--timeout)")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._scope = trio.move_on_after(seconds)
+
+    def __enter__(self) -> None:
+        self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        handled = self._scope.__exit__(kind, error, traceback)
+        if self._scope.cancelled_caught:
+            raise TimeoutError(f"no complete response within {self._seconds:g} s (--timeout)") from None
+        return handled

@@ -34,6 +34,11 @@ def host_of(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")
 
 
+def written(url: httpx.URL) -> str:
+    """A URL as a request has it: without userinfo and fragment (RFC 9110, section 4.2)."""
+    return f"{url.scheme}://{(url.netloc + url.raw_path).decode('ascii')}"
+
+
 def shown(url: httpx.URL) -> str:
     """A URL as people read it, without what may be credentials."""
     return printable(hide_credentials(str(url)))

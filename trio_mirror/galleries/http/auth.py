@@ -1,75 +1,86 @@
-"""Authentication by a scheme of httpx's, such as Digest, around any transport."""
+"""Authentication by a scheme of httpx's, such as Digest, around any carrier."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 import httpx
 
 from trio_mirror.galleries.http.errors import too_large
-from trio_mirror.galleries.http.response import Response
+from trio_mirror.galleries.http.over_httpx import from_httpx, response_of, to_httpx
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from trio_mirror.galleries.http.exchange import Carrier, Request
+    from trio_mirror.galleries.http.response import Response
 
 
-class AuthTransport(httpx.AsyncBaseTransport):
+class WithAuth:
     """Makes the requests that an `httpx.Auth` asks for, as a client of httpx does.
 
     Args:
-        transport: carries them.
+        carrier: carries them.
         auth: the scheme.
         max_bytes: the largest body that the scheme may look at.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, auth: httpx.Auth, max_bytes: int) -> None:
-        self._transport = transport
+    def __init__(self, carrier: Carrier, auth: httpx.Auth, max_bytes: int) -> None:
+        self._carrier = carrier
         self._auth = auth
         self._max_bytes = max_bytes
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, request: Request) -> Response:
         """Sends a request, and what the scheme asks for before and after it; gives the last response."""
-        # A copy, since the scheme changes it.
-        body, request = (
-            request.stream,
-            httpx.Request(
-                request.method,
-                request.url,
-                headers=request.headers,
-                stream=request.stream,
-                extensions=request.extensions,
-            ),
-        )
+        asked = to_httpx(request)
         if self._auth.requires_request_body:
             # Reading replaces the stream, but only this one knows whether it was sent.
-            request.read()
-            request.stream = body
-        async with aclosing(self._auth.async_auth_flow(request)) as flow:
-            request = await anext(flow)
+            asked.read()
+            asked.stream = request.body
+        async with aclosing(self._auth.async_auth_flow(asked)) as flow:
+            asked = await anext(flow)
             while True:
-                response = await self._send(request)
+                response = await self._carrier.exchange(await from_httpx(asked))
+                shown = httpx.Response(response.status, headers=response.raw, stream=_Stream(response), request=asked)
+                if self._auth.requires_response_body:
+                    shown = await self._whole(response, asked)
+                    response = response_of(request.url, shown)
                 try:
-                    request = await flow.asend(response)
+                    asked = await flow.asend(shown)
                 except StopAsyncIteration:
                     return response
                 except BaseException:
                     await response.aclose()
                     raise
-                async with aclosing(Response(response, request.url)) as refusal:
-                    await refusal.read_start()
+                await response.read_start()
+                await response.aclose()
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
-        response = await self._transport.handle_async_request(request)
-        response.request = request
-        if not self._auth.requires_response_body:
-            return response
+    async def aclose(self) -> None:
+        """Closes the idle connections."""
+        await self._carrier.aclose()
+
+    async def _whole(self, response: Response, asked: httpx.Request) -> httpx.Response:
+        """Reads and closes a response, and gives it with its body, decoded."""
         body = bytearray()
-        read = Response(response, request.url)
-        async with aclosing(read), read.chunks() as chunks:
-            async for chunk in chunks:
+        async with aclosing(response):
+            while chunk := await response.receive():
                 body += chunk
                 if len(body) > self._max_bytes:
                     raise too_large(self._max_bytes)
         # A content coding is undone by now, and a digest of the coded body says nothing any more.
-        coded = {b"content-encoding", b"content-digest", b"repr-digest"} if "content-encoding" in read.fields else set()
-        headers = [field for field in response.headers.raw if field[0].lower() not in coded]
-        return httpx.Response(
-            response.status_code, headers=headers, content=bytes(body), request=request, extensions=response.extensions
-        )
+        coded = {b"content-encoding", b"content-digest", b"repr-digest"}
+        gone = coded if "content-encoding" in response.fields else set()
+        headers = [field for field in response.raw if field[0].lower() not in gone]
+        return httpx.Response(response.status, headers=headers, content=bytes(body), request=asked)
+
+
+class _Stream(httpx.AsyncByteStream):
+    """The body of a response, which a scheme may read."""
+
+    def __init__(self, response: Response) -> None:
+        self._body = response.body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while part := await self._body.receive():
+            yield part

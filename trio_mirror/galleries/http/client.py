@@ -6,27 +6,30 @@ An exchange that fails raises an `ExchangeError`, which the gallery turns into t
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import httpx
 
 from trio_mirror import __version__
 from trio_mirror.galleries.deadline import deadline
-from trio_mirror.galleries.http.auth import AuthTransport
+from trio_mirror.galleries.http.auth import WithAuth
 from trio_mirror.galleries.http.coding import ACCEPTED
 from trio_mirror.galleries.http.credentials import as_typed, auth_of
 from trio_mirror.galleries.http.digest import digest_of
 from trio_mirror.galleries.http.errors import ExchangeError, map_exceptions, too_large
+from trio_mirror.galleries.http.exchange import Request, RequestBody
 from trio_mirror.galleries.http.min_rate import MinRate
+from trio_mirror.galleries.http.over_httpx import OverHttpx
 from trio_mirror.galleries.http.redirects import Redirects
-from trio_mirror.galleries.http.request_body import RequestBody
-from trio_mirror.galleries.http.response import REDIRECTS, Response
-from trio_mirror.galleries.http.transport import open_transports
+from trio_mirror.galleries.http.response import REDIRECTS
+from trio_mirror.galleries.http.transport import open_carriers
+from trio_mirror.galleries.urls import written
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
-    from trio_mirror.galleries.http.response import Fields, RawField
+    from trio_mirror.galleries.http.exchange import Carrier, RawField
+    from trio_mirror.galleries.http.response import Fields, Response
     from trio_mirror.settings import Settings
 
 # What every request has, wherever it goes.
@@ -53,23 +56,27 @@ async def open_client(
         SettingsError: a file of certificates or credentials cannot be read, or the environment does not fit.
     """
     scheme = auth or auth_of(base, settings)
-    header = httpx.Headers([(name.encode("ascii"), as_typed(value)) for name, value in settings.header])
-    if isinstance(scheme, bytes) and "Authorization" not in header:
-        header = httpx.Headers([(b"Authorization", scheme), *header.raw])
+    header = [(name.encode("ascii"), as_typed(value)) for name, value in settings.header]
+    if isinstance(scheme, bytes) and all(name.lower() != b"authorization" for name, _ in header):
+        header.insert(0, (b"Authorization", scheme))
     async with AsyncExitStack() as stack:
-        home, elsewhere = (transport, transport) if transport else await open_transports(base, settings)
+        home: Carrier
+        elsewhere: Carrier
         if transport is None:
+            home, elsewhere = await open_carriers(base, settings)
             stack.push_async_callback(elsewhere.aclose)
             stack.push_async_callback(home.aclose)
+        else:
+            home = elsewhere = OverHttpx(transport)
         if isinstance(scheme, httpx.Auth):
-            home = AuthTransport(home, scheme, settings.max_bytes)
+            home = WithAuth(home, scheme, settings.max_bytes)
         yield Client(home, elsewhere, base, settings, header)
 
 
 class Client:
     """An HTTP client for one origin: every wait under a deadline, every body under a limit.
 
-    It hands requests straight to a transport. What httpx's own client adds to that (cookies, redirects anywhere,
+    It hands requests straight to what carries them. What httpx's own client adds to that (cookies, redirects anywhere,
     timeouts of each read alone, which a body that drips beats for ever) is not wanted here, and costs time.
 
     Args:
@@ -81,23 +88,16 @@ class Client:
     """
 
     def __init__(
-        self,
-        home: httpx.AsyncBaseTransport,
-        elsewhere: httpx.AsyncBaseTransport,
-        base: httpx.URL,
-        settings: Settings,
-        header: httpx.Headers,
+        self, home: Carrier, elsewhere: Carrier, base: httpx.URL, settings: Settings, header: list[RawField]
     ) -> None:
         self._home = home
         self._elsewhere = elsewhere
         self._base = base
         self._settings = settings
-        self._fields = [(b"Host", base.netloc), *header.raw]
+        self._fields = [(b"Host", base.netloc), *header]
         self._chosen = {name.lower() for name, _ in self._fields}
-        self._headers_of_get = httpx.Headers(self._at_home(_GET))
-        self._headers_of_stream = httpx.Headers(self._at_home([*_FIELDS, (b"Accept-Encoding", ACCEPTED.encode())]))
 
-    async def get(self, url: httpx.URL, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
+    async def get(self, url: str, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
         """Reads a whole body, cut off after the timeout, body included.
 
         Args:
@@ -109,10 +109,9 @@ class Client:
                 ``max_bytes`` (counted after content decoding), or other than its digest.
         """
         # RFC 9110, section 13.1.2.
-        known = [] if known_etag is None else _encoded_fields({"If-None-Match": known_etag})
-        headers = httpx.Headers(self._at_home([*_GET, *known])) if known else self._headers_of_get
+        fields = _GET if known_etag is None else [*_GET, *_encoded_fields({"If-None-Match": known_etag})]
         with map_exceptions(), deadline(self._settings.timeout):
-            response = await self._exchange(_get(url, headers), anywhere=[*_GET, *known])
+            response = await self._exchange(Request("GET", url, self._at_home(fields)), anywhere=fields)
             try:
                 if response.status == httpx.codes.NOT_MODIFIED and known_etag is not None:
                     return None
@@ -131,42 +130,43 @@ class Client:
         Raises:
             ExchangeError: no response or no next chunk in time, a status other than 200, a body cut short.
         """
+        request = Request("GET", written(url), self._at_home([*_FIELDS, (b"Accept-Encoding", ACCEPTED.encode())]))
         async with AsyncExitStack() as stack:
             with map_exceptions(), deadline(self._settings.timeout):
-                response = await self._exchange(_get(url, self._headers_of_stream))
+                response = await self._exchange(request)
                 stack.push_async_callback(response.aclose)
                 if response.status != httpx.codes.OK:
                     raise await response.refusal()
-                chunks = await stack.enter_async_context(response.chunks())
-            yield response.url, response.fields, await stack.enter_async_context(aclosing(self._each_in_time(chunks)))
+            chunks = await stack.enter_async_context(aclosing(self._chunks(response)))
+            yield httpx.URL(response.url), response.fields, chunks
 
-    async def _each_in_time(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, response: Response) -> AsyncGenerator[bytes, None]:
         min_rate = MinRate(self._settings.min_rate)
         while True:
             min_rate.resume()
             with map_exceptions(), deadline(self._settings.timeout):
-                chunk = await anext(chunks, None)
-            if chunk is None:
+                chunk = await response.receive()
+            if not chunk:
                 return
             min_rate.count(chunk)
             yield chunk
 
-    async def upload(self, method: str, url: httpx.URL, fields: Mapping[str, str], content: Mapping[str, Any]) -> None:
+    async def upload(self, method: str, url: str, fields: Mapping[str, str], pieces: Sequence[bytes]) -> None:
         """Posts or puts to a URL. At home 307 and 308 are followed with the body; other redirects are refusals.
 
         Args:
             method: ``POST`` or ``PUT``.
             url: where to.
             fields: header fields beside those of every request.
-            content: what `httpx.Request` takes: ``content`` or ``files``.
+            pieces: the body.
 
         Raises:
             ExchangeError: a status that does not mean stored, or no response in time; its ``sent`` says whether
                 the body had left.
         """
-        headers = self._at_home([*_FIELDS, *_encoded_fields(fields)])
-        request = httpx.Request(method, url, headers=headers, **content)
-        body = request.stream = RequestBody(cast("httpx.SyncByteStream", request.stream))
+        body = RequestBody(*pieces)
+        length = (b"Content-Length", b"%d" % sum(map(len, pieces)))
+        request = Request(method, url, self._at_home([*_FIELDS, length, *_encoded_fields(fields)]), body)
         try:
             with map_exceptions(), deadline(self._settings.timeout):
                 response = await self._exchange(request)
@@ -182,8 +182,9 @@ class Client:
                     hint = f"where that means stored, --success-status {response.status} says so"
                     refusal.args = (f"{refusal}; {hint}",)
                 raise refusal
-            # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
-            await response.read_start()
+            if not response.body.has_come:
+                # Read to its end, so that its connection is kept: httpx's is lost even where the body is empty.
+                await response.read_start()
         finally:
             await response.aclose()
 
@@ -191,14 +192,14 @@ class Client:
         """The fields of a request to the gallery: those that were chosen stand in the place of ours."""
         return [*self._fields, *(field for field in fields if field[0].lower() not in self._chosen)]
 
-    async def _exchange(self, request: httpx.Request, anywhere: list[RawField] | None = None) -> Response:
+    async def _exchange(self, request: Request, anywhere: list[RawField] | None = None) -> Response:
         """Sends a request, also where redirects lead. Whoever gets the response closes it.
 
         Args:
             request: to the gallery.
             anywhere: the header fields that go to other origins, too, where it may be redirected there.
         """
-        response = Response(await self._home.handle_async_request(request), request.url)
+        response = await self._home.exchange(request)
         redirects = Redirects(self._base, anywhere) if response.status in REDIRECTS else None
         while True:
             try:
@@ -214,11 +215,10 @@ class Client:
             await response.read_start()
             await response.aclose()
             request = following
-            cast("RequestBody", request.stream).sent = False
+            request.body.sent = False
             try:
                 with map_exceptions():
-                    transport = self._home if redirects.at_home else self._elsewhere
-                    response = Response(await transport.handle_async_request(request), request.url)
+                    response = await (self._home if redirects.at_home else self._elsewhere).exchange(request)
             except ExchangeError as error:
                 # What another host refuses is not refused to all that this one has.
                 error.barred = error.barred and redirects.at_home
@@ -233,23 +233,17 @@ class Client:
         min_rate = MinRate(self._settings.min_rate)
         parts: list[bytes] = []
         size = 0
-        async with response.chunks() as chunks:
-            async for chunk in chunks:
-                min_rate.count(chunk)
-                parts.append(chunk)
-                size += len(chunk)
-                if size > limit:
-                    raise too_large(limit)
-                if digest is not None:
-                    digest.update(chunk)
+        while chunk := await response.receive():
+            min_rate.count(chunk)
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise too_large(limit)
+            if digest is not None:
+                digest.update(chunk)
         if digest is not None and not digest.matches():
             raise ExchangeError("the body is not what its digest says", transient=True)
         return b"".join(parts)
-
-
-def _get(url: httpx.URL, headers: httpx.Headers) -> httpx.Request:
-    # With a stream of its own, httpx takes the headers as they are.
-    return httpx.Request("GET", url, headers=headers, stream=RequestBody(()))
 
 
 def _encoded_fields(fields: Mapping[str, str]) -> list[RawField]:

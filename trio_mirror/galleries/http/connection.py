@@ -8,16 +8,19 @@ visit the scheduler after each write that went through at once.
 from __future__ import annotations
 
 import socket
-from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 import httpx
 import trio
 
 from trio_mirror.galleries.http.parser import ResponseReader
+from trio_mirror.galleries.http.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+
+    from trio_mirror.galleries.http.exchange import Request, RequestBody
 
 # A head comes with a small picture behind it. What follows of a known length is large, and a few large reads cost
 # least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.
@@ -39,55 +42,68 @@ class Connection:
     def __init__(self, sock: socket.socket, on_idle: Callable[[Connection], None]) -> None:
         self._socket = sock
         self._on_idle = on_idle
+        self._reader = ResponseReader()
 
-    async def exchange(self, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, request: Request) -> Response:
         """Sends a request and gives the response when its head has come; its body is read as it is asked for.
-
-        Args:
-            request: with a Content-Length if it has a body.
 
         Raises:
             httpx.NetworkError: the connection broke.
             httpx.RemoteProtocolError: what came is not a response, or a doubtful one.
         """
-        reader = ResponseReader()
-        response = None
-        # The error, should the server close before its response.
-        closed: httpx.TransportError = httpx.RemoteProtocolError("the server closed the connection without a response")
+        reader, broken, response = self._reader, None, None
+        reader.begin()
         try:
             try:
-                await self._send(request, reader)
+                await self._send(request)
             except httpx.WriteError as error:
                 # The server may have responded early, 413 for example, and closed.
-                reader.keep_alive, closed = False, error
+                reader.keep_alive, broken = False, error
             if reader.refused is not None:
                 raise reader.refused
             while not reader.has_head:
                 if reader.ended:
-                    raise closed
+                    raise broken or httpx.RemoteProtocolError("the server closed the connection without a response")
                 try:
-                    await self.read_into(reader)
+                    await self._read()
                 except httpx.ReadError as error:
-                    raise (closed if isinstance(closed, httpx.WriteError) else error) from error.__cause__
-            response = httpx.Response(
-                reader.status,
-                headers=reader.headers,
-                stream=_Body(self, reader),
-                extensions={"http_version": b"HTTP/1.1", "reason_phrase": reader.reason, "network_stream": self},
-            )
+                    raise (broken or error) from error.__cause__
+            reason = reader.reason.decode("ascii", "ignore")
+            response = Response(request.url, reader.status, reason, reader.headers, self, reader.fields)
             return response
         finally:
             if response is None:
                 self.close()
+
+    async def receive(self) -> bytes:
+        """The next part of the response's body; empty at its end. A checkpoint only where it has to be read."""
+        while not (part := self._reader.take()) and not self._reader.complete:
+            await self._read()
+        return part
+
+    @property
+    def has_come(self) -> bool:
+        """Whether all of the response has come."""
+        return self._reader.complete
+
+    async def aclose(self) -> None:
+        """Ends an exchange: the connection is kept if all of the response came and both sides would go on."""
+        if self._reader.complete and self._reader.keep_alive:
+            self._on_idle(self)
+        else:
+            self.close()
 
     @property
     def closed(self) -> bool:
         """Whether it was closed on this side."""
         return self._socket.fileno() == -1
 
-    def get_extra_info(self, info: str) -> Any:
-        """The address of the server as ``server_addr``, as the streams of httpx give it."""
-        return self._socket.getpeername() if info == "server_addr" else None
+    @property
+    def server_address(self) -> str | None:
+        """The address of the server, while there is a connection to it."""
+        with suppress(OSError):
+            return cast("str", self._socket.getpeername()[0])
+        return None
 
     def is_stale(self) -> bool:
         """Whether the server closed an idle connection, or sent something unasked."""
@@ -105,21 +121,15 @@ class Connection:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
-    def release(self, reader: ResponseReader) -> None:
-        """Ends an exchange: the connection is kept if all of the response was read and both sides would go on."""
-        if reader.complete and reader.keep_alive:
-            self._on_idle(self)
-        else:
-            self.close()
-
-    async def read_into(self, reader: ResponseReader) -> None:
+    async def _read(self) -> None:
         """Feeds the reader with what comes next.
 
         Raises:
             httpx.ReadError: the connection broke.
             httpx.RemoteProtocolError: what came is not a response, or it ended early.
         """
-        size = _READ_BYTES if reader.length is None else _BODY_READ_BYTES
+        reader = self._reader
+        size = _BODY_READ_BYTES if reader.has_length else _READ_BYTES
         # While other tasks have their turn the response may come; where many are busy, there is nothing to wait for.
         await trio.lowlevel.checkpoint()
         while True:
@@ -132,27 +142,20 @@ class Connection:
                 raise httpx.ReadError(str(error)) from error
         reader.feed(data) if data else reader.end()
 
-    async def _send(self, request: httpx.Request, reader: ResponseReader) -> None:
-        fields = request.headers.raw
-        parts = [_head_of(request, fields)]
-        # Looked up here, as httpx decodes all fields to find one.
-        missing = next((int(value) for name, value in fields if name.lower() == b"content-length"), 0)
-        stream = aiter(cast("httpx.AsyncByteStream", request.stream))
-        while missing > 0:
-            parts.append(await anext(stream))
-            missing -= len(parts[-1])
+    async def _send(self, request: Request) -> None:
+        parts = [_head_of(request), *request.body.pieces]
         if sum(map(len, parts)) <= _WRITE_BYTES:
-            await self._send_all([b"".join(parts)], stream)
+            await self._send_all([b"".join(parts)], request.body)
         else:
-            await self._send_large(parts, stream, reader)
+            await self._send_large(parts, request.body)
 
-    async def _send_large(self, parts: list[bytes], stream: AsyncIterator[bytes], reader: ResponseReader) -> None:
+    async def _send_large(self, parts: list[bytes], body: RequestBody) -> None:
         """Sends a request that a refusal, or the end of the connection, stops half way."""
         broken = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_for_early_response, reader, nursery.cancel_scope)
+            nursery.start_soon(self._watch_for_early_response, nursery.cancel_scope)
             try:
-                await self._send_all(parts, stream)
+                await self._send_all(parts, body)
             except httpx.WriteError as error:
                 broken = error
             nursery.cancel_scope.cancel()
@@ -160,7 +163,7 @@ class Connection:
             # Raised here, so that it comes alone and not in a group.
             raise broken
 
-    async def _send_all(self, parts: list[bytes], stream: AsyncIterator[bytes]) -> None:
+    async def _send_all(self, parts: list[bytes], body: RequestBody) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         unsent = [memoryview(part) for part in parts]
         while True:
@@ -173,19 +176,18 @@ class Connection:
             while unsent and sent >= len(unsent[0]):
                 sent -= len(unsent.pop(0))
             if not unsent:
-                # By being asked for what follows its last part, the stream learns that the whole request has left. A
-                # cancellation at the next checkpoint does not keep that from it.
-                while await anext(stream, None) is not None:
-                    pass
+                # A cancellation at the next checkpoint leaves it known that the whole request has left.
+                body.sent = True
                 return
             unsent[0] = unsent[0][sent:]
             await trio.lowlevel.wait_writable(self._socket)
 
-    async def _watch_for_early_response(self, reader: ResponseReader, sending: trio.CancelScope) -> None:
+    async def _watch_for_early_response(self, sending: trio.CancelScope) -> None:
         """Stops a large upload that has its response already; one that the server takes goes on to its end."""
+        reader = self._reader
         try:
             while not (reader.has_head or reader.ended):
-                await self.read_into(reader)
+                await self._read()
         except httpx.RemoteProtocolError as error:
             reader.refused = error
         except httpx.ReadError:
@@ -198,39 +200,8 @@ class Connection:
         sending.cancel()
 
 
-class _Body(httpx.AsyncByteStream):
-    """The body of a response; closing it gives the connection back, or closes it too.
-
-    An iterator by hand: a generator that is left in the middle would be closed by the garbage collector.
-    """
-
-    def __init__(self, connection: Connection, reader: ResponseReader) -> None:
-        self._connection = connection
-        self._reader = reader
-        self._parts: deque[bytes] = deque()
-        self._closed = False
-
-    def __aiter__(self) -> _Body:
-        return self
-
-    async def __anext__(self) -> bytes:
-        # A checkpoint only where it reads: parts at hand came with one.
-        while not self._parts:
-            self._parts.extend(self._reader.take())
-            if not self._parts:
-                if self._reader.complete:
-                    raise StopAsyncIteration
-                await self._connection.read_into(self._reader)
-        return self._parts.popleft()
-
-    async def aclose(self) -> None:
-        # No checkpoint: nothing is waited for.
-        if not self._closed:
-            self._closed = True
-            self._connection.release(self._reader)
-
-
-def _head_of(request: httpx.Request, fields: list[tuple[bytes, bytes]]) -> bytes:
-    lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b\r\n" % field for field in fields]
+def _head_of(request: Request) -> bytes:
+    target = request.url.split("/", 3)[3]
+    lines = [f"{request.method} /{target} HTTP/1.1\r\n".encode("ascii")]
+    lines += [b"%b: %b\r\n" % field for field in request.fields]
     return b"".join([*lines, b"\r\n"])

@@ -10,28 +10,34 @@ from __future__ import annotations
 import socket
 from collections import deque
 from functools import partial
+from typing import TYPE_CHECKING
 
 import httpx
 import trio
 
 from trio_mirror.galleries.http.connection import Connection
 from trio_mirror.galleries.in_thread import when_threads
-from trio_mirror.galleries.urls import host_of
+
+if TYPE_CHECKING:
+    from trio_mirror.galleries.http.exchange import Request
+    from trio_mirror.galleries.http.response import Response
 
 IDLE_TIMEOUT = 30.0
 """Seconds after which an idle connection is closed: servers close theirs after 5 s (Apache) to 75 s (nginx)."""
 
 
-class ConnectionPool(httpx.AsyncBaseTransport):
+class ConnectionPool:
     """Connections in plain HTTP to one origin, the most recently used first."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
         self._idle: deque[tuple[float, Connection]] = deque()
         self._closed = False
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, request: Request) -> Response:
         """Sends a request over a warm connection, or over a new one."""
-        connection = self._warm() or await self._connect(request.url)
+        connection = self._warm() or await self._connect()
         return await connection.exchange(request)
 
     async def aclose(self) -> None:
@@ -48,9 +54,9 @@ class ConnectionPool(httpx.AsyncBaseTransport):
             connection.close()
         return None
 
-    async def _connect(self, url: httpx.URL) -> Connection:
+    async def _connect(self) -> Connection:
         try:
-            stream = await when_threads(partial(trio.open_tcp_stream, host_of(url), url.port or 80))
+            stream = await when_threads(partial(trio.open_tcp_stream, self._host, self._port))
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         # Trio looked the host up and tried its addresses side by side (RFC 8305); a plain socket goes on from there.

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import ssl
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -53,15 +52,17 @@ class ProxiedConnectError(httpx.ConnectError):
     """No connection by way of a proxy."""
 
 
-@contextmanager
-def map_exceptions() -> Iterator[None]:
+class map_exceptions:  # noqa: N801 (it reads as a function does)
     """Turns what the block raises, of httpx or of a deadline, into an `ExchangeError`."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise ExchangeError(str(error), transient=True, overload=True) from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise _exchange_error(error) from error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, TimeoutError):
+            raise ExchangeError(str(error), transient=True, overload=True) from error
+        if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+            raise _exchange_error(error) from error
 
 
 def _exchange_error(error: Exception) -> ExchangeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
@@ -15,15 +15,16 @@ from trio_mirror.galleries.gallery import UrlGallery
 from trio_mirror.galleries.http.client import open_client
 from trio_mirror.galleries.http.errors import ExchangeError
 from trio_mirror.galleries.http.list_reader import ListReader
+from trio_mirror.galleries.http.multipart import Multipart
 from trio_mirror.galleries.http.retry_after import parse_http_date
 from trio_mirror.galleries.links import resolve
-from trio_mirror.galleries.urls import origin, shown
+from trio_mirror.galleries.urls import origin, shown, written
 from trio_mirror.model import Picture
 from trio_mirror.names import PictureName
 from trio_mirror.settings import UploadAs, option_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from trio_mirror.galleries.http.client import Client
     from trio_mirror.galleries.http.response import Fields
@@ -76,6 +77,7 @@ class HttpGallery(UrlGallery):
         self._query = "&".join(it for it in parameters if it.partition("=")[0] not in _OF_LISTS)
         self._settings = settings
         self._upload_url = resolve(base, settings.upload_url or "")
+        self._multipart = Multipart(settings.field)
         self._reader = ListReader(client, settings, self._query, self)
 
     @property
@@ -163,27 +165,27 @@ class HttpGallery(UrlGallery):
                 raise error.as_error(UnknownUploadError, message) from error
             raise error.at(self, UploadError) from error
 
-    def _upload(self, picture: Picture) -> tuple[str, httpx.URL, dict[str, str], dict[str, Any]]:
-        """The method, the URL, the header fields and the content of an upload."""
-        url = self._upload_url if self._settings.upload_url else httpx.URL(self._base)
-        assert url is not None, "checked by `prepare`"
-        fields = {}
+    def _upload(self, picture: Picture) -> tuple[str, str, dict[str, str], Sequence[bytes]]:
+        """The method, the URL, the header fields and the body of an upload."""
+        assert self._upload_url is not None, "checked by `prepare`"
+        url = written(self._upload_url) if self._settings.upload_url else self._base
+        fields = {"Content-Type": picture.media_type}
         if picture.upload_key is not None:
             # A quoted string, after draft-ietf-httpapi-idempotency-key-header, section 2.1.
             fields["Idempotency-Key"] = f'"{picture.upload_key}"'
         if self._settings.upload_as is UploadAs.MULTIPART:
-            # RFC 7578, section 4.2: the part's filename; httpx writes it the way browsers do.
-            files = {self._settings.field: (picture.name, picture.data, picture.media_type)}
-            return "POST", url, fields, {"files": files}
-        fields["Content-Type"] = picture.media_type
+            boundary, head, tail = self._multipart.frame(picture.name, picture.media_type)
+            fields["Content-Type"] = f"multipart/form-data; boundary={boundary}"
+            return "POST", url, fields, (head, picture.data, tail)
         if self._settings.upload_as is UploadAs.PUT:
-            return "PUT", self._url_of(picture.name), fields, {"content": picture.data}
-        return "POST", url.copy_add_param("name", picture.name), fields, {"content": picture.data}
+            return "PUT", self._url_of(picture.name), fields, (picture.data,)
+        return "POST", written(httpx.URL(url).copy_add_param("name", picture.name)), fields, (picture.data,)
 
-    def _url_of(self, name: str) -> httpx.URL:
+    def _url_of(self, name: str) -> str:
         name = PictureName(name)
         query = name.query or self._query
-        return httpx.URL(f"{self._base}{quote(name)}{query and '?'}{query}")
+        # As httpx would write it, which takes a tenth of a millisecond.
+        return f"{self._base}{quote(name)}{query and '?'}{query}"
 
 
 def _modified(fields: Fields) -> float | None:

@@ -5,22 +5,30 @@ llhttp parses, by way of httptools. What is ambiguous is refused, and so is what
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import httptools
 import httpx
+
+from trio_mirror.galleries.http.response import decoded
+
+if TYPE_CHECKING:
+    from trio_mirror.galleries.http.exchange import RawField
+    from trio_mirror.galleries.http.response import Fields
 
 # Of a head, of trailers, or of what stands between chunks. The client has limits of its own for what it sees.
 _OVERHEAD_BYTES = 256 * 1024
 
 
 class ResponseReader:
-    """What has come of one response. httptools calls the ``on_`` methods as it parses.
+    """What has come of the response of one exchange after another. httptools calls the ``on_`` methods as it parses.
 
     Attributes:
         status: the status code, of the final response: informational ones (1xx) are passed over.
         reason: the reason phrase.
         headers: names and values as they came.
-        length: what the head has as Content-Length.
-        coding: what it has as Transfer-Encoding.
+        fields: the same, decoded; once the head is whole.
+        has_length: whether the head has a Content-Length.
         has_head: whether the head is whole.
         complete: whether the response is whole.
         ended: whether the server has closed its side.
@@ -29,17 +37,21 @@ class ResponseReader:
     """
 
     def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.begin()
+
+    def begin(self) -> None:
+        """Begins with the next response, on a connection that was kept."""
         self.status = 0
         self.reason = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.length: bytes | None = None
-        self.coding: bytes | None = None
+        self.headers: list[RawField] = []
+        self.fields: Fields = {}
+        self.has_length = False
         self.has_head = False
         self.complete = False
         self.ended = False
         self.keep_alive = True
         self.refused: httpx.RemoteProtocolError | None = None
-        self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._overhead = 0
         self._surplus = False
@@ -78,14 +90,14 @@ class ResponseReader:
         self.keep_alive = False
         if self.has_head and not self.complete:
             # RFC 9112, section 6.3: only a body without any framing ends with the connection.
-            if (self.length, self.coding) != (None, None):
+            if self.has_length or "transfer-encoding" in self.fields:
                 raise httpx.RemoteProtocolError("the body is not complete: the server closed in the middle of it")
             self.complete = True
 
-    def take(self) -> list[bytes]:
-        """Gives the parts of the body that have come since the last time."""
+    def take(self) -> bytes:
+        """Gives what has come of the body since the last time."""
         parts, self._parts = self._parts, []
-        return parts
+        return b"".join(parts)
 
     def on_message_begin(self) -> None:
         """A message begins; behind a whole response it comes unasked."""
@@ -129,8 +141,8 @@ class ResponseReader:
     def _doubt_of_head(self) -> str | None:
         if self._parser.get_http_version() not in ("1.0", "1.1"):
             return "the response is of another version of HTTP than 1.0 or 1.1"
-        fields = {name.lower(): value.strip().lower() for name, value in self.headers}
-        self.length, self.coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
-        if self.coding is not None and (self.coding != b"chunked" or self.length is not None):
+        self.fields = decoded(self.headers)
+        self.has_length, coding = "content-length" in self.fields, self.fields.get("transfer-encoding")
+        if coding is not None and (coding.strip().lower() != "chunked" or self.has_length):
             return "doubtful framing of the response: a Transfer-Encoding other than chunked, or with a Content-Length"
         return None

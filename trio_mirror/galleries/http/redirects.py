@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
 
 from trio_mirror.galleries.http.addresses import is_private
 from trio_mirror.galleries.http.errors import ExchangeError
-from trio_mirror.galleries.urls import host_of, is_upgrade, origin, shown
+from trio_mirror.galleries.http.exchange import Request
+from trio_mirror.galleries.http.over_httpx import to_httpx
+from trio_mirror.galleries.urls import host_of, is_upgrade, origin, shown, written
 
 if TYPE_CHECKING:
-    from trio_mirror.galleries.http.response import RawField, Response
+    from trio_mirror.galleries.http.exchange import RawField
+    from trio_mirror.galleries.http.response import Response
 
 MAX_REDIRECTS = 5
 
@@ -40,7 +44,7 @@ class Redirects:
         self._cookies = httpx.Cookies()
         self._left = MAX_REDIRECTS
 
-    def next_request(self, request: httpx.Request, response: Response) -> httpx.Request | None:
+    def next_request(self, request: Request, response: Response) -> Request | None:
         """The request that a response leads to; None for a response that is the last one.
 
         Raises:
@@ -63,20 +67,23 @@ class Redirects:
         self.at_home = stays
         return self._request_to(there, request, response)
 
-    def _request_to(self, there: httpx.URL, request: httpx.Request, response: Response) -> httpx.Request:
-        headers = request.headers.raw
+    def _request_to(self, there: httpx.URL, request: Request, response: Response) -> Request:
+        fields = request.fields
         if not self.at_home:
             assert self._anywhere is not None
-            headers = [(b"Host", there.netloc), *self._anywhere]
+            fields = [(b"Host", there.netloc), *self._anywhere]
         # A host that is not the gallery's own is looked up anew, and so is its own for TLS.
-        is_away = not self.at_home or origin(there) != origin(request.url)
+        is_away = not self.at_home or origin(there) != origin(httpx.URL(request.url))
         public_only = is_away and not response.is_private
         if public_only and is_private(host_of(there)):
             raise ExchangeError(f"redirected to {host_of(there)}, a private address, which is not followed")
-        # With a stream of its own, httpx takes the headers as they are.
-        following = httpx.Request(
-            request.method, there, headers=headers, stream=request.stream, extensions={PUBLIC_ONLY: public_only}
-        )
-        response.add_cookies(request, self._cookies)
-        self._cookies.set_cookie_header(following)
-        return following
+        following = Request(request.method, written(there), fields, request.body, {PUBLIC_ONLY: public_only})
+        return self._with_cookies(following, request, response)
+
+    def _with_cookies(self, following: Request, request: Request, response: Response) -> Request:
+        """Adds the cookies that were set so far and belong there (RFC 6265)."""
+        answered = httpx.Response(response.status, headers=response.raw, request=to_httpx(request))
+        self._cookies.extract_cookies(answered)
+        asked = to_httpx(following)
+        self._cookies.set_cookie_header(asked)
+        return replace(following, fields=asked.headers.raw)

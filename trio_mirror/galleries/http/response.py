@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 import trio
@@ -27,9 +28,9 @@ from trio_mirror.names import hide_credentials, printable
 from trio_mirror.settings import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import Iterator, Mapping
 
-RawField: TypeAlias = tuple[bytes, bytes]
+    from trio_mirror.galleries.http.exchange import RawField, ResponseBody
 
 Fields: TypeAlias = "Mapping[str, str]"
 """Header fields by their names in lower case; what came repeatedly is joined by commas.
@@ -51,40 +52,48 @@ _REFUSAL_TIMEOUT = 2.0
 class Response:
     """What a server responds. Whoever has it closes it.
 
-    Args:
-        response: as the transport gives it.
-        url: what was asked for.
-
     Attributes:
-        status: the status code.
-        fields: the header fields.
         url: what was asked for.
+        status: the status code.
+        reason: the reason phrase.
+        raw: the header fields as they came.
+        body: the body as it comes.
+        fields: the header fields, decoded.
     """
 
-    def __init__(self, response: httpx.Response, url: httpx.URL) -> None:
+    def __init__(
+        self, url: str, status: int, reason: str, raw: list[RawField], body: ResponseBody, fields: Fields | None = None
+    ) -> None:
         self.url = url
-        self.status = response.status_code
-        self._raw = response.headers.raw
-        self.fields = _decoded(self._raw)
-        self._response = response
-        self._stream = cast("httpx.AsyncByteStream", response.stream)
+        self.status = status
+        self.reason = reason
+        self.raw = raw
+        self.body = body
+        self.fields = decoded(raw) if fields is None else fields
+        self._pieces: Iterator[bytes] | None = None
 
     async def aclose(self) -> None:
         """Closes the body; its connection is kept if all of it was read. No checkpoint, as nothing is waited for."""
-        await self._stream.aclose()
+        await self.body.aclose()
 
-    def chunks(self) -> aclosing[AsyncGenerator[bytes, None]]:
-        """The decoded body; a generator is closed with the block, not whenever it is collected."""
+    @cached_property
+    def _decoder(self) -> Decoder | None:
         coding = self.fields.get("content-encoding", "identity")
-        if coding == "identity":
-            return aclosing(cast("AsyncGenerator[bytes, None]", aiter(self._stream)))
-        return aclosing(self._decoded(Decoder(coding)))
+        return None if coding == "identity" else Decoder(coding)
 
-    async def _decoded(self, decoder: Decoder) -> AsyncGenerator[bytes, None]:
-        async for chunk in self._stream:
-            for piece in decoder.feed(chunk):
-                yield piece
-        decoder.end()
+    async def receive(self) -> bytes:
+        """The next part of the decoded body; empty at its end."""
+        decoder = self._decoder
+        if decoder is None:
+            return await self.body.receive()
+        while True:
+            for piece in self._pieces or ():
+                return piece
+            chunk = await self.body.receive()
+            if not chunk:
+                decoder.end()
+                return b""
+            self._pieces = decoder.feed(chunk)
 
     def check_headers(self) -> None:
         """Checks the header fields against their limits.
@@ -92,20 +101,17 @@ class Response:
         Raises:
             ExchangeError: there are too many, or they are too long.
         """
-        if len(self._raw) > _MAX_HEADERS:
-            raise ExchangeError(f"the response has {len(self._raw)} headers, more than {_MAX_HEADERS}")
-        if sum(len(name) + len(value) + 4 for name, value in self._raw) > _MAX_HEADER_BYTES:
+        if len(self.raw) > _MAX_HEADERS:
+            raise ExchangeError(f"the response has {len(self.raw)} headers, more than {_MAX_HEADERS}")
+        if sum(len(name) + len(value) + 4 for name, value in self.raw) > _MAX_HEADER_BYTES:
             raise ExchangeError(f"the response's headers are over the limit of {format_size(_MAX_HEADER_BYTES)}")
 
     async def read_start(self) -> bytes:
         """Reads some of the body, for 2 s at most; a short one to its end, so that its connection is kept."""
         body = bytearray()
         with suppress(httpx.HTTPError), trio.move_on_after(_REFUSAL_TIMEOUT):
-            async with self.chunks() as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > _REFUSAL_BYTES:
-                        break
+            while len(body) <= _REFUSAL_BYTES and (chunk := await self.receive()):
+                body += chunk
         return bytes(body[:_REFUSAL_BYTES])
 
     async def _first_line(self) -> str:
@@ -118,7 +124,7 @@ class Response:
     async def refusal(self) -> ExchangeError:
         """Reads a response that is not a success, and gives it as an error."""
         first_line = (await self._first_line()).removeprefix(f"{self.status} ")
-        refusal = f"the server answered {self.status} {printable(self._response.reason_phrase)}".strip()
+        refusal = f"the server answered {self.status} {printable(self.reason)}".strip()
         # By the server's own clock, where it gives it: ours may differ.
         now = datetime.now(UTC)
         now = parse_http_date(self.fields.get("date", ""), now) or now
@@ -151,7 +157,7 @@ class Response:
         """Where a redirect leads; None for a response that is not one, or leads to nothing that HTTP reaches."""
         if self.status not in REDIRECTS or "location" not in self.fields:
             return None
-        there = resolve(self.url, self._response.headers["Location"])
+        there = resolve(httpx.URL(self.url), httpx.Headers(self.raw)["Location"])
         if there is None or there.scheme not in {"http", "https"} or not there.raw_host:
             return None
         return there if (there.port or 0) <= LAST_PORT else None
@@ -159,19 +165,11 @@ class Response:
     @property
     def is_private(self) -> bool:
         """Whether it came from a private address: the one connected to, or else the one in its URL."""
-        stream = self._response.extensions.get("network_stream")
-        with suppress(OSError):  # the connection may be gone by now
-            if stream is not None:
-                return is_private(stream.get_extra_info("server_addr")[0])
-        return is_private(host_of(self.url))
-
-    def add_cookies(self, request: httpx.Request, cookies: httpx.Cookies) -> None:
-        """Adds the cookies that it sets (RFC 6265)."""
-        self._response.request = request
-        cookies.extract_cookies(self._response)
+        return is_private(self.body.server_address or host_of(httpx.URL(self.url)))
 
 
-def _decoded(raw: list[tuple[bytes, bytes]]) -> Fields:
+def decoded(raw: list[RawField]) -> Fields:
+    """Header fields by their names in lower case."""
     fields: dict[str, str] = {}
     for name, value in raw:
         key, text = name.lower().decode("iso-8859-1"), value.decode("iso-8859-1")

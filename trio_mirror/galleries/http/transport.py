@@ -13,19 +13,20 @@ import httpx
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.http.connection_pool import ConnectionPool
 from trio_mirror.galleries.http.httpx_pool import HttpxPool
+from trio_mirror.galleries.http.over_httpx import OverHttpx
 from trio_mirror.galleries.http.proxies import proxy_for
-from trio_mirror.galleries.urls import origin
+from trio_mirror.galleries.urls import host_of
 from trio_mirror.names import printable
 from trio_mirror.settings import option_error
 
 if TYPE_CHECKING:
+    from trio_mirror.galleries.http.exchange import Carrier, Request
+    from trio_mirror.galleries.http.response import Response
     from trio_mirror.settings import Settings
 
 
-async def open_transports(
-    base: httpx.URL, settings: Settings
-) -> tuple[httpx.AsyncBaseTransport, httpx.AsyncBaseTransport]:
-    """The transport to a gallery, and the one to where its redirects lead, which has no client certificate.
+async def open_carriers(base: httpx.URL, settings: Settings) -> tuple[Carrier, Carrier]:
+    """The carrier to a gallery, and the one to where its redirects lead, which has no client certificate.
 
     Args:
         base: the URL of the gallery.
@@ -38,22 +39,22 @@ async def open_transports(
     if base.scheme == "https" or settings.ca_file or settings.cert:
         await home.prepare()
     if proxy_for(base) is None and base.scheme == "http":
-        return _Home(base, home), elsewhere
-    return home, elsewhere
+        return _Home(base, OverHttpx(home)), OverHttpx(elsewhere)
+    return OverHttpx(home), OverHttpx(elsewhere)
 
 
-class _Home(httpx.AsyncBaseTransport):
+class _Home:
     """Our own connections to a plain HTTP origin, and httpx's to others: its own over TLS, an issuer of tokens."""
 
-    def __init__(self, base: httpx.URL, others: httpx.AsyncBaseTransport) -> None:
-        self._origin = origin(base)
-        self._own = ConnectionPool()
+    def __init__(self, base: httpx.URL, others: Carrier) -> None:
+        self._prefix = f"{base.scheme}://{base.netloc.decode('ascii')}/"
+        self._own = ConnectionPool(host_of(base), base.port or 80)
         self._others = others
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, request: Request) -> Response:
         """Sends a request over the connections to its origin."""
-        pool = self._own if origin(request.url) == self._origin else self._others
-        return await pool.handle_async_request(request)
+        carrier = self._own if request.url.startswith(self._prefix) else self._others
+        return await carrier.exchange(request)
 
     async def aclose(self) -> None:
         """Closes the idle connections."""

@@ -1,0 +1,98 @@
+"""What an exchange is, whatever carries it: header fields and bytes out, header fields and bytes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from trio_mirror.galleries.http.response import Response
+
+RawField: TypeAlias = tuple[bytes, bytes]
+"""A header field as it is sent."""
+
+
+class RequestBody(httpx.AsyncByteStream, httpx.SyncByteStream):
+    """A request body that knows when all of it was handed to the connection.
+
+    As a stream of httpx it is its own iterator: an asynchronous generator would stay open when the connection fails.
+
+    Attributes:
+        pieces: the body, in memory.
+        sent: whether all of it was handed over.
+    """
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
+        self.sent = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        # Authentication may send it once more.
+        self._left = iter(self.pieces)
+        self.sent = False
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.pieces)
+
+    async def __anext__(self) -> bytes:
+        for piece in self._left:
+            return piece
+        # Reached only when the last piece has left.
+        self.sent = True
+        raise StopAsyncIteration
+
+
+@dataclass(slots=True)
+class Request:
+    """A request.
+
+    Attributes:
+        method: of HTTP.
+        url: as `trio_mirror.galleries.urls.written` gives it.
+        fields: all of its header fields, a Content-Length included if it has a body.
+        body: what follows them.
+        extensions: as httpx has them.
+    """
+
+    method: str
+    url: str
+    fields: Sequence[RawField]
+    body: RequestBody = field(default_factory=RequestBody)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ResponseBody(Protocol):
+    """The body of a response, on its way."""
+
+    @property
+    def has_come(self) -> bool:
+        """Whether all of it has come, so that closing it keeps its connection."""
+
+    @property
+    def server_address(self) -> str | None:
+        """The address that it comes from, where that is known."""
+
+    async def receive(self) -> bytes:
+        """The next part of it; empty at its end."""
+
+    async def aclose(self) -> None:
+        """Gives the connection back if all of the body was read, and closes it otherwise. It does not wait."""
+
+
+class Carrier(Protocol):
+    """Carries exchanges."""
+
+    async def exchange(self, request: Request) -> Response:
+        """Sends a request, and gives the response when its head has come. Whoever gets it closes it.
+
+        Raises:
+            httpx.TransportError: there is no response.
+        """
+
+    async def aclose(self) -> None:
+        """Closes the idle connections."""

@@ -1,0 +1,81 @@
+"""Exchanges over any transport of httpx, and what they are in its words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import cast
+
+import httpx
+
+from trio_mirror.galleries.http.exchange import Request, RequestBody
+from trio_mirror.galleries.http.response import Response
+from trio_mirror.galleries.urls import written
+
+
+class OverHttpx:
+    """Carries exchanges over a transport of httpx."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def exchange(self, request: Request) -> Response:
+        """Sends a request, and gives the response when its head has come."""
+        return response_of(request.url, await self._transport.handle_async_request(to_httpx(request)))
+
+    async def aclose(self) -> None:
+        """Closes the transport."""
+        await self._transport.aclose()
+
+
+class _Body:
+    """The body of a response of httpx."""
+
+    has_come = False
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._stream = cast("httpx.AsyncByteStream", response.stream)
+        self._chunks: AsyncIterator[bytes] | None = None
+
+    @property
+    def server_address(self) -> str | None:
+        stream = self._response.extensions.get("network_stream")
+        try:
+            return None if stream is None else stream.get_extra_info("server_addr")[0]
+        except OSError:  # the connection may be gone by now
+            return None
+
+    async def receive(self) -> bytes:
+        self._chunks = self._chunks or aiter(self._stream)
+        async for chunk in self._chunks:
+            if chunk:
+                return chunk
+        return b""
+
+    async def aclose(self) -> None:
+        # A generator is closed here, not whenever it is collected.
+        if isinstance(self._chunks, AsyncGenerator):
+            await self._chunks.aclose()
+        await self._stream.aclose()
+
+
+def to_httpx(request: Request) -> httpx.Request:
+    """A request as one of httpx. With a stream of its own, httpx takes the header fields as they are."""
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=request.fields,
+        stream=request.body,
+        extensions=request.extensions,
+    )
+
+
+async def from_httpx(request: httpx.Request) -> Request:
+    """A request of httpx as one of ours."""
+    body = request.stream if isinstance(request.stream, RequestBody) else RequestBody(await request.aread())
+    return Request(request.method, written(request.url), request.headers.raw, body, request.extensions)
+
+
+def response_of(url: str, response: httpx.Response) -> Response:
+    """A response of httpx as one of ours."""
+    return Response(url, response.status_code, response.reason_phrase, response.headers.raw, _Body(response))
