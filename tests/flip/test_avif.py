@@ -22,7 +22,7 @@ from trio_mirror.flip.isobmff import Box, Edits, boxes
 from trio_mirror.model import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 LEFT_RIGHT = Image.Transpose.FLIP_LEFT_RIGHT
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"iprp", b"ipco"}
@@ -484,9 +484,14 @@ def test_the_cost_of_properties_grows_with_the_file_and_no_faster() -> None:
         return struct.pack(">I4s", 8 + len(body), kind) + body
 
     def mirror(pieces: int) -> Callable[[], object]:
-        tables = b"".join(box(b"ipma", struct.pack(">IIHB", 0, 1, item, 0)) for item in range(pieces))
+        properties, data = in_tables(range(pieces))
+        return lambda: properties().mirror(set(range(pieces)), Edits(data))
+
+    def in_tables(items: Iterable[int]) -> tuple[Callable[[], Properties], bytes]:
+        tables = b"".join(box(b"ipma", struct.pack(">IIHB", 0, 1, item, 0)) for item in items)
         data = box(b"meta", bytes(4) + box(b"iprp", box(b"ipco", b"") + tables))
-        meta = Box(b"meta", 0, 8, len(data))
-        return lambda: Properties(data, meta).mirror(set(range(pieces)), Edits(data))
+        return lambda: Properties(data, Box(b"meta", 0, 8, len(data))), data
 
     assert is_linear(mirror, 100)
+    with pytest.raises(FlipError, match="listed twice"):
+        in_tables([1, 1])[0]()

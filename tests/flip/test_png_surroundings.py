@@ -191,6 +191,20 @@ def test_the_regions_of_an_xmp_packet_move(kind: bytes, keyword: bytes, wrap: ob
     assert octets_of(once, kind) == wrap(xmp.replace(b"0.25", b"0.75"))
 
 
+def test_packed_texts_are_read_up_to_a_size_of_all_together() -> None:
+    xmp = packet(structure("http://ns.adobe.com/xmp/sType/Area#", "a", {"x": "0.25"}), padding=800_000)
+    result = flip(picture(*[text(b"zTXt", b"XML:com.adobe.xmp", xmp)] * 3))
+    read, *unread = (zlib.decompress(body.split(b"\0", 2)[-1]) for _, body in around(result.data))
+    assert b"0.75" in read
+    assert unread == [xmp, xmp]
+    assert result.notes == ("not mirrored: a text chunk that cannot be read",)
+
+
+def test_a_long_comment_stays_as_it_is() -> None:
+    comment = text(b"zTXt", b"Comment", bytes(5_000_000))
+    assert around(flip(picture(comment)).data) == [comment]
+
+
 @pytest.mark.parametrize("name", ["iptc", "8bim"])
 def test_the_guides_of_a_raw_profile_move(name: str) -> None:
     def guides(x: int) -> bytes:

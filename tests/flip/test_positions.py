@@ -297,13 +297,18 @@ def test_references_to_characters_are_read() -> None:
     assert stated(mirrored(data), AREA) == {"x": "0.75"}
 
 
-def test_a_packet_that_is_nested_too_deeply_is_left_as_it_was() -> None:
-    area = structure(AREA, "Area", {"x": "0.1"})
-    data = packet("<a xmlns='http://a/'>" * 200 + area + "</a>" * 200)
-    assert mirrored_packet(data, ACROSS, refuse) == (
-        data,
-        ("not mirrored: XMP that cannot be read (it is nested too deeply)",),
-    )
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("<a xmlns='http://a/'>" * 200, "</a>" * 200, "it is nested too deeply"),
+        ("<rdf:li/>" * 100_000, "", "it has more than 100,000 elements"),
+        (f"<a xmlns='{'a' * 1_001}'/>", "", "a namespace in it is too long"),
+    ],
+    ids=["nested", "many", "namespace"],
+)
+def test_a_packet_that_would_cost_too_much_is_left_as_it_was(before: str, after: str, why: str) -> None:
+    data = packet(before, structure(AREA, "Area", {"x": "0.1"}), after)
+    assert mirrored_packet(data, ACROSS, refuse) == (data, (f"not mirrored: XMP that cannot be read ({why})",))
 
 
 def test_a_sentence_about_where_a_picture_comes_from_stays() -> None:

@@ -79,6 +79,8 @@ def test_any_content_is_the_same_after_two_flips(drawn: list[str]) -> None:
         (b'<!DOCTYPE svg [<!ENTITY a "b">]>' + drawing()[21:], "not a picture|entities"),
         (b"<?xml-stylesheet href='a.css'?>" + drawing()[21:], "style sheet"),
         (drawing().replace(b"http://www.w3.org/2000/svg", b"http://host"), "XML page"),
+        (drawing("<g>" * 256 + "</g>" * 256), "more than 256 elements deep"),
+        (drawing(f'<g xmlns:a="{"a" * 1_001}"/>'), "a namespace of over 1,000 characters"),
     ],
 )
 def test_what_cannot_be_wrapped_safely_is_refused_in_words(data: bytes, message: str) -> None:
@@ -89,3 +91,7 @@ def test_what_cannot_be_wrapped_safely_is_refused_in_words(data: bytes, message:
 def test_references_inside_the_file_are_welcome() -> None:
     flip(drawing('<style>rect { fill: url(#a) }</style><use xlink:href="#b"/><rect fill="url(#a)" style="x:y"/>'))
     flip(drawing('<image href="data:image/png;base64,AAAA"/>'))
+
+
+def test_spaces_before_a_reference_are_passed_over_once() -> None:
+    flip(drawing(f'<rect fill="url({" " * 400_000}#a)"/>'))  # for each of them, it would take minutes

@@ -772,6 +772,19 @@ def test_pages_that_share_one_long_list_of_strips_are_refused() -> None:
         flipped(b"II*\0" + struct.pack("<I", first) + bytes(4 * count) + pages)
 
 
+@pytest.mark.filterwarnings("ignore:Tag data larger than file")
+def test_pages_that_share_one_long_description_are_refused() -> None:
+    text = b"<OME>" + b'<Rectangle X="1" Width="1"/>' * 1_000
+    pages, first = b"", 8 + len(text)
+    for page in range(3):
+        following = first + (page + 1) * 54 if page < 2 else 0
+        entries = [(256, 4, 1, 1), (257, 4, 1, 1), (270, 2, len(text), 8), (273, 4, 1, 8)]
+        pages += struct.pack("<H", 4) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        pages += struct.pack("<I", following)
+    with pytest.raises(FlipError, match="share their bytes"):
+        flipped(b"II*\0" + struct.pack("<I", first) + text + pages)
+
+
 def test_a_large_raster_in_very_few_bytes_is_refused() -> None:
     blank = lzma.compress(bytes(80_000_000))
     entries = [(256, 4, 1, 8_000), (257, 4, 1, 10_000), (258, 3, 1, 8), (259, 3, 1, 34925), (262, 3, 1, 1)]

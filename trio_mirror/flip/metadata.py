@@ -28,6 +28,8 @@ class Metadata:
         self.axis = int(mirror.rows)
         """0 where columns are reversed, 1 where rows are."""
         self.keep_credentials = keep_credentials
+        self.inflatable = 1 << 20
+        """How many bytes its compressed texts may still take."""
         self._mirror_jpeg = thumbnail_mirror(rows=mirror.rows)
 
     def exif(self, block: bytes) -> Mirrored:

@@ -17,13 +17,15 @@ _ENCODINGS = {"utf-8", "us-ascii", "ascii", "iso-8859-1"}
 _NAMESPACE = "http://www.w3.org/2000/svg"
 _REFUSED = {**dict.fromkeys(("script", "handler", "listener"), "a script"), "foreignobject": "foreign content"}
 _ANIMATIONS = {"animate", "animatetransform", "animatemotion", "animatecolor", "set"}
-_FOREIGN = re.compile(r"@import|url\(\s*(?![\s\"']*(?:#|data:))", re.IGNORECASE)
+_FOREIGN = re.compile(r"@import|url\(\s*+(?![\s\"']*(?:#|data:))", re.IGNORECASE)
 # Selectors by which the group would be counted, and escapes that could hide them.
 _STRUCTURAL = re.compile(r">|:root|:empty|:(?:first|last|only|nth)-|\\", re.IGNORECASE)
 _OUTWARD = re.compile(r"\s*(?!#|data:image/(?!svg))\S", re.IGNORECASE)
 _NUMBER = r"[+-]?(?:\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})"
 _VIEW_BOX = re.compile(rf"\s*({_NUMBER})[\s,]+{_NUMBER}[\s,]+({_NUMBER})[\s,]+{_NUMBER}\s*")
 _LENGTH = re.compile(rf"\s*({_NUMBER})(?:px)?\s*")
+_DEEPEST = 256  # as libxml2, by which librsvg reads
+_LONGEST_NAMESPACE = 1_000  # characters: expat writes it out before each name
 _OPEN, _CLOSE = '<g transform="matrix(-1 0 0 1 {} 0)">', b"</g>"
 
 
@@ -66,6 +68,7 @@ class _Drawing:
         """The text of the style sheet that it is in."""
         parser.XmlDeclHandler = self._declaration
         parser.EntityDeclHandler = self._entity
+        parser.StartNamespaceDeclHandler = self._namespace
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._stop
         parser.CharacterDataHandler = self._text
@@ -78,6 +81,10 @@ class _Drawing:
 
     def _entity(self, *_: object) -> None:
         raise FlipError("the SVG declares entities, which are not followed here")
+
+    def _namespace(self, _prefix: str | None, uri: str | None) -> None:
+        if len(uri or "") > _LONGEST_NAMESPACE:
+            raise FlipError(f"the SVG has a namespace of over {_LONGEST_NAMESPACE:,} characters")
 
     def _instruction(self, target: str, _data: str) -> None:
         if target == "xml-stylesheet":
@@ -108,6 +115,8 @@ class _Drawing:
                 raise FlipError("the SVG refers to other files, and is not mirrored")
         self._style = [] if local == "style" else None
         self._depth += 1
+        if self._depth > _DEEPEST:
+            raise FlipError(f"the SVG is nested more than {_DEEPEST} elements deep")
 
     def _stop(self, _name: str) -> None:
         self._other()

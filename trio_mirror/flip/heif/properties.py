@@ -11,6 +11,7 @@ from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
 
 _CHANGING_SHAPE = {*ORIENTING, b"clap"}
 _TURNED_BY_NOTHING = (b"irot", b"\0")
+_TWICE = f"{DAMAGED}: an image of the file has its properties listed twice"
 
 
 class Association(NamedTuple):
@@ -35,12 +36,19 @@ class Properties:
         self._numbers = {data[box.start : box.end]: number for number, box in enumerate(self._boxes, 1)}
         self._added: list[bytes] = []
         self._view = memoryview(data)
-        self._tables = [(box, _read_associations(data, box)) for box in iprp.children(data) if box.kind == b"ipma"]
-        self._first = {item: each for _, table in reversed(self._tables) for item, each in table.items()}
+        self._associations: dict[int, list[Association]] = {}
+        self._tables: list[tuple[Box, dict[int, list[Association]]]] = []
+        for box in iprp.children(data):
+            if box.kind == b"ipma":
+                table = _read_associations(data, box)
+                if not self._associations.keys().isdisjoint(table):
+                    raise FlipError(_TWICE)
+                self._associations |= table
+                self._tables.append((box, table))
 
     def of(self, item: int) -> list[tuple[bytes, bytes | memoryview]]:
         """The properties of an item, each a box's kind and body, in the order in which they are applied."""
-        return [self._property(association.number) for association in self._first.get(item, ())]
+        return [self._property(association.number) for association in self._associations.get(item, ())]
 
     def size(self, item: int) -> tuple[int, int] | None:
         """The width and height of an item before it is turned, in pixels, if it states them."""
@@ -60,7 +68,7 @@ class Properties:
         Raises:
             FlipError: an item has no properties at all, or orientations that viewers do not agree on.
         """
-        if items - self._first.keys():
+        if items - self._associations.keys():
             raise FlipError(f"{DAMAGED}: an image of the file has no properties")
         used: set[int] = set()
         for box, table in self._tables:
@@ -132,7 +140,7 @@ def _read_associations(data: bytes, ipma: Box) -> dict[int, list[Association]]:
         essential = 1 << 8 * size - 1
         numbers = [reader.number(size) for _ in range(reader.number(1))]
         if item in table:
-            raise FlipError(f"{DAMAGED}: an image of the file has its properties listed twice")
+            raise FlipError(_TWICE)
         table[item] = [Association(number & ~essential, bool(number & essential)) for number in numbers]
     return table
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from trio_mirror.flip.png.chunks import Chunk
 
 _UNREAD_KINDS = frozenset({b"acTL", b"fcTL", b"CgBI"})
+# Pillow refuses a file for the size of any text.
+_TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
+_TEXTS_READ = tuple(keyword + b"\0" for keyword in (b"Raw profile type exif", b"XML:com.adobe.xmp", b"xmp"))
 
 
 def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
@@ -47,6 +50,8 @@ def _read_info(chunks: list[Chunk], tail: memoryview) -> dict[Any, Any]:
             if not has_raster:
                 parts.append(pack_chunk(b"IDAT", zlib.compress(bytes(9))))
             has_raster = True
+        elif chunk.kind in _TEXTS and not bytes(chunk.body[:32]).startswith(_TEXTS_READ):
+            continue
         elif chunk.kind not in _UNREAD_KINDS:
             parts.append(chunk.stored)
     with map_pillow_errors("the PNG"):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _ITXT = re.compile(rb"([^\0]{1,79})\0([\0\1])\0[^\0]*\0[^\0]*\0", re.DOTALL)
 _TEXT = {b"tEXt": re.compile(rb"([^\0]{1,79})\0()"), b"zTXt": re.compile(rb"([^\0]{1,79})\0(\0)"), b"iTXt": _ITXT}
 _PROFILE = re.compile(rb"(\s*+[^\n]*+\n\s*+)(\d++)(\s++)((?:[0-9a-fA-F]{2}\s*+)++)")
-_MOST = 1 << 24  # bytes of a text
 _PROFILES = {
     b"Raw profile type exif": Metadata.exif,
     b"Raw profile type APP1": Metadata.segment,
@@ -41,7 +40,7 @@ def mirrored_text(kind: bytes, body: bytes, metadata: Metadata) -> Mirrored:
     packed = found[2] == (b"\1" if kind == b"iTXt" else b"\0")
     text = body[found.end() :]
     try:
-        old = _inflated(text) if packed else text
+        old = _inflated(text, metadata) if packed else text
     except zlib.error:
         return body, not_mirrored({"a text chunk that cannot be read"})
     new, notes = _mirrored(found[1], old, metadata)
@@ -67,9 +66,10 @@ def _mirrored(keyword: bytes, text: bytes, metadata: Metadata) -> Mirrored:
     return b"".join([head, str(len(new)).encode().rjust(len(size)), gap, lines, b"\n"]), notes
 
 
-def _inflated(text: bytes) -> bytes:
-    inflater = zlib.decompressobj()
-    out = inflater.decompress(text, _MOST)
+def _inflated(text: bytes, metadata: Metadata) -> bytes:
+    inflater, room = zlib.decompressobj(), metadata.inflatable
+    out = inflater.decompress(text, room) if room else b""  # 0 is no limit
+    metadata.inflatable -= len(out)
     if not inflater.eof:
         raise zlib.error("cut short, or too long")
     return out

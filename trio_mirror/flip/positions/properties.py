@@ -20,6 +20,8 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TRANSPARENT = {f"{_RDF}RDF", f"{_RDF}Description"}
 LIST_ITEM = f"{_RDF}li"
 _DEEPEST = 100
+_MOST_ELEMENTS = 100_000  # each takes up to 1 KB
+_LONGEST_NAMESPACE = 1_000  # characters: expat writes it out before each name
 _ATTRIBUTE = re.compile(rb"""\s([^\s=<>/"']+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _TAG = re.compile(rb"""<[^\s/>]+(?:\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>""")
 
@@ -74,7 +76,7 @@ def read_properties(packet: bytes) -> list[Structure]:
     """The structures of a packet in UTF-8, in the order of their start; zeros may follow it.
 
     Raises:
-        ValueError: it is not XML, declares entities, or is nested too deeply.
+        ValueError: it is not XML, declares entities, is nested too deeply, or is too large.
     """
     reader = _Reader(packet)
     try:
@@ -91,18 +93,23 @@ class _Reader:
         self.packet = packet
         self.structures = [Structure("", None)]
         self.stack: list[_Element] = []
+        self.elements = 0
         # Namespace and local name without anything between, as RDF joins them.
         self.parser = expat.ParserCreate(namespace_separator="")
         self.parser.ordered_attributes = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.StartDoctypeDeclHandler = _refuse
+        self.parser.StartNamespaceDeclHandler = _check_namespace
 
     def _start(self, name: str, attributes: list[str]) -> None:
         at = self.parser.CurrentByteIndex
         tag = _TAG.match(self.packet, at)
         if tag is None or len(self.stack) >= _DEEPEST:
             raise ValueError("it is not in UTF-8" if tag is None else "it is nested too deeply")
+        self.elements += 1
+        if self.elements > _MOST_ELEMENTS:
+            raise ValueError(f"it has more than {_MOST_ELEMENTS:,} elements")
         parent = self.structures[0]
         if self.stack:
             self.stack[-1].is_simple = False
@@ -135,6 +142,11 @@ class _Reader:
                 structure.parent.fields[name] = value
             if not structure.fields:
                 self.structures.pop()
+
+
+def _check_namespace(_prefix: str | None, uri: str | None) -> None:
+    if len(uri or "") > _LONGEST_NAMESPACE:
+        raise ValueError("a namespace in it is too long")
 
 
 def _refuse(*_: object) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from trio_mirror.errors import FlipError
 from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.table import EXIF
@@ -117,6 +118,9 @@ def mirror_tags(
     ghost = _GHOST_AREA.match(structure.data[:1024])
     if not ghost and not any(ifd.entries.keys() & _TAGS for ifd, _ in found.values()):
         return []
+    values = (entry for ifd, _ in found.values() for tag, entry in ifd.entries.items() if tag in _TAGS)
+    if sum(entry.stop - entry.start for entry in values) > 2 * len(structure.data):
+        raise FlipError("the TIFF is damaged: its directories share their bytes")
     notes: list[str] = []
     if ghost:
         out[ghost.end(1) : ghost.end()] = b"YES\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PIECE = 16 * 1024  # bytes that are parsed at a time
 # A tag or a comment is read from its start again with each piece.
 _LONGEST_TAG = 64 * 1024
-_DEPTH = 3
+_DEEPEST = 16
 
 
 def names_of_xml(page: bytes | bytearray, url: httpx.URL, index: Index) -> Iterator[str]:
@@ -59,19 +59,19 @@ def _elements(page: bytes | bytearray) -> Iterator[tuple[str, str]]:
 
     Raises:
         ExpatError, LookupError: it is not XML, or in an encoding that is not known.
-        ValueError: it declares a type of document, which could have entities in it, and S3's has none; or one of its
-            tags is too long.
+        ValueError: it declares a type of document, which could have entities in it, and S3's has none; or a tag is
+            too long, or within too many others.
     """
     path, text, found = list[str](), list[str](), list[tuple[str, str]]()
 
     def start(name: str, _: object) -> None:
+        if len(path) == _DEEPEST:
+            raise ValueError("elements within each other")
         path.append(name)
         text.clear()
 
     def end(_: str) -> None:
-        # Of elements within each other without end, the paths would grow with the square of their number.
-        if len(path) <= _DEPTH:
-            found.append(("/".join(path), "".join(text)))
+        found.append(("/".join(path), "".join(text)))
         path.pop()
         text.clear()
 
