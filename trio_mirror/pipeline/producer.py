@@ -140,9 +140,7 @@ class Producer:
             opened = None
             try:
                 async with AsyncExitStack() as stack:
-                    opened = await self._state.attempts.make(
-                        self._throttle, lambda stack: stack.enter_async_context(self._names()), stack
-                    )
+                    opened = await self._state.attempts.make(self._throttle, self._open, stack)
                     await _skip(opened, taken, digest.digest())
                     async for name in opened:
                         taken, failures = taken + 1, 0
@@ -160,6 +158,10 @@ class Producer:
                     raise
                 failures += 1
                 await self._state.attempts.wait_after(error, failures)
+
+    async def _open(self, stack: AsyncExitStack) -> AsyncIterator[str]:
+        self._state.list_attempts += 1
+        return await stack.enter_async_context(self._names())
 
     async def _admit(
         self, name: str, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]

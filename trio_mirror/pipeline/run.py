@@ -51,6 +51,7 @@ class Run:
     Attributes:
         report: the sum of the results so far.
         passed: how many pictures have passed each stage.
+        at_work: the pictures that a stage of this process is at, and since when, those of longest first.
         late: the results of what was cut off as the block was left, which the iteration could not give.
     """
 
@@ -60,6 +61,7 @@ class Run:
         self.counting = counting
         self.report = state.report
         self.passed = state.passed
+        self.at_work = state.at_work
         self.late = state.recorder.late
         self._producer = Producer(names, throttle, state)
         self._work = work
@@ -97,6 +99,13 @@ class Run:
     def slowed_by(self) -> str | None:
         """Why fewer than the concurrency may be in flight now."""
         return self._state.in_flight.slowed_by
+
+    @property
+    def list_attempt(self) -> tuple[int, int] | None:
+        """Until the list gives its first name: which attempt to open it is made, and how many there are at most."""
+        if self.report.listed or self._state.list_ended or self._state.stop.listing.cancel_called:
+            return None
+        return self._state.list_attempts, self._state.settings.retries + 1
 
     @property
     def is_whole(self) -> bool:

@@ -88,8 +88,9 @@ class Stages:
     async def _take(self, step: Step, item: Item) -> None:
         """Takes an item through one stage, within the time that it has in all."""
         stage, result = item.result.stage, item.result
-        began = trio.current_time() - self._state.started
-        result.began[stage] = began
+        now = trio.current_time()
+        self._state.at_work[item] = now
+        result.began[stage] = now - self._state.started
         try:
             with trio.CancelScope(deadline=item.deadline) as life:
                 await step(item)
@@ -112,6 +113,7 @@ class Stages:
                 limit = f"{self._state.settings.picture_timeout:g} s in all (--picture-timeout)"
                 item.fail(PictureError(f"it took longer than {limit}", transient=True))
         finally:
+            del self._state.at_work[item]
             # The flip has noted it by itself.
             result.seconds.setdefault(stage, trio.current_time() - self._state.started - result.began[stage])
 

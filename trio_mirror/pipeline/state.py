@@ -18,6 +18,7 @@ from trio_mirror.pipeline.throttle import Throttle
 
 if TYPE_CHECKING:
     from trio_mirror.galleries import Gallery
+    from trio_mirror.pipeline.item import Item
     from trio_mirror.pipeline.recorder import Memory
     from trio_mirror.settings import Settings
 
@@ -42,7 +43,9 @@ class State:
         report: the sum of the results so far.
         passed: how many pictures have passed each stage.
         started: when the run began, by Trio's clock.
-        list_ended: whether the list was taken to its end.
+        list_attempts: how often it was tried to open the list.
+        list_ended: whether it was taken to its end.
+        at_work: the pictures that a stage of this process is at, and since when, those of longest first.
     """
 
     def __init__(
@@ -67,7 +70,9 @@ class State:
         self.report = Report(source=str(source), target=str(target))
         self.passed: Counter[Stage] = Counter()
         self.started = trio.current_time()
+        self.list_attempts = 0
         self.list_ended = False
+        self.at_work: dict[Item, float] = {}
         self.in_flight = InFlight(limit or settings.concurrency)
         self.stop = Stop(self.report, settings, grace)
         self._source = source

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from trio_mirror import Outcome, Report, Result, Stage
 
 if TYPE_CHECKING:
+    from trio_mirror.pipeline.item import Item
     from trio_mirror.pipeline.run import Run
 
 
@@ -20,6 +21,8 @@ class FakeRun:
     in_flight_limit: int = 16
     slowed_by: str | None = None
     drained: str | None = None
+    at_work: dict[Item, float] = field(default_factory=dict)
+    list_attempt: tuple[int, int] | None = None
 
     def drain(self, reason: str) -> None:
         self.drained = reason

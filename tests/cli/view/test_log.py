@@ -7,11 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 from rich.console import Console
 
+from tests.helpers.memory_gallery import MemoryGallery
+from trio_mirror.api.opening import open_run
 from trio_mirror.cli.view.lines import LineWriter
 from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
-from trio_mirror.settings import LogFormat
+from trio_mirror.cli.view.views import Views
+from trio_mirror.settings import LogFormat, Options, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,3 +95,19 @@ async def test_as_json_each_line_is_an_object(tmp_path: Path) -> None:
         last = json.loads(text.splitlines()[-1])
         assert set(last) == {"time", "level", "logger", "message"}
         assert (last["level"], last["message"]) == ("warning", "\x1b[2J[red]x\nfailed")
+
+
+async def test_a_log_has_the_progress_every_ten_seconds_with_the_total(autojump_clock: object) -> None:
+    written, gallery = io.StringIO(), MemoryGallery(f"{number}-missing.png" for number in range(30))
+    gallery.fetch_seconds, gallery.listed = 2.4, list(gallery.listed)
+    views = Views(Options(), 0, lambda: Console(file=written, width=200))
+
+    async with open_run(gallery, MemoryGallery(), Settings(concurrency=2)) as run, trio.open_nursery() as nursery:
+        nursery.start_soon(views.watch, run)
+        async for result in run:
+            await views.add(result)
+        nursery.cancel_scope.cancel()
+
+    lines = [line for line in written.getvalue().splitlines() if line.startswith("progress: ")]
+    assert [line.split(" are done")[0] for line in lines] == [f"progress: {it} of 30" for it in (8, 16, 24)]
+    assert all("0.8/s, 0 B/s in, 0 B/s out" in line and " left" in line for line in lines[1:])

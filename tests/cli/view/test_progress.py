@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
+import trio.testing
 from rich.cells import cell_len
 
 from tests.cli.view.fake_run import FakeRun, failed, mirrored
-from trio_mirror import ListError, Outcome, Stage
+from tests.helpers.memory_gallery import MemoryGallery
+from trio_mirror import ListError, Outcome, Result, Stage
+from trio_mirror.api.opening import open_run
 from trio_mirror.cli.view.progress import Progress
+from trio_mirror.pipeline.item import Item
+from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    import trio.testing
 
 HOSTILE = ["[red]x", "\x1b[2J\x1b[31mgone", "a\nb\rc", "evil\u202egnp.exe", "日本語" * 50, "x" * 500]
 
@@ -36,40 +42,78 @@ def text(progress: Progress, width: int = 80) -> str:
     return "\n".join(line.plain for line in progress.lines(width))
 
 
-async def test_each_stage_has_its_count_its_rate_and_its_bytes(autojump_clock: trio.testing.MockClock) -> None:
+async def test_what_is_done_how_fast_and_how_many_bytes_a_second(autojump_clock: trio.testing.MockClock) -> None:
     run = FakeRun()
     progress = Progress(run.as_run())
-    progress.tick()
     autojump_clock.jump(2)
-    run.passed.update({Stage.FETCH: 3_000, Stage.FLIP: 200, Stage.UPLOAD: 100})
+    run.report.listed = 3_000
+    run.report.mirrored = 2_000
     run.report.bytes_in, run.report.bytes_out = 5 * 1024**2, 3 * 1024
     progress.tick()
 
-    fetch, flip, upload, state = text(progress).splitlines()
+    done, figures = text(progress).splitlines()
 
-    assert fetch.split() == ["fetch", "3,000", "1,500.0/s", "5.0", "MiB", "in"]
-    assert flip.split() == ["flip", "200", "100.0/s"]
-    assert upload.split() == ["upload", "100", "50.0/s", "3.0", "KiB", "out"]
-    assert state == "16 of 16 in flight · 2.0 s"
+    assert done == "2,000 of 3,000 listed"
+    assert figures == "1,000.0/s · 2.5 MiB/s in · 1.5 KiB/s out · 16 in flight · 2.0 s"
+    assert "1,000.0/s, 2.5 MiB/s in, 1.5 KiB/s out, 5.0 MiB in, 3.0 KiB out" in progress.plain()
+    autojump_clock.jump(30)
+    progress.tick()
+    autojump_clock.jump(15)
+    progress.tick()
+    assert text(progress).splitlines()[1].startswith("0.0/s · 0 B/s in"), "of the last 15 seconds"
 
 
-async def test_a_counted_list_gives_bars_and_the_time_left(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_counted_list_gives_one_bar_and_the_time_left(autojump_clock: trio.testing.MockClock) -> None:
     run = FakeRun()
     progress = Progress(run.as_run())
-    progress.tick()
     await progress.count(partial(names, 100))
     autojump_clock.jump(5)
     run.report.listed = 66
-    run.passed[Stage.FETCH] = 50
     for _ in range(25):
         run.report.add(mirrored())
     progress.tick()
 
-    fetch, *_, state = text(progress).splitlines()
+    bar, state = text(progress).splitlines()
 
-    assert "50 of 100" in fetch
-    assert fetch.count("━") == pytest.approx(fetch.count("─"), abs=1)
+    assert bar.startswith("25 of 100 ━")
+    assert bar.endswith("─ 25%")
+    assert 3 * bar.count("━") == pytest.approx(bar.count("─"), abs=3)
     assert state.endswith("5.0 s · 15.0 s left")
+    assert progress.plain().startswith("25 of 100 are done, ")
+    assert progress.plain().endswith("5.0 s, 15.0 s left")
+
+
+async def test_a_list_is_waited_for_and_counted_once_it_is_there(autojump_clock: trio.testing.MockClock) -> None:
+    run = FakeRun(list_attempt=(1, 5))
+    progress = Progress(run.as_run())
+    assert text(progress).splitlines()[0] == "waiting for the list"
+    run.list_attempt = 2, 5
+    assert text(progress).splitlines()[0] == "waiting for the list (attempt 2 of 5)"
+    assert progress.plain().startswith("waiting for the list (attempt 2 of 5), ")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(progress.count, partial(names, 100))
+        await trio.sleep(60)
+        assert progress.total is None
+        run.list_attempt = None
+        progress.add(mirrored())
+    assert progress.total == 100
+
+
+async def test_pictures_that_take_long_have_a_line_with_their_stage(autojump_clock: trio.testing.MockClock) -> None:
+    run = FakeRun()
+    for number, began in enumerate((0, 1, 2, 3, 58)):
+        item = Item(Result(name=f"{number}\x1b.png", stage=Stage.UPLOAD))
+        run.at_work[item] = trio.current_time() + began
+    progress = Progress(run.as_run())
+    autojump_clock.jump(60)
+
+    wanted = ["upload for 1 min 00 s: 0\\x1b.png", "upload for 59.0 s: 1\\x1b.png", "upload for 58.0 s: 2\\x1b.png"]
+    assert text(progress).splitlines()[2:] == wanted
+    assert progress.plain().endswith(", ".join(wanted))
+    for item in list(run.at_work)[:4]:
+        del run.at_work[item]
+    assert "upload for" not in text(progress) + progress.plain()
 
 
 async def test_a_list_that_cannot_be_counted_has_no_bars() -> None:
@@ -81,11 +125,10 @@ async def test_a_list_that_cannot_be_counted_has_no_bars() -> None:
     assert "of 100" not in text(progress)
 
 
-async def test_bars_reach_their_end_when_pictures_fail_or_are_skipped() -> None:
+async def test_the_bar_reaches_its_end_when_pictures_fail_or_are_skipped() -> None:
     run = FakeRun()
     progress = Progress(run.as_run())
     progress.total = 4
-    run.passed.update({Stage.FETCH: 2, Stage.FLIP: 1, Stage.UPLOAD: 1})
     for result in (
         mirrored(),
         failed("a", stage=Stage.FETCH),
@@ -93,14 +136,17 @@ async def test_bars_reach_their_end_when_pictures_fail_or_are_skipped() -> None:
         failed("c", stage=Stage.LIST, outcome=Outcome.SKIPPED, error=None),
     ):
         progress.add(result)
+        run.report.add(result)
 
     assert "─" not in text(progress)
+    assert "4 of 4 ━" in text(progress)
+    assert "100%" in text(progress)
 
 
 async def test_a_lowered_limit_says_why() -> None:
     run = FakeRun(in_flight=5, in_flight_limit=4, slowed_by="the server answered 503")
 
-    assert "5 of 4 in flight" in text(Progress(run.as_run()))
+    assert "5 in flight" in text(Progress(run.as_run()))
     assert "slowed to 4 in flight: the server answered 503" in text(Progress(run.as_run()))
 
 
@@ -130,6 +176,9 @@ async def test_no_line_is_broken_or_too_long(name: str, width: int) -> None:
     for line in progress.lines(width):
         assert cell_len(line.plain) <= width
         assert line.plain.isprintable()
+    # What changes all the time is whole, however narrow the terminal.
+    shown = text(progress, width).splitlines()
+    assert [it for line in shown[1:-2] for it in line.split(" · ")][:3] == ["0.0/s", "0 B/s in", "0 B/s out"]
 
 
 async def test_ascii_where_the_terminal_has_no_more() -> None:
@@ -137,7 +186,7 @@ async def test_ascii_where_the_terminal_has_no_more() -> None:
     progress.total = 10
     progress.add(failed("a.png"))
 
-    for line in progress.lines(80, ascii_only=True)[:3]:
+    for line in progress.lines(80, ascii_only=True):
         assert line.plain.isascii()
 
 
@@ -152,3 +201,38 @@ async def test_the_plain_line_tells_the_same() -> None:
     assert line.startswith("3 of 20 listed are done, 1 failed, ")
     assert "4.0 KiB in, 2.0 KiB out, 16 in flight" in line
     assert line.endswith("slowed to 4 in flight: the server answered 503")
+
+
+async def test_a_run_says_which_attempt_at_its_list_it_makes_and_what_takes_long(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gallery = MemoryGallery(["a.png"])
+    gallery.fetch_seconds, opened = 20, gallery.names
+    seen: list[list[str]] = []
+
+    @asynccontextmanager
+    async def failing() -> AsyncIterator[AsyncIterator[str]]:
+        seen.append(text(progress).splitlines())
+        if len(seen) < 3:
+            raise ListError("not yet", transient=True)
+        async with opened() as names:
+            yield names
+
+    gallery.names = failing  # type: ignore[method-assign]
+    async with open_run(gallery, MemoryGallery(), Settings(adaptive=False)) as run, trio.open_nursery() as nursery:
+        progress = Progress(run)
+
+        @nursery.start_soon
+        async def look() -> None:
+            while not seen or "fetch" not in seen[-1][-1]:
+                await trio.sleep(1)
+                seen.append(text(progress).splitlines())
+
+        # How it ends is up to the clock, which leaps while the flip's thread works.
+        assert len([result async for result in run]) == 1
+
+    lists = list(dict.fromkeys(lines[0] for lines in seen))
+    waiting = ["waiting for the list", "waiting for the list (attempt 2 of 5)", "waiting for the list (attempt 3 of 5)"]
+    assert lists == [*waiting, "0 of 1 listed"]
+    assert re.fullmatch(r"fetch for [5-6]\.\d s: a\.png", seen[-1][-1])
+    assert len(progress.lines(80)) == 2, "it is done"

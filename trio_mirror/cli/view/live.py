@@ -50,9 +50,9 @@ async def _draw(progress: Progress, console: Console, live: Live, signals: Async
         progress.tick()
         width, height = console.size = _terminal_size(console)
         _take_back(console, sum((line.cell_len - 1) // width for line in lines))
-        # One cell less than the terminal's width, where terminals differ in when they wrap; one line less than its
-        # height, which the cursor takes at the end.
-        lines = progress.lines(width - 1, ascii_only=console.options.ascii_only)[: height - 1]
+        # Three cells less than the terminal's width: it writes ^Z or ^C at the cursor, and terminals differ in when
+        # they wrap. One line less than its height, which the cursor takes at the end.
+        lines = progress.lines(width - 3, ascii_only=console.options.ascii_only)[: height - 1]
         live.update(Group(*lines), refresh=True)
         with trio.move_on_after(_REFRESH):
             arrived = await anext(signals)

@@ -84,9 +84,10 @@ class Views:
                 nursery.start_soon(writer.keep, partial(run.drain, "error"))
             if self._sheet is not None:
                 nursery.start_soon(self._sheet.watch, run)
+            if self._shows_progress and run.counting is not None:
+                # The log's first line comes late, and many a run has ended by then.
+                nursery.start_soon(self._progress.count, run.counting, 0 if self._is_live else _INTERVAL / 2)
             if self._is_live:
-                if run.counting is not None:
-                    nursery.start_soon(self._progress.count, run.counting)
                 from trio_mirror.cli.view.live import show_live
 
                 nursery.start_soon(show_live, self._progress, self._console())
@@ -166,6 +167,7 @@ def _print_lines(lines: Iterable[Line], console: Console) -> None:
 async def _log_progress(progress: Progress) -> None:
     while True:
         await trio.sleep(_INTERVAL)
+        progress.tick()
         _progress_log.log(PROGRESS, progress.plain())
 
 
