@@ -84,9 +84,9 @@ def option_rows() -> list[str]:
     for name, setting in all_settings().items():
         if name == "source":
             continue
-        short = f"{setting.short}, " if setting.short else ""
+        also = f"{setting.also}, " if setting.also else ""
         value = f" {setting.metavar}" if setting.metavar else ""
-        option = f"`{short}{option_name(name)}{value}` ({setting.shown})".replace("|", "\\|")
+        option = f"`{also}{option_name(name)}{value}` ({setting.shown})".replace("|", "\\|")
         panels.setdefault(setting.panel, []).append(option)
     return [f"| {panel} | {', '.join(options)} |" for panel, options in panels.items()]
 

@@ -475,3 +475,29 @@ def test_any_stream_is_a_response_or_a_protocol_error(answer: bytes, data: st.Da
             await exchanged([fuzzed] if fuzzed else [], then_closes=True)
 
     trio.run(attempt)
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept"),
+    [
+        (
+            [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n"],
+            True,
+        ),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"], True),
+        ([b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n"], False),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"], False),
+    ],
+    ids=["length", "chunked", "close", "a body all the same"],
+)
+async def test_the_response_to_head_ends_with_its_head(answers: list[bytes], kept: bool) -> None:
+    async with connected() as ends:
+        for answer in answers:
+            await ends.server.send_all(answer)
+            with trio.fail_after(60):
+                response = await ends.connection.exchange(Request("HEAD", URL, [(b"Host", b"gallery.example")]))
+            assert response.status == int(answer.split()[1])
+            assert response.body.has_come
+            await response.aclose()
+            assert (await ends.server.receive_some()).startswith(b"HEAD /images/a.png HTTP/1.1\r\n")
+        assert (bool(ends.idle), ends.connection.closed) == (kept, not kept)

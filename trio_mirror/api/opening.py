@@ -16,7 +16,7 @@ import httpx
 import trio
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.galleries import Names, RedirectedGallery, as_named, identity_of, open_galleries
+from trio_mirror.galleries import Names, RedirectedGallery, SearchableGallery, as_named, identity_of, open_galleries
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.name_list import STDIN
 from trio_mirror.model import Outcome
@@ -141,6 +141,9 @@ def _set_up(
             f"the mirrored pictures would replace those of {printable(str(from_gallery))}; "
             "add --to FOLDER to keep them, or --in-place to replace them"
         )
+    if settings.skip_existing and (in_place or not isinstance(to_gallery, SearchableGallery)):
+        why = "in place, each picture is there" if in_place else f"{to_gallery} cannot say what it has"
+        raise option_error("skip_existing", f"it needs a target of its own that says what it has: {why}")
     journal = None if settings.journal is None else Path(settings.journal)
     # Nothing is begun beside a folder that is not there.
     if in_place and not (named or settings.no_journal) and is_real and place and (is_folder or place[0] != "/"):

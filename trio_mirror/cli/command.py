@@ -65,10 +65,11 @@ def _option_of(name: str, setting: Setting) -> Any:
     option = option_name(name)
     default = "" if setting.shown in {"none", "off"} else f" [{setting.shown}]"
     shared: dict[str, Any] = {"help": f"{setting.help_text}{default}", "rich_help_panel": setting.panel}
+    names = [option, setting.also] if setting.also else [option]
     if setting.flag:
-        both = option if option.startswith("--no-") else f"{option}/--no-{option[2:]}"
-        return Annotated[bool, typer.Option(both, show_default=False, **shared)]
-    names = [option, setting.short] if setting.short else [option]
+        if not option.startswith("--no-"):
+            names[0] = f"{option}/--no-{option[2:]}"
+        return Annotated[bool, typer.Option(*names, show_default=False, **shared)]
     if setting.choices:
         shared["autocompletion"] = lambda: list(setting.choices)
     # Read as text: the settings parse it, and say in their own words what is invalid.

@@ -72,6 +72,19 @@ class RedirectedGallery(Protocol):
         """
 
 
+@runtime_checkable
+class SearchableGallery(Protocol):
+    """A gallery that can say what it has, without giving it."""
+
+    async def has(self, name: str) -> bool:
+        """Whether something has a name.
+
+        Raises:
+            FetchError: that cannot be found out.
+            NameRefusedError: the name leads out of the gallery.
+        """
+
+
 class UrlGallery:
     """What galleries at a URL have in common: it identifies them, and people read it, without credentials.
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import trio
 
 from trio_mirror.errors import GalleryError, ListError, NameRefusedError, NotPictureError
-from trio_mirror.galleries import RedirectedGallery
+from trio_mirror.galleries import RedirectedGallery, SearchableGallery
 from trio_mirror.galleries.listing import each
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.names import check_name, is_other_file
@@ -259,16 +259,24 @@ class Fetch:
 
     Args:
         source: where pictures come from.
+        target: where they go, which may have them.
         state: of the run.
     """
 
-    def __init__(self, source: Gallery, state: State) -> None:
+    def __init__(self, source: Gallery, target: Gallery, state: State) -> None:
         self._source = source
         self._attempts = state.attempts
-        self._throttle = state.source_throttle
+        self._throttle, self._target_throttle = state.source_throttle, state.target_throttle
+        skips = state.settings.skip_existing and isinstance(target, SearchableGallery)
+        self._has = cast("SearchableGallery", target).has if skips else None
 
     async def __call__(self, item: Item) -> None:
-        """Reads the picture; with ``update``, only if it is not what was mirrored."""
+        """Reads the picture: with ``update``, only if it is not what was mirrored, else if the target may have any."""
+        has = self._has
+        if has is not None and await self._attempts.make(self._target_throttle, has, item.name, item=item):
+            item.result.error = "the target has it"
+            item.end(Outcome.SKIPPED)
+            return
         known = item.known
         known_etag = known.etag if known is not None and known.outcome is Outcome.MIRRORED else None
         picture = await self._attempts.make(self._throttle, self._source.fetch, item.name, known_etag, item=item)

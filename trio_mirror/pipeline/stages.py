@@ -46,7 +46,7 @@ class Stages:
         settings = state.settings
         flip_threads = settings.flip_threads or available_cores()
         self._threads = WorkerThreads(flip_threads, settings.flip_timeout)
-        self._fetch = Fetch(source, state)
+        self._fetch = Fetch(source, target, state)
         self._flip = Transform(self._threads, flip_threads, state)
         self._upload = Upload(target, self._threads, state)
         self._state = state

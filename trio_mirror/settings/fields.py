@@ -75,8 +75,8 @@ class Setting:
     """Further checks of one value; raises ValueError."""
     optional: bool = False
     """Whether None is a value."""
-    short: str | None = None
-    """A one-letter option."""
+    also: str | None = None
+    """Another name of the option, or its letter."""
     repeatable: bool = False
     secret: bool = False
 
@@ -177,10 +177,12 @@ def choice(default: StrEnum, help_text: str, panel: Panel) -> Any:
     return setting(default, help_text, panel, parse, "|".join(kind), kind=kind)
 
 
-def flag(help_text: str, panel: Panel, *, default: bool | None = False, shown: str | None = None) -> Any:
+def flag(
+    help_text: str, panel: Panel, *, default: bool | None = False, shown: str | None = None, also: str | None = None
+) -> Any:
     """Declares a yes or no."""
     shown = shown or ("on" if default else "off")
-    return setting(default, help_text, panel, parse_flag, "", shown, example="yes", kind=bool)
+    return setting(default, help_text, panel, parse_flag, "", shown, example="yes", kind=bool, also=also)
 
 
 def value_of(name: str, declared: Setting, value: Any, origin: str | None = None) -> Any:

@@ -126,7 +126,7 @@ class Settings:
         SettingsError: an invalid value; the message names the field.
     """
 
-    concurrency: int = count(16, "Pictures in flight at once.", Panel.COMMON, short="-c", most=65_536)
+    concurrency: int = count(16, "Pictures in flight at once.", Panel.COMMON, also="-c", most=65_536)
     include: Sequence[str] = text(
         "Only names that match; repeatable.", Panel.COMMON, "GLOB", "*.jpg", default=(), shown="all"
     )
@@ -136,6 +136,7 @@ class Settings:
 
     base: OptionalPath = path("URL or folder of the names in a list.", Panel.SELECTION, "PLACE", "http://host/images/")
     recursive: bool = flag("Follow the sub-folders of an HTTP index.", Panel.SELECTION)
+    skip_existing: bool = flag("Skip what the target has by name.", Panel.SELECTION, also="--no-clobber")
     strict: bool = flag("Fail what is not a picture; else it is skipped.", Panel.SELECTION)
     limit: int | None = count(None, "At most this many names.", Panel.SELECTION, shown="all")
     shard: Parsed[Shard | None, str] = setting(
@@ -271,6 +272,8 @@ class Settings:
             raise option_error("key", "it needs the certificate, for example --cert client.pem")
         if self.upload_url and self.upload_as is UploadAs.PUT:
             raise option_error("upload_url", "it does not go with --upload-as put, which has a URL for each picture")
+        if self.skip_existing and self.update:
+            raise option_error("skip_existing", "it does not go with --update, which mirrors what has changed again")
         if self.journal and self.no_journal:
             raise option_error("no_journal", "it does not go with --journal")
         for name in ("update", "retry_failed"):

@@ -171,10 +171,12 @@ def test_many_failures_or_a_choice_of_names_need_a_journal(settings: Settings) -
     assert step[1].endswith("--journal=run.journal")
 
 
-def test_what_was_stopped_goes_on_with_a_journal() -> None:
+def test_what_was_stopped_goes_on_with_a_journal_or_without() -> None:
     report, _ = run(mirrored(), stopped_by="signal")
 
-    assert next_step(report, Settings()) is None
+    step = next_step(report, Settings())
+    assert step is not None
+    assert step[1].endswith(" --skip-existing"), "without one, the target says what is done"
     step = next_step(report, Settings(journal="run.journal"))
     assert step is not None
     assert "--retry-failed" not in step[1]

@@ -29,7 +29,11 @@ def next_step(report: Report, settings: Settings) -> tuple[str, str] | None:
     """
     failed = report.failed + report.unknown
     if report.stopped_by is not None:
-        return ("to go on", _same_command()) if settings.journal or report.journal else None
+        if settings.journal or report.journal:
+            return "to go on", _same_command()
+        # In place nothing else says what is mirrored.
+        elsewhere = report.mirrored and report.source != report.target
+        return ("to go on", _same_command(*["--skip-existing"] * (not settings.skip_existing))) if elsewhere else None
     if not failed:
         return None
     if report.journal:

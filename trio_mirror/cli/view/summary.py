@@ -34,11 +34,14 @@ class Summary:
 
     def __init__(self) -> None:
         self._mirrored_bytes_in = 0
+        self._there = 0
 
     def add(self, result: Result) -> None:
         """Takes a result as it comes."""
         if result.outcome is Outcome.MIRRORED:
             self._mirrored_bytes_in += result.bytes_in
+        elif result.outcome is Outcome.SKIPPED:
+            self._there += result.error is not None and not result.not_picture
 
     def lines(self, report: Report, next_step: tuple[str, str] | None, picked_by: Sequence[str] = ()) -> Iterator[Line]:
         """What to print, from the top.
@@ -57,7 +60,7 @@ class Summary:
             yield Line(f"{printable(report.source)}: nothing to do, no pictures were listed{or_left_out}.")
             return
         yield Line(_mirrored(report), "green" if report.mirrored else "")
-        if troubles := [*_troubles(report)]:
+        if troubles := [*_troubles(report, self._there)]:
             yield Line(", ".join(troubles), "red" if report.failed or report.unknown else "")
         yield Line(_pace(report))
         yield Line(f"{format_size(report.bytes_in)} in, {format_size(report.bytes_out)} out{self._saved(report)}")
@@ -94,10 +97,11 @@ def _mirrored(report: Report) -> str:
     return text
 
 
-def _troubles(report: Report) -> Iterator[str]:
+def _troubles(report: Report, there: int) -> Iterator[str]:
     if report.skipped:
-        others = f" ({report.not_pictures:,} not pictures)" if report.not_pictures else ""
-        yield f"{report.skipped:,} skipped{others}"
+        reasons = {"that the target has": there, "not pictures": report.not_pictures}
+        shown = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
+        yield f"{report.skipped:,} skipped" + (f" ({shown})" if shown else "")
     if report.failed:
         yield f"{report.failed:,} failed" + (f" ({report.transient:,} may work later)" if report.transient else "")
     if report.unknown:

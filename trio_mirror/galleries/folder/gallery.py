@@ -145,6 +145,10 @@ class FolderGallery:
         """
         return await self._in_thread(partial(self._read, PictureName(name), known_etag))
 
+    async def has(self, name: str) -> bool:
+        """Whether a file, or a link to one, has a name."""
+        return await self._in_thread(partial(os.path.lexists, self.path / to_disk(PictureName(name))))
+
     async def store(self, picture: Picture) -> None:
         """Writes one picture, whole or not at all, replacing what has its name.
 
@@ -257,6 +261,10 @@ class FileGallery(FolderGallery):
 
     def __str__(self) -> str:
         return str(self.path / to_disk(self._name))
+
+    async def has(self, name: str) -> bool:  # noqa: ARG002 (whatever the picture's)
+        """Whether the file is there."""
+        return await super().has(self._name)
 
     async def store(self, picture: Picture) -> None:
         """Writes the picture as the file."""

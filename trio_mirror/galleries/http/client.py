@@ -121,6 +121,21 @@ class Client:
             finally:
                 await response.aclose()
 
+    async def has(self, url: str) -> bool:
+        """Whether a GET would give something, by its header fields alone (RFC 9110, section 9.3.2).
+
+        Raises:
+            ExchangeError: no response in time, or a status that says neither.
+        """
+        with map_exceptions(), deadline(self._settings.timeout):
+            response = await self._exchange(Request("HEAD", url, self._at_home(_GET)), anywhere=_GET)
+            try:
+                if response.status not in (httpx.codes.OK, httpx.codes.NOT_FOUND, httpx.codes.GONE):
+                    raise await response.refusal()
+                return response.status == httpx.codes.OK
+            finally:
+                await response.aclose()
+
     @asynccontextmanager
     async def stream(self, url: httpx.URL) -> AsyncIterator[tuple[httpx.URL, Fields, AsyncIterator[bytes]]]:
         """Opens a body of any length: gives the URL that it came from, the header fields, and the body in chunks.

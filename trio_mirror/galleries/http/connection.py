@@ -68,6 +68,8 @@ class Connection:
                     await self._read()
                 except httpx.ReadError as error:
                     raise (broken or error) from error.__cause__
+            if request.method == "HEAD":
+                reader.end_at_head()
             reason = reader.reason.decode("ascii", "ignore")
             response = Response(request.url, reader.status, reason, reader.headers, self, reader.fields)
             return response

@@ -134,6 +134,19 @@ class HttpGallery(UrlGallery):
             modified=_modified(fields),
         )
 
+    async def has(self, name: str) -> bool:
+        """Whether the server has a picture, by HEAD.
+
+        Raises:
+            FetchError: no response in time, or a status other than 200, 404 and 410.
+            AccessError: a certificate that is not trusted.
+            NameRefusedError: the name does not lead below the base.
+        """
+        try:
+            return await self._client.has(self._url_of(name))
+        except ExchangeError as error:
+            raise error.at(self, FetchError) from error
+
     async def prepare(self) -> None:
         """Checks where uploads go; whether a server stores is known from its first response.
 

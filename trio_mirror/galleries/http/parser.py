@@ -94,6 +94,13 @@ class ResponseReader:
                 raise httpx.RemoteProtocolError("the body is not complete: the server closed in the middle of it")
             self.complete = True
 
+    def end_at_head(self) -> None:
+        """Ends the response with its head, as for HEAD, whatever that says of a body (RFC 9110, section 9.3.2)."""
+        self.keep_alive = self.keep_alive and not self._parts
+        self.complete = True
+        # It would wait for the body.
+        self._parser = httptools.HttpResponseParser(self)
+
     def take(self) -> bytes:
         """Gives what has come of the body since the last time."""
         parts, self._parts = self._parts, []

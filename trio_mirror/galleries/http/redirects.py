@@ -50,7 +50,7 @@ class Redirects:
         Raises:
             ExchangeError: a GET that leads where it may not go.
         """
-        is_get = request.method == "GET"
+        is_get = request.method in {"GET", "HEAD"}
         if not is_get and (response.status not in _KEEPS_METHOD or not self._left):
             return None
         there = response.location

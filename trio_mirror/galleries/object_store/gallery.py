@@ -144,6 +144,21 @@ class ObjectStoreGallery(UrlGallery):
             if not self._driver.writes_whole:
                 raise SettingsError(f"{self} cannot be created: {error}") from error
 
+    async def has(self, name: str) -> bool:
+        """Whether an object has a name.
+
+        Raises:
+            NameRefusedError: the name leads out of the prefix.
+            FetchError: that cannot be found out.
+        """
+        try:
+            info = await self._request(self._files._info, self._path_of(name))  # noqa: SLF001
+        except StoreError as error:
+            if error.missing:
+                return False
+            raise error.as_error(FetchError, f"it cannot be looked for: {error}") from error
+        return bool(info["type"] != "directory")
+
     async def store(self, picture: Picture) -> None:
         """Writes one object, whole or not at all.
 
