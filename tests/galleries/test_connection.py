@@ -214,6 +214,16 @@ async def test_a_surplus_that_comes_later_is_noticed_before_the_next_request() -
         assert ends.connection.is_stale()
 
 
+async def test_a_surplus_behind_a_body_that_came_in_parts_is_noticed_before_the_next_request() -> None:
+    async with connected() as ends:
+        await ends.server.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
+        response = await ends.connection.exchange(request())
+        await ends.server.send_all(b"loHTTP/1.1 200 OK\r\n")
+        assert await read(response) == b"hello"
+        await response.aclose()
+        assert ends.connection.is_stale()
+
+
 async def test_an_idle_connection_that_the_server_closed_is_stale() -> None:
     async with connected() as ends:
         await ends.server.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries.http.exchange import Request, RequestBody
 
-# A head comes with a small picture behind it. What follows of a known length is large, and a few large reads cost
+# A head comes with a small picture behind it. What follows of a known length is not parsed, and a few large reads cost
 # least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.
 _READ_BYTES = 64 * 1024
-_BODY_READ_BYTES = 256 * 1024
+_BODY_READ_BYTES = 1024 * 1024
 # A request of this size is sent as one piece, since the copy costs less than to keep count of several. It fits the
 # socket's buffer, so that it does not wait for the server; while a larger one is sent, an early response is noticed.
 _WRITE_BYTES = 64 * 1024
@@ -131,7 +131,7 @@ class Connection:
             httpx.RemoteProtocolError: what came is not a response, or it ended early.
         """
         reader = self._reader
-        size = _BODY_READ_BYTES if reader.has_length else _READ_BYTES
+        size = min(reader.missing, _BODY_READ_BYTES) or _READ_BYTES
         # While other tasks have their turn the response may come; where many are busy, there is nothing to wait for.
         await trio.lowlevel.checkpoint()
         while True:

@@ -28,7 +28,7 @@ class ResponseReader:
         reason: the reason phrase.
         headers: names and values as they came.
         fields: the same, decoded; once the head is whole.
-        has_length: whether the head has a Content-Length.
+        missing: bytes of a body with a Content-Length that are still to come.
         has_head: whether the head is whole.
         complete: whether the response is whole.
         ended: whether the server has closed its side.
@@ -46,7 +46,7 @@ class ResponseReader:
         self.reason = b""
         self.headers: list[RawField] = []
         self.fields: Fields = {}
-        self.has_length = False
+        self.missing = 0
         self.has_head = False
         self.complete = False
         self.ended = False
@@ -63,6 +63,11 @@ class ResponseReader:
         Raises:
             httpx.RemoteProtocolError: it is not a response, or a doubtful one.
         """
+        if self.missing:
+            self._parts.append(data)
+            self.missing -= len(data)
+            self.complete = not self.missing
+            return
         parts_before = len(self._parts)
         try:
             self._parser.feed_data(data)
@@ -77,8 +82,14 @@ class ResponseReader:
         # Whoever sends after the end of a response may mean it as the next one (response splitting).
         self.keep_alive = self.keep_alive and not self._surplus
         self._overhead = 0 if len(self._parts) > parts_before else self._overhead + len(data)
-        if self._overhead > _OVERHEAD_BYTES and not self.complete:
+        if self.complete:
+            return
+        if self._overhead > _OVERHEAD_BYTES:
             raise httpx.RemoteProtocolError("the response's headers, or what stands between its chunks, go on and on")
+        if self.has_head and "content-length" in self.fields:
+            # What follows is the body alone. The parser would only copy it, and is in the middle of it for good.
+            self.missing = int(self.fields["content-length"]) - sum(map(len, self._parts))
+            self._parser = httptools.HttpResponseParser(self)
 
     def end(self) -> None:
         """Takes in that the server has closed its side.
@@ -90,7 +101,7 @@ class ResponseReader:
         self.keep_alive = False
         if self.has_head and not self.complete:
             # RFC 9112, section 6.3: only a body without any framing ends with the connection.
-            if self.has_length or "transfer-encoding" in self.fields:
+            if self.missing or "transfer-encoding" in self.fields:
                 raise httpx.RemoteProtocolError("the body is not complete: the server closed in the middle of it")
             self.complete = True
 
@@ -149,7 +160,7 @@ class ResponseReader:
         if self._parser.get_http_version() not in ("1.0", "1.1"):
             return "the response is of another version of HTTP than 1.0 or 1.1"
         self.fields = decoded(self.headers)
-        self.has_length, coding = "content-length" in self.fields, self.fields.get("transfer-encoding")
-        if coding is not None and (coding.strip().lower() != "chunked" or self.has_length):
+        coding = self.fields.get("transfer-encoding")
+        if coding is not None and (coding.strip().lower() != "chunked" or "content-length" in self.fields):
             return "doubtful framing of the response: a Transfer-Encoding other than chunked, or with a Content-Length"
         return None
