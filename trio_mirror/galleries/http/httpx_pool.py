@@ -13,16 +13,20 @@ from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.http.addresses import is_private
 from trio_mirror.galleries.http.connection_pool import IDLE_TIMEOUT
 from trio_mirror.galleries.http.errors import ExchangeError, ProxiedConnectError, tls_refusal
+from trio_mirror.galleries.http.exchange import Request
+from trio_mirror.galleries.http.over_httpx import closing, response_of, to_httpx
 from trio_mirror.galleries.http.proxies import proxy_for
 from trio_mirror.galleries.http.redirects import PUBLIC_ONLY
 from trio_mirror.galleries.in_thread import in_thread, when_threads
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Callable, Mapping
+
+    from trio_mirror.galleries.http.response import Response
 
 
-class HttpxPool(httpx.AsyncBaseTransport):
+class HttpxPool:
     """httpx's own transports, each limited to one connection, so that leasing one costs the same for any number.
 
     A server is asked for HTTP/1.1, which is faster here, and for HTTP/2 as well where its first response fails.
@@ -38,7 +42,7 @@ class HttpxPool(httpx.AsyncBaseTransport):
         self._idle = defaultdict[str | None, list[httpx.AsyncHTTPTransport]](list)
         self._http2 = False
         self._has_responded = False
-        self._proxy_for = lru_cache(maxsize=64)(proxy_for)
+        self._proxy_for = lru_cache(maxsize=64)(lambda origin: proxy_for(httpx.URL(origin)))
 
     async def prepare(self) -> ssl.SSLContext:
         """Makes the TLS context, if there is none.
@@ -51,10 +55,10 @@ class HttpxPool(httpx.AsyncBaseTransport):
                 self._context = await in_thread(self._make_context)
         return self._context
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, request: Request) -> Response:
         """Sends a request over a warm transport, or over a new one."""
         try:
-            proxy = self._proxy_for(request.url)
+            proxy = self._proxy_for("/".join(request.url.split("/", 3)[:3]))
             context = self._context or await self.prepare()
         except SettingsError as error:
             # Of where a redirect leads; for the gallery itself they were looked at before.
@@ -68,17 +72,18 @@ class HttpxPool(httpx.AsyncBaseTransport):
             if not offered and (request.method == "GET" or tls_refusal(error)):
                 return await self._send(request, context, proxy)
             # What TLS says while a body is on its way is lost with the connection. A small request gets to hear it.
-            probe = httpx.Request("HEAD", request.url, headers={"Host": request.headers["Host"]})
-            await (await self._send(probe, context, proxy)).aclose()
+            host = [field for field in request.fields if field[0].lower() == b"host"]
+            await (await self._send(Request("HEAD", request.url, host), context, proxy)).aclose()
             raise
 
-    async def _send(self, request: httpx.Request, context: ssl.SSLContext, proxy: str | None) -> httpx.Response:
+    async def _send(self, request: Request, context: ssl.SSLContext, proxy: str | None) -> Response:
         idle = self._idle[proxy]
         transport = idle.pop() if idle else self._new_transport(context, proxy)
+        asked = to_httpx(request)
         if proxy is None and request.extensions.get(PUBLIC_ONLY):
-            request.extensions["trace"] = _refuse_private
+            asked.extensions["trace"] = _refuse_private
         try:
-            response = await when_threads(partial(transport.handle_async_request, request))
+            response = await when_threads(partial(transport.handle_async_request, asked))
         except BaseException as error:
             await _close(transport)
             if proxy is not None and isinstance(error, httpx.ConnectError):
@@ -87,12 +92,11 @@ class HttpxPool(httpx.AsyncBaseTransport):
         if not self._has_responded:
             self._has_responded = True
             self._http2 = response.extensions.get("http_version") == b"HTTP/2"
-        assert isinstance(response.stream, httpx.AsyncByteStream)
         if proxy is not None:
             # It leads to the proxy, whose address is not the server's.
             response.extensions.pop("network_stream", None)
-        response.stream = _LeasedBody(response.stream, transport, idle)
-        return response
+        # A body that was not read to its end takes its connection with it; the transport makes another.
+        return response_of(request.url, response, partial(idle.append, transport))
 
     async def aclose(self) -> None:
         """Closes the idle transports."""
@@ -105,29 +109,6 @@ class HttpxPool(httpx.AsyncBaseTransport):
         return httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy, trust_env=False, http2=self._http2)
 
 
-class _LeasedBody(httpx.AsyncByteStream):
-    """A body that gives its transport back when it is closed."""
-
-    def __init__(
-        self, body: httpx.AsyncByteStream, transport: httpx.AsyncHTTPTransport, idle: list[httpx.AsyncHTTPTransport]
-    ) -> None:
-        self._body = body
-        self._transport = transport
-        self._idle = idle
-        self._closed = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._body.__aiter__()
-
-    async def aclose(self) -> None:
-        if not self._closed:
-            self._closed = True
-            # A body that was not read to its end takes its connection with it; the transport makes another.
-            with _closing():
-                await self._body.aclose()
-                self._idle.append(self._transport)
-
-
 async def _refuse_private(event: str, info: Mapping[str, Any]) -> None:
     """Looks at the address that a connection was made to, before anything is sent: a look-up may say another one."""
     if event == "connection.connect_tcp.complete":
@@ -138,7 +119,7 @@ async def _refuse_private(event: str, info: Mapping[str, Any]) -> None:
             raise ExchangeError(f"redirected to a host at {address}, a private address, which is not followed")
 
 
-def _may_be_refused(error: httpx.TransportError, request: httpx.Request) -> bool:
+def _may_be_refused(error: httpx.TransportError, request: Request) -> bool:
     """Whether a server may have refused HTTP/1.1, or our certificate: by TLS, or by closing the connection.
 
     RFC 7301, section 3.2, has an alert for the first; not all send it.
@@ -146,14 +127,9 @@ def _may_be_refused(error: httpx.TransportError, request: httpx.Request) -> bool
     if refusal := tls_refusal(error):
         return "NO_APPLICATION_PROTOCOL" in (refusal.reason or "")
     closed = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
-    return closed and request.url.scheme == "https"
+    return closed and request.url.startswith("https:")
 
 
 async def _close(transport: httpx.AsyncHTTPTransport) -> None:
-    with _closing():
+    with closing():
         await transport.aclose()
-
-
-def _closing() -> trio.CancelScope:
-    """For a cancelled task too, and in bounded time: TLS closes by a message."""
-    return trio.move_on_after(1, shield=True)

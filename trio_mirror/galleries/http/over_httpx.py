@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import httpx
+import trio
 
 from trio_mirror.galleries.http.exchange import Request, RequestBody
 from trio_mirror.galleries.http.response import Response
 from trio_mirror.galleries.urls import written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class OverHttpx:
@@ -32,8 +36,9 @@ class _Body:
 
     has_come = False
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, on_close: Callable[[], None]) -> None:
         self._response = response
+        self._on_close = on_close
         self._stream = cast("httpx.AsyncByteStream", response.stream)
         self._chunks: AsyncIterator[bytes] | None = None
 
@@ -53,21 +58,23 @@ class _Body:
         return b""
 
     async def aclose(self) -> None:
-        # A generator is closed here, not whenever it is collected.
-        if isinstance(self._chunks, AsyncGenerator):
-            await self._chunks.aclose()
-        await self._stream.aclose()
+        with closing():
+            # A generator is closed here, not whenever it is collected.
+            if isinstance(self._chunks, AsyncGenerator):
+                await self._chunks.aclose()
+            await self._stream.aclose()
+            self._on_close()
+
+
+def closing() -> trio.CancelScope:
+    """For a cancelled task too, and in bounded time: TLS closes by a message."""
+    return trio.move_on_after(1, shield=True)
 
 
 def to_httpx(request: Request) -> httpx.Request:
     """A request as one of httpx. With a stream of its own, httpx takes the header fields as they are."""
-    return httpx.Request(
-        request.method,
-        request.url,
-        headers=request.fields,
-        stream=request.body,
-        extensions=request.extensions,
-    )
+    fields, extensions = request.fields, request.extensions
+    return httpx.Request(request.method, request.url, headers=fields, stream=request.body, extensions=extensions)
 
 
 async def from_httpx(request: httpx.Request) -> Request:
@@ -76,6 +83,7 @@ async def from_httpx(request: httpx.Request) -> Request:
     return Request(request.method, written(request.url), request.headers.raw, body, request.extensions)
 
 
-def response_of(url: str, response: httpx.Response) -> Response:
-    """A response of httpx as one of ours."""
-    return Response(url, response.status_code, response.reason_phrase, response.headers.raw, _Body(response))
+def response_of(url: str, response: httpx.Response, on_close: Callable[[], None] = lambda: None) -> Response:
+    """A response of httpx as one of ours, and what is called when it is closed."""
+    body = _Body(response, on_close)
+    return Response(url, response.status_code, response.reason_phrase, response.headers.raw, body)

@@ -13,7 +13,6 @@ import httpx
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.http.connection_pool import ConnectionPool
 from trio_mirror.galleries.http.httpx_pool import HttpxPool
-from trio_mirror.galleries.http.over_httpx import OverHttpx
 from trio_mirror.galleries.http.proxies import proxy_for
 from trio_mirror.galleries.urls import host_of
 from trio_mirror.names import printable
@@ -39,8 +38,8 @@ async def open_carriers(base: httpx.URL, settings: Settings) -> tuple[Carrier, C
     if base.scheme == "https" or settings.ca_file or settings.cert:
         await home.prepare()
     if proxy_for(base) is None and base.scheme == "http":
-        return _Home(base, OverHttpx(home)), OverHttpx(elsewhere)
-    return OverHttpx(home), OverHttpx(elsewhere)
+        return _Home(base, home), elsewhere
+    return home, elsewhere
 
 
 class _Home:
