@@ -134,6 +134,16 @@ def test_the_postage_stamp_of_a_tga_is_mirrored_too() -> None:
     assert flip(data) == data.replace(b"abc", b"cba").replace(b"1234", b"2143")
 
 
+@pytest.mark.parametrize(("image_format", "places"), [("TGA", [8]), ("PCX", [4, 8])])
+def test_a_place_on_a_page_of_unknown_size_is_named(image_format: str, places: list[int]) -> None:
+    data = bytearray(saved(noise(5, 3, "L"), image_format))
+    assert trio_mirror.flip(data).notes == ()
+    for at in places:
+        struct.pack_into("<H", data, at, struct.unpack_from("<H", data, at)[0] + 7)
+    [note] = trio_mirror.flip(bytes(data)).notes
+    assert note == "not mirrored: the place of the picture on a page of unknown size"
+
+
 def test_a_run_length_tga_with_tables_of_offsets_is_refused() -> None:
     data = bytearray(saved(noise(5, 3, "L"), "TGA", compression="tga_rle"))
     struct.pack_into("<I", data, len(data) - 26, 30)

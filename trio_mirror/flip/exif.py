@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SIGNATURE = b"Exif\0\0"
 """What stands before a block in a JPEG, and where some writers leave it in other containers."""
@@ -13,6 +17,8 @@ _ORIENTATION = 0x0112
 STRIP_OFFSETS = 0x0111
 # struct codes of TIFF's integer types: BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG.
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
+# Bytes of a value: those of BYTE, ASCII, SHORT, LONG, RATIONAL and so on.
+_SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8), 1))
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])\b")
 
 
@@ -69,6 +75,19 @@ def end_of_directory(block: bytes, order: str, at: int) -> int:
     if not at or at + 2 > len(block):
         return 0
     return at + 2 + 12 * int(struct.unpack_from(f"{order}H", block, at)[0])
+
+
+def read_values(block: bytes, order: str, directory: int, base: int = 0) -> Iterator[tuple[int, int, slice]]:
+    """Tag, type and place of the values of each entry of a directory whose offsets count from ``base``.
+
+    The place may lie outside of the block.
+    """
+    for entry in range(directory + 2, min(end_of_directory(block, order, directory), len(block) - 11), 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", block, entry)
+        size = count * _SIZES.get(kind, 0)
+        at = entry + 8 if size <= 4 else base + pointer(block, order, entry + 8)
+        if size:
+            yield tag, kind, slice(at, at + size)
 
 
 def read_directory(block: bytes, order: str, at: int) -> dict[int, Field]:

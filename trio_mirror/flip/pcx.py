@@ -12,6 +12,7 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.packets import unpack
+from trio_mirror.flip.positions import place_left
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
@@ -49,7 +50,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         raise FlipError("the PCX is damaged: its run-length data do not fill the picture")
     raster, used = unpacked
     mirrored = reverse_rows(raster, width, height * planes, bits, stride=stride)
-    return Flipped(data[:_HEADER] + _pack(mirrored, stride) + data[_HEADER + used :], "image/x-pcx", lossless=True)
+    out = data[:_HEADER] + _pack(mirrored, stride) + data[_HEADER + used :]
+    return Flipped(out, "image/x-pcx", lossless=True, notes=place_left(left))
 
 
 def _pack(raster: bytes, stride: int) -> bytes:

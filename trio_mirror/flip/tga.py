@@ -13,6 +13,7 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.packets import unpack
+from trio_mirror.flip.positions import place_left
 from trio_mirror.flip.rows import reverse_rows, row_bytes
 from trio_mirror.model import Flipped, Limits
 
@@ -78,7 +79,8 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         mirrored = reverse_rows(raster, header.width, header.height, header.bits)
     rest = data[header.raster + used :]
     out = data[: header.raster] + mirrored + rest
-    return Flipped(out if header.is_run_length else _mirror_stamp(out, header), "image/x-tga", lossless=True)
+    out = out if header.is_run_length else _mirror_stamp(out, header)
+    return Flipped(out, "image/x-tga", lossless=True, notes=place_left(*struct.unpack_from("<H", data, 8)))
 
 
 def _read_header(data: bytes) -> Header:

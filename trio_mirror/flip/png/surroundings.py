@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from trio_mirror.flip.png.chunks import pack_chunk
 from trio_mirror.flip.png.texts import mirrored_text
-from trio_mirror.flip.positions import not_mirrored
+from trio_mirror.flip.positions import not_mirrored, place_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,8 +78,7 @@ def _offset(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirrored:
     axis, length = metadata.axis, metadata.mirror.length
     if canvas and struct.unpack_from(">B", body, 8)[0] == _PIXELS:
         return _subtracted(body, 4 * axis, canvas[axis] - length), ()
-    unknown = {"the place of the picture on a page of unknown size"} if struct.unpack_from(">2i", body)[axis] else set()
-    return body, not_mirrored(unknown)
+    return body, place_left(struct.unpack_from(">2i", body)[axis])
 
 
 def _place_on_canvas(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirrored:

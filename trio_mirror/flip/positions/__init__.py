@@ -1,9 +1,9 @@
 """The one list of what depends on x: positions, and directions of rotation, that a file states of its raster.
 
 `table` is the list: field, container, unit, rule. Its appliers are pure functions over a `Mirror`, one module a
-container: `exif` (the EXIF or TIFF block), `xmp` (the packet, as text), `photoshop` (image resources). Each returns
-the mirrored bytes, and notes on what it could not mirror. What describes the scene and not the raster, such as the
-compass direction of the camera, stays.
+container: `exif` (the EXIF or TIFF block, with `maker_note`), `xmp` (the packet, as text), `photoshop` (image
+resources). Each returns the mirrored bytes, and notes on what it could not mirror. What describes the scene and not
+the raster, such as the compass direction of the camera, stays.
 """
 
 from __future__ import annotations
@@ -42,3 +42,8 @@ class Mirror:
 def not_mirrored(names: set[str]) -> tuple[str, ...]:
     """The note on what a file states and we could not mirror."""
     return (f"not mirrored: {', '.join(sorted(names))}",) if names else ()
+
+
+def place_left(x: int) -> tuple[str, ...]:
+    """The note on a picture's left edge at ``x`` on a page of which the file does not state the size."""
+    return not_mirrored({"the place of the picture on a page of unknown size"} if x else set())

@@ -5,14 +5,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from trio_mirror.flip.exif import byte_order, end_of_directory, pointer, read_directory
+from trio_mirror.flip.exif import byte_order, pointer, read_directory, read_values
 from trio_mirror.flip.positions import not_mirrored
+from trio_mirror.flip.positions.maker_note import mirrored_focus
 from trio_mirror.flip.positions.table import EXIF
 
 if TYPE_CHECKING:
     from trio_mirror.flip.positions import Mirror
 
-_EXIF_DIRECTORY = 0x8769
+_MAKE, _EXIF_DIRECTORY, _MAKER_NOTE = 0x010F, 0x8769, 0x927C
 _SHORT = 3
 
 
@@ -24,25 +25,29 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
         mirror: the raster that it describes.
 
     Returns:
-        As many bytes, and a note of what lies outside of the raster: edited files often keep such fields from their
-        original of full size.
+        As many bytes, and a note of what stays as it was: edited files often keep places from their original of full
+        size, outside of the raster.
     """
     order = byte_order(block)
     if order is None:
         return block, ()
     first = pointer(block, order, 4)
     exif = read_directory(block, order, first).get(_EXIF_DIRECTORY)
-    patched, outside = bytearray(block), set()
+    patched, unmended = bytearray(block), set[str]()
+    make, note = b"", slice(0)
     for directory in (first, exif.value if exif else 0):
-        for entry in range(directory + 2, min(end_of_directory(block, order, directory), len(block) - 11), 12):
-            tag, kind, count = struct.unpack_from(f"{order}HHI", block, entry)
-            if tag not in EXIF or kind != _SHORT or not 2 <= count <= 4:
+        for tag, kind, place in read_values(block, order, directory):
+            if place.stop > len(block):
                 continue
-            at = entry + 8 if count == 2 else pointer(block, order, entry + 8)
-            if at and at + 2 * count <= len(block):
-                x, y = struct.unpack_from(f"{order}2H", block, at)
-                if place := mirror.pixel(x, y):
-                    struct.pack_into(f"{order}2H", patched, at, *place)
+            if tag == _MAKE:
+                make = block[place]
+            elif tag == _MAKER_NOTE:
+                note = place
+            elif tag in EXIF and kind == _SHORT and 2 <= (place.stop - place.start) // 2 <= 4:
+                x, y = struct.unpack_from(f"{order}2H", block, place.start)
+                if pixel := mirror.pixel(x, y):
+                    struct.pack_into(f"{order}2H", patched, place.start, *pixel)
                 elif x or y:
-                    outside.add(f"{EXIF[tag]} outside of the picture")
-    return bytes(patched), not_mirrored(outside)
+                    unmended.add(f"{EXIF[tag]} outside of the picture")
+    out, more = mirrored_focus(bytes(patched), make, note, mirror)
+    return out, not_mirrored(unmended | more)
