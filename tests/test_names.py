@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import unicodedata
 from urllib.parse import unquote
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trio_mirror import names
 from trio_mirror.errors import NameRefusedError
 from trio_mirror.names import MAX_NAME_BYTES, check_name, media_type_of, printable
 
@@ -84,6 +86,23 @@ def test_no_accepted_name_leaves_the_base_however_often_it_is_decoded(name: str)
         assert place.startswith("/base/")
         assert place.count("/") == len(segments) + 1
         name = unquote(name)
+
+
+def verdict(name: str) -> str | None:
+    try:
+        check_name(name)
+    except NameRefusedError as refused:
+        return str(refused)
+    return None
+
+
+@given(st.text("aZ9_.-/\\%:é\n ", max_size=12))
+def test_what_passes_as_ordinary_is_refused_by_no_rule(name: str) -> None:
+    quick = verdict(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(names, "_ORDINARY", re.compile("(?!)"))
+        assert verdict(name) == quick
 
 
 @given(st.text())

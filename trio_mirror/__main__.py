@@ -16,14 +16,19 @@ def main() -> None:
     # takes itself down, it would come out as anything.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _exit_at_once)
-    # httpx imports its own command line where click and rich are installed, as they are here.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    # Nothing of what is imported is garbage; a run looks for it from its beginning on.
-    gc.disable()
+    import_less()
     # Imported here, since a worker process imports the main module of its parent too.
     from trio_mirror.cli.command import main as run_command_line
 
     run_command_line()
+
+
+def import_less() -> None:
+    """Prepares a process of our own for its imports."""
+    # httpx imports its own command line where click and rich are installed, as they are here.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    # Nothing of what is imported is garbage; a run looks for it from its beginning on.
+    gc.disable()
 
 
 def _exit_at_once(number: int, _: FrameType | None) -> None:

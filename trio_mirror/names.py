@@ -18,6 +18,8 @@ MAX_NAME_BYTES = 4096
 
 # Servers and proxies decode once or twice; what is still encoded after this many rounds is not a file name.
 _MAX_DECODINGS = 4
+# What nearly all names are, and what none of the rules below is about.
+_ORDINARY = re.compile(r"[a-z0-9_][\w.-]*(/[a-z0-9_][\w.-]*)*", re.ASCII | re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # RFC 3986, section 3.1 and 3.2.
@@ -153,6 +155,8 @@ def printable(text: str) -> str:
 
 
 def _check(name: str) -> None:
+    if len(name) < MAX_NAME_BYTES and _ORDINARY.fullmatch(name):
+        return
     if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
         raise NameRefusedError(f"the name is longer than {MAX_NAME_BYTES:,} bytes")
     _check_as_written(name)

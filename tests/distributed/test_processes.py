@@ -27,7 +27,7 @@ from trio_mirror import Outcome, Picture, Result, Settings, SettingsError, mirro
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.distributed.dispatcher import Ended, Orders, Reported
 from trio_mirror.distributed.job import Job, open_worker
-from trio_mirror.distributed.processes import ProcessEngine
+from trio_mirror.distributed.processes import _MAIN, ProcessEngine
 from trio_mirror.journal import read_journal
 
 if TYPE_CHECKING:
@@ -288,6 +288,22 @@ async def test_processes_that_have_nothing_to_do_end_with_the_run(photos: Path, 
     await mirror(photos, tmp_path / "out", processes=2)
 
     assert not processes.workers_of(os.getpid())
+
+
+def test_a_worker_starts_with_what_its_work_needs() -> None:
+    """One whose driver is gone before it has a job."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {_MAIN}; print(*sys.modules, file=sys.stderr)"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=processes.ENVIRONMENT,
+        check=True,
+    )
+
+    imported = {module.partition(".")[0] for module in done.stderr.split()}
+    assert "trio" in imported
+    assert not imported & {"typer", "rich", "pydantic", "pygments", "click", "sqlite3", "httpcore", "PIL", "ray"}
 
 
 async def test_an_object_cannot_go_to_another_process() -> None:

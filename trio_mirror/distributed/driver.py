@@ -7,7 +7,7 @@ The driver holds names in flight and nothing else, so that its memory does not d
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -18,6 +18,8 @@ from trio_mirror.pipeline.item import Item
 from trio_mirror.settings import RetryUploads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trio_mirror.distributed.dispatcher import Engine
     from trio_mirror.model import Result
     from trio_mirror.pipeline.stages import Receiver, Sender
@@ -37,7 +39,7 @@ class Driver:
 
     def __init__(self, engine: Engine[NamedSlice], state: State, *, size: int, each_worker: int, gather: float) -> None:
         self._state = state
-        self._size = size
+        self.ahead = self._size = size
         self._gather = gather
         self._resends = state.settings.retry_uploads is RetryUploads.ALWAYS
         self._dispatcher = Dispatcher(
@@ -65,14 +67,17 @@ class Driver:
         async def take(results: list[Result]) -> None:
             await self._take(results, ended)
 
-        with items, sliced, suppress(trio.EndOfChannel):
+        with items, sliced, self._giving_back(items), suppress(trio.EndOfChannel):
             first = await items.receive()
             while True:
                 todo, repeated = {first.name: first.known}, None
                 try:
                     with trio.move_on_after(self._gather), suppress(trio.EndOfChannel):
                         while len(todo) < self._size and repeated is None:
-                            item = await items.receive()
+                            try:
+                                item = items.receive_nowait()
+                            except trio.WouldBlock:
+                                item = await items.receive()
                             if item.name in todo:
                                 # A name that comes again has a result of its own.
                                 repeated = item
@@ -91,26 +96,34 @@ class Driver:
                     raise
                 first = repeated or await items.receive()
 
+    @contextmanager
+    def _giving_back(self, items: Receiver) -> Iterator[None]:
+        """Gives back what still waits when the block is left: a cancelled run takes none of it."""
+        try:
+            yield
+        finally:
+            with suppress(trio.WouldBlock, trio.EndOfChannel):
+                while items.receive_nowait():
+                    self._state.in_flight.give_back()
+
     async def _take(self, results: list[Result], ended: Sender) -> None:
         """Takes what workers report: intents are remembered before their upload goes on.
 
         Raises:
             JournalError: they cannot be.
         """
-        items = [Item(result, ended=True) for result in results if not result.is_intent]
-        try:
-            for intent in (result for result in results if result.is_intent):
-                await self._state.recorder.intend(intent)
-            while items:
-                result = items[-1].result
-                passed = [stage for stage in result.seconds if not (result.error and stage is result.stage)]
-                self._state.passed.update(passed)
-                await ended.send(items[-1])
-                items.pop()
-        except BaseException:
-            for item in items:
-                self._state.recorder.cut_off(item)
-            raise
+        passed = self._state.passed
+        intents: list[Result] = []
+        for result in results:
+            if result.is_intent:
+                intents.append(result)
+                continue
+            for stage in result.seconds:
+                passed[stage] += not (result.error and stage is result.stage)
+            ended.send_nowait(Item(result, ended=True))
+        for intent in intents:
+            await self._state.recorder.intend(intent)
+        await trio.lowlevel.checkpoint()
 
     async def _drain_in_time(self) -> None:
         """Has the workers drain with the run, or at its deadline: the list may have ended long before."""

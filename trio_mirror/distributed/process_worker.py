@@ -6,6 +6,7 @@ flight waits for its first result.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import defaultdict
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class _Driver:
     """The driver, as the memory of this run."""
 
-    wait, intend = 0.005, None
+    # So long a driver may be without a result; one message costs both as much as some results.
+    wait, intend = 0.03, None
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
@@ -123,8 +125,6 @@ def main() -> None:
     incoming, outgoing = os.dup(0), os.dup(1)
     # Whatever a library prints goes with the errors, and never between two messages.
     os.dup2(2, 1)
+    gc.freeze()
+    gc.enable()
     trio.run(_work, incoming, outgoing)
-
-
-if __name__ == "__main__":
-    main()

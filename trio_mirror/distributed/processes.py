@@ -18,7 +18,7 @@ import trio
 from trio_mirror.distributed.dispatcher import MAX_LOSSES, Ended, Lost, Orders, Reported
 from trio_mirror.distributed.frames import Frames
 from trio_mirror.errors import ClusterError
-from trio_mirror.pipeline.flip_process import python_module
+from trio_mirror.pipeline.flip_process import python_command
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ GATHER = 0.01
 """Seconds that they wait for one another."""
 # Seconds until a drain reaches the workers, though nothing happens.
 _LOOK = 0.2
+_MAIN = (
+    "from trio_mirror.__main__ import import_less; import_less(); "
+    "from trio_mirror.distributed.process_worker import main; main()"
+)
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -227,7 +231,7 @@ def _start_process() -> subprocess.Popen[bytes]:
     """Starts a worker; in a thread, whose blocked signals it inherits."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
-        command = python_module("trio_mirror.distributed.process_worker")
+        command = python_command("-c", _MAIN)
         return subprocess.Popen(**command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -28,11 +28,11 @@ class _Command(TypedDict):
     env: dict[str, str]
 
 
-def python_module(name: str) -> _Command:
-    """How a module of ours is started, as arguments of `subprocess`: from where this very process has it."""
+def python_command(*arguments: str) -> _Command:
+    """How Python is started with this package, as arguments of `subprocess`: from where this very process has it."""
     package = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    return {"args": [sys.executable, "-P", "-m", name], "env": os.environ | {"PYTHONPATH": paths}}
+    return {"args": [sys.executable, "-P", *arguments], "env": os.environ | {"PYTHONPATH": paths}}
 
 
 def flip_apart(call: Callable[[], Flipped], timeout: float) -> Flipped:
@@ -44,7 +44,7 @@ def flip_apart(call: Callable[[], Flipped], timeout: float) -> Flipped:
     """
     # A Ctrl-C in the terminal is for the run.
     ended = subprocess.run(
-        **python_module("trio_mirror.pipeline.flip_process"),
+        **python_command("-m", "trio_mirror.pipeline.flip_process"),
         input=pickle.dumps((call, timeout)),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

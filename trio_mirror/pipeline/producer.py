@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Opening: TypeAlias = Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]
 """Opens the names of a list."""
 
-# How many names go by, where none of them is taken, before other tasks have their turn.
-_NAMES_AT_ONCE = 500
+# How many names go by, where nothing has to wait for any of them, before other tasks have their turn.
+_NAMES_AT_ONCE = 200
 
 
 class Picked:
@@ -179,7 +179,13 @@ class Producer:
                 state.in_flight.give_back()
                 return
             self._look_at(item, known)
-            await (ended if item.ended else listed).send(item)
+            if item.ended:
+                ended.send_nowait(item)
+            else:
+                try:
+                    listed.send_nowait(item)
+                except trio.WouldBlock:
+                    await listed.send(item)
         except (trio.Cancelled, trio.BrokenResourceError):
             # One that had nothing to be done has its result.
             state.report.listed += item.ended

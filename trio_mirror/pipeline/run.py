@@ -8,7 +8,8 @@ ended items out. The recorder works in the turn of whoever iterates.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 class Work(Protocol):
     """What is done to items between the list and their result."""
+
+    @property
+    def ahead(self) -> int:
+        """How many items may wait before it: more than none where it hands them on in groups."""
 
     async def work(self, items: Receiver, ended: Sender) -> None:
         """Takes items to their end; closes both channels."""
@@ -66,7 +71,8 @@ class Run:
         self._producer = Producer(names, throttle, state)
         self._work = work
         self._state = state
-        self._ended, self._to_record = trio.open_memory_channel[Item](0)
+        # What waits here has no picture any more, and still has its token: there are N at most.
+        self._ended, self._to_record = trio.open_memory_channel[Item](inf)
 
     def __aiter__(self) -> Run:
         return self
@@ -74,7 +80,12 @@ class Run:
     async def __anext__(self) -> Result:
         recorder, stop = self._state.recorder, self._state.stop
         try:
-            return recorder.record(await self._to_record.receive())
+            await trio.lowlevel.checkpoint_if_cancelled()
+            try:
+                item = self._to_record.receive_nowait()
+            except trio.WouldBlock:
+                item = await self._to_record.receive()
+            return recorder.record(item)
         except trio.EndOfChannel:
             if (result := recorder.next_cut_off()) is not None:
                 return result
@@ -125,13 +136,15 @@ class Run:
     async def working(self) -> AsyncIterator[None]:
         """Does the work while the block lasts; an error of the block comes out as it is, not in a group."""
         try:
-            with self._to_record:
-                async with open_nursery_beside() as nursery:
-                    nursery.start_soon(self._state.recorder.keep)
-                    nursery.start_soon(self._join)
-                    yield
-                    nursery.cancel_scope.cancel()
+            async with open_nursery_beside() as nursery:
+                nursery.start_soon(self._state.recorder.keep)
+                nursery.start_soon(self._join)
+                yield
+                nursery.cancel_scope.cancel()
         finally:
+            with self._to_record, suppress(trio.WouldBlock, trio.EndOfChannel):
+                while True:
+                    self._state.recorder.cut_off(self._to_record.receive_nowait())
             await self._state.recorder.flush_at_exit()
 
     async def _join(self) -> None:
@@ -140,7 +153,7 @@ class Run:
         with self._ended:
             with stop.working:
                 async with trio.open_nursery() as nursery:
-                    listed, to_work = trio.open_memory_channel[Item](0)
+                    listed, to_work = trio.open_memory_channel[Item](self._work.ahead)
                     nursery.start_soon(self._producer.produce, listed, self._ended.clone())
                     nursery.start_soon(self._work.work, to_work, self._ended.clone())
             if stop.working.cancelled_caught:

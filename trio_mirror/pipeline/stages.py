@@ -49,6 +49,7 @@ class Stages:
         self._fetch = Fetch(source, target, state)
         self._flip = Transform(self._threads, flip_threads, state)
         self._upload = Upload(target, self._threads, state)
+        self.ahead = 0
         self._state = state
         self._has_reported = False
 
