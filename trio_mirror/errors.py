@@ -46,6 +46,7 @@ class MirrorError(Exception):
         retry_after: the seconds that the server asked us to stay away, where it did.
         overload: whether the gallery is overloaded or cannot be reached, so that all its requests should slow down.
         refused: whether the gallery refused us, for our credentials or without any.
+        status: of the HTTP response that says so, where there is one.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class MirrorError(Exception):
         retry_after: float | None = None,
         overload: bool = False,
         refused: bool = False,
+        status: int | None = None,
     ) -> None:
         super().__init__(hide_userinfo(message))
         self.transient = transient
         self.retry_after = retry_after
         self.overload = overload
         self.refused = refused
+        self.status = status
 
 
 class SettingsError(MirrorError, ValueError):

@@ -109,6 +109,8 @@ class Result:
     """Whether running again may help."""
     refused: bool = False
     """Whether its gallery refused us: authentication, or rights."""
+    status: int | None = None
+    """The status of the HTTP response that it failed with, where there is one."""
     not_picture: bool = False
     """Whether it is something else, by its bytes, and by its name too."""
     attempts: int = 0

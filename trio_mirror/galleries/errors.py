@@ -20,4 +20,5 @@ class RequestError(MirrorError):
             retry_after=self.retry_after,
             overload=self.overload,
             refused=self.refused,
+            status=self.status,
         )

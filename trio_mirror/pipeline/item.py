@@ -50,7 +50,8 @@ class Item:
             self.maybe_stored = self.maybe_stored or known.outcome is Outcome.UNKNOWN
             if result.sha256 is None:
                 result.sha256_in, result.sha256 = known.sha256_in, known.sha256
-        result.error, result.transient, result.refused = str(error), error.transient, error.refused
+        result.error, result.transient = str(error), error.transient
+        result.refused, result.status = error.refused, error.status
         # A page or a text in the place of a picture is a fault of the server.
         result.not_picture = isinstance(error, NotPictureError) and not is_picture_name(self.name)
         self.end(Outcome.UNKNOWN if self.maybe_stored else Outcome.FAILED)

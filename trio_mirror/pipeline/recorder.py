@@ -7,7 +7,6 @@ way, the next one gathers.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 _REFUSALS = 100
 # So many times the same response to an upload, or as often as there are pictures in flight, show that none is taken.
 _UPLOADS_REFUSED = 5
-_UPLOAD_REFUSED = re.compile(r"upload: the server answered (403|404|405|501)\b")
+_UPLOAD_REFUSED = {403, 404, 405, 501}
 # How many results may wait to be written.
 _MANY = 1_000
 # Seconds that an intent waits for others while more pictures are on their way: one write costs as much as many rows.
@@ -215,12 +214,12 @@ class Recorder:
         report = self._report
         enough = min(max(self._settings.concurrency, _UPLOADS_REFUSED), KEPT_FAILURES)
         if report.failed == report.finished - report.not_pictures == enough:
-            found = [_UPLOAD_REFUSED.match(f"{it.stage}: {it.error}") for it in report.failures]
-            if len({it and it[1] for it in found}) == 1 and found[0]:
-                first = report.failures[0].error
-                self._stop.fail(
-                    AccessError(f"{report.target}: this server takes no uploads; add --to ./mirrored ({first})")
-                )
+            first = report.failures[0]
+            if first.status in _UPLOAD_REFUSED and {(it.stage, it.status) for it in report.failures} == {
+                (Stage.UPLOAD, first.status)
+            }:
+                why = f"this server takes no uploads; add --to ./mirrored ({first.error})"
+                self._stop.fail(AccessError(f"{report.target}: {why}"))
 
     def cut_off(self, item: Item) -> None:
         """Takes an item of a cancelled task: no channel would take it any more."""

@@ -8,6 +8,7 @@ import pytest
 from tests.cli.view.fake_run import failed, mirrored
 from trio_mirror import Outcome, Report, Settings, Stage
 from trio_mirror.cli.view.next_step import next_step
+from trio_mirror.cli.view.phrase import phrase
 from trio_mirror.cli.view.summary import Summary
 from trio_mirror.flip.jpeg import turbojpeg
 
@@ -114,7 +115,7 @@ def test_what_may_have_left_all_out_is_named() -> None:
 
 def test_a_target_that_refuses_all_uploads_brings_a_hint() -> None:
     answers = ["405 Method Not Allowed", "501 Unsupported method"]
-    refused = [failed("a.png", f"the server answered {answer}", stage=Stage.UPLOAD) for answer in answers]
+    refused = [failed("a.png", f"the server answered {it}", stage=Stage.UPLOAD, status=int(it[:3])) for it in answers]
 
     assert "hint: does the target accept POST?" in run(*refused)[1]
     assert "hint" not in run(*refused, mirrored())[1]
@@ -186,3 +187,25 @@ def test_when_all_is_done_there_is_nothing_to_do() -> None:
     report, _ = run(mirrored())
 
     assert next_step(report, Settings(journal="run.journal")) is None
+
+
+def test_what_a_stop_leaves_is_counted_where_the_list_is() -> None:
+    report, _ = run(mirrored(), stopped_by="deadline")
+
+    assert "stopped by --deadline before all was done" in [it.plain for it in Summary().lines(report, None)]
+    lines = [it.plain for it in Summary().lines(report, None, total=720)]
+    assert "stopped by --deadline before all was done: 719 of 720 are left" in lines
+
+
+@pytest.mark.parametrize(
+    ("note", "shown"),
+    [
+        ("It was encoded again.", "it was encoded again"),
+        ("the EXIF thumbnail was dropped: damaged", "the EXIF thumbnail was dropped: damaged"),
+        ("EXIF is gone", "EXIF is gone"),
+        ("A video stayed.", "a video stayed"),
+        ("", ""),
+    ],
+)
+def test_notes_have_one_style(note: str, shown: str) -> None:
+    assert phrase(note) == shown

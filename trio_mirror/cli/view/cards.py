@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from trio_mirror.cli.view.earlier import pair_attribute
 from trio_mirror.cli.view.html import item, shown, within
+from trio_mirror.cli.view.phrase import phrase
 from trio_mirror.cli.view.thumbnails import MEDIA_TYPE
 from trio_mirror.galleries.disk_names import to_disk
 from trio_mirror.model import Outcome
@@ -88,7 +89,7 @@ def _caption(pair: Pair, outcome: Outcome) -> str:
         return f"{text}, cut off when the run was stopped"
     if result.error is not None:
         return f"{text} at {result.stage}: {shown(result.error)}"
-    notes = "".join(f'<br><span class="quiet">{shown(note)}</span>' for note in result.notes)
+    notes = "".join(f'<br><span class="quiet">{shown(phrase(note))}</span>' for note in result.notes)
     return f"{text}, {_exactness(pair, result)}{_sizes(result)}{notes}<br>"
 
 

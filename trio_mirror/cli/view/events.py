@@ -1,9 +1,10 @@
 """The events of a run, for programs: one JSON object a line, one for each result and one for the report.
 
 Every event has ``event``, which is ``result`` or ``report``, and ``time``, in UTC (RFC 3339). A result has the
-fields of `Result` besides: ``name``, ``outcome``, ``stage``, ``error``, ``transient``, ``refused``, ``not_picture``,
-``attempts``, ``retries``, ``bytes_in``, ``bytes_out``, ``etag``, ``sha256`` (where a journal is kept), ``lossless``,
-``notes``, and by stage ``seconds`` and ``began``. The report is the last event, and has what ``--json`` prints.
+fields of `Result` besides: ``name``, ``outcome``, ``stage``, ``error``, ``transient``, ``refused``, ``status``,
+``not_picture``, ``attempts``, ``retries``, ``bytes_in``, ``bytes_out``, ``etag``, ``sha256`` (where a journal is
+kept), ``lossless``, ``notes``, and by stage ``seconds`` and ``began``. The report is the last event,
+and has what ``--json`` prints.
 """
 
 from __future__ import annotations

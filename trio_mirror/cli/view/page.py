@@ -14,6 +14,7 @@ from trio_mirror.cli.view.cards import cards, outcome_of
 from trio_mirror.cli.view.earlier import Past, runs_attribute
 from trio_mirror.cli.view.html import format_of, item, shown, table, within
 from trio_mirror.cli.view.performance import performance
+from trio_mirror.cli.view.phrase import phrase
 from trio_mirror.model import Outcome
 from trio_mirror.settings import format_duration, format_size
 
@@ -189,7 +190,7 @@ def _notes(report: Report) -> Iterator[str]:
 def _note(kind: str, noted: Noted) -> str:
     more = f" and {noted.count - len(noted.names):,} more" if noted.count > len(noted.names) else ""
     names = ", ".join(f"<bdi>{shown(name)}</bdi>" for name in noted.names)
-    return f"<tr><td>{shown(kind)}</td><td>{noted.count:,}</td><td>{names}{more}</td></tr>"
+    return f"<tr><td>{shown(phrase(kind))}</td><td>{noted.count:,}</td><td>{names}{more}</td></tr>"
 
 
 def _runs(runs: Sequence[Past]) -> Iterator[str]:

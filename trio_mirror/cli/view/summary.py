@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from trio_mirror.cli.view.phrase import phrase
 from trio_mirror.model import Outcome, Stage
 from trio_mirror.names import printable
 from trio_mirror.settings import format_duration, format_size, option_name
@@ -43,13 +43,20 @@ class Summary:
         elif result.outcome is Outcome.SKIPPED:
             self._there += result.error is not None and not result.not_picture
 
-    def lines(self, report: Report, next_step: tuple[str, str] | None, picked_by: Sequence[str] = ()) -> Iterator[Line]:
+    def lines(
+        self,
+        report: Report,
+        next_step: tuple[str, str] | None,
+        picked_by: Sequence[str] = (),
+        total: int | None = None,
+    ) -> Iterator[Line]:
         """What to print, from the top.
 
         Args:
             report: the report.
             next_step: what to do next in a few words, and the command that does it.
             picked_by: the options that may have left pictures out.
+            total: how many names the list has, where that is known.
         """
         if not report.listed and report.stopped_by is not None:
             yield Line(f"{printable(report.source)} → {printable(report.target)}", "bold")
@@ -69,7 +76,7 @@ class Summary:
         yield from _notes(report)
         if report.lossless < report.mirrored and _lacks_turbojpeg():
             yield Line("JPEGs are mirrored exactly where libturbojpeg is installed: apt-get install libturbojpeg0")
-        for line in _what_is_left(report):
+        for line in _what_is_left(report, total):
             yield Line(line)
         if next_step is not None:
             words, command = next_step
@@ -123,16 +130,11 @@ def _share(part: int, whole: int) -> str:
     return f"{percent:.1f}%".replace(".0%", "%")
 
 
-def _what_is_left(report: Report) -> Iterator[str]:
-    match report.stopped_by:
-        case None:
-            pass
-        case "signal":
-            yield "stopped by a signal before all was done"
-        case "error":
-            yield "stopped by the error above before all was done"
-        case setting:
-            yield f"stopped by {option_name(setting)} before all was done"
+def _what_is_left(report: Report, total: int | None) -> Iterator[str]:
+    if (stopped_by := report.stopped_by) is not None:
+        by = {"signal": "a signal", "error": "the error above"}.get(stopped_by) or option_name(stopped_by)
+        left = "" if total is None else f": {max(0, total - report.finished):,} of {total:,} are left"
+        yield f"stopped by {by} before all was done{left}"
     if report.journal is not None:
         yield (
             f"until all is mirrored, {printable(report.journal)} remembers what is: the same command goes on, "
@@ -146,7 +148,7 @@ def _what_is_left(report: Report) -> Iterator[str]:
 
 
 def _is_refused_upload(result: Result) -> bool:
-    return result.stage is Stage.UPLOAD and re.search(r"\b(4\d\d|501)\b", str(result.error)) is not None
+    return result.stage is Stage.UPLOAD and (result.status == 501 or 400 <= (result.status or 0) < 500)
 
 
 def _failures(report: Report) -> Iterator[Line]:
@@ -160,7 +162,7 @@ def _failures(report: Report) -> Iterator[Line]:
 
 
 def _notes(report: Report) -> Iterator[Line]:
-    groups = [(kind, noted.count, [*map(printable, noted.names)]) for kind, noted in report.notes.items()]
+    groups = [(phrase(kind), noted.count, [*map(printable, noted.names)]) for kind, noted in report.notes.items()]
     yield from _grouped(groups, "yellow", "kinds of notes, all in the --json report")
 
 

@@ -14,6 +14,7 @@ from trio_mirror.cli.view.events import report_event, result_event
 from trio_mirror.cli.view.lines import LineWriter
 from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
 from trio_mirror.cli.view.next_step import next_step
+from trio_mirror.cli.view.phrase import phrase
 from trio_mirror.cli.view.progress import Progress
 from trio_mirror.cli.view.summary import Summary
 from trio_mirror.model import Outcome
@@ -128,7 +129,8 @@ class Views:
             print(json.dumps(report.as_json(), indent=2))  # noqa: T201
         elif self._verbosity > -2 and self._options.to != STDOUT:
             picked_by = [option_name(it) for it in _PICKS if getattr(settings, it)]
-            lines = self._summary.lines(report, next_step(report, settings), picked_by)
+            total = None if self._progress is None else self._progress.total
+            lines = self._summary.lines(report, next_step(report, settings), picked_by, total)
             if self._options.events == STDOUT:
                 _print_lines(lines, self._console())
             else:
@@ -178,7 +180,8 @@ def _log_result(result: Result) -> None:
         _log.info("%s: %s: %s", result.name, result.outcome, result.error)
     elif _log.isEnabledFor(logging.INFO):
         exactness = "exact" if result.lossless else "re-encoded"
-        _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, "".join(f"; {it}" for it in result.notes))
+        notes = "".join(f"; {phrase(note)}" for note in result.notes)
+        _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, notes)
 
 
 def _open_sheet(options: Options) -> Sheet | None:

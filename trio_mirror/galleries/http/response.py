@@ -138,6 +138,7 @@ class Response:
             retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
             overload=self.status in OVERLOAD_STATUSES,
             refused=self.status in {401, 403} or wants_certificate,
+            status=self.status,
         )
         error.barred = self.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED
         return error
