@@ -67,8 +67,9 @@ def _option_of(name: str, setting: Setting) -> Any:
     shared: dict[str, Any] = {"help": f"{setting.help_text}{default}", "rich_help_panel": setting.panel}
     names = [option, setting.also] if setting.also else [option]
     if setting.flag:
-        if not option.startswith("--no-"):
-            names[0] = f"{option}/--no-{option[2:]}"
+        # Beside another name there is no room for a third in a narrow terminal.
+        if not (setting.also or option.startswith("--no-")):
+            names = [f"{option}/--no-{option[2:]}"]
         return Annotated[bool, typer.Option(*names, show_default=False, **shared)]
     if setting.choices:
         shared["autocompletion"] = lambda: list(setting.choices)
