@@ -1,14 +1,15 @@
-"""``python -m trio_mirror``, and what the command ``trio-mirror`` starts."""
+"""``python -m trio_mirror``, and what our commands start."""
 
 import gc
 import os
 import signal
 import sys
+from importlib import import_module
 from types import FrameType
 
 
-def main() -> None:
-    """Runs the command line and exits."""
+def main(command: str = "command") -> None:
+    """Runs one of our commands and exits."""
     if sys.platform == "win32":
         sys.stderr.write("error: trio-mirror needs a POSIX system; on Windows, run it in WSL\n")
         sys.exit(2)
@@ -18,9 +19,17 @@ def main() -> None:
         signal.signal(signal.SIGINT, _exit_at_once)
     import_less()
     # Imported here, since a worker process imports the main module of its parent too.
-    from trio_mirror.cli.command import main as run_command_line
+    import_module(f"trio_mirror.cli.{command}").main()
 
-    run_command_line()
+
+def gallery() -> None:
+    """Runs ``trio-mirror-gallery`` and exits."""
+    main("gallery_command")
+
+
+def journal() -> None:
+    """Runs ``trio-mirror-journal`` and exits."""
+    main("journal_command")
 
 
 def import_less() -> None:

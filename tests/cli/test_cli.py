@@ -163,6 +163,7 @@ def test_a_variable_that_sets_nothing_is_named(photos: Path) -> None:
 
     assert done.returncode == 0
     assert done.stderr == "warning: TRIO_MIRROR_CONCURENCY: there is no such setting; did you mean concurrency?\n"
+    assert cli(photos, "--dry-run", "-qq", TRIO_MIRROR_CONCURENCY="4").stderr == ""
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--quiet", "--show-config"])
@@ -507,9 +508,11 @@ def test_an_internal_error_is_named_and_not_the_groups_that_it_came_in(monkeypat
     assert done.output.startswith("error: internal error, RuntimeError: can't start new thread;")
 
 
-def test_on_windows_one_line_says_that_it_needs_posix(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["main", "gallery", "journal"])
+def test_on_windows_one_line_says_that_it_needs_posix(tmp_path: Path, start: str) -> None:
     script = (
-        "import sys; sys.modules['fcntl'] = None; import trio_mirror.__main__ as it; sys.platform = 'win32'; it.main()"
+        "import sys; sys.modules['fcntl'] = None; import trio_mirror.__main__ as it; sys.platform = 'win32'; "
+        f"it.{start}()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
 

@@ -322,7 +322,7 @@ def test_importing_the_server_imports_neither_hypercorn_nor_starlette() -> None:
 
 
 def start_command(*arguments: str) -> subprocess.Popen[str]:
-    code = "from trio_mirror.demo.server import main; main()"
+    code = "from trio_mirror.__main__ import gallery; gallery()"
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -356,6 +356,8 @@ def test_the_command_says_in_one_line_what_cannot_be_served(tmp_path: Path) -> N
             ([str(folder), "--mirrored", str(folder / "sub")], "within what is served"),
             ([str(folder), "--mirrored", str(tmp_path)], "which what is served lies in"),
             ([str(folder), "--mirrored", "/dev/null"], "is a file, not a folder"),
+            ([str(folder), "--prot", "1"], "no such option: --prot"),
+            ([str(folder), "--port", "70000"], "invalid value for '--port'"),
         ]:
             with start_command(*arguments) as process:
                 out, err = process.communicate(timeout=30)

@@ -190,7 +190,7 @@ def mirror_gallery(
     Example: trio-mirror http://host/images/ --to ./mirrored
     """
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [], ())}
-    for why in unknown_variables(os.environ):
+    for why in unknown_variables(os.environ) if quiet - verbose < 2 else ():
         # No error: Kubernetes sets such variables itself where a service has our name.
         print(f"warning: {printable(why)}", file=sys.stderr)  # noqa: T201
     chosen = choose(typed, os.environ, config)

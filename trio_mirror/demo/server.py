@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, cast
 
 import trio
-import typer
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.folder import FolderGallery
-from trio_mirror.names import printable
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
@@ -45,11 +42,12 @@ async def serve_gallery(folder: Path, mirrored: Path, *, port: int = 0) -> Async
     Raises:
         SettingsError: the port cannot be used, or ``mirrored`` cannot be created.
     """
-    async with _serve(await _make_app(folder, mirrored), port) as url:
+    async with serve_app(await make_app(folder, mirrored), port) as url:
         yield url
 
 
-async def _make_app(folder: Path, mirrored: Path) -> Starlette:
+async def make_app(folder: Path, mirrored: Path) -> Starlette:
+    """Makes the server of a folder; raises what `serve_gallery` does of ``mirrored``."""
     from trio_mirror.demo.app import gallery_app
 
     await FolderGallery(mirrored).prepare()
@@ -57,7 +55,8 @@ async def _make_app(folder: Path, mirrored: Path) -> Starlette:
 
 
 @asynccontextmanager
-async def _serve(app: Starlette, port: int) -> AsyncIterator[str]:
+async def serve_app(app: Starlette, port: int) -> AsyncIterator[str]:
+    """Serves it while the block runs; raises what `serve_gallery` does of ``port``."""
     shutdown = trio.Event()
     with ExitStack() as stack:
         listeners = [stack.enter_context(_listen(socket.AF_INET, _ADDRESS, port))]
@@ -98,52 +97,3 @@ async def _run_hypercorn(app: Starlette, listeners: Sequence[socket.socket], shu
             # A client that sends on after the end of its last request can, as its connection is closed,
             # make Hypercorn send from two tasks at once, which ends all of it (seen with 0.18).
             _log.warning("the server starts anew after a broken connection")
-
-
-def main() -> None:
-    """Runs ``trio-mirror-gallery``."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(context_settings={"help_option_names": ["-h", "--help"]})(_command)
-    app()
-
-
-def _command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of pictures to serve.")],
-    *,
-    port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
-    ] = 8000,
-    mirrored: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where uploads are stored.", show_default="mirrored, beside DIR")
-    ] = None,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is served and stored.")] = False,
-) -> None:
-    """Serve a folder of pictures as an HTTP gallery on this machine, until Ctrl-C."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
-    mirrored = mirrored or folder.resolve().parent / "mirrored"
-    try:
-        _check_folders(folder, mirrored)
-        trio.run(_serve_until_signal, folder, mirrored, port)
-    except SettingsError as error:
-        typer.echo(f"error: {printable(str(error))}", err=True)
-        raise typer.Exit(2) from error
-
-
-def _check_folders(folder: Path, mirrored: Path) -> None:
-    if not folder.is_dir():
-        raise SettingsError(f"{folder} is not a folder")
-    served, stored = folder.resolve(), mirrored.resolve()
-    if stored.is_relative_to(served):
-        raise SettingsError(f"uploads cannot be stored in {mirrored}, within what is served (--mirrored)")
-    if served.is_relative_to(stored):
-        raise SettingsError(f"uploads cannot be stored in {mirrored}, which what is served lies in (--mirrored)")
-
-
-async def _serve_until_signal(folder: Path, mirrored: Path, port: int) -> None:
-    app = await _make_app(folder, mirrored)
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with _serve(app, port) as url:
-            typer.echo(f"{folder} is served at {url} and uploads are stored in {mirrored}. Ctrl-C ends it.")
-            await anext(aiter(signals))
-    stored: int = app.state.stored
-    typer.echo(f"{stored:,} {'picture was' if stored == 1 else 'pictures were'} stored.")
