@@ -73,6 +73,8 @@ class Picture:
     """Its entity tag (RFC 9110, section 8.8.3), where its gallery gives one."""
     modified: float | None = None
     """When it was last changed (RFC 9110, section 8.8.2), in seconds since the epoch, where its gallery says so."""
+    properties: object = None
+    """What else its object store keeps with it, such as ``Cache-Control``, for the store that it goes to."""
     upload_key: str | None = None
     """What all attempts to store it have in common, so that a target can tell a repetition."""
 

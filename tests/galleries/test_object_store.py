@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ import trio
 
 from tests.cli.test_cli import cli
 from tests.helpers.pictures import is_mirrored, png
+from tests.helpers.processes import ROOT
 from trio_mirror import (
     AccessError,
     FetchError,
@@ -36,10 +39,12 @@ from trio_mirror import (
     open_mirror,
 )
 from trio_mirror.galleries import open_galleries
+from trio_mirror.galleries.object_store.driver import DRIVERS
+from trio_mirror.galleries.object_store.properties import SHARED, Properties
 from trio_mirror.journal import open_journal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from trio_mirror.galleries import Gallery
@@ -99,9 +104,9 @@ def lead_to(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def put(s3: httpx.Client, *names: str, data: bytes | None = None) -> None:
+def put(s3: httpx.Client, *names: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
     for name in names:
-        s3.put(f"/bucket/{name}", content=png() if data is None else data).raise_for_status()
+        s3.put(f"/bucket/{name}", content=png() if data is None else data, headers=headers).raise_for_status()
 
 
 def get(s3: httpx.Client, name: str) -> httpx.Response:
@@ -145,6 +150,20 @@ def counted_requests(monkeypatch: pytest.MonkeyPatch, *, failing: int | None = N
 
     monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counting)
     return requests
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, is_refused: Callable[[str, dict[str, Any]], bool]) -> None:
+    """Lets some requests of s3fs be refused from now on."""
+    import s3fs
+
+    call = s3fs.S3FileSystem._call_s3
+
+    async def refusing(self: Any, method: str, *arguments: Any, **more: Any) -> Any:
+        if is_refused(method, more):
+            raise PermissionError("Access Denied")
+        return await call(self, method, *arguments, **more)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", refusing)
 
 
 @pytest.mark.slow
@@ -375,11 +394,126 @@ async def test_a_request_that_is_cancelled_ends_on_the_other_loop(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(gallery.fetch, "a.png")
             connection = await listener.accept()
-            assert b"HEAD" in await connection.receive_some()
+            assert b"GET" in await connection.receive_some()
             nursery.cancel_scope.cancel()
         async with connection:
             with trio.fail_after(10):
                 assert await connection.receive_some() == b""
+
+
+@pytest.fixture
+def dressed(s3: httpx.Client) -> str:
+    """The name of an object that has all that one can have."""
+    headers = {
+        "Content-Type": "image/x-png",
+        "Cache-Control": "max-age=9",
+        "Content-Disposition": "inline",
+        "Content-Language": "de",
+        "Content-Encoding": "utf-8",
+        "x-amz-meta-taken-by": "me & you",
+        "x-amz-storage-class": "STANDARD_IA",
+        "x-amz-tagging": "a=b%20%2B%20c&d=e",
+        "x-amz-acl": "public-read",
+    }
+    put(s3, "in/a.png", headers=headers)
+    return "in/a.png"
+
+
+def dress(s3: httpx.Client, name: str) -> dict[str, str]:
+    """What an object has beside its bytes."""
+    kept = {"cache-control", "x-amz-meta-taken-by", "x-amz-storage-class", "x-amz-tagging-count"}
+    headers = {key: text for key, text in get(s3, name).headers.items() if key.startswith("content-") or key in kept}
+    del headers["content-length"]
+    return headers | {question: s3.get(f"/bucket/{name}?{question}").text for question in ("acl", "tagging")}
+
+
+@pytest.mark.parametrize("target", [None, "s3://bucket/out/"])
+async def test_an_object_keeps_what_it_has(s3: httpx.Client, dressed: str, target: str | None) -> None:
+    before = dress(s3, dressed)
+    report = await mirror("s3://bucket/in/", target)
+
+    name = dressed if target is None else "out/a.png"
+    assert report.mirrored == 1
+    assert is_mirrored(png(), get(s3, name).content)
+    assert dress(s3, name) == before
+    assert before["x-amz-storage-class"] == "STANDARD_IA"
+    assert "AllUsers" in before["acl"]
+    assert "b + c" in before["tagging"]
+
+
+async def test_requests_are_made_for_nothing_that_is_not_there(
+    s3: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(s3, "in/a.png")
+    requests = counted_requests(monkeypatch)
+    await mirror("s3://bucket/in/", tmp_path)
+    assert requests == ["list_objects_v2", "get_object"]
+
+    requests.clear()
+    await mirror("s3://bucket/in/")
+    # The last one sees what was stored.
+    assert requests[2:] == ["get_object", "get_bucket_ownership_controls", "get_object_acl", "put_object", "get_object"]
+
+    rule = "<ObjectOwnership>BucketOwnerEnforced</ObjectOwnership>"
+    rules = (
+        f'<OwnershipControls xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule>{rule}</Rule></OwnershipControls>'
+    )
+    put(s3, "?ownershipControls", data=rules.encode())
+    requests.clear()
+    await mirror("s3://bucket/in/", "s3://bucket/out/")
+    assert requests[-3:] == ["get_object", "get_bucket_ownership_controls", "put_object"]
+
+
+async def test_what_cannot_be_read_of_an_object_is_noted_once_and_no_failure(
+    s3: httpx.Client, dressed: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(s3, "in/b.png", headers={"x-amz-tagging": "a=b"})
+    refuse(monkeypatch, lambda method, _: method in {"get_object_tagging", "get_object_acl"})
+
+    report = await mirror("s3://bucket/in/", concurrency=1)
+
+    assert (report.mirrored, report.failed) == (2, 0)
+    assert get(s3, dressed).headers["Cache-Control"] == "max-age=9"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"s3://bucket/in/: {what} cannot be read, so not kept: PermissionError: Access Denied"
+        for what in ("tags", "ACLs")
+    ]
+
+
+async def test_what_a_store_refuses_to_keep_is_noted_once_and_no_failure(
+    s3: httpx.Client, dressed: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse(monkeypatch, lambda method, arguments: method == "put_object" and "Tagging" in arguments)
+
+    assert (await mirror("s3://bucket/in/")).mirrored == 1
+    assert get(s3, dressed).headers["Cache-Control"] == "max-age=9"
+    [note] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "StorageClass, Tagging not kept: PermissionError: Access Denied" in note
+
+
+async def nothing() -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+@pytest.mark.parametrize("other", ["s3", "gs", "az"])
+def test_what_all_stores_have_goes_from_one_to_another_and_back(scheme: str, other: str) -> None:
+    values = {name: f"text of {name}" for name in SHARED[scheme][:-1]} | {SHARED[scheme][-1]: {"by": "me"}}
+    there = Properties(scheme, values | {"own": "left out"}, nothing).for_store(other)
+
+    assert Properties(other, there, nothing).for_store(scheme) == values | (
+        {"own": "left out"} if scheme == other else {}
+    )
+    assert set(SHARED[other]) <= there.keys()
+
+
+def test_metadata_that_another_store_would_refuse_is_left_out() -> None:
+    metadata = {"by": "me", "taken-by": "me", "place": "Gr\u00fcn"}
+    kept = Properties("gs", {"metadata": metadata}, nothing)
+
+    assert kept.for_store("gs") == {"metadata": metadata}
+    assert kept.for_store("s3") == {"Metadata": {"by": "me", "taken-by": "me"}}
+    assert kept.for_store("az") == {"metadata": {"by": "me"}}
 
 
 @pytest.fixture
@@ -439,10 +573,13 @@ async def test_what_cannot_work_is_said_before_anything_is_opened(source: str, t
     ("url", "missing", "install"),
     [
         ("memory://in/", "fsspec", r"pip install 'trio-mirror\[cloud\]'"),
-        ("s3://bucket/", "s3fs", r"pip install 'trio-mirror\[cloud\]'"),
-        ("gs://bucket/", "gcsfs", "pip install gcsfs"),
-        ("az://bucket/", "adlfs", "pip install adlfs"),
-        ("sftp://host/", "sshfs", "pip install sshfs"),
+        ("s3://bucket/", "s3fs", r"pip install 'trio-mirror\[s3\]'"),
+        ("s3://bucket/", "fsspec", r"pip install 'trio-mirror\[s3\]'"),
+        ("gs://bucket/", "gcsfs", r"pip install 'trio-mirror\[gcs\]'"),
+        ("az://bucket/", "adlfs", r"pip install 'trio-mirror\[azure\]'"),
+        ("sftp://host/", "sshfs", r"pip install 'trio-mirror\[sftp\]'"),
+        ("webdav://host/", "webdav4", r"pip install 'trio-mirror\[webdav\]'"),
+        ("webdavs://host/", "webdav4", r"pip install 'trio-mirror\[webdav\]'"),
     ],
 )
 async def test_a_driver_that_is_not_installed_is_named(
@@ -454,6 +591,18 @@ async def test_a_driver_that_is_not_installed_is_named(
 
     with pytest.raises(SettingsError, match=install):
         await mirror(url)
+
+
+def test_each_driver_is_brought_by_the_extra_that_is_named() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    for scheme, driver in DRIVERS.items():
+        named = extras[driver.extra]
+        whole = [it for extra in re.findall(r"\w+", named[0])[2:] for it in extras[extra]] if len(named) == 1 else named
+        assert any(it.startswith(driver.package) for it in whole), scheme
+        assert any(it.startswith("fsspec>=") for it in whole), scheme
+    sources = "".join(path.read_text() for path in (ROOT / "trio_mirror").rglob("*.py"))
+    assert set(re.findall(r"trio-mirror\[(\w+)\]", sources)) <= extras.keys()
 
 
 class SftpServer:

@@ -1,4 +1,4 @@
-"""fsspec's drivers: what is known of each, and their file systems opened and closed.
+"""fsspec's drivers: what is known of each, and how they are opened.
 
 They run on asyncio, in the one thread that fsspec keeps for it; those that block run in threads below that.
 """
@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from trio_mirror.errors import SettingsError
+from trio_mirror.galleries.object_store.azure import AzureObjects
+from trio_mirror.galleries.object_store.gcs import GcsObjects
+from trio_mirror.galleries.object_store.objects import Files, Objects
+from trio_mirror.galleries.object_store.s3 import S3Objects
+from trio_mirror.galleries.object_store.webdav import DavFiles, dav_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -22,25 +27,26 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Driver:
     """What is known of the driver of a scheme."""
 
-    package: str | None
-    """What to install for it, beyond fsspec."""
-    writes_whole: bool = True
-    """Whether an object appears whole or not at all."""
-    media_type: str | None = None
-    """The argument of a write that takes the media type."""
+    objects: type[Objects]
+    package: str = "fsspec"
+    """What has to be installed."""
+    extra: str = "cloud"
+    """What installs it."""
 
 
 DRIVERS = {
-    "s3": Driver(package="s3fs", media_type="ContentType"),
-    "gs": Driver(package="gcsfs", media_type="content_type"),
-    "az": Driver(package="adlfs"),
+    "s3": Driver(S3Objects, "s3fs", "s3"),
+    "gs": Driver(GcsObjects, "gcsfs", "gcs"),
+    "az": Driver(AzureObjects, "adlfs", "azure"),
     # Not paramiko, fsspec's own: by default that trusts any host key.
-    "sftp": Driver(package="sshfs", writes_whole=False),
-    "memory": Driver(package=None),
+    "sftp": Driver(Files, "sshfs", "sftp"),
+    "webdav": Driver(DavFiles, "webdav4", "webdav"),
+    "webdavs": Driver(DavFiles, "webdav4", "webdav"),
+    "memory": Driver(Objects),
 }
 
 
@@ -48,14 +54,11 @@ def find_driver(scheme: str) -> Driver:
     """The driver of a scheme.
 
     Raises:
-        SettingsError: the extra ``cloud`` or the driver is not installed.
+        SettingsError: the driver is not installed.
     """
     driver = DRIVERS[scheme]
-    if find_spec("fsspec") is None:
-        raise SettingsError(f"{scheme}:// needs an extra: pip install 'trio-mirror[cloud]'")
-    if driver.package is not None and find_spec(driver.package) is None:
-        extra = "'trio-mirror[cloud]'" if scheme == "s3" else driver.package
-        raise SettingsError(f"{scheme}:// needs the package {driver.package}: pip install {extra}")
+    if any(find_spec(package) is None for package in ("fsspec", driver.package)):
+        raise SettingsError(f"{scheme}:// needs an extra: pip install 'trio-mirror[{driver.extra}]'")
     return driver
 
 
@@ -64,7 +67,8 @@ def open_files(scheme: str, url: str, settings: Settings) -> Any:
     import fsspec
     from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 
-    kind = fsspec.get_filesystem_class(scheme)
+    driver_scheme = scheme.replace("webdavs", "webdav")
+    kind = fsspec.get_filesystem_class(driver_scheme)
     # One of our own, whose connections end with the run.
     options = kind._get_kwargs_from_urls(url) | {"skip_instance_cache": True}  # noqa: SLF001
     if scheme == "s3":
@@ -81,20 +85,14 @@ def open_files(scheme: str, url: str, settings: Settings) -> Any:
         options["connect_timeout"] = settings.timeout
         # A name that is not UTF-8 is refused alone; by default none of its folder could be read.
         options["sftp_client_kwargs"] = {"path_errors": "surrogateescape"}
-    if scheme != "sftp":
-        # A change must be seen, and a long listing not be kept. sshfs keeps none, and lacks this option.
+    elif driver_scheme == "webdav":
+        options |= {"base_url": url, "client": dav_client(url, settings)}
+    if driver_scheme not in {"sftp", "webdav"}:
+        # A change must be seen, and a long listing not be kept. The others keep none, and lack this option.
         options["use_listings_cache"] = False
     files = kind(**options)
     files.retries = 1
     return files if files.async_impl else AsyncFileSystemWrapper(files, asynchronous=False)
-
-
-def close_files(files: Any) -> None:
-    """Closes the connections of a file system. It blocks: to be called in a thread."""
-    # s3fs closes its client when it is collected, which may be long after the run.
-    client = getattr(files, "_s3", None)
-    if client is not None:
-        files.close_session(files.loop, client)
 
 
 async def run_on_loop(

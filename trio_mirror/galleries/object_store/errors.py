@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from trio_mirror.galleries.http.retry_after import OVERLOAD_STATUSES, TRANSIENT_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# By name, as their packages (botocore, google-auth, azure-core, asyncssh, aiohttp) may not be installed, and each
-# driver passes on some errors of its own library as they are.
+# By name, as their packages (botocore, google-auth, azure-core, asyncssh, aiohttp, webdav4) may not be installed, and
+# each driver passes on some errors of its own library as they are.
+_MISSING = {"FileNotFoundError", "ResourceNotFound"}
 _REFUSED = {
     "PermissionError",
     "NoCredentialsError",
@@ -29,11 +31,13 @@ _REFUSED = {
     "HostKeyNotVerifiable",
     "SSLCertVerificationError",
 }
-_FULL = {"SFTPNoSpaceOnFilesystem", "SFTPQuotaExceeded"}
+_FULL = {"SFTPNoSpaceOnFilesystem", "SFTPQuotaExceeded", "InsufficientStorage"}
 _NOT_REACHED = {
     "EndpointConnectionError",
     "ConnectTimeoutError",
     "ConnectionRefusedError",
+    "ConnectError",
+    "ConnectTimeout",
     "ClientConnectorError",
     "ServiceRequestError",
     "gaierror",
@@ -45,10 +49,13 @@ _BROKEN_OFF = {
     "ClientConnectionError",
     "ClientPayloadError",
     "ServiceResponseError",
+    "TransportError",
     "ConnectionLost",
     "TimeoutError",
     "FSTimeoutError",
 }
+# With what leads to it, such as "on endpoint URL:".
+_URL = re.compile(r"""(?:(?:to|on|from) )?(?:the )?(?:endpoint )?(?:URL: )?"?https?://[^\s"]+"?""")
 
 
 class StoreError(RequestError):
@@ -75,22 +82,23 @@ def map_exceptions() -> Iterator[None]:
     except MirrorError:
         raise
     except Exception as error:
-        raise _store_error(error) from error
+        raise store_error(error) from error
 
 
-def _store_error(error: Exception) -> StoreError:
+def store_error(error: Exception) -> StoreError:
     """What an error means, from its class, its status, and those of its causes."""
     chain = list(_chain(error))
     names = {kind.__name__ for it in chain for kind in type(it).__mro__}
-    status = next(filter(None, map(_status_of, chain)), None)
-    # An archived object is there, but has to be restored first: S3's InvalidObjectState, a 403 like any other.
-    archived = any("InvalidObjectState" in str(it) for it in chain)
+    status = status_of(error)
+    cause = next(filter(None, map(_cause_of, chain)), None) or _plain(error)
+    # An archived object is there, but has to be restored first: a 403 like any other.
+    archived = cause.startswith("InvalidObjectState")
     not_reached = bool(names & _NOT_REACHED)
     broken_off = status is None and (not_reached or bool(names & _BROKEN_OFF))
     return StoreError(
-        _message_of(error),
-        missing=status == 404 or "FileNotFoundError" in names,
-        refused=not archived and (status in {401, 403} or bool(names & _REFUSED)),
+        cause,
+        missing=status == 404 or bool(names & _MISSING),
+        refused=not archived and (status in {401, 403} or bool(names & _REFUSED) or cause.startswith("Forbidden")),
         full=bool(names & _FULL)
         or any(isinstance(it, OSError) and it.errno in (errno.ENOSPC, errno.EDQUOT) for it in chain),
         sent=broken_off and not not_reached,
@@ -99,23 +107,39 @@ def _store_error(error: Exception) -> StoreError:
     )
 
 
+def status_of(error: BaseException) -> int | None:
+    """The status of the HTTP response behind an error; every library has a place of its own for it."""
+    for it in _chain(error):
+        response = getattr(it, "response", None)
+        if isinstance(response, dict):  # botocore
+            found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        else:  # azure-core, aiohttp, webdav4, gcsfs
+            found = getattr(it, "status_code", None) or getattr(it, "status", None) or getattr(it, "code", None)
+        # asyncssh's codes are those of SFTP, below 100.
+        if isinstance(found, int) and 300 <= found < 600:
+            return found
+    return None
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
 
 
-def _status_of(error: BaseException) -> int | None:
-    """The status of the HTTP response behind an error; every library has a place of its own for it."""
+def _cause_of(error: BaseException) -> str | None:
+    """The store's own code of an error and what it says to it, without the request's id, if it has a code."""
     response = getattr(error, "response", None)
-    if isinstance(response, dict):  # botocore
-        found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    else:  # azure-core, aiohttp, gcsfs
-        found = getattr(error, "status_code", None) or getattr(error, "status", None) or getattr(error, "code", None)
-    # asyncssh's codes are those of SFTP, below 100.
-    return found if isinstance(found, int) and 400 <= found < 600 else None
+    if isinstance(response, dict) and (said := response.get("Error")):  # botocore
+        return f"{said.get('Code')}: {said.get('Message')}"
+    if code := getattr(error, "error_code", None):  # azure-core, whose message goes on with RequestId and Time
+        return f"{getattr(code, 'value', code)}: {str(error).splitlines()[0]}"
+    return None
 
 
-def _message_of(error: BaseException) -> str:
-    text = " ".join((error.strerror if isinstance(error, OSError) and error.strerror else str(error)).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _plain(error: BaseException) -> str:
+    """The class and text of an error, less the URLs in it: equal causes read alike."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = " ".join(_URL.sub("", text).split()).removesuffix(":")
+    # gcsfs raises OSError, where the text alone says more.
+    return text if text.startswith("Forbidden") else ": ".join(filter(None, (type(error).__name__, text)))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -23,17 +22,17 @@ from trio_mirror.errors import (
 from trio_mirror.galleries.deadline import deadline
 from trio_mirror.galleries.gallery import UrlGallery
 from trio_mirror.galleries.in_thread import in_thread
-from trio_mirror.galleries.object_store.driver import close_files, find_driver, open_files, run_on_loop
+from trio_mirror.galleries.object_store.driver import find_driver, open_files, run_on_loop
 from trio_mirror.galleries.object_store.errors import StoreError, map_exceptions
+from trio_mirror.galleries.object_store.properties import KeptObjects
 from trio_mirror.galleries.places import split_store_url
-from trio_mirror.model import Picture
-from trio_mirror.names import PictureName, media_type_of, printable
-from trio_mirror.settings import format_size
+from trio_mirror.names import PictureName, printable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 
-    from trio_mirror.galleries.object_store.driver import Driver
+    from trio_mirror.galleries.object_store.objects import Objects
+    from trio_mirror.model import Picture
     from trio_mirror.settings import Settings
 
 _T = TypeVar("_T")
@@ -47,7 +46,7 @@ async def open_store(url: str, settings: Settings) -> AsyncIterator[ObjectStoreG
     """Opens the gallery at a URL; leaving the block closes its connections.
 
     Raises:
-        SettingsError: the extra ``cloud`` or the scheme's driver is not installed, or the URL cannot work.
+        SettingsError: the scheme's driver is not installed, or the URL cannot work.
         AccessError: the store refuses us.
         ListError: an SFTP server cannot be reached.
     """
@@ -63,11 +62,13 @@ async def open_store(url: str, settings: Settings) -> AsyncIterator[ObjectStoreG
         raise error.as_error(
             AccessError if error.refused else ListError, f"{printable(shown)} cannot be opened: {error}"
         ) from error
+    objects = driver.objects(files, printable(shown), settings)
     try:
-        yield ObjectStoreGallery(files, driver, shown, settings)
+        yield ObjectStoreGallery(files, objects, shown, settings)
     finally:
+        # Drivers do so by themselves when they are collected, which may be long after the run.
         with trio.move_on_after(_CLOSING, shield=True):
-            await in_thread(close_files, files)
+            await run_on_loop(files.loop, objects.close)
 
 
 class ObjectStoreGallery(UrlGallery):
@@ -77,18 +78,18 @@ class ObjectStoreGallery(UrlGallery):
 
     Args:
         files: the file system of a driver.
-        driver: what is known of the driver.
+        objects: reads and writes its objects.
         url: where the gallery is, as people read it; ends in ``/``.
         settings: timeouts and limits.
     """
 
     lists_all = True
 
-    def __init__(self, files: Any, driver: Driver, url: str, settings: Settings) -> None:
+    def __init__(self, files: Any, objects: Objects, url: str, settings: Settings) -> None:
         super().__init__(url)
         self._files = files
-        self._driver = driver
-        self._root: str = files._strip_protocol(url)  # noqa: SLF001 (a driver's own form of a path)
+        self._objects = objects
+        self._root = objects.root_of(url)
         self._settings = settings
         self._has_been_read = False
 
@@ -115,7 +116,7 @@ class ObjectStoreGallery(UrlGallery):
         """
         path = self._path_of(name)
         try:
-            picture = await self._request(self._read, path, name, known_etag)
+            picture = await self._request(self._objects.read, path, name, known_etag)
         except StoreError as error:
             # One object among many may be somebody else's. Where none was ever given, it is the credentials.
             if error.refused and not self._has_been_read:
@@ -130,18 +131,21 @@ class ObjectStoreGallery(UrlGallery):
 
         Raises:
             SettingsError: it is not.
+            AccessError: a server with folders refuses us.
         """
         await trio.lowlevel.checkpoint()
         try:
-            if not self._driver.writes_whole:
+            if self._objects.has_folders:
                 await self._request(partial(self._files._makedirs, exist_ok=True), self._root)  # noqa: SLF001
-            elif self._driver.package is not None:
+            elif isinstance(self._objects, KeptObjects):
                 await self._request(self._files._info, self._root.partition("/")[0])  # noqa: SLF001
         except StoreError as error:
             # Rights to write may come without those to look: then the first write shows.
             if error.missing:
                 raise SettingsError(f"{self}: there is no such bucket; create it first") from error
-            if not self._driver.writes_whole:
+            if self._objects.has_folders:
+                if error.refused:
+                    raise AccessError(f"{self} refuses us: {error}") from error
                 raise SettingsError(f"{self} cannot be created: {error}") from error
 
     async def has(self, name: str) -> bool:
@@ -171,45 +175,9 @@ class ObjectStoreGallery(UrlGallery):
         """
         path = self._path_of(picture.name)
         try:
-            await self._request(self._write, path, picture)
+            await self._request(self._objects.write, path, picture)
         except StoreError as error:
             raise self._upload_error(error) from error
-
-    async def _read(self, path: str, name: str, known_etag: str | None) -> Picture | None:
-        """Runs on asyncio, as `_write` does."""
-        limit = self._settings.max_bytes
-        info = await self._files._info(path)  # noqa: SLF001
-        if info["type"] == "directory":
-            raise FileNotFoundError(path)
-        etag = _etag_of(info)
-        if known_etag is not None and etag == known_etag:
-            return None
-        # The tag is read before the bytes: where the object changes between the two, the tag is the
-        # older one, and the next run with --update takes it again.
-        data = b""
-        if 0 < info["size"] <= limit:
-            data = await self._files._cat_file(path, start=0, end=limit + 1)  # noqa: SLF001
-        if max(info["size"], len(data)) > limit:
-            raise FetchError(f"it is over the limit of {format_size(limit)} (--max-bytes)")
-        media_type = info.get("ContentType") or info.get("contentType") or media_type_of(name)
-        return Picture(name=name, data=data, media_type=media_type, etag=etag)
-
-    async def _write(self, path: str, picture: Picture) -> None:
-        if self._driver.writes_whole:
-            keyword = self._driver.media_type
-            await self._files._pipe_file(path, picture.data, **({keyword: picture.media_type} if keyword else {}))  # noqa: SLF001
-            return
-        folder = path.rpartition("/")[0]
-        # A leading dot keeps the temporary file out of lists.
-        temporary = f"{folder}/.trio-mirror-{token_hex(8)}"
-        try:
-            await self._files._pipe_file(temporary, picture.data)  # noqa: SLF001
-            await self._files._mv(temporary, path)  # noqa: SLF001
-        except BaseException:
-            # Where it cannot be created it cannot be removed either, which says nothing.
-            with suppress(Exception):
-                await self._files._rm_file(temporary)  # noqa: SLF001
-            raise
 
     async def _pages(self) -> AsyncGenerator[str, None]:
         """The names on S3: a page of up to 1,000 keys at a time (ListObjectsV2)."""
@@ -288,11 +256,3 @@ class ObjectStoreGallery(UrlGallery):
             return error.as_error(UnknownUploadError, f"it was sent, but {error}: the store may have it or not")
         message = "there is no such bucket" if error.missing else error
         return error.as_error(UploadError, f"it was not stored: {message}")
-
-
-def _etag_of(info: Mapping[str, Any]) -> str | None:
-    """The store's entity tag; else one made of time and size, as for a folder."""
-    if tag := info.get("ETag") or info.get("etag"):
-        return str(tag)
-    time = info.get("mtime") or info.get("created")
-    return None if time is None else f'"{time}-{info["size"]}"'
