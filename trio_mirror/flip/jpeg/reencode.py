@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageChops
@@ -11,10 +12,11 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.jpeg import turbojpeg
+from trio_mirror.flip.jpeg.sample import MARGIN, inside, sample
 from trio_mirror.flip.jpeg.segments import coded_part, joined, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from trio_mirror.flip.jpeg.segments import CodedPart, Component, Jpeg
 
@@ -53,7 +55,8 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> tuple[CodedP
 
     The first rung of a ladder that comes within ``CLOSE_ENOUGH`` is taken: the file's own quantisation
     tables and sampling, finer tables, then no subsampling at quality 95. The last, whose tables are all of ones, is as
-    close as a JPEG can be. Call inside ``with map_pillow_errors(...)``.
+    close as a JPEG can be. A sample shows how close a rung comes; only without a margin is the whole
+    result decoded. Call inside ``with map_pillow_errors(...)``.
 
     Returns:
         The tables, the frame and the scans, which follow the original's own segments; a note if they are not close.
@@ -63,36 +66,45 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> tuple[CodedP
     mirrored = image.transpose(_TOP_BOTTOM if rows else _LEFT_RIGHT)
     del image  # a large picture needs the room for what follows
     coding = coding_of(jpeg)
-    raster = _as_ycck(mirrored) if coding == "YCCK" else mirrored
     # Pillow's buffer has 2 bytes a pixel, or a block. Much finer tables may take four times the bytes.
     size = len(data) - sum(map(len, jpeg.segments))
     pixels = mirrored.width * mirrored.height
     buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
     fitted = pixels <= _SMALL or jpeg.entropy_coding.fitted
-    encoder = _Encoder(raster, tables, jpeg, coding, buffered, fitted)
+    whole = _Encoder(_as_coded(mirrored, coding), tables, jpeg, coding, buffered, fitted)
+    strips = sample(mirrored)
+    part = strips and replace(whole, raster=_as_coded(strips, coding), buffered=False)
     decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
 
-    def shortfall(encoded: bytes) -> float:
+    def shortfall(encoded: bytes, encode: Callable[[_Encoder], bytes | None]) -> float:
+        if strips and part and (trial := encode(part)):
+            close = closeness(strips, decoded(joined(decisive, coded_part(trial))), inside(strips.size))
+            if close >= CLOSE_ENOUGH + MARGIN:
+                return 0
         return CLOSE_ENOUGH - closeness(mirrored, decoded(joined(decisive, coded_part(encoded))))
 
     fineness = 1.0
     for _ in range(_FINER_TABLES):
-        encoded = encoder.with_tables(fineness)
+        encode = methodcaller("with_tables", fineness)
+        encoded = encode(whole)
         if encoded is None:
             break
-        short = shortfall(encoded)
+        short = shortfall(encoded, encode)
         if short <= 0:
             return _entropy_coded_as(jpeg, encoded), ()
         fineness *= 2 ** (max(short, 1) / _DECIBELS_PER_HALVING)
     for quality in (95, 100):
-        last = encoder.with_quality(quality)
-        if shortfall(last) <= 0:
+        encode = methodcaller("with_quality", quality)
+        last = encode(whole)
+        if shortfall(last, encode) <= 0:
             return _entropy_coded_as(jpeg, last), ()
     return _entropy_coded_as(jpeg, last), (f"encoded again, the JPEG is less close than {CLOSE_ENOUGH:.0f} dB",)
 
 
 def _entropy_coded_as(jpeg: Jpeg, encoded: bytes) -> CodedPart:
     """The coded part of an encoded JPEG, in the original's entropy coding where libturbojpeg writes that."""
+    if not turbojpeg.libraries():
+        return coded_part(encoded)
     wanted, written = jpeg.entropy_coding, parse(encoded).entropy_coding
     if wanted.arithmetic and len(encoded) > _PILLOWS_BLOCK:
         wanted = replace(wanted, arithmetic=False)
@@ -121,7 +133,9 @@ class _Encoder:
 
     def with_tables(self, fineness: float) -> bytes | None:
         """Encodes with the original's tables divided by ``fineness`` and, where that works, its sampling."""
-        tables = [[max(1, round(value / fineness)) for value in table] for table in self.tables]
+        tables = self.tables
+        if fineness > 1:
+            tables = [[max(1, round(value / fineness)) for value in table] for table in tables]
         chroma = _chroma(self.jpeg.frame.components)
         if chroma != (1, 2) or not turbojpeg.libraries():
             return self._encoded(self.raster, qtables=tables, subsampling=_SUBSAMPLING.get(chroma, _444))
@@ -141,15 +155,20 @@ class _Encoder:
 
     def _encoded(self, raster: Image.Image, **options: Any) -> bytes:
         out = io.BytesIO()
-        raster.save(
-            out,
-            "JPEG",
-            progressive=self.jpeg.entropy_coding.progressive and self.buffered,
-            optimize=self.buffered and self.fitted,
-            restart_marker_blocks=self.jpeg.entropy_coding.restart_interval,
-            keep_rgb=self.coding == "RGB",
-            **options,
-        )
+        try:
+            raster.save(
+                out,
+                "JPEG",
+                progressive=self.jpeg.entropy_coding.progressive and self.buffered,
+                optimize=self.buffered and self.fitted,
+                restart_marker_blocks=self.jpeg.entropy_coding.restart_interval,
+                keep_rgb=self.coding == "RGB",
+                **options,
+            )
+        except OSError:  # noise has outgrown the buffer
+            if not self.buffered:
+                raise
+            return replace(self, buffered=False)._encoded(raster, **options)  # noqa: SLF001 (itself)
         return out.getvalue()
 
 
@@ -176,12 +195,14 @@ def coding_of(jpeg: Jpeg) -> str:
     return "RGB" if bytes(component.number for component in jpeg.frame.components) == b"RGB" else "YCbCr"
 
 
-def _as_ycck(cmyk: Image.Image) -> Image.Image:
+def _as_coded(raster: Image.Image, coding: str) -> Image.Image:
     """Converts a decoded YCCK picture back to the samples that it is coded as, laid out as Pillow's CMYK.
 
     Pillow's encoder takes four bands without converting them, inverted; the file's Adobe segment says
     what they are.
     """
-    cyan, magenta, yellow, black = cmyk.split()
+    if coding != "YCCK":
+        return raster
+    cyan, magenta, yellow, black = raster.split()
     converted = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr")
     return Image.merge("CMYK", (*(ImageChops.invert(band) for band in converted.split()), black))
