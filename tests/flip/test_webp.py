@@ -318,6 +318,16 @@ def test_a_lossy_animation_stays_lossy_with_exact_timing(route: str) -> None:
         assert decibels(before.convert("RGB").transpose(LEFT_RIGHT), after.convert("RGB")) >= 39
 
 
+def test_a_lossy_animation_stays_about_as_long() -> None:
+    if not libwebp.library():
+        pytest.skip("this machine has no libwebp apart from Pillow's built-in one")
+    frames = [noise(12, 12, "L", seed).resize((192, 192), Image.Resampling.BICUBIC).convert("RGB") for seed in range(3)]
+    data = encoded(frames[0], save_all=True, append_images=frames[1:])
+    flipped = flip(data)
+    assert not flipped.lossless
+    assert len(flipped.data) <= 1.1 * len(data)
+
+
 def test_the_loop_background_and_unknown_parts_of_an_animation_stay() -> None:
     inner = Chunk(b"what", b"inside a frame")
     with_more = frame(4, 0, noise(8, 8), 0, lossless=True)

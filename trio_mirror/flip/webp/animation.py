@@ -124,7 +124,7 @@ def mirror_frames(
         grown = (place.around(lost.rectangle) if lost else place).with_even_corner()
         coded = frame.coded
         if grown == place and not lost:
-            mirrored = mirror(coded, method)
+            mirrored = mirror(coded, method, is_frame=True)
         else:
             pixels = coded.decode().transpose(method)
             picture = shown(number, grown)

@@ -34,7 +34,13 @@ _YUV420, _YUV420A = 0, 4  # WebPEncCSP
 class _Config(Structure):
     """``WebPConfig``."""
 
-    _fields_ = (("before", c_int * 7), ("sns_strength", c_int), ("behind", c_int * 21))
+    _fields_ = (
+        ("before", c_int * 2),
+        ("method", c_int),
+        ("between", c_int * 4),
+        ("sns_strength", c_int),
+        ("behind", c_int * 21),
+    )
 
 
 class _Picture(Structure):
@@ -116,8 +122,8 @@ class LibWebP:
             raise FlipError("the WebP is damaged: its image cannot be decoded")
         return Planes(*(Image.frombytes("L", (columns, rows), bytes(buffer)) for buffer, columns, rows in buffers))
 
-    def encode(self, planes: Planes, alpha: Image.Image | None, quality: int) -> bytes:
-        """Encodes a lossy WebP, of a quality from 0 to 100.
+    def encode(self, planes: Planes, alpha: Image.Image | None, quality: int, effort: int = 4) -> bytes:
+        """Encodes a lossy WebP, of a quality from 0 to 100 and an effort (libwebp's method) from 0 to 6.
 
         The alpha plane is kept exactly, though left out where it is opaque throughout.
 
@@ -125,6 +131,7 @@ class LibWebP:
             FlipError: the library cannot, for want of memory or because a part grows too large for the format.
         """
         config, picture, writer = self._new_config(quality), self._new_picture(), _Writer()
+        config.method = effort
         # Copies, since the encoder smooths what is fully transparent where it stands.
         y, u, v = (_copy(plane) for plane in (planes.luma, planes.blue, planes.red))
         picture.width, picture.height = planes.luma.size

@@ -14,34 +14,41 @@ from trio_mirror.flip.webp.coded_image import VP8L_ALPHA_BIT, Coded, read_coded
 from trio_mirror.flip.webp.riff import Chunk, Container, read_container
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from trio_mirror.flip.webp.libwebp import LibWebP
 
 # Decibels; a little more where alpha is multiplied in, which rounds.
 _CLOSE, _CLOSE_WITH_ALPHA = 40.0, 40.2
-_QUALITIES = (95, 98, 100)
+# Quality and effort of each try. Encoders spend little effort on the frames of an animation, and so does the first try.
+_STILL = ((95, 4), (98, 4), (100, 4))
+_FRAME = ((80, 0), *_STILL)
 # One try each; every try but the first also makes up for what the one before it got wrong.
 _QUALITIES_FROM_RGB = (95, 95, 98, 100)
 
 
-def mirror(coded: Coded, method: Image.Transpose) -> Coded:
+def mirror(coded: Coded, method: Image.Transpose, *, is_frame: bool = False) -> Coded:
     """Mirrors an image in its own way of coding.
 
     A lossy image stays lossy if that can be close (40 dB, measured on what is seen), at the lowest quality
-    from 95 up; else it becomes lossless.
+    from 95 up, or from 80 as a frame of an animation; else it becomes lossless.
     """
     pixels = coded.decode().transpose(method)
     library = libwebp.library()
     if coded.lossless or not library:
         return encode(pixels, coded)
-    return _mirror_planes(coded, method, pixels, library) or _encode_lossless(pixels)
+    tries = _FRAME if is_frame else _STILL
+    return _mirror_planes(coded, method, pixels, library, tries) or _encode_lossless(pixels)
 
 
-def _mirror_planes(coded: Coded, method: Image.Transpose, wanted: Image.Image, library: LibWebP) -> Coded | None:
+def _mirror_planes(
+    coded: Coded, method: Image.Transpose, wanted: Image.Image, library: LibWebP, tries: Iterable[tuple[int, int]]
+) -> Coded | None:
     """Mirrors a lossy image without a detour by RGB; None if no quality is close to what is wanted."""
     planes = library.decode(Container([coded.image]).to_bytes(), coded.size()).mirrored(method)
     alpha = wanted.getchannel("A") if wanted.mode == "RGBA" else None
-    for quality in _QUALITIES:
-        mirrored = _with_alpha(_read(library.encode(planes, alpha, quality)), coded)
+    for quality, effort in tries:
+        mirrored = _with_alpha(_read(library.encode(planes, alpha, quality, effort)), coded)
         if _is_close(wanted, mirrored.decode()):
             return mirrored
     return None
