@@ -212,6 +212,21 @@ def test_compressed_strips_that_grow_go_to_the_end_and_nothing_else_moves() -> N
     assert rows_of(result, image) == [image.mirrored()]
 
 
+@pytest.mark.filterwarnings("ignore:Truncated File Read")
+def test_what_pointed_beyond_the_end_does_so_still_when_the_file_has_grown() -> None:
+    draw = random.Random(3)
+    rows: Rows = [[(draw.choice((0, 0, 0, 7, draw.getrandbits(8))),) for _ in range(60)] for _ in range(64)]
+    text = b"what it shows\0"
+    data = write(Drawn(rows=rows, compression=8, rows_per_strip=4, tags={270: (2, text)}))
+    entry = struct.pack("<HHI", 270, 2, len(text))
+    assert data.count(entry) == 1
+    at = data.index(entry) + len(entry)
+    assert struct.unpack_from("<I", data, at) == (data.index(text),)
+    result = flipped(data[:at] + struct.pack("<I", len(data) + 1) + data[at + 4 :])
+    assert len(result) > len(data) + 1 + len(text), "the case that this test is about did not arise"
+    assert struct.unpack_from("<I", result, at)[0] >= len(result)
+
+
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("count", [1, 3])
 def test_values_that_outgrow_their_type_get_a_larger_one(count: int, *, big: bool) -> None:

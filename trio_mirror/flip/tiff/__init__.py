@@ -67,6 +67,8 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
         exact &= mirrored.lossless
     notes = mirror_tags(structure, directories, slots, out, keep_credentials=keep_credentials)
+    if len(out) > len(data):
+        structure.keep_beyond(out)
     if any(image.rows_first and _ORIENTATION not in image.entries for image in images):
         notes.append("a reduced image that states no orientation was mirrored like its page")
     return Flipped(bytes(out), "image/tiff", exact, tuple(notes))

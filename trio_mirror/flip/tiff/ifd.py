@@ -91,6 +91,7 @@ class Structure:
         # What directories and their lists of numbers may take. Some writers let pages share short lists.
         self._unread = 2 * len(data)
         self._private: dict[int, list[Ifd]] = {}
+        self._beyond: list[int] = []  # where offsets stand that point beyond the end of the file
 
     def images(self, most: int) -> list[Ifd]:
         """All images of the file, ``most`` at most: the chain of pages, and behind each page the images of its SubIFDs.
@@ -179,6 +180,11 @@ class Structure:
         struct.pack_into(f"{self.order}{self.offset_code}", out, start, len(out))
         out += packed
 
+    def keep_beyond(self, out: bytearray) -> None:
+        """Keeps what pointed beyond the end of the file from pointing at what ``out`` has gained there."""
+        for at in self._beyond:
+            out[at : at + self.inline] = b"\xff" * self.inline
+
     def _read(self, code: str, at: int) -> int:
         try:
             value: int = struct.unpack_from(f"{self.order}{code}", self.data, at)[0]
@@ -234,7 +240,10 @@ class Structure:
             return None
         count = self._read(self.offset_code, at + 4)
         start = at + self.entry_size - self.inline
-        if count * _SIZES[kind] > self.inline:
-            start = self._read(self.offset_code, start)
-        entry = Entry(at, kind, count, start)
-        return entry if entry.stop <= len(self.data) else None
+        is_inline = count * _SIZES[kind] <= self.inline
+        entry = Entry(at, kind, count, start if is_inline else self._read(self.offset_code, start))
+        if entry.stop <= len(self.data):
+            return entry
+        if not is_inline:
+            self._beyond.append(start)
+        return None
