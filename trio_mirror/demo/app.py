@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 from urllib.parse import unquote
 
 import httpx
@@ -27,10 +29,6 @@ from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.galleries.links import name_below
 from trio_mirror.model import Picture
 from trio_mirror.names import is_picture_name, is_url, media_type_of, printable
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
 _log = logging.getLogger(__name__)
 # Bodies that are held at once, each in two copies at most.

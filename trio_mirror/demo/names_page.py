@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 import trio
 
 from trio_mirror.errors import NameRefusedError
+from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.names import check_name, printable
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from trio_mirror.galleries.folder import FolderGallery
 
 _log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024  # bytes that are read, and sent, at a time

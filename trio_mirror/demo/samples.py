@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from PIL import Image, features
 
 from trio_mirror.demo import scenes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 SHOWN = "orientation/1.jpg"
 """The picture that shows best what mirroring does: it has letters."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Colour: TypeAlias = str
 """As ``#rrggbb``."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -16,8 +17,6 @@ from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
     from hypercorn.typing import Framework
     from starlette.applications import Starlette
 

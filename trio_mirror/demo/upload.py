@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import trio
 from PIL import ImageSequence
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import flip, sniff
 from trio_mirror.flip.limits import check_count, check_density, check_size, check_total
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.model import Limits
-
-if TYPE_CHECKING:
-    from starlette.types import Message, Receive
 
 _SECONDS = 60
 """In which a body must have come."""

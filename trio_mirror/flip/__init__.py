@@ -17,16 +17,12 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, cast
+from types import ModuleType
+from typing import cast
 
 from trio_mirror.errors import FetchError, FlipError, NotPictureError
 from trio_mirror.flip.not_pictures import is_text, refuse_known
-from trio_mirror.model import Limits, Lossless
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from trio_mirror.model import Flipped
+from trio_mirror.model import Flipped, Limits, Lossless
 
 _LIMITS = Limits()
 _IMPORTS = Lock()

@@ -5,14 +5,10 @@ from __future__ import annotations
 from itertools import cycle
 from math import inf, log10
 from operator import mul
-from typing import TYPE_CHECKING
 
-from PIL import ImageChops
+from PIL import Image, ImageChops
 
 from trio_mirror.flip.pillow import crop
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 # Pixels that are compared at once, so that the difference need not be held as a whole.
 _STRIP = 1 << 20

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 from uuid import UUID
 
+from trio_mirror.flip.isobmff import Box, Edits
 from trio_mirror.flip.positions.xmp import credentials_note
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trio_mirror.flip.isobmff import Box, Edits
 
 # How the box of a manifest begins in HEIF and JP2 (C2PA technical specification 2.2, A.5.3).
 _MANIFEST = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481").bytes

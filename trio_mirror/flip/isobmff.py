@@ -9,15 +9,12 @@ from __future__ import annotations
 import contextlib
 import struct
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DAMAGED = "the file is damaged"
 

@@ -5,14 +5,10 @@ Each raises a FlipError that names the limit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from trio_mirror.errors import FlipError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trio_mirror.model import Limits
+from trio_mirror.model import Limits
 
 DEFLATE_RATIO = 1032
 """How many bytes one deflated byte can stand for at most: two bits stand for 258 (RFC 1951, section 3.2.5)."""

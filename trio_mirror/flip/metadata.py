@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 from trio_mirror.flip.jpeg.extended_xmp import XMP
 from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
 from trio_mirror.flip.jpeg.previews import mirrored_inside
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.exif import mirrored_fields
 from trio_mirror.flip.positions.photoshop import mirrored_resources
 from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.positions import Mirror
 
 Mirrored = tuple[bytes, tuple[str, ...]]
 """A block, and notes."""

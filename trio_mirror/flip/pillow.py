@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from trio_mirror.model import Limits
+from trio_mirror.model import Limits
 
 # What Pillow raises on damaged input, found by fuzzing: its own errors, and what escapes from parsers that trust a
 # length or a tag.

@@ -12,16 +12,13 @@ import signal
 import subprocess
 import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import decode_heif
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
-
-if TYPE_CHECKING:
-    from trio_mirror.model import Limits
+from trio_mirror.model import Limits
 
 # In pixels. Decoding takes up to 16 bytes for each, and a decoder believes the stated size, whatever was coded.
 _MOST_PIXELS = 25_000_000

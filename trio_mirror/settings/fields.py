@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from numbers import Integral, Real
@@ -18,8 +18,6 @@ from trio_mirror.errors import SettingsError
 from trio_mirror.settings.units import parse_count, parse_duration, parse_flag, parse_path, parse_size, parse_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     _T = TypeVar("_T")
     _Also = TypeVar("_Also")
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from trio_mirror.names import hide_credentials, is_url
 from trio_mirror.settings.fields import Panel, choice, flag, option_error, path, text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 STDOUT = "-"
 """Stands for standard output in the place of a file's name."""

@@ -7,6 +7,7 @@ field carries what the command line needs to know about it (`fields`), so that n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from numbers import Integral, Real
@@ -31,8 +32,6 @@ from trio_mirror.settings.shard import Shard, parse_shard
 from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate, parse_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from trio_mirror.settings.fields import OptionalPath, Parsed
 
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.names import hide_credentials
-from trio_mirror.settings.fields import option_name, table_of, value_of
+from trio_mirror.settings.fields import Setting, option_name, table_of, value_of
 from trio_mirror.settings.options import Options
 from trio_mirror.settings.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from trio_mirror.settings.fields import Setting
 
 CONFIG_FILE = "trio-mirror.toml"
 """Read from the working directory, where it is there."""

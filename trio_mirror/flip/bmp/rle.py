@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _END_OF_LINE, _END_OF_BITMAP, _DELTA = 0, 1, 2
 _EOL, _EOB = b"\0\0", b"\0\1"

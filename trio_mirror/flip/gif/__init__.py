@@ -6,22 +6,17 @@ Source of the rules: GIF89a Specification (CompuServe, 1990). Where files break 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.gif.extensions import mirrored_extensions
-from trio_mirror.flip.gif.frames import read_frames
+from trio_mirror.flip.gif.frames import Frame, read_frames
 from trio_mirror.flip.limits import check_frames, check_size
 from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.positions import Mirror
-from trio_mirror.model import Flipped
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.gif.frames import Frame
-    from trio_mirror.model import Limits
+from trio_mirror.model import Flipped, Limits
 
 _WIDEST = 0xFFFF  # pixels; offsets and sizes have 16 bits
 

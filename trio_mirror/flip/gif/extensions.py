@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from trio_mirror.flip.gif.frames import read_blocks
+from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.positions import not_mirrored
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.metadata import Metadata
 
 _PLAIN_TEXT, _APPLICATION = 0x01, 0xFF
 _NAME = 14  # bytes of an application extension up to its data

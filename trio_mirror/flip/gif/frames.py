@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _EXTENSION, _IMAGE, _TRAILER = b"!,;"
 _GRAPHIC_CONTROL, _COMMENT = 0xF9, 0xFE

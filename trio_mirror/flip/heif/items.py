@@ -5,18 +5,12 @@ ISO/IEC 14496-12, 8.11 (items) and ISO/IEC 23008-12, 6 and 9 (image items and th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.heif.offsets import FROM_FILE
-from trio_mirror.flip.isobmff import DAMAGED, Box, Reader
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from trio_mirror.flip.heif.offsets import Location
-    from trio_mirror.flip.isobmff import Edits
+from trio_mirror.flip.heif.offsets import FROM_FILE, Location
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
 
 # Derived images that lay their inputs out anew: the mirroring belongs to them, not to their inputs.
 _LAYOUTS = {b"grid", b"iovl", b"iden"}

@@ -8,20 +8,15 @@ the file's own. It is mirrored where the two agreed, one number in its place, th
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from trio_mirror.flip.exif import mirrored, orientation_field
-from trio_mirror.flip.heif.offsets import FROM_FILE, IN_IDAT
+from trio_mirror.flip.heif.items import Items
+from trio_mirror.flip.heif.offsets import FROM_FILE, IN_IDAT, Location
+from trio_mirror.flip.heif.orientation import Orientation
+from trio_mirror.flip.isobmff import Edits
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.left import positions_left
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trio_mirror.flip.heif.items import Items
-    from trio_mirror.flip.heif.offsets import Location
-    from trio_mirror.flip.heif.orientation import Orientation
-    from trio_mirror.flip.isobmff import Edits
-    from trio_mirror.flip.positions import Mirror
 
 
 def mirror_metadata(

@@ -5,13 +5,11 @@ ISO/IEC 14496-12, 8.11.3 (``iloc``) and 8.7.5 (``stco``, ``co64``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 FROM_FILE, IN_IDAT = 0, 1
 """Construction methods: from where the offsets of an item's data count."""

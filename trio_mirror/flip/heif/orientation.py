@@ -6,13 +6,11 @@ ISO/IEC 23008-12, 6.5.10 and 6.5.12; MIAF (ISO/IEC 23000-22, 7.3.6.7) allows one
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import mirrored
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 ORIENTING = {b"irot", b"imir"}
 """The kinds of these properties."""

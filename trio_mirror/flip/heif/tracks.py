@@ -6,18 +6,14 @@ libavif writes and reads a turned sequence (its ``write.c`` and ``read.c``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.heif.orientation import ORIENTING, read_orientation
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
 from trio_mirror.flip.limits import check_count, check_size, check_total
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from trio_mirror.model import Limits
+from trio_mirror.model import Limits
 
 _PICTURES = {b"pict", b"auxv", b"vide"}
 _SAMPLE_ENTRY_FIELDS = 78  # of a VisualSampleEntry (ISO/IEC 14496-12, 12.1.3), before the boxes in it

@@ -7,7 +7,7 @@ the picture is mirrored.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 from uuid import UUID
 
 from PIL import Image
@@ -22,9 +22,6 @@ from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.model import Flipped, Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _MOST_SAMPLES = 60_000_000  # pixels by components; decoding and encoding take up to 16 bytes for each

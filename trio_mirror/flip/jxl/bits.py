@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.isobmff import DAMAGED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Bits:

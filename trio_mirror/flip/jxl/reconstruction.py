@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from trio_mirror.flip.exif import byte_order, end_of_directory, mirrored, orientation_field, pointer
+from trio_mirror.flip.isobmff import Box, Edits
 from trio_mirror.flip.jxl.bits import Bits, Change, bytes_of, changed, text, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from trio_mirror.flip.isobmff import Box, Edits
 
 _DROPPED = (
     "The data by which it could be made into its first JPEG again were left out: that JPEG would not be mirrored."

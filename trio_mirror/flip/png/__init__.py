@@ -8,28 +8,21 @@ from __future__ import annotations
 import itertools
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.limits import check_frames, check_size
 from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.png import idot
-from trio_mirror.flip.png.apng import count_frames, find_frames, mirrored_control
-from trio_mirror.flip.png.chunks import SIGNATURE, pack_chunk, read_chunks
+from trio_mirror.flip.png.apng import Frame, count_frames, find_frames, mirrored_control
+from trio_mirror.flip.png.chunks import SIGNATURE, Chunk, pack_chunk, read_chunks
 from trio_mirror.flip.png.orientation import read_orientation
 from trio_mirror.flip.png.scanlines import Shape, mirror_raster
 from trio_mirror.flip.png.surroundings import mirrored_surroundings
 from trio_mirror.flip.positions import Mirror
-from trio_mirror.model import Flipped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from trio_mirror.flip.png.apng import Frame
-    from trio_mirror.flip.png.chunks import Chunk
-    from trio_mirror.model import Limits
+from trio_mirror.model import Flipped, Limits
 
 # Section 11.2.1: the samples of a pixel and the bits of a sample that each colour type may have.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.png.chunks import RASTER_KINDS
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.png.chunks import Chunk
+from trio_mirror.flip.png.chunks import RASTER_KINDS, Chunk
 
 _MOST_FRAMES = 1 << 31
 

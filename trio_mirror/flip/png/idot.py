@@ -11,12 +11,8 @@ from __future__ import annotations
 import itertools
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from trio_mirror.flip.png.chunks import pack_chunk
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.png.chunks import Chunk
+from trio_mirror.flip.png.chunks import Chunk, pack_chunk
 
 _EMPTY_BLOCK = b"\0\0\0\xff\xff"  # a stored block of no bytes (RFC 1951, section 3.2.4)
 

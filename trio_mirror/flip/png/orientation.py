@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trio_mirror.flip import exif
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
-from trio_mirror.flip.png.chunks import RASTER_KINDS, SIGNATURE, pack_chunk
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.png.chunks import Chunk
+from trio_mirror.flip.png.chunks import RASTER_KINDS, SIGNATURE, Chunk, pack_chunk
 
 _UNREAD_KINDS = frozenset({b"acTL", b"fcTL", b"CgBI"})
 # Pillow refuses a file for the size of any text.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import zlib
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from PIL import Image
 
@@ -19,9 +20,6 @@ from trio_mirror.flip.deflate import fastest
 from trio_mirror.flip.limits import DEFLATE_RATIO
 from trio_mirror.flip.png.filters import Band, refilter, unfilter
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _CUT_SHORT = "the PNG's raster is cut short: rows are missing"
 _BAND = 1 << 18  # bytes that are worked on at once

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import itertools
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from trio_mirror.flip.png.chunks import pack_chunk
+from trio_mirror.flip.metadata import Metadata, Mirrored
+from trio_mirror.flip.png.chunks import Chunk, pack_chunk
 from trio_mirror.flip.png.texts import mirrored_text
 from trio_mirror.flip.positions import not_mirrored, place_left
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from trio_mirror.flip.metadata import Metadata, Mirrored
-    from trio_mirror.flip.png.chunks import Chunk
 
 # Chunks that are known to stay true, though they are not safe to copy: colours, sizes of pixels, times (PNG; its
 # extensions), a stereo pair side by side (its mirrored halves change their eyes), an orientation (ImageMagick's).

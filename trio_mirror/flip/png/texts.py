@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import TYPE_CHECKING
 
-from trio_mirror.flip.metadata import Metadata
+from trio_mirror.flip.metadata import Metadata, Mirrored
 from trio_mirror.flip.positions import not_mirrored
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.metadata import Mirrored
 
 _ITXT = re.compile(rb"([^\0]{1,79})\0([\0\1])\0[^\0]*\0[^\0]*\0", re.DOTALL)
 _TEXT = {b"tEXt": re.compile(rb"([^\0]{1,79})\0()"), b"zTXt": re.compile(rb"([^\0]{1,79})\0(\0)"), b"iTXt": _ITXT}

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from trio_mirror.flip.exif import byte_order, pointer, read_directory, read_values
-from trio_mirror.flip.positions import not_mirrored
+from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.maker_note import mirrored_focus
 from trio_mirror.flip.positions.table import EXIF
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.positions import Mirror
 
 _MAKE, _EXIF_DIRECTORY, _MAKER_NOTE = 0x010F, 0x8769, 0x927C
 _SHORT = 3

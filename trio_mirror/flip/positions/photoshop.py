@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.positions import not_mirrored
+from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.exif import mirrored_fields
 from trio_mirror.flip.positions.table import PHOTOSHOP
 from trio_mirror.flip.positions.xmp import mirrored_packet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from trio_mirror.flip.positions import Mirror
 
 # Photoshop's own, and those of programs beside it.
 _SIGNATURES = {b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR"}

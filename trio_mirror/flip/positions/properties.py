@@ -8,13 +8,11 @@ entities is refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from xml.parsers import expat
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TRANSPARENT = {f"{_RDF}RDF", f"{_RDF}Description"}

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal
-from typing import TYPE_CHECKING
 
-from trio_mirror.flip.positions.table import Unit
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.positions import Mirror
-    from trio_mirror.flip.positions.properties import Structure
-    from trio_mirror.flip.positions.table import Position
+from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions.properties import Structure
+from trio_mirror.flip.positions.table import Position, Unit
 
 # What reads as longer numbers is damaged or malicious.
 _NUMBER = re.compile(r"\s*([+-]?(?:\d{1,20}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?)\s*", re.ASCII)

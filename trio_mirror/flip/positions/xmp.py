@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.positions import not_mirrored
-from trio_mirror.flip.positions.properties import read_properties
+from trio_mirror.flip.positions import Mirror, not_mirrored
+from trio_mirror.flip.positions.properties import Structure, Value, read_properties
 from trio_mirror.flip.positions.rules import mirrored_texts
 from trio_mirror.flip.positions.table import OTHER_PICTURES, SIGNATURES, XMP, Unit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from trio_mirror.flip.positions import Mirror
-    from trio_mirror.flip.positions.properties import Structure, Value
 
 _POSITIONS = {space + name: (space, rule) for space, names in XMP.items() for name, rule in names.items()}
 _SIGNATURES = {space + name for space, name in SIGNATURES.items()}

@@ -7,25 +7,18 @@ changes with it. The compression, the depth and the layout stay as they are.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_total
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
-from trio_mirror.flip.tiff.ifd import Structure
+from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
-from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg, with_whole_streams
+from trio_mirror.flip.tiff.old_jpeg import OldJpeg, read_old_jpeg, with_whole_streams
 from trio_mirror.flip.tiff.raw import refuse_raw
 from trio_mirror.flip.tiff.space import Space
-from trio_mirror.flip.tiff.strips import read_segments
+from trio_mirror.flip.tiff.strips import Segments, read_segments
 from trio_mirror.flip.tiff.tags import mirror_tags
-from trio_mirror.model import Flipped, Lossless
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.tiff.ifd import Ifd
-    from trio_mirror.flip.tiff.old_jpeg import OldJpeg
-    from trio_mirror.flip.tiff.strips import Segments
-    from trio_mirror.model import Limits
+from trio_mirror.model import Flipped, Limits, Lossless
 
 _IMAGE_TAGS = frozenset({256, 513})  # ImageWidth; JPEGInterchangeFormat, which brings a width of its own
 # Some writers store blank tiles once. What strips and tiles take may be so many bytes, or so many times the file.

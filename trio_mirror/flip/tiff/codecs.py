@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import lzma
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.deflate import fastest
 from trio_mirror.flip.limits import DEFLATE_RATIO
+from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import (
     CCITT_G3,
@@ -31,15 +33,10 @@ from trio_mirror.flip.tiff.layout import (
     UNCOMPRESSED,
     YCBCR,
     ZSTD,
+    Layout,
 )
 from trio_mirror.flip.tiff.libtiff import decode_strip, encode_strip
 from trio_mirror.flip.tiff.predictor import Predictor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.flip.tiff.ifd import Ifd, Structure
-    from trio_mirror.flip.tiff.layout import Layout
 
 _DEFLATES = frozenset({DEFLATE, OLD_DEFLATE})
 # Pillow's names of the compressions that know only bytes, and of those of black and white rows (ITU-T T.4 and T.6).

@@ -5,17 +5,13 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from trio_mirror.flip.tiff.space import merged
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from trio_mirror.flip.tiff.ifd import Entry, Ifd, Structure
-    from trio_mirror.flip.tiff.space import Span
+from trio_mirror.flip.tiff.ifd import Entry, Ifd, Structure
+from trio_mirror.flip.tiff.space import Span, merged
 
 
 class Value(NamedTuple):

@@ -6,10 +6,7 @@ ModelTransformation tag takes the place of pixel scale and tie point, which come
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions import Mirror
 
 SCALE, TIES, MATRIX, INTERGRAPH, RPC = 33550, 33922, 34264, 33920, 50844
 TAGS = (SCALE, INTERGRAPH, TIES, MATRIX, RPC)

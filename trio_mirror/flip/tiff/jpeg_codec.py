@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops
 
@@ -19,9 +19,6 @@ from trio_mirror.flip.jpeg.validate import check_data
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
 from trio_mirror.flip.tiff.libtiff import decode_strip
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _WHAT = "a strip or tile of the TIFF"
 _CLOSE = 42

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.tiff.ifd import Entry, Ifd, Structure
-    from trio_mirror.model import Limits
+from trio_mirror.flip.tiff.ifd import Entry, Ifd, Structure
+from trio_mirror.model import Limits
 
 UNCOMPRESSED, CCITT_RLE, CCITT_G3, CCITT_G4, LZW, OLD_JPEG, JPEG, DEFLATE = range(1, 9)
 PACKBITS, THUNDERSCAN, OLD_DEFLATE = 32773, 32809, 32946

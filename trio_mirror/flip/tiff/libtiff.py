@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+
+from PIL import Image
 
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.ifd import Structure
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from PIL import Image
 
 _LONG, _UNDEFINED = 4, 7
 _GREY = 1

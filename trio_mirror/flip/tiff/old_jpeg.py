@@ -11,21 +11,17 @@ import re
 import struct
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 from trio_mirror.flip.tiff.edit import Editor, Value
+from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg, frame_of
 from trio_mirror.flip.tiff.layout import OLD_JPEG, YCBCR
 from trio_mirror.flip.tiff.space import Span
 from trio_mirror.flip.tiff.strips import Mirrored
-from trio_mirror.model import Lossless
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.tiff.ifd import Ifd, Structure
-    from trio_mirror.model import Limits
+from trio_mirror.model import Limits, Lossless
 
 _COMPRESSION, _OFFSETS, _ROWS, _COUNTS, _SUBSAMPLING = 259, 273, 278, 279, 530
 _STREAM, _LENGTH, _RESTART, _QUANTIZATION, _DC, _AC = 513, 514, 515, 519, 520, 521

@@ -6,12 +6,10 @@ processors do it within a word (SIMD within a register). The top bits are added 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Literal
 
 _FLOATING_POINT = 3
 

@@ -7,12 +7,9 @@ and crops beside it. A TIFF that the same camera's software developed holds none
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.tiff.ifd import Ifd, Structure
+from trio_mirror.flip.tiff.ifd import Ifd, Structure
 
 _COMPRESSION, _PHOTOMETRIC, _MAKE = 259, 262, 271
 _OFFSETS = {273, 324}  # of strips and of tiles

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from trio_mirror.flip.tiff.ifd import Ifd, Structure
+from trio_mirror.flip.tiff.layout import Layout
 from trio_mirror.flip.tiff.space import Span
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.tiff.ifd import Ifd, Structure
-    from trio_mirror.flip.tiff.layout import Layout
 
 ABSENT = Span(0, 0)
 _SAMPLE_FORMAT, _NO_DATA = 339, 42113

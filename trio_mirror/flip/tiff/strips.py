@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_density
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
-from trio_mirror.flip.tiff.codecs import codec_of, uncompressed
+from trio_mirror.flip.tiff.codecs import Codec, codec_of, uncompressed
+from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import LZMA, UNCOMPRESSED, ZSTD, Layout, read_layout
 from trio_mirror.flip.tiff.space import Span
 from trio_mirror.flip.tiff.sparse import ABSENT, blank_segment
-from trio_mirror.model import Lossless
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from trio_mirror.flip.tiff.codecs import Codec
-    from trio_mirror.flip.tiff.ifd import Ifd, Structure
-    from trio_mirror.model import Limits
-
+from trio_mirror.model import Limits, Lossless
 
 _UNBOUNDED = frozenset({LZMA, ZSTD})
 

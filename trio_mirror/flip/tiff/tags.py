@@ -7,27 +7,20 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.metadata import Metadata
+from trio_mirror.flip.metadata import Metadata, Mirrored
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.table import EXIF
 from trio_mirror.flip.tiff import georeference
 from trio_mirror.flip.tiff.edit import Editor, Value
+from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.imagej import mirrored_rois
 from trio_mirror.flip.tiff.ome import holds_regions, mirrored_ome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from trio_mirror.flip.metadata import Mirrored
-    from trio_mirror.flip.tiff.ifd import Ifd, Structure
-    from trio_mirror.flip.tiff.space import Span
-
-    Rule = Callable[["_Directory"], "Changes"]
+from trio_mirror.flip.tiff.space import Span
 
 _WIDTH, _DESCRIPTION, _RESOLUTION, _POSITION = 256, 270, 282, 286  # the first of each pair: of x
 _FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
@@ -48,6 +41,8 @@ _GHOST_AREA = re.compile(
 
 Changes = tuple[dict[int, Value | None], tuple[str, ...]]
 """New values of tags, and notes."""
+Rule = Callable[["_Directory"], Changes]
+"""What makes tags true again."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -13,17 +13,11 @@ from trio_mirror.flip.limits import check_count, check_density, check_size, chec
 from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import crop, map_pillow_errors, open_image
 from trio_mirror.flip.positions import Mirror
-from trio_mirror.flip.webp.animation import mirror_frames, read_frame
-from trio_mirror.flip.webp.coded_image import ALPHA_FLAG, read_coded, replace_coded
+from trio_mirror.flip.webp.animation import Rectangle, mirror_frames, read_frame
+from trio_mirror.flip.webp.coded_image import ALPHA_FLAG, Coded, read_coded, replace_coded
 from trio_mirror.flip.webp.mirror_image import mirror
 from trio_mirror.flip.webp.riff import Chunk, Container, read_container
 from trio_mirror.model import Flipped, Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.flip.webp.animation import Rectangle
-    from trio_mirror.flip.webp.coded_image import Coded
 
 # Of any image in a WebP file. A canvas may be larger by format, none is in practice, and Pillow takes
 # quadratic time to read one row of it.

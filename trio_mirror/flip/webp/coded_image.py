@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.webp.riff import Chunk, Container
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 IMAGE_CODES = {b"VP8 ", b"VP8L"}
 ALPHA_FLAG = 0x10  # of the VP8X chunk (RFC 9649, 2.7)

@@ -10,18 +10,16 @@ from __future__ import annotations
 import ctypes
 import importlib.metadata
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from ctypes import POINTER, Structure, byref, c_char_p, c_float, c_int, c_size_t, c_ubyte, c_uint32, c_void_p
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.webp.planes import Planes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SYSTEM_NAMES = ("libwebp.so.7", "libwebp.7.dylib", "libwebp.dll")
 

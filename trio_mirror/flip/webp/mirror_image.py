@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from PIL import Image, ImageChops
 
@@ -11,12 +11,8 @@ from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.webp import libwebp
 from trio_mirror.flip.webp.coded_image import VP8L_ALPHA_BIT, Coded, read_coded
+from trio_mirror.flip.webp.libwebp import LibWebP
 from trio_mirror.flip.webp.riff import Chunk, Container, read_container
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from trio_mirror.flip.webp.libwebp import LibWebP
 
 # Decibels; a little more where alpha is multiplied in, which rounds.
 _CLOSE, _CLOSE_WITH_ALPHA = 40.0, 40.2
