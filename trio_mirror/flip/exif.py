@@ -26,10 +26,8 @@ _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])\b")
 class Field:
     """The first integer of a directory's entry."""
 
-    kind: str
-    """Its struct code, byte order included."""
-    at: int
-    """Its offset in bytes inside the block."""
+    kind: str  # its struct code, byte order included
+    at: int  # its offset in bytes inside the block
     value: int
 
 

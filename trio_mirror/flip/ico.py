@@ -29,8 +29,7 @@ class _Place(NamedTuple):
 class _Image(NamedTuple):
     """A mirrored image."""
 
-    width: int
-    """Pixels."""
+    width: int  # pixels
     data: bytes
     notes: tuple[str, ...] = ()
 

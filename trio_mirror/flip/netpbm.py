@@ -47,10 +47,8 @@ class Header:
     magic: bytes
     width: int
     height: int
-    bits: int
-    """Bits a pixel, in a binary raster."""
-    samples: int
-    """Samples a pixel, in a plain raster."""
+    bits: int  # bits a pixel, in a binary raster
+    samples: int  # samples a pixel, in a plain raster
     end: int
 
 

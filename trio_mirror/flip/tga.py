@@ -35,11 +35,9 @@ class Header:
 
     width: int
     height: int
-    bits: int
-    """Bits that a pixel takes up."""
+    bits: int  # bits that a pixel takes up
     is_run_length: bool
-    raster: int
-    """Where the raster begins."""
+    raster: int  # where the raster begins
 
 
 def matches(data: bytes) -> bool:

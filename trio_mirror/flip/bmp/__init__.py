@@ -34,16 +34,13 @@ _PROFILES = (b"DEBM", b"KNIL")  # PROFILE_EMBEDDED, PROFILE_LINKED, in the file'
 class Bitmap:
     """What the headers of a bitmap say of its raster."""
 
-    header: int
-    """Where the bitmap's own header begins: 14 in a BMP, 0 in a DIB."""
+    header: int  # where the bitmap's own header begins: 14 in a BMP, 0 in a DIB
     header_size: int
     width: int
-    height: int
-    """Rows, whichever comes first."""
+    height: int  # rows, whichever comes first
     bits: int
     compression: int
-    raster: int
-    """Where the raster begins."""
+    raster: int  # where the raster begins
 
     @property
     def stride(self) -> int:

@@ -23,14 +23,10 @@ class Frame:
     width: int
     height: int
     interlaced: bool
-    transparent: int | None
-    """The index that is not painted."""
-    start: int
-    """Where the image descriptor begins, behind its separator."""
-    codes: int
-    """Where the LZW data begins, with the byte of its minimum code size."""
-    end: int
-    """Behind the LZW data."""
+    transparent: int | None  # the index that is not painted
+    start: int  # where the image descriptor begins, behind its separator
+    codes: int  # where the LZW data begins, with the byte of its minimum code size
+    end: int  # behind the LZW data
 
     @property
     def right(self) -> int:

@@ -29,10 +29,8 @@ class Items:
 
     meta: Box
     primary: int
-    kinds: dict[int, bytes]
-    """Item id to item type, such as ``hvc1``."""
-    references: list[tuple[bytes, int, list[int]]]
-    """Kind, from, to."""
+    kinds: dict[int, bytes]  # item id to item type, such as hvc1
+    references: list[tuple[bytes, int, list[int]]]  # kind, from, to
 
     def displayed(self) -> set[int]:
         """The ids of the items whose mirroring, each by itself, mirrors the whole picture.

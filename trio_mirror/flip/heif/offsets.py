@@ -19,11 +19,9 @@ class Location(NamedTuple):
     """Where an item's data are, in bytes."""
 
     item: int
-    method: int
-    """``FROM_FILE``, ``IN_IDAT`` (from the start of its body) or another."""
+    method: int  # FROM_FILE, IN_IDAT (from the start of its body) or another
     base: Field
-    extents: list[tuple[Field, int]]
-    """The offset of each extent, to which the base is added, and its length."""
+    extents: list[tuple[Field, int]]  # the offset of each extent, to which the base is added, and its length
 
 
 class Field(NamedTuple):

@@ -24,8 +24,7 @@ class Orientation(NamedTuple):
     """A rotation by quarter turns anticlockwise, then perhaps a mirroring."""
 
     turns: int
-    axis: int | None
-    """None, 0 (top and bottom change places) or 1 (left and right change places)."""
+    axis: int | None  # None, 0 (top and bottom change places) or 1 (left and right change places)
 
     def mirrored(self) -> Orientation:
         """The orientation that shows the same picture mirrored left to right."""

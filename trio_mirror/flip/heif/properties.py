@@ -17,8 +17,7 @@ _TWICE = f"{DAMAGED}: an image of the file has its properties listed twice"
 class Association(NamedTuple):
     """A property of an item."""
 
-    number: int
-    """Counted from 1 among the boxes of ``ipco``."""
+    number: int  # counted from 1 among the boxes of ipco
     essential: bool
 
 

@@ -27,8 +27,7 @@ class Coding:
     components: int
     sample_bytes: int
     reversible: bool
-    options: dict[str, object]
-    """Pillow's options by which it is coded again in the same way."""
+    options: dict[str, object]  # Pillow's options by which it is coded again in the same way
 
 
 def read_coding(stream: bytes) -> Coding:

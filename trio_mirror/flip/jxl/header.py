@@ -42,11 +42,9 @@ class Header(NamedTuple):
     height: int
     channels: int
     animated: bool
-    extra: int | None
-    """The bit that says whether there are extra fields; None where the bit before, the last one, says all default."""
+    extra: int | None  # the bit that says whether there are extra fields; None where the last bit says all default
     has_extra: bool
-    colour_end: int
-    """The bit behind the colour encoding."""
+    colour_end: int  # the bit behind the colour encoding
 
 
 def mirrored_header(stream: bytes) -> tuple[Header, int, bytes]:

@@ -34,10 +34,8 @@ _DESCRIPTION = text(2, 2) + text(0, 1) + text(_BEFORE_BLOCK + len(_BLOCK), 16)
 class _App(NamedTuple):
     """An APP marker."""
 
-    marker: int
-    """The bit where it stands among all markers."""
-    described: int
-    """The bit where its type and length stand."""
+    marker: int  # the bit where it stands among all markers
+    described: int  # the bit where its type and length stand
     kind: int
 
 
@@ -45,10 +43,8 @@ class _Said(NamedTuple):
     """What ``jbrd`` says of the JPEG, and at which bit."""
 
     apps: list[_App]
-    begins: tuple[int, int]
-    """Where a marker is added, and its description: behind the JFIF segment, if the JPEG begins with one."""
-    end: int
-    """The bit behind all; the rest, from the next byte on, is compressed."""
+    begins: tuple[int, int]  # where a marker is added, and its description: behind JFIF, if the JPEG begins with it
+    end: int  # the bit behind all; the rest, from the next byte on, is compressed
 
     @property
     def exif(self) -> _App | None:

@@ -15,12 +15,9 @@ _MOST_FRAMES = 1 << 31
 class Frame:
     """One raster of a file."""
 
-    width: int
-    """Pixels."""
-    height: int
-    """Pixels."""
-    chunks: list[int] = field(default_factory=list)
-    """The chunks it lies in, by their place in the file; they adjoin."""
+    width: int  # pixels
+    height: int  # pixels
+    chunks: list[int] = field(default_factory=list)  # the chunks it lies in, by their place in the file; they adjoin
 
 
 def count_frames(chunks: list[Chunk]) -> int | None:

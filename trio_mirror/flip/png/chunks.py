@@ -19,12 +19,9 @@ _is_kind = re.compile(rb"\w{4}").fullmatch
 class Chunk:
     """One chunk of a file."""
 
-    kind: bytes
-    """Its type, four bytes."""
-    body: memoryview
-    """What it holds; less than its header says where the file is cut inside."""
-    stored: memoryview
-    """The whole of it as it stands in the file, header and CRC included."""
+    kind: bytes  # its type, four bytes
+    body: memoryview  # what it holds; less than its header says where the file is cut inside
+    stored: memoryview  # the whole of it as it stands in the file, header and CRC included
 
 
 def pack_chunk(kind: bytes, body: bytes) -> bytes:

@@ -29,8 +29,7 @@ _MODES = {
 class Band:
     """Adjoining rows of a raster, unfiltered."""
 
-    filters: bytes
-    """The filter type of each row."""
+    filters: bytes  # the filter type of each row
     raster: bytes
 
     @property

@@ -21,10 +21,8 @@ _EMPTY_BLOCK = b"\0\0\0\xff\xff"  # a stored block of no bytes (RFC 1951, sectio
 class Restart:
     """A band behind the first."""
 
-    row: int
-    """Its first row."""
-    chunk: int
-    """The IDAT chunk that it begins in, by its place in the file."""
+    row: int  # its first row
+    chunk: int  # the IDAT chunk that it begins in, by its place in the file
 
 
 def read_restarts(chunks: list[Chunk], raster: list[int], height: int) -> list[Restart]:

@@ -43,17 +43,12 @@ _MOST_FOR_LEVEL_9 = 2 << 20  # bytes of a raster: on some rasters level 9 of zli
 class Shape:
     """What the scanlines of a raster mean."""
 
-    width: int
-    """Pixels."""
-    height: int
-    """Pixels."""
-    depth: int
-    """Bits of a sample."""
-    channels: int
-    """Samples of a pixel."""
+    width: int  # pixels
+    height: int  # pixels
+    depth: int  # bits of a sample
+    channels: int  # samples of a pixel
     interlaced: bool
-    window: int = zlib.MAX_WBITS
-    """zlib's ``wbits``: negative where the stream is bare deflate, as in Apple's CgBI."""
+    window: int = zlib.MAX_WBITS  # zlib's wbits: negative where the stream is bare deflate, as in Apple's CgBI
 
     @property
     def lanes(self) -> int:

@@ -15,12 +15,9 @@ from dataclasses import dataclass
 class Mirror:
     """A raster and the axis along which it is mirrored."""
 
-    width: int
-    """Pixels of a stored row."""
-    height: int
-    """Stored rows."""
-    rows: bool = False
-    """Whether the order of the rows is reversed (orientations 5 to 8), so that y changes and not x."""
+    width: int  # pixels of a stored row
+    height: int  # stored rows
+    rows: bool = False  # whether the order of the rows is reversed (orientations 5 to 8), so that y changes and not x
 
     @property
     def length(self) -> int:

@@ -27,26 +27,20 @@ _TAG = re.compile(rb"""<[^\s/>]+(?:\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>"
 class Value(NamedTuple):
     """A simple property."""
 
-    text: str
-    """Without references to characters."""
-    place: slice
-    """In the packet, in bytes."""
-    whole: slice
-    """The same with its name: the attribute, or the element."""
+    text: str  # without references to characters
+    place: slice  # in the packet, in bytes
+    whole: slice  # the same with its name: the attribute, or the element
 
 
 @dataclass(slots=True)
 class Structure:
     """A property that holds others, or a list of them."""
 
-    name: str
-    """Namespace and local name in one, as all names here."""
+    name: str  # namespace and local name in one, as all names here
     parent: Structure | None
-    whole: slice = field(default_factory=lambda: slice(0))
-    """The element in the packet, in bytes."""
+    whole: slice = field(default_factory=lambda: slice(0))  # the element in the packet, in bytes
     fields: dict[str, Value] = field(default_factory=dict)
-    items: list[Value] = field(default_factory=list)
-    """The simple items of an array."""
+    items: list[Value] = field(default_factory=list)  # the simple items of an array
 
     def find(self, name: str) -> str | None:
         """The text of a property of this structure, or of one that it is part of."""
@@ -64,10 +58,8 @@ class Structure:
 class _Element:
     structure: Structure
     at: int
-    content: int
-    """Offset of what follows the start tag."""
-    is_simple: bool = True
-    """Whether there is no element inside."""
+    content: int  # offset of what follows the start tag
+    is_simple: bool = True  # whether there is no element inside
 
 
 def read_properties(packet: bytes) -> list[Structure]:

@@ -17,12 +17,9 @@ from trio_mirror.flip.tiff.space import Span, merged
 class Value(NamedTuple):
     """The value of a tag."""
 
-    kind: int
-    """The field type."""
-    number: int
-    """How many values it has."""
-    octets: bytes
-    """The values as they stand in the file."""
+    kind: int  # the field type
+    number: int  # how many values it has
+    octets: bytes  # the values as they stand in the file
 
 
 class Editor:

@@ -28,14 +28,10 @@ _MAX_ENTRIES = 1024
 class Entry:
     """One field of a directory."""
 
-    at: int
-    """Where the entry itself stands in the file."""
-    kind: int
-    """The field type."""
-    count: int
-    """How many values it has."""
-    start: int
-    """Where its first value stands: in the entry itself where they all fit, else elsewhere."""
+    at: int  # where the entry itself stands in the file
+    kind: int  # the field type
+    count: int  # how many values it has
+    start: int  # where its first value stands: in the entry itself where they all fit, else elsewhere
 
     @property
     def stop(self) -> int:
@@ -53,14 +49,11 @@ class Ifd:
     """One directory: an image with its tags."""
 
     at: int
-    link: int
-    """Where it says where the next directory of the chain stands, behind its entries."""
+    link: int  # where it says where the next directory of the chain stands, behind its entries
     stop: int
     entries: dict[int, Entry]
-    following: int
-    """Where the next directory of the chain stands; 0 at the end."""
-    rows_first: bool
-    """Whether the image is displayed turned by a quarter: mirroring then reverses the order of its rows."""
+    following: int  # where the next directory of the chain stands; 0 at the end
+    rows_first: bool  # whether it is displayed turned by a quarter: mirroring then reverses the order of its rows
 
     @property
     def spans(self) -> list[Span]:

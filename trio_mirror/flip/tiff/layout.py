@@ -31,27 +31,21 @@ class Layout:
 
     width: int
     height: int
-    bits: int
-    """Bits of a unit, all the samples together that lie together."""
-    samples: int
-    """Samples that lie together: all of a pixel, or 1 where each sample has a plane of its own."""
+    bits: int  # bits of a unit, all the samples together that lie together
+    samples: int  # samples that lie together: all of a pixel, or 1 where each sample has a plane of its own
     planes: int
     segment_width: int
     segment_height: int
     tiled: bool
-    block: tuple[int, int]
-    """Pixels of a unit, across and down: (1, 1) unless chroma is subsampled."""
+    block: tuple[int, int]  # pixels of a unit, across and down: (1, 1) unless chroma is subsampled
     compression: int
     predictor: int
     photometric: int
-    bits_reversed: bool
-    """Whether the bytes are filled from their lowest bit."""
-    rows_first: bool
-    """Whether the image is displayed turned by a quarter: mirroring then reverses the order of its rows."""
+    bits_reversed: bool  # whether the bytes are filled from their lowest bit
+    rows_first: bool  # whether it is displayed turned by a quarter: mirroring then reverses the order of its rows
     offsets: Entry
     counts: Entry | None
-    subsampling: Entry | None
-    """The tag that says how many pixels share their chroma."""
+    subsampling: Entry | None  # the tag that says how many pixels share their chroma
 
     @property
     def pixels(self) -> int:

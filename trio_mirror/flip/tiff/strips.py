@@ -40,12 +40,9 @@ def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
 class Mirrored(NamedTuple):
     """A mirrored image."""
 
-    pieces: list[bytes]
-    """The data of its strips or tiles."""
-    lossless: bool
-    """Whether every pixel stayed exactly as it was."""
-    full_chroma: bool = False
-    """Whether each pixel was given its own chroma."""
+    pieces: list[bytes]  # the data of its strips or tiles
+    lossless: bool  # whether every pixel stayed exactly as it was
+    full_chroma: bool = False  # whether each pixel was given its own chroma
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,9 @@ class Segments:
 
     structure: Structure
     layout: Layout
-    slots: list[Span]
-    """Where the strips or tiles stand in the file."""
+    slots: list[Span]  # where the strips or tiles stand in the file
     codec: Codec | Jpeg
-    blank: bytes
-    """The raster of those that are left out; empty where none is."""
+    blank: bytes  # the raster of those that are left out; empty where none is
 
     @property
     def pixels(self) -> int:

@@ -22,10 +22,8 @@ VP8L_ALPHA_BIT = 1 << 28
 class Coded:
     """An image as its chunks hold it."""
 
-    image: Chunk
-    """``VP8 `` (lossy) or ``VP8L`` (lossless)."""
-    alpha: Chunk | None = None
-    """``ALPH``, the alpha plane that may stand beside a lossy image."""
+    image: Chunk  # VP8 (lossy) or VP8L (lossless)
+    alpha: Chunk | None = None  # ALPH, the alpha plane that may stand beside a lossy image
 
     @property
     def lossless(self) -> bool:

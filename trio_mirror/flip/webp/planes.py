@@ -34,10 +34,8 @@ class Planes:
     """A lossy image as VP8 holds it; each plane is an image of mode ``L``."""
 
     luma: Image.Image
-    blue: Image.Image
-    """Cb, or U. Of half the width and height, rounded up."""
-    red: Image.Image
-    """Cr, or V."""
+    blue: Image.Image  # Cb, or U: of half the width and height, rounded up
+    red: Image.Image  # Cr, or V
 
     def mirrored(self, method: Image.Transpose) -> Planes:
         """Mirrors the planes; where a side is odd, colour comes as close as its samples can.

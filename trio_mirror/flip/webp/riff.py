@@ -17,8 +17,7 @@ class Chunk:
 
     code: bytes
     payload: bytes
-    padding: bytes = b"\0"
-    """What follows a payload of odd length: a zero, or whatever (or nothing) the file has there."""
+    padding: bytes = b"\0"  # what follows a payload of odd length: a zero, or whatever (or nothing) the file has there
 
     def to_bytes(self) -> bytes:
         """The chunk as it stands in a file."""
