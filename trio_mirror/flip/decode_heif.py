@@ -11,8 +11,7 @@ import resource
 import sys
 from typing import Any
 
-DAMAGED, NO_DECODER, TOO_LARGE = 3, 4, 5
-"""Exit codes."""
+DAMAGED, NO_DECODER, TOO_LARGE = 3, 4, 5  # exit codes
 SECONDS, _BYTES = 60, 2 << 30  # of CPU, and of address space
 
 

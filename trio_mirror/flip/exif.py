@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIGNATURE = b"Exif\0\0"
-"""What stands before a block in a JPEG, and where some writers leave it in other containers."""
+SIGNATURE = b"Exif\0\0"  # what stands before a block in a JPEG, and where some writers leave it in other containers
 
 _ORIENTATION = 0x0112
 STRIP_OFFSETS = 0x0111

@@ -12,8 +12,7 @@ from trio_mirror.flip.positions.exif import mirrored_fields
 from trio_mirror.flip.positions.photoshop import mirrored_resources
 from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
 
-Mirrored = tuple[bytes, tuple[str, ...]]
-"""A block, and notes."""
+Mirrored = tuple[bytes, tuple[str, ...]]  # a block, and notes
 
 
 class Metadata:

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
 
-FROM_FILE, IN_IDAT = 0, 1
-"""Construction methods: from where the offsets of an item's data count."""
+FROM_FILE, IN_IDAT = 0, 1  # construction methods: from where the offsets of an item's data count
 
 
 class Location(NamedTuple):

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import mirrored
 
-ORIENTING = {b"irot", b"imir"}
-"""The kinds of these properties."""
+ORIENTING = {b"irot", b"imir"}  # the kinds of these properties
 
 _TOP_BOTTOM, _LEFT_RIGHT = 0, 1
 # By quarter turns anticlockwise (Exif 2.32, section 4.6.4, tag Orientation).

@@ -12,8 +12,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.isobmff import DAMAGED
 from trio_mirror.flip.jxl.bits import Bits, Change, bytes_of, changed, text, text_of
 
-SIGNATURE = b"\xff\x0a"
-"""How a codestream begins."""
+SIGNATURE = b"\xff\x0a"  # how a codestream begins
 
 # Extra fields: an orientation of 2, no intrinsic size, no preview, no animation.
 _EXTRA = "1" + text(2 - 1, 3) + "000"

@@ -12,8 +12,7 @@ from trio_mirror.model import Limits
 UNCOMPRESSED, CCITT_RLE, CCITT_G3, CCITT_G4, LZW, OLD_JPEG, JPEG, DEFLATE = range(1, 9)
 PACKBITS, THUNDERSCAN, OLD_DEFLATE = 32773, 32809, 32946
 LZMA, ZSTD = 34925, 50000
-PREDICTING = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})
-"""The compressions to which the Predictor tag applies."""
+PREDICTING = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})  # the compressions to which the Predictor tag applies
 
 YCBCR = 6
 _IMAGE_DEPTH, _TILE_DEPTH = 32997, 32998  # SGI's tags of an image that is a volume (libtiff, tiff.h)

@@ -39,10 +39,8 @@ _GHOST_AREA = re.compile(
     rb"(?:.{8}|.{16})GDAL_STRUCTURAL_METADATA_SIZE=.{0,400}?(KNOWN_INCOMPATIBLE_EDITION=)NO\n ", re.DOTALL
 )
 
-Changes = tuple[dict[int, Value | None], tuple[str, ...]]
-"""New values of tags, and notes."""
-Rule = Callable[["_Directory"], Changes]
-"""What makes tags true again."""
+Changes = tuple[dict[int, Value | None], tuple[str, ...]]  # new values of tags, and notes
+Rule = Callable[["_Directory"], Changes]  # what makes tags true again
 
 
 @dataclass(frozen=True)
