@@ -18,11 +18,8 @@ class OwnOrigin:
     """Refuses requests that were made by other web pages, before their bodies are read.
 
     A page of another origin may send a form anywhere, and its browser then names that origin (Fetch, section 3.2). A
-    page that points a name of its own at this machine (DNS rebinding) has that name in ``Host``.
-
-    Args:
-        app: what is protected.
-        hosts: the host names, without port, that requests may be addressed to.
+    page that points a name of its own at this machine (DNS rebinding) has that name in ``Host``, which must be one of
+    ``hosts``, with any port.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:

@@ -31,12 +31,8 @@ _SILENCE = 60  # seconds
 async def serve_gallery(folder: Path, mirrored: Path, *, port: int = 0) -> AsyncIterator[str]:
     """Serves a folder of pictures over HTTP while the block runs, and gives the gallery's base URL.
 
-    Requests in flight at the end of the block have 3 seconds to end.
-
-    Args:
-        folder: what is served.
-        mirrored: the folder where uploads are stored; created if missing.
-        port: of the loopback addresses; 0 takes a free one.
+    Uploads are stored in ``mirrored``, which is created if missing; port 0 takes a free one. Requests in flight at the
+    end of the block have 3 seconds to end.
 
     Raises:
         SettingsError: the port cannot be used, or ``mirrored`` cannot be created.

@@ -184,13 +184,9 @@ def flag(
 
 
 def value_of(name: str, declared: Setting, value: Any, origin: str | None = None) -> Any:
-    """Checks a value of a field, and parses it where it is text.
+    """Checks a value of a field, in any form that Python's callers may write, and parses it where it is text.
 
-    Args:
-        name: the field.
-        declared: its declaration.
-        value: the value, in any form that Python's callers may write.
-        origin: where it was chosen, for errors; none means the option.
+    ``origin`` is where it was chosen, for errors; none means the option.
 
     Raises:
         SettingsError: the value is invalid.

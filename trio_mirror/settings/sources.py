@@ -39,10 +39,7 @@ def all_settings() -> dict[str, Setting]:
 def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | None = None) -> dict[str, Chosen]:
     """Gathers what was chosen. What is not in the returned dict has its default.
 
-    Args:
-        options: values from the command line.
-        environ: the environment.
-        file: the configuration file; none means `CONFIG_FILE` if there is one.
+    Without a configuration ``file``, `CONFIG_FILE` is read if there is one.
 
     Raises:
         SettingsError: the file cannot be read, or a value is invalid; the message names its origin.

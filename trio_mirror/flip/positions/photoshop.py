@@ -35,12 +35,9 @@ _EMPTY_COUNTS = 64
 def mirrored_resources(
     resources: bytes, mirror: Mirror, mirror_jpeg: Callable[[bytes], bytes]
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors Photoshop's image resources; a thumbnail that cannot be mirrored is dropped.
+    """Mirrors Photoshop's image resources, one behind the other; a thumbnail that cannot be mirrored is dropped.
 
-    Args:
-        resources: the resources, one behind the other.
-        mirror: the raster that they describe.
-        mirror_jpeg: mirrors a thumbnail along the same axis, and raises FlipError where it cannot.
+    ``mirror_jpeg`` mirrors a thumbnail along the same axis, and raises FlipError where it cannot.
     """
     pieces: list[bytes] = []
     notes: list[str] = []

@@ -17,14 +17,9 @@ _ZERO, _ONE = Decimal(), Decimal(1)
 
 
 def mirrored_texts(texts: list[str], rule: Position, space: str, structure: Structure, mirror: Mirror) -> list[str]:
-    """Mirrors the value of a property, or the values of an array.
+    """Mirrors what a property states, or an array, by its row of the table.
 
-    Args:
-        texts: what it states.
-        rule: its row of the table.
-        space: its namespace.
-        structure: where the properties stand to which the rule refers.
-        mirror: the raster.
+    ``space`` is its namespace, and ``structure`` is where the properties stand to which the rule refers.
 
     Raises:
         LookupError: a property is missing to which the rule refers.

@@ -26,40 +26,27 @@ knots of paths are shares of the sides, guides are 1/32 pixels, edges of slices 
 class Unit(Enum):
     """What a number counts, which is also how it is mirrored; v is the number, s the size that goes with it."""
 
-    SHARE = "share of a side"
-    """v → 1 - v - s"""
-    PIXEL = "pixels"
-    """v → whole - v - s, if it lies inside; the whole is the raster's side, or another field"""
+    SHARE = "share of a side"  # v → 1 - v - s
+    PIXEL = "pixels"  # v → whole - v - s, if it lies inside; the whole is the raster's side, or another field
     STATED = "shares or pixels, as another field says"
-    INDEX = "number of a pixel"
-    """v → side - 1 - v"""
+    INDEX = "number of a pixel"  # v → side - 1 - v
     CORNER = "x, y, width and height in one text, shares of the sides"
-    ANGLE = "degrees or radians, of which zero is upright"
-    """v → -v"""
-    ROLL = "degrees from 0 to 360 against the stored rows"
-    """v → -v, and 180° - v where rows change places"""
-    HEADING = "degrees of the compass"
-    """v → 2 × heading of the centre - v"""
-    PICTURE = "an encoded picture in base64"
-    """mirrored as the raster is"""
-    UNKNOWN = "of several kinds"
-    """named in a note"""
+    ANGLE = "degrees or radians, of which zero is upright"  # v → -v
+    ROLL = "degrees from 0 to 360 against the stored rows"  # v → -v, and 180° - v where rows change places
+    HEADING = "degrees of the compass"  # v → 2 × heading of the centre - v
+    PICTURE = "an encoded picture in base64"  # mirrored as the raster is
+    UNKNOWN = "of several kinds"  # named in a note
 
 
 class Position(NamedTuple):
     """How one property of XMP is mirrored. Other properties are named in its own namespace."""
 
     unit: Unit
-    axis: str = "xy"
-    """Where it counts: only while this coordinate changes, or always."""
-    size: str = ""
-    """The property with its size along the axis."""
-    whole: str = ""
-    """The property with what its place is counted within."""
-    source: str = ""
-    """The opposite edge, which this one becomes."""
-    unless: str = ""
-    """The property that, where it is true, says that the raster does not depend on it."""
+    axis: str = "xy"  # where it counts: only while this coordinate changes, or always
+    size: str = ""  # the property with its size along the axis
+    whole: str = ""  # the property with what its place is counted within
+    source: str = ""  # the opposite edge, which this one becomes
+    unless: str = ""  # the property that, where it is true, says that the raster does not depend on it
 
 
 def _point(unit: Unit, x: str, y: str, **other: str) -> dict[str, Position]:
@@ -92,17 +79,12 @@ _CAMERA_RAW = {
         )
     },
 }
+_WIDTH, _HEIGHT = "CroppedAreaImageWidthPixels", "CroppedAreaImageHeightPixels"
 _PANORAMA = {
-    "CroppedAreaLeftPixels": Position(Unit.PIXEL, "x", size="CroppedAreaImageWidthPixels", whole="FullPanoWidthPixels"),
-    "CroppedAreaTopPixels": Position(
-        Unit.PIXEL, "y", size="CroppedAreaImageHeightPixels", whole="FullPanoHeightPixels"
-    ),
-    "LargestValidInteriorRectLeft": Position(
-        Unit.PIXEL, "x", size="LargestValidInteriorRectWidth", whole="CroppedAreaImageWidthPixels"
-    ),
-    "LargestValidInteriorRectTop": Position(
-        Unit.PIXEL, "y", size="LargestValidInteriorRectHeight", whole="CroppedAreaImageHeightPixels"
-    ),
+    "CroppedAreaLeftPixels": Position(Unit.PIXEL, "x", size=_WIDTH, whole="FullPanoWidthPixels"),
+    "CroppedAreaTopPixels": Position(Unit.PIXEL, "y", size=_HEIGHT, whole="FullPanoHeightPixels"),
+    "LargestValidInteriorRectLeft": Position(Unit.PIXEL, "x", size="LargestValidInteriorRectWidth", whole=_WIDTH),
+    "LargestValidInteriorRectTop": Position(Unit.PIXEL, "y", size="LargestValidInteriorRectHeight", whole=_HEIGHT),
     "PoseRollDegrees": Position(Unit.ANGLE),
     "InitialViewRollDegrees": Position(Unit.ANGLE),
     "InitialViewHeadingDegrees": Position(Unit.HEADING, whole="PoseHeadingDegrees"),

@@ -25,13 +25,10 @@ _LINE = re.compile(rb"\s*([A-Za-z0-9+/]+)((?:\s|&#x?[0-9A-Fa-f]{1,4};)+)(?=[A-Za
 def mirrored_packet(
     packet: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes], *, keep_credentials: bool = False
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors the positions and pictures that an XMP packet states, and takes out signatures.
+    """Mirrors the positions and pictures that an XMP packet in UTF-8 states, and takes out signatures.
 
-    Args:
-        packet: the packet in UTF-8, or the joined extended XMP of a JPEG.
-        mirror: the raster that it describes.
-        mirror_picture: mirrors an encoded picture along the same axis, and raises FlipError where it cannot.
-        keep_credentials: whether signatures stay.
+    The joined extended XMP of a JPEG is one too. ``mirror_picture`` mirrors an encoded picture along the same axis, and
+    raises FlipError where it cannot.
 
     Returns:
         The packet, as long as before where its padding allows that, and notes.

@@ -38,23 +38,14 @@ _SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # of luma against chroma; the va
 
 @dataclass(frozen=True)
 class Jpeg:
-    """JPEG: rearranged, or decoded to the components that it stores and encoded with its own tables or finer ones.
+    """JPEG: rearranged, or decoded to the components that it stores and encoded with its own tables or finer ones."""
 
-    Args:
-        tables: the tag JPEGTables, a stream of the tables that all strips or tiles share; may be empty.
-        width: pixels of a row of a strip or tile.
-        components: 1, 3 or 4.
-        ycbcr: whether the components are luma and chroma.
-        sample: the data of one strip or tile, whose tables and sampling are kept.
-        full_chroma: whether to give each pixel its own chroma instead.
-    """
-
-    tables: bytes
-    width: int
-    components: int
-    ycbcr: bool
-    sample: bytes
-    full_chroma: bool = False
+    tables: bytes  # the tag JPEGTables, a stream of the tables that all strips or tiles share; may be empty
+    width: int  # pixels of a row of a strip or tile
+    components: int  # 1, 3 or 4
+    ycbcr: bool  # whether the components are luma and chroma
+    sample: bytes  # the data of one strip or tile, whose tables and sampling are kept
+    full_chroma: bool = False  # whether to give each pixel its own chroma instead
 
     def decode(self, data: bytes, rows: int) -> bytes:
         """Decodes a strip or tile.

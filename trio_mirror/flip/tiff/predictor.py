@@ -18,21 +18,13 @@ _CHUNK = 1 << 18  # bytes whose integers stay in a processor's cache
 
 @dataclass(frozen=True)
 class Predictor:
-    """The differencing of one image's strips or tiles.
+    """The differencing of one image's strips or tiles."""
 
-    Args:
-        kind: the Predictor tag: 2 for whole numbers, 3 for floats.
-        order: ``little`` or ``big``, the byte order of the samples.
-        width: pixels of a row of a strip or tile.
-        samples: samples of a pixel that lie together.
-        size: bytes of a sample.
-    """
-
-    kind: int
-    order: Literal["little", "big"]
-    width: int
-    samples: int
-    size: int
+    kind: int  # the Predictor tag: 2 for whole numbers, 3 for floats
+    order: Literal["little", "big"]  # of the bytes of a sample
+    width: int  # pixels of a row of a strip or tile
+    samples: int  # samples of a pixel that lie together
+    size: int  # bytes of a sample
 
     def undo(self, raster: bytes) -> bytes:
         """Turns differences into samples."""

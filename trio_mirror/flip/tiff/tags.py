@@ -94,14 +94,9 @@ class _Directory:
 def mirror_tags(
     structure: Structure, images: list[Ifd], raster: list[Span], out: bytearray, *, keep_credentials: bool
 ) -> list[str]:
-    """Makes the tags of a file whose images were mirrored true again.
+    """Makes the tags of a file whose images were mirrored true again, in ``out``.
 
-    Args:
-        structure: the file as it was.
-        images: all its directories of images.
-        raster: where their strips and tiles stood.
-        out: the file with its images mirrored, changed in place.
-        keep_credentials: whether signatures over the picture stay.
+    ``images`` are all its directories of images; ``raster`` is where their strips and tiles stood.
 
     Returns:
         Notes on tags that are no longer true, or were taken out.
