@@ -89,9 +89,6 @@ def read_bitmap(data: bytes, *, header: int) -> Bitmap:
     """Reads the header of a bitmap, which begins at ``header``, and the offset of its raster.
 
     The offset is in the file header, if there is one.
-
-    Raises:
-        FlipError: the header is cut short, or the raster is said to begin inside it.
     """
     try:
         (size,) = struct.unpack_from("<I", data, header)

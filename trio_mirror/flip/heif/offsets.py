@@ -71,11 +71,7 @@ def _read_table(reader: Reader) -> Iterator[Location]:
 
 
 def move_item_locations(locations: Iterable[Location], edits: Edits) -> None:
-    """Notes the patches of ``iloc`` boxes; call after the last splice.
-
-    Raises:
-        FlipError: the table is damaged, or an item's data lie where the file's own tables are.
-    """
+    """Notes the patches of ``iloc`` boxes; call after the last splice."""
     for _, method, base, extents in locations:
         if method != FROM_FILE:
             continue

@@ -62,11 +62,7 @@ class Properties:
         return read_orientation(self.of(item))
 
     def mirror(self, items: set[int], edits: Edits) -> None:
-        """Notes the edits that show these items mirrored.
-
-        Raises:
-            FlipError: an item has no properties at all, or orientations that viewers do not agree on.
-        """
+        """Notes the edits that show these items mirrored."""
         if items - self._associations.keys():
             raise FlipError(f"{DAMAGED}: an image of the file has no properties")
         used: set[int] = set()
@@ -81,11 +77,7 @@ class Properties:
         edits.splice(self._ipco, end, self._ipco.end, b"".join(self._added))
 
     def refuse_own_shape(self, items: set[int]) -> None:
-        """Refuses items that are computed from mirrored ones and then turned or cropped themselves.
-
-        Raises:
-            FlipError: one of the items has such a property.
-        """
+        """Refuses items that are computed from mirrored ones and then turned or cropped themselves."""
         for item in items:
             if any(each[0] in _CHANGING_SHAPE and each != _TURNED_BY_NOTHING for each in self.of(item)):
                 raise FlipError("the file turns its tone-mapped image by itself, and viewers do not agree on how")

@@ -33,11 +33,7 @@ def check_frames(data: bytes, moov: Box, limits: Limits) -> None:
 
 
 def mirror_tracks(data: bytes, moov: Box, edits: Edits) -> None:
-    """Notes the edits that show every picture track mirrored.
-
-    Raises:
-        FlipError: a track is damaged, or not AV1.
-    """
+    """Notes the edits that show every picture track mirrored."""
     for entry in chain.from_iterable(entries for _, entries in _picture_tracks(data, moov)):
         if entry.kind != b"av01":
             raise FlipError(f"the AVIF holds a track of the kind {entry.kind.decode('latin-1')!r}, not AV1")

@@ -94,7 +94,10 @@ def read_header(stream: bytes) -> Header:
             _preview(bits)
         animated = bits.number(1) == 1
         if animated:
-            _animation(bits)
+            bits.choice((0, 100), (0, 1000), (10, 1), (30, 1))
+            bits.choice((0, 1), (0, 1001), (8, 1), (10, 1))
+            bits.choice((0, 0), (3, 0), (16, 0), (32, 0))
+            bits.skip(1)
     _depth(bits)
     bits.skip(1)
     channels = bits.choice((0, 0), (0, 1), (4, 2), (12, 1))
@@ -120,13 +123,6 @@ def _preview(bits: Bits) -> None:
     bits.choice(*distribution)
     if bits.number(3) == 0:
         bits.choice(*distribution)
-
-
-def _animation(bits: Bits) -> None:
-    bits.choice((0, 100), (0, 1000), (10, 1), (30, 1))
-    bits.choice((0, 1), (0, 1001), (8, 1), (10, 1))
-    bits.choice((0, 0), (3, 0), (16, 0), (32, 0))
-    bits.skip(1)
 
 
 def _depth(bits: Bits) -> None:

@@ -36,11 +36,7 @@ def count_frames(chunks: list[Chunk]) -> int | None:
 
 
 def find_frames(chunks: list[Chunk], width: int, height: int) -> list[Frame]:
-    """Finds the rasters of a picture of this size: a still one's, or those of an animation and its default image.
-
-    Raises:
-        FlipError: frames are missing, out of sequence or outside the picture.
-    """
+    """Finds the rasters of a picture of this size: a still one's, or those of an animation and its default image."""
     promised = count_frames(chunks)
     frames: list[Frame] = []
     control: Frame | None = None

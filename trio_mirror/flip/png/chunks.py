@@ -34,9 +34,6 @@ def read_chunks(data: bytes) -> tuple[list[Chunk], memoryview]:
 
     Up to the raster every chunk must be whole and its CRC right. After that the reading stops at IEND, or
     quietly where chunks stop making sense: viewers show a picture that is all there but for its end.
-
-    Raises:
-        FlipError: a chunk before the raster is damaged.
     """
     view = memoryview(data)
     chunks: list[Chunk] = []

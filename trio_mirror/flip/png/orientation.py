@@ -18,11 +18,7 @@ _TEXTS_READ = tuple(keyword + b"\0" for keyword in (b"Raw profile type exif", b"
 
 
 def read_orientation(chunks: list[Chunk], tail: memoryview) -> int:
-    """The orientation, 1 to 8, of a PNG, by its chunks and what follows them.
-
-    Raises:
-        FlipError: Pillow refuses a chunk that is not the raster's.
-    """
+    """The orientation, 1 to 8, of a PNG, by its chunks and what follows them."""
     info = _read_info(chunks, tail)
     block = info.get("exif")
     if block is None and "Raw profile type exif" in info:

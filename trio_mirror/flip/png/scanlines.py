@@ -68,9 +68,6 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
 
     Returns:
         The mirrored stream, cut before each of the ``restarts``.
-
-    Raises:
-        FlipError: the stream is damaged or too short.
     """
     size = shape.stride(shape.width) * shape.height
     if size > DEFLATE_RATIO * (sum(map(len, stream)) + 1):

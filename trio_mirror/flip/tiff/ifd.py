@@ -72,11 +72,9 @@ class Structure:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
-        if not self.order or len(data) < 8:
-            raise FlipError("the file does not begin as a TIFF does")
         # Some writers swap the version's two bytes; Pillow reads those files as well.
         self.big = 43 in data[2:4]
-        if not self.big and 42 not in data[2:4]:
+        if not self.order or len(data) < 8 or not (self.big or 42 in data[2:4]):
             raise FlipError("the file does not begin as a TIFF does")
         self.count_code, self.offset_code = ("Q", "Q") if self.big else ("H", "I")
         self.count_size, self.inline = (8, 8) if self.big else (2, 4)
@@ -90,9 +88,6 @@ class Structure:
         """All images of the file, ``most`` at most: the chain of pages, and behind each page the images of its SubIFDs.
 
         A chain that comes back to a directory that was already read ends there.
-
-        Raises:
-            FlipError: a directory cannot be read, or there are more than ``most``.
         """
         found: dict[int, Ifd] = {}
         pages = set()

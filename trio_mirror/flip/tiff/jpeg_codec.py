@@ -48,11 +48,7 @@ class Jpeg:
     full_chroma: bool = False  # whether to give each pixel its own chroma instead
 
     def decode(self, data: bytes, rows: int) -> bytes:
-        """Decodes a strip or tile.
-
-        Raises:
-            FlipError: the stream is damaged, or not of the size, depth or components that the TIFF announces.
-        """
+        """Decodes a strip or tile."""
         stream = self._whole(data)
         size = self.width, rows
         frame = frame_of(stream)
@@ -121,11 +117,7 @@ class Jpeg:
 
     @cached_property
     def factors(self) -> tuple[int, int]:
-        """How many pixels share their chroma, across and down.
-
-        Raises:
-            FlipError: the components are sampled in no way that is usual.
-        """
+        """How many pixels share their chroma, across and down."""
         luma, *others = (layer[:2] for layer in self._layers)
         if self.components == 1:
             return 1, 1

@@ -93,11 +93,7 @@ class Layout:
 
 
 def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
-    """Reads the layout of one image.
-
-    Raises:
-        FlipError: a tag is missing or senseless, the image is over a limit, or it cannot be mirrored exactly.
-    """
+    """Reads the layout of one image."""
     width, height = structure.numbers(ifd, 256)[0], structure.numbers(ifd, 257)[0]
     check_size(width, height, limits)
     compression = structure.number(ifd, 259, UNCOMPRESSED)

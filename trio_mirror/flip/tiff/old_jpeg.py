@@ -102,11 +102,7 @@ class OldJpeg:
 
 
 def with_whole_streams(structure: Structure, images: list[Ifd], limits: Limits) -> bytes:
-    """The file, each of its old-style JPEGs as one stream.
-
-    Raises:
-        FlipError: the pieces of one are missing, or do not fit together.
-    """
+    """The file, each of its old-style JPEGs as one stream."""
     pieces = [image for image in images if structure.number(image, _COMPRESSION, 1) == OLD_JPEG]
     pieces = [image for image in pieces if not _is_whole(structure, image, limits)]
     if not pieces:

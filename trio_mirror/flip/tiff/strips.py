@@ -21,11 +21,7 @@ _UNBOUNDED = frozenset({LZMA, ZSTD})
 
 
 def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
-    """Finds the strips or tiles of one image; nothing is decoded yet.
-
-    Raises:
-        FlipError: the image is damaged, over a limit, or of a kind that cannot be mirrored.
-    """
+    """Finds the strips or tiles of one image; nothing is decoded yet."""
     layout = read_layout(structure, image, limits)
     slots = _slots(structure, layout)
     is_sparse = ABSENT in slots

@@ -73,11 +73,7 @@ class Coded:
 
 
 def read_coded(chunks: list[Chunk]) -> Coded:
-    """Finds the one image among the chunks of a picture or a frame.
-
-    Raises:
-        FlipError: there is none, or more than one.
-    """
+    """Finds the one image among the chunks of a picture or a frame."""
     images = [chunk for chunk in chunks if chunk.code in IMAGE_CODES]
     alphas = [chunk for chunk in chunks if chunk.code == b"ALPH"]
     if len(images) != 1 or len(alphas) > 1 or (alphas and images[0].code == b"VP8L"):

@@ -40,9 +40,7 @@ class Container:
 
 def read_container(data: bytes) -> Container:
     """Reads a WebP file."""
-    if len(data) < _RIFF_HEADER:
-        raise FlipError("the WebP is damaged: it ends inside its header")
-    end = _CHUNK_HEADER + struct.unpack_from("<I", data, 4)[0]
+    end = _CHUNK_HEADER + int.from_bytes(data[4:8], "little")
     if end > len(data):
         raise FlipError(f"the WebP is damaged: {end - len(data):,} bytes are missing at its end")
     return Container(read_chunks(data[_RIFF_HEADER:end]), data[end:])
@@ -53,17 +51,11 @@ def read_chunks(data: bytes) -> list[Chunk]:
     chunks = []
     at = 0
     while at < len(data):
-        if len(data) - at < _CHUNK_HEADER:
-            raise FlipError("the WebP is damaged: it ends inside the header of a part")
-        code, size = struct.unpack_from("<4sI", data, at)
-        at += _CHUNK_HEADER
-        payload = data[at : at + size]
-        if len(payload) < size:
+        body, size = at + _CHUNK_HEADER, int.from_bytes(data[at + 4 : at + 8], "little")
+        end = body + size
+        if end > len(data):
             raise FlipError("the WebP is damaged: a part of it is cut short")
-        at += size
-        if size % 2:
-            chunks.append(Chunk(code, payload, padding=data[at : at + 1]))
-            at += 1
-        else:
-            chunks.append(Chunk(code, payload))
+        padding = data[end : end + 1] if size % 2 else b"\0"  # which a payload of another length may need
+        chunks.append(Chunk(data[at : at + 4], data[body:end], padding))
+        at = end + size % 2
     return chunks
