@@ -216,10 +216,8 @@ def shown_config(chosen: Mapping[str, Chosen]) -> str:
 def to_toml(value: Any) -> str:
     """Writes a value of a setting in TOML."""
     match value:
-        case bool():
+        case bool() | int() | float():
             return str(value).lower()
-        case int() | float():
-            return str(value)
         case tuple() | list():
             return f"[{', '.join(map(to_toml, value))}]"
         case _:

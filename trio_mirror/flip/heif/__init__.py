@@ -51,8 +51,8 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         raise FlipError("the picture is an image sequence with HEVC, which viewers do not agree on how to mirror")
     edits, kinds, pixels, locations = Edits(data), set[bytes](), 0, list[Location]()
     notes = [_IGNORED_NOTE] if media_type != "image/avif" else []
-    if mini:
-        _mirror_condensed(data, mini, edits)
+    if mini:  # whose second byte ends with the orientation of EXIF less 1 (23008-12, annex O)
+        edits.patch(mini.body + 1, 1, Reader(data, mini.body + 1, mini.end).number(1) ^ 1)
     if meta:
         items, properties = read_items(data, meta), Properties(data, meta)
         kinds, pixels = {*items.kinds.values()} & CODED, items.pixels_decoded(properties.size)
@@ -88,22 +88,12 @@ def _top_level(data: bytes, every: list[Box]) -> dict[bytes, Box]:
     """The first box of each kind, not counting ``meta`` boxes that describe something else than pictures."""
     found: dict[bytes, Box] = {}
     for box in every:
-        if box.kind != b"meta" or _describes_pictures(data, box):
+        handler = box.child(data, b"hdlr", skip=4) if box.kind == b"meta" else None
+        if box.kind != b"meta" or (handler and data[handler.body + 8 : handler.body + 12] == b"pict"):
             found.setdefault(box.kind, box)
     if b"moof" in found:
         raise FlipError("the file is written in fragments, as a stream, which is not mirrored here")
     return found
-
-
-def _describes_pictures(data: bytes, meta: Box) -> bool:
-    handler = meta.child(data, b"hdlr", skip=4)
-    return handler is not None and data[handler.body + 8 : handler.body + 12] == b"pict"
-
-
-def _mirror_condensed(data: bytes, mini: Box, edits: Edits) -> None:
-    """Mirrors a ``mini`` box, whose second byte ends with the orientation of EXIF less 1 (23008-12, annex O)."""
-    second = Reader(data, mini.body + 1, mini.end).number(1)
-    edits.patch(mini.body + 1, 1, second ^ 1)
 
 
 def _mirror_items(

@@ -92,17 +92,13 @@ def _filtered(kind: int, raster: bytes, raster_above: bytes, size: int, lanes: i
     picture, up = (Image.frombytes("L", (size, rows), it) for it in (raster, raster_above))
     # What lies outside the raster counts as 0.
     left, corner = (crop(it, (-lanes, 0, size - lanes, rows)) for it in (picture, up))
-    return ImageChops.subtract_modulo(picture, _prediction(kind, left, up, corner)).tobytes()
-
-
-def _prediction(kind: int, left: Image.Image, up: Image.Image, corner: Image.Image) -> Image.Image:
     if kind == _SUB:
-        return left
-    if kind == _UP:
-        return up
-    if kind == _AVERAGE:
-        return ImageChops.add(left, up, scale=2)
-    return _paeth(left, up, corner)
+        prediction = left
+    elif kind == _UP:
+        prediction = up
+    else:
+        prediction = ImageChops.add(left, up, scale=2) if kind == _AVERAGE else _paeth(left, up, corner)
+    return ImageChops.subtract_modulo(picture, prediction).tobytes()
 
 
 def _paeth(left: Image.Image, up: Image.Image, corner: Image.Image) -> Image.Image:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,23 +16,30 @@ from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import LZMA, UNCOMPRESSED, ZSTD, Layout, read_layout
 from trio_mirror.flip.tiff.space import Span
-from trio_mirror.flip.tiff.sparse import ABSENT, blank_segment
 from trio_mirror.model import Limits, Lossless
 
 _UNBOUNDED = frozenset({LZMA, ZSTD})
+# Strips and tiles may be left out (offset and length 0): readers take them for blank, as GDAL writes them.
+_ABSENT = Span(0, 0)
+_SAMPLE_FORMAT, _NO_DATA = 339, 42113
+# struct codes of samples, by bits and format: unsigned, signed, floating point (TIFF 6.0 section 19).
+_CODES = {
+    (8, 1): "B", (16, 1): "H", (32, 1): "I", (64, 1): "Q", (8, 2): "b", (16, 2): "h", (32, 2): "i", (64, 2): "q",
+    (16, 3): "e", (32, 3): "f", (64, 3): "d",
+}  # fmt: skip
 
 
 def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
     """Finds the strips or tiles of one image; nothing is decoded yet."""
     layout = read_layout(structure, image, limits)
     slots = _slots(structure, layout)
-    is_sparse = ABSENT in slots
+    is_sparse = _ABSENT in slots
     if layout.compression in _UNBOUNDED or (is_sparse and layout.rows_first):
         raster = layout.stride * layout.height * layout.planes
         check_density(raster, sum(slot.stop - slot.start for slot in slots))
-    sample = next((structure.data[slot.start : slot.stop] for slot in slots if slot != ABSENT), b"")
+    sample = next((structure.data[slot.start : slot.stop] for slot in slots if slot != _ABSENT), b"")
     codec = codec_of(structure, image, layout, sample) if sample else uncompressed(layout.segment_stride)
-    return Segments(structure, layout, slots, codec, blank_segment(structure, image, layout) if is_sparse else b"")
+    return Segments(structure, layout, slots, codec, _blank_segment(structure, image, layout) if is_sparse else b"")
 
 
 class Mirrored(NamedTuple):
@@ -86,7 +95,7 @@ class Segments:
         for place in self._mirrored_places():
             band = place // layout.across % layout.down
             slot = self.slots[place]
-            if slot == ABSENT:
+            if slot == _ABSENT:
                 pieces.append(b"")
                 continue
             data = self.structure.data[slot.start : slot.stop]
@@ -138,7 +147,7 @@ class Segments:
 
     def _joined(self, slots: list[Span], band: int) -> bytes:
         """The rows of the image that a band holds; none where all of it is left out, and may stay so."""
-        if not self.layout.rows_first and all(slot == ABSENT for slot in slots):
+        if not self.layout.rows_first and all(slot == _ABSENT for slot in slots):
             return b""
         rows, stride = self.layout.rows(band), self.layout.segment_stride
         segments = (self.structure.data[slot.start : slot.stop] for slot in slots)
@@ -198,11 +207,24 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
     if min(len(starts), len(counts)) < needed:
         raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
     slots = [
-        Span(start, start + count) if start else ABSENT
+        Span(start, start + count) if start else _ABSENT
         for start, count in zip(starts[:needed], counts[:needed], strict=True)
     ]
-    if any(slot.start >= slot.stop for slot in slots if slot != ABSENT):
+    if any(slot.start >= slot.stop for slot in slots if slot != _ABSENT):
         raise FlipError("this TIFF leaves out strips or tiles, but says where they are")
     if max(slot.stop for slot in slots) > len(structure.data):
         raise FlipError("the TIFF is cut short: part of its image data is missing")
     return slots
+
+
+def _blank_segment(structure: Structure, image: Ifd, layout: Layout) -> bytes:
+    """The raster of a strip or tile that was left out: zeros, or what GDAL's tag names as no data."""
+    size = layout.segment_height * layout.segment_stride
+    code = _CODES.get((layout.bits // layout.samples, structure.number(image, _SAMPLE_FORMAT, 1)))
+    text = structure.octets(image, _NO_DATA).rstrip(b"\0 ")
+    if text and code and layout.block == (1, 1):
+        with suppress(ValueError, OverflowError, struct.error):
+            value = float(text) if code in "efd" else int(float(text))
+            sample = struct.pack(structure.order + code, value)
+            return sample * (size // len(sample))
+    return bytes(size)
