@@ -34,11 +34,7 @@ class Span(NamedTuple):
 
 
 def mirror_rle(stream: bytes, width: int, height: int, bits: int) -> tuple[bytes, int]:
-    """Mirrors a run-length coded raster, BI_RLE8 or BI_RLE4 by its bits; more may follow it in ``stream``.
-
-    Returns:
-        The mirrored stream, and how many bytes of ``stream`` it stands for.
-    """
+    """The mirrored raster, BI_RLE8 or BI_RLE4 by its bits, and how many bytes of ``stream`` it stands for."""
     reader = _Reader(stream, width, height, bits)
     rows = groupby(reader.spans(), key=attrgetter("row"))
     mirrored = chain.from_iterable(_mirrored_row(number, spans, width) for number, spans in rows)

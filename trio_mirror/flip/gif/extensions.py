@@ -19,11 +19,7 @@ _GRID = 3  # where the left edge of a plain text's grid stands, before its top, 
 
 
 def mirrored_extensions(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors the extensions of a file whose frames are mirrored, or takes them out.
-
-    Returns:
-        The file, and notes.
-    """
+    """Mirrors the extensions of a file whose frames are mirrored, or takes them out; returns notes too."""
     parts: list[bytes] = []
     notes: list[str] = []
     at = 0

@@ -47,11 +47,7 @@ class Header(NamedTuple):
 
 
 def mirrored_header(stream: bytes) -> tuple[Header, int, bytes]:
-    """Mirrors the orientation in the header at a codestream's start.
-
-    Returns:
-        What the header says, and by how many bytes at the start which ones are replaced.
-    """
+    """What the header at a codestream's start says, how many bytes at the start to replace, and by which ones."""
     header = read_header(stream)
     bits = text_of(stream[: header.colour_end // 8 + len(_TONE_MAPPING) // 8 + 2])
     changes = _changes(bits, header)

@@ -61,12 +61,10 @@ def repoint(chunks: list[Chunk], stored: list[bytes | memoryview], restarts: lis
 
 
 def fill(stream: bytes, size: int) -> tuple[bytes, int]:
-    """Lengthens the stream of a band to ``size`` bytes, so that the next one begins where it did before.
+    """Lengthens the stream of a band, so that with some empty chunks (12 bytes each) it takes ``size`` bytes.
 
-    It ends at a whole byte, between two blocks. Nothing is done where it is longer, or too near to the size.
-
-    Returns:
-        The stream, and the number of empty chunks (12 bytes each) that reach the size together with it.
+    The next band then begins where it did before. The stream ends at a whole byte, between two blocks. Nothing is done
+    where it is longer, or too near to the size.
     """
     for empty_chunks in range(len(_EMPTY_BLOCK)):
         blocks, rest = divmod(size - len(stream) - 12 * empty_chunks, len(_EMPTY_BLOCK))

@@ -61,13 +61,10 @@ class Shape:
 
 
 def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *, rows: bool) -> list[bytes]:
-    """Mirrors a zlib stream, in parts, of filtered scanlines.
+    """Mirrors a zlib stream, in parts, of filtered scanlines; ``rows`` reverses their order, not the rows themselves.
 
-    ``restarts`` are the rows, in order, from which the new stream can be inflated alone; none where it is interlaced.
-    ``rows`` reverses the order of the rows, not the rows themselves.
-
-    Returns:
-        The mirrored stream, cut before each of the ``restarts``.
+    ``restarts`` are the rows, in order, before which the new stream is cut, and from which it can be inflated alone;
+    none where it is interlaced.
     """
     size = shape.stride(shape.width) * shape.height
     if size > DEFLATE_RATIO * (sum(map(len, stream)) + 1):

@@ -27,11 +27,7 @@ _Canvas = tuple[int, int] | None
 
 
 def mirrored_surroundings(chunks: Sequence[Chunk], stored: list[bytes | memoryview], metadata: Metadata) -> list[str]:
-    """Replaces what changes around the raster in ``stored``, the chunks as they stand in the file.
-
-    Returns:
-        Notes.
-    """
+    """Replaces what changes around the raster in ``stored``, the chunks as they stand in the file; returns notes."""
     canvas = _canvas(chunks)
     notes: list[str] = []
     dropped: set[str] = set()

@@ -25,11 +25,7 @@ _PACKET = b"XML:com.adobe.xmp"
 
 
 def mirrored_text(kind: bytes, body: bytes, metadata: Metadata) -> Mirrored:
-    """Mirrors what a text chunk says of places in the picture, and the pictures in it.
-
-    Returns:
-        The new body of the chunk, and notes.
-    """
+    """Mirrors what the body of a text chunk says of places in the picture, and the pictures in it."""
     found = _TEXT[kind].match(body)
     if not found or found[1] not in {_PACKET, *_PROFILES}:
         return body, ()

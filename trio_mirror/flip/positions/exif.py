@@ -16,9 +16,8 @@ _SHORT = 3
 def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...]]:
     """Mirrors the positions that a classic TIFF structure states in its first directory and its EXIF directory.
 
-    Returns:
-        As many bytes, and a note of what stays as it was: edited files often keep places from their original of full
-        size, outside of the raster.
+    A note names what stays as it was: edited files often keep places from their original of full size, outside of the
+    raster.
     """
     order = byte_order(block)
     if order is None:

@@ -22,13 +22,10 @@ _HEADER = 64
 
 
 def mirrored_rois(octets: bytes, counts: list[int], extent: int, axis: int, order: str) -> tuple[bytes, bool]:
-    """Moves the regions among ImageJ's metadata (tag 50839).
+    """Moves the regions among ImageJ's metadata (tag 50839); returns also whether everything in it is mirrored.
 
     ``counts`` are the lengths of its parts in bytes, the first one that of its table of contents (tag 50838).
     ``extent`` is the image's width or its height, for the axis 0 or 1.
-
-    Returns:
-        The new value, and whether everything in it is mirrored.
 
     Raises:
         struct.error: the parts are not as they should be.

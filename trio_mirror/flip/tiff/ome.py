@@ -21,13 +21,10 @@ def holds_regions(text: bytes) -> bool:
 
 
 def mirrored_ome(text: bytes, extent: int, axis: int) -> tuple[bytes, bool]:
-    """Moves the shapes to where they lie in the mirrored image, whose width or height (pixels) is ``extent``.
+    """Moves the shapes to where they lie in the mirrored image, whose width or height (axis 0 or 1) is ``extent``.
 
-    The axis is 0 for x, 1 for y.
-
-    Returns:
-        The new text, and whether everything in it is mirrored: bitmaps and shapes with a transformation of their
-        own are not, nor is anything where images of other sizes share the text.
+    Returns also whether everything is mirrored: bitmaps and shapes with a transformation of their own are not, nor is
+    anything where images of other sizes share the text.
     """
     sizes = re.findall(_attribute((b"SizeX", b"SizeY")[axis]), text)
     if any(size != b"%d" % extent for _, size in sizes):

@@ -96,10 +96,8 @@ def mirror_tags(
 ) -> list[str]:
     """Makes the tags of a file whose images were mirrored true again, in ``out``.
 
-    ``images`` are all its directories of images; ``raster`` is where their strips and tiles stood.
-
-    Returns:
-        Notes on tags that are no longer true, or were taken out.
+    ``images`` are all its directories of images; ``raster`` is where their strips and tiles stood. The notes name tags
+    that are no longer true, or were taken out.
     """
     # What describes an image, by its place in the file: pages may share the directory of their EXIF.
     found = {ifd.at: (ifd, image) for image in images for ifd in (image, *structure.private(image))}
