@@ -6,20 +6,20 @@ from bisect import bisect_left
 
 from PIL import Image
 
+from trio_mirror.errors import FlipError
+
+_DAMAGED = "the file is damaged: its run-length data do not fill the picture"
 _MOST_FROM_ONE_BYTE = 103  # a TGA's packet of five bytes stands for 128 pixels of four
 
 
-def unpack(data: bytes, size: int, tail: int, codec: str, *how: int | str) -> tuple[bytes, int] | None:
+def unpack(data: bytes, size: int, tail: int, codec: str, *how: int | str) -> tuple[bytes, int]:
     """Decodes a raster of ``size`` bytes from packets, which anything may follow.
 
     Where they end, Pillow's decoders do not say: it is the last byte that they cannot lack. That takes ten times as
-    long where not ``tail`` bytes follow.
-
-    Returns:
-        The raster, and how many bytes its packets take; None where they do not fill it, or more than that.
+    long where not ``tail`` bytes follow. Returns also how many bytes the packets take.
     """
     if size > _MOST_FROM_ONE_BYTE * len(data):
-        return None
+        raise FlipError(_DAMAGED)
     raster = Image.new("L", (size, 1))
 
     def fills(length: int) -> bool:
@@ -32,6 +32,6 @@ def unpack(data: bytes, size: int, tail: int, codec: str, *how: int | str) -> tu
     used = max(0, len(data) - tail)
     if not fills(used) or fills(used - 1):
         if not fills(len(data)):
-            return None
+            raise FlipError(_DAMAGED)
         used = bisect_left(range(len(data)), 1, key=fills)
     return raster.tobytes(), used

@@ -45,10 +45,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
         raise FlipError("the PCX is damaged: the length of its lines does not match its width")
     size = stride * planes * height
     tail = _PALETTE if data[-_PALETTE:].startswith(b"\x0c") else 0
-    unpacked = unpack(data[_HEADER:], size, tail, "pcx", "L", size)
-    if unpacked is None:
-        raise FlipError("the PCX is damaged: its run-length data do not fill the picture")
-    raster, used = unpacked
+    raster, used = unpack(data[_HEADER:], size, tail, "pcx", "L", size)
     mirrored = reverse_rows(raster, width, height * planes, bits, stride=stride)
     out = data[:_HEADER] + _pack(mirrored, stride) + data[_HEADER + used :]
     return Flipped(out, "image/x-pcx", lossless=True, notes=place_left(left))

@@ -62,21 +62,21 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     """
     header = _read_header(data)
     check_size(header.width, header.height, limits)
+    size = row_bytes(header.width, header.bits) * header.height
     if header.is_run_length:
         if any(_areas(data)):
             raise FlipError("a run-length coded TGA with an extension area is not mirrored")
-        raster, used = _unpack(data, header)
+        tail = _FOOTER if data.endswith(_SIGNATURE) else 0
+        raster, used = unpack(data[header.raster :], size, tail, "tga_rle", "L", 1, header.bits)
         mode = _MODES[header.bits]
         picture = Image.frombytes(mode, (header.width, header.height), raster)
         mirrored = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).tobytes("tga_rle", mode, 1)
     else:
-        used = row_bytes(header.width, header.bits) * header.height
-        raster = data[header.raster : header.raster + used]
-        if len(raster) < used:
+        raster, used = data[header.raster : header.raster + size], size
+        if len(raster) < size:
             raise FlipError("the TGA is damaged: its raster ends before the last row")
         mirrored = reverse_rows(raster, header.width, header.height, header.bits)
-    rest = data[header.raster + used :]
-    out = data[: header.raster] + mirrored + rest
+    out = data[: header.raster] + mirrored + data[header.raster + used :]
     out = out if header.is_run_length else _mirror_stamp(out, header)
     return Flipped(out, "image/x-tga", lossless=True, notes=place_left(*struct.unpack_from("<H", data, 8)))
 
@@ -110,12 +110,3 @@ def _mirror_stamp(data: bytes, header: Header) -> bytes:
     if not width or not height or start < header.raster or end > len(data):
         raise FlipError("the TGA is damaged: its postage stamp is not where it should be")
     return data[:start] + reverse_rows(data[start:end], width, height, header.bits) + data[end:]
-
-
-def _unpack(data: bytes, header: Header) -> tuple[bytes, int]:
-    size = row_bytes(header.width, header.bits) * header.height
-    tail = _FOOTER if data.endswith(_SIGNATURE) else 0
-    unpacked = unpack(data[header.raster :], size, tail, "tga_rle", "L", 1, header.bits)
-    if unpacked is None:
-        raise FlipError("the TGA is damaged: its run-length data do not fill the picture")
-    return unpacked

@@ -18,7 +18,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.deflate import fastest
 from trio_mirror.flip.limits import DEFLATE_RATIO
 from trio_mirror.flip.tiff.ifd import Ifd, Structure
-from trio_mirror.flip.tiff.jpeg_codec import Jpeg
+from trio_mirror.flip.tiff.jpeg_codec import SAMPLINGS, Jpeg
 from trio_mirror.flip.tiff.layout import (
     CCITT_G3,
     CCITT_G4,
@@ -128,7 +128,7 @@ def _jpeg(structure: Structure, image: Ifd, layout: Layout, sample: bytes) -> Jp
     across, down = codec.factors
     split = layout.height % down if layout.rows_first else layout.width % across
     # Mirrored, pixels would share chroma with other neighbours than before, or Pillow cannot write it so.
-    if ycbcr and layout.subsampling and (split or not codec.can_keep_sampling):
+    if ycbcr and layout.subsampling and (split or codec.factors not in SAMPLINGS):
         return replace(codec, full_chroma=True)
     return codec
 

@@ -33,7 +33,7 @@ _GREY, _RGB, _CMYK = 1, 2, 5  # PhotometricInterpretation
 _JPEG_TABLES = 347
 _APP0 = 0xE0
 _LONGEST_APP = 18  # bytes of a JFIF segment without a thumbnail; an Adobe segment has 16
-_SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # of luma against chroma; the value is Pillow's name of it
+SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # that Pillow can write, of luma against chroma, to its names of them
 
 
 @dataclass(frozen=True)
@@ -126,15 +126,11 @@ class Jpeg:
         return (1, 1) if set(others) == {luma} else luma
 
     @property
-    def can_keep_sampling(self) -> bool:
-        """Whether Pillow can write chroma sampled like this."""
-        return self.factors in _SAMPLINGS
-
-    @property
     def _sampling(self) -> int:
-        if not self.can_keep_sampling and not self.full_chroma:
+        factors = (1, 1) if self.full_chroma else self.factors
+        if factors not in SAMPLINGS:
             raise FlipError("this TIFF's JPEG data is subsampled in a way that cannot be written here")
-        return _SAMPLINGS[(1, 1) if self.full_chroma else self.factors]
+        return SAMPLINGS[factors]
 
     def _whole(self, data: bytes) -> bytes:
         """The stream with the tables that it leaves to the TIFF."""

@@ -51,7 +51,7 @@ def read_old_jpeg(structure: Structure, image: Ifd, limits: Limits) -> OldJpeg:
     if depth != 8 or components not in {1, 3}:
         raise FlipError("this TIFF's old-style JPEG is of a depth or colours that cannot be written here")
     codec = Jpeg(tables=b"", width=width, components=components, ycbcr=components == 3, sample=stream)
-    return OldJpeg(structure, image, Span(start, start + length), (width, height), codec)
+    return OldJpeg(structure, image, [Span(start, start + length)], (width, height), codec)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class OldJpeg:
 
     structure: Structure
     image: Ifd
-    slot: Span
+    slots: list[Span]  # where the stream stands in the file
     size: tuple[int, int]
     codec: Jpeg
 
@@ -69,15 +69,11 @@ class OldJpeg:
         """Pixels of the image."""
         return self.size[0] * self.size[1]
 
-    @property
-    def slots(self) -> list[Span]:
-        """Where the stream stands in the file."""
-        return [self.slot]
-
     def mirrored(self, lossless: Lossless) -> Mirrored:
         """The mirrored image, rearranged where that is exact and wanted."""
         width, height = self.size
-        data = self.structure.data[self.slot.start : self.slot.stop]
+        [slot] = self.slots
+        data = self.structure.data[slot.start : slot.stop]
         if lossless is not Lossless.NEVER:
             rearranged = self.codec.rearrange(data, height, rows_first=self.image.rows_first)
             if rearranged is not None:
