@@ -39,11 +39,7 @@ class Box:
 
 
 def boxes(data: bytes, start: int, end: int, *, parent: Box | None = None) -> Iterator[Box]:
-    """The boxes side by side from ``start`` to ``end`` (section 4.2).
-
-    Raises:
-        FlipError: a box is said to be larger than what holds it, or smaller than its own header.
-    """
+    """The boxes side by side from ``start`` to ``end`` (section 4.2)."""
     while start < end:
         if end - start < 8:
             raise FlipError(f"{DAMAGED}: it ends inside a box")

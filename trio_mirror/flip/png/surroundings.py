@@ -78,11 +78,6 @@ def _place_on_canvas(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirror
     return _subtracted(body, 8 + 4 * axis, canvas[axis] - metadata.mirror.length) if canvas else body, ()
 
 
-def _sprite_offset(body: bytes, metadata: Metadata, _: _Canvas) -> Mirrored:
-    """Of grAb, where a sprite of the Doom engine is held."""
-    return _subtracted(body, 4 * metadata.axis, metadata.mirror.length), ()
-
-
 def _subtracted(body: bytes, at: int, minuend: int) -> bytes:
     (place,) = struct.unpack_from(">i", body, at)
     return body[:at] + struct.pack(">i", minuend - place) + body[at + 4 :]
@@ -133,7 +128,8 @@ _RULES: dict[bytes, Callable[[bytes, Metadata, _Canvas], Mirrored]] = {
     b"iTXt": _text(b"iTXt"),
     b"oFFs": _offset,
     b"caNv": _place_on_canvas,
-    b"grAb": _sprite_offset,
+    # Where a sprite of the Doom engine is held.
+    b"grAb": lambda body, metadata, _: (_subtracted(body, 4 * metadata.axis, metadata.mirror.length), ()),
     b"npTc": _nine_patch,
     b"npLb": _margins,
     b"npOl": _margins,

@@ -82,12 +82,7 @@ def _resources(resources: bytes) -> Iterator[tuple[int, int, int, int]]:
 def _mirrored(
     number: int, data: bytes, mirror: Mirror, mirror_jpeg: Callable[[bytes], bytes]
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors one resource of the table.
-
-    Raises:
-        FlipError: it is a thumbnail that cannot be.
-        ValueError: its layout is not known.
-    """
+    """Mirrors one resource of the table."""
     if number in _THUMBNAILS:
         return _mirrored_thumbnail(data, mirror_jpeg), ()
     if number == _XMP:

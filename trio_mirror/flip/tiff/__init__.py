@@ -74,11 +74,7 @@ def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJ
 
 
 def _check_readable(data: bytes) -> None:
-    """Refuses what Pillow cannot show: nobody could look at the result, or compare it with the original.
-
-    Raises:
-        FlipError: some page is of a kind that Pillow does not know.
-    """
+    """Refuses what Pillow cannot show: nobody could look at the result, or compare it with the original."""
     if data.startswith(_BIG_ENDIAN_BIGTIFF):
         return
     try:
