@@ -107,7 +107,7 @@ class LibWebP:
         self._new_picture()
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Planes:
-        """Decodes a lossy WebP without an alpha plane, whose size (pixels) is checked against the limits."""
+        """Decodes a lossy WebP without an alpha plane, of a size (pixels) that was checked against the limits."""
         width, height = size
         half = ((width + 1) // 2, (height + 1) // 2)
         buffers = [((c_ubyte * (columns * rows))(), columns, rows) for columns, rows in (size, half, half)]
