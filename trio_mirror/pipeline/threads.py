@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from queue import SimpleQueue
 from threading import Lock
@@ -47,8 +47,9 @@ class _Job:
     work: Callable[[], object]
     task: trio.lowlevel.Task
     """Who waits for its end."""
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     state: _State = _State.WAITING
+    keeps_thread: bool = False
+    """Whether it was given up while a thread was at it, which another one replaces."""
 
 
 class WorkerThreads:
@@ -70,6 +71,8 @@ class WorkerThreads:
         # As far as the event loop knows: how many threads have no job, and which jobs have no thread.
         self._free = count
         self._waiting: deque[_Job] = deque()
+        # When each of the others must have ended. All get the same time, so that the first is the next to be over.
+        self._deadlines: dict[_Job, float] = {}
         # Trio's own limit is for calls that end soon.
         self._lent = trio.CapacityLimiter(math.inf)
         # How many of those lent take no more jobs: given up, or on their way home.
@@ -81,6 +84,7 @@ class WorkerThreads:
         async with open_nursery_beside() as self._nursery:
             for _ in range(self._count):
                 self._nursery.start_soon(self._lend)
+            self._nursery.start_soon(self._watch)
             try:
                 yield
             finally:
@@ -106,15 +110,32 @@ class WorkerThreads:
             self._give_up(job)
             return trio.lowlevel.Abort.SUCCEEDED
 
-        with job.scope:
+        try:
             return cast("_T", await trio.lowlevel.wait_task_rescheduled(give_up))
-        raise trio.TooSlowError
+        finally:
+            if job.keeps_thread:
+                # Not within `give_up`: Trio is going through the tasks that it cancels.
+                self._nursery.start_soon(self._lend)
+
+    async def _watch(self) -> None:
+        """Gives up what takes too long: one sleep for all jobs costs less than a cancel scope for each."""
+        while True:
+            now = trio.current_time()
+            self._give_up_until(now)
+            # What begins while it sleeps is over later.
+            await trio.sleep_until(next(iter(self._deadlines.values()), now + self._timeout))
+
+    def _give_up_until(self, now: float) -> None:
+        for job in [job for job, deadline in self._deadlines.items() if deadline <= now]:
+            self._give_up(job)
+            trio.lowlevel.reschedule(job.task, outcome.Error(trio.TooSlowError()))
 
     def _began(self, job: _Job) -> None:
         self._free -= 1
-        job.scope.deadline = trio.current_time() + self._timeout
+        self._deadlines[job] = trio.current_time() + self._timeout
 
     def _ended(self, job: _Job, result: outcome.Outcome[object]) -> None:
+        self._deadlines.pop(job, None)
         if job.state is _State.ENDED:
             trio.lowlevel.reschedule(job.task, result)
         self._next()
@@ -128,16 +149,17 @@ class WorkerThreads:
     def _give_up(self, job: _Job) -> None:
         with self._states:
             before, job.state = job.state, _State.GIVEN_UP
+        had_begun = self._deadlines.pop(job, None)
         if before is _State.ENDED:
             # Its thread is well, and what it has reported is yet to be heard.
             return
         if before is _State.TAKEN:
             self._leaving += 1
-            self._nursery.start_soon(self._lend)
+            job.keeps_thread = True
         else:
             # A picture that nobody wants is not to stay in memory until a thread comes by.
             job.work = _nothing
-        if job in self._waiting:
+        if had_begun is None:
             self._waiting.remove(job)
         else:
             self._next()
