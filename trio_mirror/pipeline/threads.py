@@ -73,6 +73,8 @@ class WorkerThreads:
         self._waiting: deque[_Job] = deque()
         # When each of the others must have ended. All get the same time, so that the first is the next to be over.
         self._deadlines: dict[_Job, float] = {}
+        self._ended: deque[tuple[_Job, outcome.Outcome[object]]] = deque()
+        self._is_woken = False
         # Trio's own limit is for calls that end soon.
         self._lent = trio.CapacityLimiter(math.inf)
         # How many of those lent take no more jobs: given up, or on their way home.
@@ -134,11 +136,16 @@ class WorkerThreads:
         self._free -= 1
         self._deadlines[job] = trio.current_time() + self._timeout
 
-    def _ended(self, job: _Job, result: outcome.Outcome[object]) -> None:
-        self._deadlines.pop(job, None)
-        if job.state is _State.ENDED:
-            trio.lowlevel.reschedule(job.task, result)
-        self._next()
+    def _take_ended(self) -> None:
+        """Takes all jobs that have ended; those of several threads often wake the event loop once."""
+        # Before they are taken, so that one that comes meanwhile is taken now or wakes it again.
+        self._is_woken = False
+        while self._ended:
+            job, result = self._ended.popleft()
+            self._deadlines.pop(job, None)
+            if job.state is _State.ENDED:
+                trio.lowlevel.reschedule(job.task, result)
+            self._next()
 
     def _next(self) -> None:
         """Counts one thread as free, and on to what it takes next."""
@@ -200,7 +207,10 @@ class WorkerThreads:
                     result = outcome.capture(job.work)
                     if not self._goes_on(job, _State.ENDED):
                         return
-                    token.run_sync_soon(self._ended, job, result)
+                    self._ended.append((job, result))
+                    if not self._is_woken:
+                        self._is_woken = True
+                        token.run_sync_soon(self._take_ended)
                     del result
                 # While it waits for the next one it keeps no picture in memory.
                 del job
