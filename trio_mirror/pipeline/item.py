@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+import trio
+
 from trio_mirror.errors import NotPictureError
 from trio_mirror.model import Outcome, Picture, Result
 from trio_mirror.names import is_picture_name
@@ -55,3 +57,13 @@ class Item:
         # A page or a text in the place of a picture is a fault of the server.
         result.not_picture = isinstance(error, NotPictureError) and not is_picture_name(self.name)
         self.end(Outcome.UNKNOWN if self.maybe_stored else Outcome.FAILED)
+
+
+async def hand_over(item: Item, leaving: trio.MemorySendChannel[Item]) -> None:
+    """Sends at once to a task that waits for it, without a turn of the event loop in which nothing would happen."""
+    # A cancelled run has nobody left who would take it.
+    await trio.lowlevel.checkpoint_if_cancelled()
+    try:
+        leaving.send_nowait(item)
+    except trio.WouldBlock:
+        await leaving.send(item)

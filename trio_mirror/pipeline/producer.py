@@ -15,7 +15,7 @@ from trio_mirror.galleries import RedirectedGallery, SearchableGallery
 from trio_mirror.galleries.listing import each
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.names import check_name, is_other_file
-from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.item import Item, hand_over
 
 if TYPE_CHECKING:
     from trio_mirror.galleries import Gallery
@@ -179,13 +179,7 @@ class Producer:
                 state.in_flight.give_back()
                 return
             self._look_at(item, known)
-            if item.ended:
-                ended.send_nowait(item)
-            else:
-                try:
-                    listed.send_nowait(item)
-                except trio.WouldBlock:
-                    await listed.send(item)
+            await hand_over(item, ended if item.ended else listed)
         except (trio.Cancelled, trio.BrokenResourceError):
             # One that had nothing to be done has its result.
             state.report.listed += item.ended

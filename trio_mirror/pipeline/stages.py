@@ -14,7 +14,7 @@ import trio
 
 from trio_mirror.errors import GalleryError, PictureError, UnknownUploadError
 from trio_mirror.model import Stage
-from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.item import Item, hand_over
 from trio_mirror.pipeline.producer import Fetch
 from trio_mirror.pipeline.threads import WorkerThreads
 from trio_mirror.pipeline.transformer import Transform
@@ -77,7 +77,7 @@ class Stages:
                 item.result.stage = stage
                 try:
                     await self._take(step, item)
-                    await _hand_over(item, ended if item.ended else leaving)
+                    await hand_over(item, ended if item.ended else leaving)
                 except trio.BrokenResourceError:
                     # The next stage has failed, and says why: this task is about to be cancelled.
                     self._state.recorder.cut_off(item)
@@ -124,13 +124,3 @@ class Stages:
             self._has_reported = True
             shown = error if _log.isEnabledFor(logging.DEBUG) else None
             _log.error("internal error, please report it: --debug shows its traceback", exc_info=shown)
-
-
-async def _hand_over(item: Item, leaving: Sender) -> None:
-    """Sends at once to a task that waits for it, without a turn of the event loop in which nothing would happen."""
-    # A cancelled run has nobody left who would take it.
-    await trio.lowlevel.checkpoint_if_cancelled()
-    try:
-        leaving.send_nowait(item)
-    except trio.WouldBlock:
-        await leaving.send(item)
