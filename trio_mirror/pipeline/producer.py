@@ -174,7 +174,7 @@ class Producer:
         item.deadline = now + state.settings.picture_timeout
         item.result.began[Stage.LIST] = now - state.started
         try:
-            known = self._known(name)
+            known = None if state.memory is None else state.memory.find(name)
             if self._is_repeat(name, known):
                 state.in_flight.give_back()
                 return
@@ -188,14 +188,14 @@ class Producer:
         # Counted once it is on its way: a drain may have cut off the waits above.
         state.report.listed += 1
 
-    def _is_repeat(self, name: str, known: Result) -> bool:
+    def _is_repeat(self, name: str, known: Result | None) -> bool:
         """Whether this run has taken a name before, however far apart: in place it would be flipped back.
 
         Where results are remembered, that tells; else in place the hashes of all names do.
         """
         state = self._state
         if state.memory is not None:
-            if state.recorder.expects(name) or known.run == state.run_id:
+            if state.recorder.expects(name) or (known is not None and known.run == state.run_id):
                 return True
             state.recorder.expect(name)
         elif state.in_place:
@@ -205,7 +205,7 @@ class Producer:
             self._taken.add(digest)
         return False
 
-    def _look_at(self, item: Item, known: Result) -> None:
+    def _look_at(self, item: Item, known: Result | None) -> None:
         """Ends an item with which nothing has to be done."""
         try:
             item.result.name = check_name(item.name)
@@ -215,6 +215,8 @@ class Producer:
         if self._state.skips_others and is_other_file(item.name):
             item.fail(NotPictureError("it is not a picture, by its name"))
             return
+        if known is None:
+            return
         match known.outcome:
             case Outcome.MIRRORED if not self._state.settings.update:
                 item.end(Outcome.SKIPPED)
@@ -223,11 +225,6 @@ class Producer:
                 item.known = known
             case Outcome.FAILED if known.sha256 is not None:
                 item.known = known
-
-    def _known(self, name: str) -> Result:
-        """What is remembered of a picture; a result that failed is as good as none."""
-        memory = self._state.memory
-        return (memory and memory.find(name)) or Result(name=name, outcome=Outcome.FAILED)
 
 
 async def _skip(names: AsyncIterator[str], count: int, expected: bytes) -> None:

@@ -187,8 +187,9 @@ class Recorder:
             self._stop.drain("max_failures")
         if settings.max_bytes_total is not None and report.bytes_in >= settings.max_bytes_total:
             self._stop.drain("max_bytes_total")
-        self.check_access(refusals=_REFUSALS)
-        self._check_uploads()
+        if result.outcome is Outcome.FAILED:
+            self.check_access(refusals=_REFUSALS)
+            self._check_uploads()
         if self._memory is not None:
             result.run = self._run
             self._unwritten.append(result)
@@ -270,8 +271,10 @@ class Recorder:
 
     def _write_within(self, seconds: float) -> None:
         """Has the next group written in so many seconds, if it is not sooner."""
-        self._gathering.deadline = min(self._gathering.deadline, trio.current_time() + seconds)
-        self._wanted.set()
+        deadline = trio.current_time() + seconds
+        if deadline < self._gathering.deadline:
+            self._gathering.deadline = deadline
+            self._wanted.set()
 
     async def _write(self) -> None:
         """Writes one group; what could not be written stays, for the end of the run to try once more."""

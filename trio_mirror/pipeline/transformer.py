@@ -93,7 +93,9 @@ class Transform:
             if self._hooks.sampler is not None:
                 self._hooks.sampler(picture.name, picture.data, flipped)
         after = sha256(flipped.data).hexdigest() if self._intents else None
-        return replace(flipped, notes=(*notes, *flipped.notes)), before, after
+        if notes:
+            flipped = replace(flipped, notes=notes + flipped.notes)
+        return flipped, before, after
 
     def _transformed(self, picture: Picture) -> Flipped:
         """What the caller makes of a picture, in place of the flip."""
