@@ -14,13 +14,13 @@ from trio_mirror import Outcome
 from trio_mirror.journal import Journal
 from trio_mirror.pipeline import recorder, stages
 from trio_mirror.pipeline.in_flight import InFlight
+from trio_mirror.pipeline.item import Item, hand_over
 from trio_mirror.pipeline.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trio_mirror import Result
-    from trio_mirror.pipeline.item import Item
 
 _SEEDS = 400
 
@@ -41,13 +41,12 @@ def lose_a_release(patch: pytest.MonkeyPatch) -> None:
 
 def swallow_a_cancellation(patch: pytest.MonkeyPatch) -> None:
     """A picture that was cancelled on its way to the next stage is as good as handed over."""
-    hand_over = stages._hand_over
 
     async def hand_over_or_not(item: Item, leaving: trio.MemorySendChannel[Item]) -> None:
         with suppress(trio.Cancelled):
             await hand_over(item, leaving)
 
-    patch.setattr(stages, "_hand_over", hand_over_or_not)
+    patch.setattr(stages, "hand_over", hand_over_or_not)
 
 
 def give_a_result_twice(patch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
@@ -17,6 +18,7 @@ from trio_mirror.model import Stage
 from trio_mirror.pipeline.item import Item, hand_over
 from trio_mirror.pipeline.producer import Fetch
 from trio_mirror.pipeline.threads import WorkerThreads
+from trio_mirror.pipeline.time_limit import TimeLimit
 from trio_mirror.pipeline.transformer import Transform
 from trio_mirror.pipeline.uploader import Upload
 from trio_mirror.settings import available_cores
@@ -72,11 +74,11 @@ class Stages:
 
     async def _serve(self, stage: Stage, step: Step, arriving: Receiver, leaving: Sender, ended: Sender) -> None:
         """One task of one stage."""
-        with arriving, leaving, ended:
+        with arriving, leaving, ended, closing(TimeLimit()) as limit:
             async for item in arriving:
                 item.result.stage = stage
                 try:
-                    await self._take(step, item)
+                    await self._take(step, item, limit)
                     await hand_over(item, ended if item.ended else leaving)
                 except trio.BrokenResourceError:
                     # The next stage has failed, and says why: this task is about to be cancelled.
@@ -86,14 +88,14 @@ class Stages:
                     self._state.recorder.cut_off(item)
                     raise
 
-    async def _take(self, step: Step, item: Item) -> None:
+    async def _take(self, step: Step, item: Item, limit: TimeLimit) -> None:
         """Takes an item through one stage, within the time that it has in all."""
         stage, result = item.result.stage, item.result
         now = trio.current_time()
         self._state.at_work[item] = now
         result.began[stage] = now - self._state.started
         try:
-            with trio.CancelScope(deadline=item.deadline) as life:
+            with limit.until(item.deadline):
                 await step(item)
                 self._state.passed[stage] += 1
         except PictureError as error:
@@ -110,9 +112,9 @@ class Stages:
             item.fail(PictureError(f"internal error, {type(error).__name__}: {error}"))
             self._report_fault(error)
         else:
-            if life.cancelled_caught:
-                limit = f"{self._state.settings.picture_timeout:g} s in all (--picture-timeout)"
-                item.fail(PictureError(f"it took longer than {limit}", transient=True))
+            if limit.was_reached:
+                seconds = f"{self._state.settings.picture_timeout:g} s in all (--picture-timeout)"
+                item.fail(PictureError(f"it took longer than {seconds}", transient=True))
         finally:
             del self._state.at_work[item]
             # The flip has noted it by itself.
