@@ -20,6 +20,7 @@ from tests.helpers.server import Server
 from trio_mirror import JournalError, Outcome, Picture, Report, StorageError, UnknownUploadError, mirror, open_mirror
 from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.journal import Journal, read_journal
+from trio_mirror.pipeline.recorder import JournalMemory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -427,6 +428,18 @@ class TestJournal:
 
         assert (report.listed, report.mirrored, report.skipped) == (50, 50, 0)
         assert len(gallery.stored) == 50
+
+    @pytest.mark.parametrize("marks", [1, 1 << 20])
+    async def test_a_repeat_is_known_by_its_row_as_well(
+        self, journal: str, monkeypatch: pytest.MonkeyPatch, marks: int
+    ) -> None:
+        monkeypatch.setattr(JournalMemory, "wait", 0.0)
+        monkeypatch.setattr("trio_mirror.pipeline.recorder._MARKS", marks)
+        gallery = MemoryGallery([*(f"{number}.png" for number in range(50)), "0.png", "50.png"])
+
+        report = await mirror(gallery, journal=journal, concurrency=1)
+
+        assert (report.listed, report.mirrored) == (51, 51)
 
     async def test_a_row_tells_what_was_done(self, journal: str) -> None:
         gallery = MemoryGallery(["a.png", "missing.png"])

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trio_mirror.errors import JournalError
+from trio_mirror.model import Outcome, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 FORMAT = 2
 """The version of the form below, kept in SQLite's ``user_version``. The first had fewer columns."""
@@ -24,6 +25,12 @@ _SMALLEST_PAGE = 512
 _CACHE = 256
 """KiB of pages that each connection keeps to itself; the system caches the file as well, and shares that."""
 
+
+def _one_of(column: str, words: Iterable[str]) -> str:
+    # SQLite builds the list of an IN anew for each row.
+    return " OR ".join(f"{column} = '{word}'" for word in words)
+
+
 _VIEW = """CREATE VIEW results AS
     SELECT source, target, name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256_in, sha256,
         lossless, strftime('%Y-%m-%dT%H:%M:%fZ', time, 'unixepoch') AS time
@@ -34,10 +41,10 @@ _SCHEMA = (
     f"PRAGMA application_id = {_MARK}",
     f"PRAGMA user_version = {FORMAT}",
     "CREATE TABLE meta (source TEXT NOT NULL, target TEXT NOT NULL)",
-    """CREATE TABLE pictures (
+    f"""CREATE TABLE pictures (
         name TEXT NOT NULL PRIMARY KEY,
-        outcome TEXT NOT NULL CHECK (outcome IN ('mirrored', 'skipped', 'failed', 'unknown')),
-        stage TEXT NOT NULL CHECK (stage IN ('list', 'fetch', 'flip', 'upload')),
+        outcome TEXT NOT NULL CHECK ({_one_of("outcome", Outcome)}),
+        stage TEXT NOT NULL CHECK ({_one_of("stage", Stage)}),
         error TEXT NOT NULL,
         attempts INTEGER NOT NULL,
         etag TEXT NOT NULL,

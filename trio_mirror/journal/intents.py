@@ -16,14 +16,14 @@ from collections import Counter, deque
 from contextlib import suppress
 from errno import ENOSPC
 from itertools import count
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import decode, encode
-from trio_mirror.journal.rows import COLUMNS, RECORD, row_of
+from trio_mirror.journal.rows import COLUMNS, RECORD, row_of, values_of
 from trio_mirror.model import Outcome, Result, Stage
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _MAGIC = b"TrMi\0\0\0\0"
 # Before each record: its length in bytes, and its CRC-32, by which one that was cut off is known.
 _HEADER = struct.Struct("<II")
 _END = bytes(_HEADER.size)
-_values_of = attrgetter(*COLUMNS)
 _json_of = json.JSONEncoder(ensure_ascii=False).encode
 _RECOVER = f"{RECORD} WHERE (pictures.run, pictures.sha256_in) <> (excluded.run, excluded.sha256_in)"
 
@@ -71,7 +70,7 @@ class Intents:
         Raises:
             OSError: there is no room for another segment.
         """
-        record = encode(_json_of([next(self._numbers), *_values_of(intent)]))
+        record = encode(_json_of([next(self._numbers), *values_of(intent)]))
         record = _HEADER.pack(len(record), crc32(record)) + record + _END
         with self._lock:
             if self._at + len(record) > _SEGMENT:

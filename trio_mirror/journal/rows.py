@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from trio_mirror.journal.database import decode, encode
@@ -34,11 +35,20 @@ FIRST_FORMAT = {"sha256_in": "''", "lossless": "0", "run": "''"}
 """What stands for the columns that the first format did not have."""
 
 
-def row_of(result: Result) -> tuple[bytes | int | float, ...]:
-    """The values of a result, in the order of the columns."""
-    return tuple(
-        encode(getattr(result, name) or "") if kind is str else getattr(result, name) for name, kind in COLUMNS.items()
-    )
+values_of = attrgetter(*(f"{it}.value" if it in ("outcome", "stage") else it for it in COLUMNS))
+"""The values of a result, in the order of the columns."""
+
+
+def row_of(result: Result) -> list[str | bytes | int | float]:
+    """The values of a result as SQLite takes them."""
+    return [_bindable(it) for it in values_of(result)]
+
+
+def _bindable(value: Any) -> Any:
+    if value is None:
+        return ""
+    # ASCII needs no conversion, by SQLite neither.
+    return encode(value) if isinstance(value, str) and not value.isascii() else value
 
 
 def result_of(row: tuple[Any, ...]) -> Result:

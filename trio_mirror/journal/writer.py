@@ -42,6 +42,9 @@ class Journal(JournalReader):
     What was recorded is still there after the process is killed, as the rows are in the system's hands by
     then. A power failure may take the last of them, and leaves the file whole: that is SQLite's
     ``synchronous=NORMAL``, which spares an fsync at every commit.
+
+    Attributes:
+        is_new: whether it remembered nothing as it was opened.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Journal(JournalReader):
         super().__init__(path, galleries, reading, resources)
         self._writing = writing
         self._file = path.stat()
+        self.is_new = next(self.results(), None) is None
         self._turn = threading.Lock()
         self._intents = Intents(intents_of(path))
         resources.callback(self._intents.close)

