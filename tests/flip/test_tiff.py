@@ -787,6 +787,19 @@ def test_pages_that_share_one_long_list_of_strips_are_refused() -> None:
         flipped(b"II*\0" + struct.pack("<I", first) + bytes(4 * count) + pages)
 
 
+def test_pages_that_share_one_long_directory_of_exif_read_it_a_few_times() -> None:
+    def read(pieces: int) -> Callable[[], object]:
+        shared = struct.pack("<H", pieces) + struct.pack("<HHII", 1, 4, 1, 0) * pieces + bytes(4)
+        page = struct.pack("<HHHII", 1, 34665, 4, 1, 8)
+        first = 8 + len(shared)
+        links = (first + 18 * number for number in range(1, pieces))
+        pages = b"".join(page + struct.pack("<I", link) for link in (*links, 0))
+        structure = Structure(b"II*\0" + struct.pack("<I", first) + shared + pages)
+        return lambda: [structure.private(image) for image in structure.images(pieces)]
+
+    assert is_linear(read, 200)
+
+
 @pytest.mark.filterwarnings("ignore:Tag data larger than file")
 def test_pages_that_share_one_long_description_are_refused() -> None:
     text = b"<OME>" + b'<Rectangle X="1" Width="1"/>' * 1_000

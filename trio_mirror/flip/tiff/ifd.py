@@ -206,6 +206,7 @@ class Structure:
         stop = first + count * self.entry_size
         # Some files end within the last directory's pointer to the next one; readers take that for the end.
         following = self._read(self.offset_code, stop) if stop + self.inline <= len(self.data) else 0
+        self._charge(stop - at)
         entries: dict[int, Entry] = {}
         for entry_at in range(first, stop, self.entry_size):
             tag = self._read("H", entry_at)
@@ -213,13 +214,16 @@ class Structure:
             if entry is not None:
                 entries.setdefault(tag, entry)
         lists = (entry for tag, entry in entries.items() if tag < _XMP and entry.whole_numbers)
-        self._unread -= stop - at + sum(entry.stop - entry.start for entry in lists)
-        if self._unread < 0:
-            raise FlipError("the TIFF is damaged: its directories share their bytes")
+        self._charge(sum(entry.stop - entry.start for entry in lists))
         orientation = entries.get(_ORIENTATION)
         if orientation and orientation.whole_numbers:
             rows_first = flips_rows(self.values(orientation)[0])
         return Ifd(at, stop, stop + self.inline, entries, following, rows_first)
+
+    def _charge(self, size: int) -> None:
+        self._unread -= size
+        if self._unread < 0:
+            raise FlipError("the TIFF is damaged: its directories share their bytes")
 
     def _entry(self, at: int) -> Entry | None:
         """The entry there; none where its type is unknown or its values lie outside the file."""
