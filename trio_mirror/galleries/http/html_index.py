@@ -105,7 +105,7 @@ def _href(attributes: bytes) -> str | None:
     for attribute in _ATTRIBUTE.finditer(attributes):
         if found := _HREF.fullmatch(attribute[0]):
             # Servers percent-encode what is not ASCII, so that links are the same whatever the page's encoding.
-            value = (found[1] or b"").strip(b"\"'").decode("utf-8", "replace")
+            value = (found[1] or b"").strip(b"\"'")[:_PIECE].decode("utf-8", "replace")
             return _REFERENCE.sub(lambda it: html.unescape(it[0]), value).strip()
     return None
 
