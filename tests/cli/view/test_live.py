@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import re
 import signal
 from typing import TYPE_CHECKING
@@ -158,3 +160,11 @@ async def test_no_more_lines_than_the_terminal_is_high(autojump_clock: trio.test
     assert "0.0/s" in terminal.getvalue()
     assert "missing" not in terminal.getvalue()
     assert list(filter(None, terminal.rows)) == []
+
+
+async def test_a_terminal_that_says_no_size_gets_the_usual_one(autojump_clock: trio.testing.MockClock) -> None:
+    main, side = pty.openpty()
+    with os.fdopen(side, "w") as terminal, os.fdopen(main, "rb", buffering=0) as seen:
+        with trio.move_on_after(1):
+            await show_live(Progress(FakeRun().as_run()), Console(file=terminal, force_terminal=True))
+        assert b"0 of 0 listed" in seen.read(65_536)

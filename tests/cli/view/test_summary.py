@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,13 +123,16 @@ def test_a_target_that_refuses_all_uploads_brings_a_hint() -> None:
     assert "hint" not in run(*refused, failed("b.png"))[1]
 
 
+may_work = partial(failed, transient=True)
+
+
 @pytest.fixture(autouse=True)
 def typed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["trio-mirror", "http://me:pw@host/a b/", "--auth", "me:pw", "--header=X: pw"])
 
 
 def test_with_a_journal_the_same_command_retries_what_failed() -> None:
-    report, _ = run(failed("a.png"))
+    report, _ = run(may_work("a.png"))
 
     assert next_step(report, Settings(journal="run.journal")) == (
         "to retry just those",
@@ -137,7 +141,7 @@ def test_with_a_journal_the_same_command_retries_what_failed() -> None:
 
 
 def test_without_a_journal_a_few_failures_are_named() -> None:
-    report, _ = run(failed("a [1].png"), failed("b.png"))
+    report, _ = run(may_work("a [1].png"), may_work("b.png"))
 
     step = next_step(report, Settings())
 
@@ -149,14 +153,14 @@ def test_names_that_are_refused_are_not_tried_again() -> None:
     refused = failed("../a.png", stage=Stage.LIST)
 
     assert next_step(run(refused)[0], Settings()) is None
-    step = next_step(run(refused, failed("b.png"))[0], Settings())
+    step = next_step(run(refused, may_work("b.png"))[0], Settings())
     assert step is not None
     assert shlex.split(step[1])[-1:] == ["--include=b.png"]
     assert "../a.png" not in step[1]
 
 
 def test_names_that_cannot_be_pasted_need_a_journal() -> None:
-    step = next_step(run(failed("b\u202e.png"))[0], Settings())
+    step = next_step(run(may_work("b\u202e.png"))[0], Settings())
 
     assert step is not None
     assert step[1].endswith("--journal=run.journal")
@@ -164,12 +168,20 @@ def test_names_that_cannot_be_pasted_need_a_journal() -> None:
 
 @pytest.mark.parametrize("settings", [Settings(limit=5), Settings(include=["*.png"]), Settings()])
 def test_many_failures_or_a_choice_of_names_need_a_journal(settings: Settings) -> None:
-    report, _ = run(*[failed(f"{number}.png") for number in range(11)])
+    report, _ = run(*[may_work(f"{number}.png") for number in range(11)])
 
     step = next_step(report, settings)
 
     assert step is not None
     assert step[1].endswith("--journal=run.journal")
+
+
+def test_what_failed_for_good_is_not_tried_again() -> None:
+    assert next_step(run(failed("a.png"), mirrored())[0], Settings()) is None
+    step = next_step(run(failed("a.png"), may_work("b.png"))[0], Settings())
+    assert step is not None
+    assert shlex.split(step[1])[-1:] == ["--include=b.png"]
+    assert "a.png" not in step[1]
 
 
 def test_what_was_stopped_goes_on_with_a_journal_or_without() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Seconds between redraws. What is drawn costs about a millisecond.
 _REFRESH = 0.25
+_UNKNOWN_SIZE = 80, 24
 
 
 async def show_live(progress: Progress, console: Console) -> None:
@@ -61,9 +62,11 @@ async def _draw(progress: Progress, console: Console, live: Live, signals: Async
 def _terminal_size(console: Console) -> tuple[int, int]:
     # Rich looks at the standard streams: none of them need be the terminal that the console writes to.
     try:
-        return os.get_terminal_size(console.file.fileno())
+        size = os.get_terminal_size(console.file.fileno())
     except OSError:
         return console.size
+    # A terminal that nobody has set up, as of a container or a serial line, says 0.
+    return size if all(size) else _UNKNOWN_SIZE
 
 
 def _take_back(console: Console, rows: int) -> None:

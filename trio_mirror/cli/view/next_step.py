@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from trio_mirror.model import Stage
+from trio_mirror.model import Outcome
 from trio_mirror.names import hide_credentials
 from trio_mirror.settings import all_settings, option_name
 
@@ -41,11 +41,11 @@ def next_step(report: Report, settings: Settings) -> tuple[str, str] | None:
     if settings.journal:
         more = [] if settings.retry_failed else ["--retry-failed"]
         return "to retry just those", _same_command(*more)
-    # What the list may not name is refused again, however often it is tried.
-    names = [result.name for result in report.failures if result.stage is not Stage.LIST]
-    all_kept = failed == len(report.failures)
-    if all_kept and not names:
+    # What has failed for good fails again, unless somebody mends it.
+    if not (report.transient or report.unknown):
         return None
+    names = [it.name for it in report.failures if it.transient or it.outcome is Outcome.UNKNOWN]
+    all_kept = failed == len(report.failures)
     picked = settings.include or settings.exclude or settings.limit
     if not picked and all_kept and len(names) <= _MAX_NAMES and all(map(str.isprintable, names)):
         # Each name as a pattern that matches it alone.

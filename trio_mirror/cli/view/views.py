@@ -113,6 +113,7 @@ class Views:
         error = None
         if report is not None:
             if self._progress is not None and report.listed and self._shows_progress and not self._is_live:
+                self._progress.tick()
                 _progress_log.log(PROGRESS, self._progress.plain())
             if self._events is not None:
                 self._events.write(report_event(report))
