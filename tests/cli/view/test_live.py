@@ -162,9 +162,19 @@ async def test_no_more_lines_than_the_terminal_is_high(autojump_clock: trio.test
     assert list(filter(None, terminal.rows)) == []
 
 
-async def test_a_terminal_that_says_no_size_gets_the_usual_one(autojump_clock: trio.testing.MockClock) -> None:
-    main, side = pty.openpty()
-    with os.fdopen(side, "w") as terminal, os.fdopen(main, "rb", buffering=0) as seen:
+async def test_a_terminal_that_says_no_size_gets_the_usual_one(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal, (main, side) = Terminal(), pty.openpty()
+    monkeypatch.setattr(terminal, "fileno", lambda: side)
+    progress = Progress(FakeRun().as_run())
+    progress.add(failed("x" * 90))
+    try:
         with trio.move_on_after(1):
-            await show_live(Progress(FakeRun().as_run()), Console(file=terminal, force_terminal=True))
-        assert b"0 of 0 listed" in seen.read(65_536)
+            await show_live(progress, Console(file=terminal, force_terminal=True))
+    finally:
+        os.close(main)
+        os.close(side)
+
+    assert "0 of 0 listed" in terminal.getvalue()
+    assert f"{'x' * 74}…" in terminal.getvalue()
