@@ -6,7 +6,8 @@ An exchange that fails raises an `ExchangeError`, which the gallery turns into t
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 
@@ -26,11 +27,14 @@ from trio_mirror.galleries.http.transport import open_carriers
 from trio_mirror.galleries.urls import written
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from trio_mirror.galleries.http.exchange import Carrier, RawField
     from trio_mirror.galleries.http.response import Fields, Response
     from trio_mirror.settings import Settings
+
+Receive: TypeAlias = "Callable[[], Awaitable[bytes]]"
+"""Gives the next part of a body; nothing at its end."""
 
 # What every request has, wherever it goes.
 _FIELDS: list[RawField] = [(b"User-Agent", f"trio-mirror/{__version__}".encode()), (b"Accept", b"*/*")]
@@ -137,34 +141,30 @@ class Client:
                 await response.aclose()
 
     @asynccontextmanager
-    async def stream(self, url: httpx.URL) -> AsyncIterator[tuple[httpx.URL, Fields, AsyncIterator[bytes]]]:
-        """Opens a body of any length: gives the URL that it came from, the header fields, and the body in chunks.
+    async def stream(self, url: httpx.URL) -> AsyncIterator[tuple[httpx.URL, Fields, Receive]]:
+        """Opens a body of any length: gives the URL that it came from, the header fields, and what receives its parts.
 
-        The timeout bounds each wait for a chunk, not the whole, since a reader may take its time.
+        The timeout bounds each wait for a part, not the whole, since a reader may take its time.
 
         Raises:
-            ExchangeError: no response or no next chunk in time, a status other than 200, a body cut short.
+            ExchangeError: no response or no next part in time, a status other than 200, a body cut short.
         """
         request = Request("GET", written(url), self._at_home([*_FIELDS, (b"Accept-Encoding", ACCEPTED.encode())]))
-        async with AsyncExitStack() as stack:
-            with map_exceptions(), deadline(self._settings.timeout):
-                response = await self._exchange(request)
-                stack.push_async_callback(response.aclose)
-                if response.status != httpx.codes.OK:
-                    raise await response.refusal()
-            chunks = await stack.enter_async_context(aclosing(self._chunks(response)))
-            yield httpx.URL(response.url), response.fields, chunks
+        with map_exceptions(), deadline(self._settings.timeout):
+            response = await self._exchange(request)
+        async with aclosing(response):
+            if response.status != httpx.codes.OK:
+                raise await response.refusal()
+            min_rate = MinRate(self._settings.min_rate)
+            yield httpx.URL(response.url), response.fields, partial(self._receive, response, min_rate)
 
-    async def _chunks(self, response: Response) -> AsyncGenerator[bytes, None]:
-        min_rate = MinRate(self._settings.min_rate)
-        while True:
-            min_rate.resume()
-            with map_exceptions(), deadline(self._settings.timeout):
-                chunk = await response.receive()
-            if not chunk:
-                return
-            min_rate.count(chunk)
-            yield chunk
+    async def _receive(self, response: Response, min_rate: MinRate) -> bytes:
+        min_rate.resume()
+        with map_exceptions(), deadline(self._settings.timeout):
+            part = await response.receive()
+        if part:
+            min_rate.count(part)
+        return part
 
     async def upload(self, method: str, url: str, fields: Mapping[str, str], pieces: Sequence[bytes]) -> None:
         """Posts or puts to a URL. At home 307 and 308 are followed with the body; other redirects are refusals.

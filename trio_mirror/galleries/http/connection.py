@@ -71,7 +71,7 @@ class Connection:
             if request.method == "HEAD":
                 reader.end_at_head()
             reason = reader.reason.decode("ascii", "ignore")
-            response = Response(request.url, reader.status, reason, reader.headers, self, reader.fields)
+            response = Response(request.url, reader.status, reason, reader.headers, reader.fields, self)
             return response
         finally:
             if response is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from trio_mirror.galleries.http.client import Client
+    from trio_mirror.galleries.http.client import Client, Receive
     from trio_mirror.galleries.http.index import Index
     from trio_mirror.settings import Settings
 
@@ -79,14 +79,14 @@ class ListReader:
         """Opens a list, or one page of it: where it came from, its media type, and its text."""
         async with AsyncExitStack() as stack:
             with self._list_errors(url):
-                there, fields, chunks = await stack.enter_async_context(self._client.stream(url))
+                there, fields, receive = await stack.enter_async_context(self._client.stream(url))
             media_type = fields.get("content-type", "text/plain").partition(";")[0].strip().lower()
-            yield there, media_type, await stack.enter_async_context(aclosing(self._text_of(url, chunks)))
+            yield there, media_type, await stack.enter_async_context(aclosing(self._text_of(url, receive)))
 
-    async def _text_of(self, url: httpx.URL, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async def _text_of(self, url: httpx.URL, receive: Receive) -> AsyncGenerator[bytes, None]:
         with self._list_errors(url):
-            async for chunk in chunks:
-                yield chunk
+            while part := await receive():
+                yield part
 
     async def _crawl(self, index: Index) -> AsyncGenerator[str, None]:
         crawl = Crawl(self._read_index, self._next_names, recursive=self._settings.recursive, place=self._place)

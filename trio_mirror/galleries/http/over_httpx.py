@@ -9,7 +9,7 @@ import httpx
 import trio
 
 from trio_mirror.galleries.http.exchange import Request, RequestBody
-from trio_mirror.galleries.http.response import Response
+from trio_mirror.galleries.http.response import Response, decoded
 from trio_mirror.galleries.urls import written
 
 if TYPE_CHECKING:
@@ -85,5 +85,5 @@ async def from_httpx(request: httpx.Request) -> Request:
 
 def response_of(url: str, response: httpx.Response, on_close: Callable[[], None] = lambda: None) -> Response:
     """A response of httpx as one of ours, and what is called when it is closed."""
-    body = _Body(response, on_close)
-    return Response(url, response.status_code, response.reason_phrase, response.headers.raw, body)
+    raw, body = response.headers.raw, _Body(response, on_close)
+    return Response(url, response.status_code, response.reason_phrase, raw, decoded(raw), body)

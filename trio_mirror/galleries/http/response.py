@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -49,28 +50,23 @@ _REFUSAL_CHARACTERS = 200
 _REFUSAL_TIMEOUT = 2.0
 
 
+@dataclass(eq=False)
 class Response:
-    """What a server responds. Whoever has it closes it.
+    """What a server responds. Whoever has it closes it."""
 
-    Attributes:
-        url: what was asked for.
-        status: the status code.
-        reason: the reason phrase.
-        raw: the header fields as they came.
-        body: the body as it comes.
-        fields: the header fields, decoded.
-    """
-
-    def __init__(
-        self, url: str, status: int, reason: str, raw: list[RawField], body: ResponseBody, fields: Fields | None = None
-    ) -> None:
-        self.url = url
-        self.status = status
-        self.reason = reason
-        self.raw = raw
-        self.body = body
-        self.fields = decoded(raw) if fields is None else fields
-        self._pieces: Iterator[bytes] | None = None
+    url: str
+    """What was asked for."""
+    status: int
+    """The status code."""
+    reason: str
+    """The reason phrase."""
+    raw: list[RawField]
+    """The header fields as they came."""
+    fields: Fields
+    """The same, decoded."""
+    body: ResponseBody
+    """The body as it comes."""
+    _pieces: Iterator[bytes] = field(default=iter(()), init=False)
 
     async def aclose(self) -> None:
         """Closes the body; its connection is kept if all of it was read. No checkpoint, as nothing is waited for."""
@@ -87,7 +83,7 @@ class Response:
         if decoder is None:
             return await self.body.receive()
         while True:
-            for piece in self._pieces or ():
+            for piece in self._pieces:
                 return piece
             chunk = await self.body.receive()
             if not chunk:
