@@ -166,6 +166,14 @@ def test_an_index_that_makes_no_sense_is_left_as_it_is(index: bytes) -> None:
     assert nonsense in parse(flip(data).data).segments
 
 
+def test_an_index_of_images_that_were_cut_off_is_dropped_with_a_note() -> None:
+    further = encoded(drawn(33, 35))
+    data = several(encoded(drawn(64, 48)), further, further)
+    jfif = 20  # bytes of the start of an image and its first segment
+    flipped = flip(data[: jfif - 2 * len(further)])
+    assert "the multi-picture index was dropped: it named images where none are" in flipped.notes
+
+
 def test_jpegs_behind_the_picture_are_mirrored_without_an_index_too() -> None:
     further = encoded(drawn(32, 16))
     data = encoded(drawn(64, 48)) + further

@@ -158,7 +158,7 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
     segments: list[Segment] = []
     huffman: list[bytes] = []
     frame, restart_interval, scans = None, 0, 0
-    for marker, at, end in walk(data, start + 2, len(data) if stop is None else stop):
+    for marker, at, end in walk(data, start + 2, len(data) if stop is None else min(stop, len(data))):
         payload = data[at:end]
         if _APP0 <= marker <= _APP15 or marker == COM:
             segments.append(Segment(marker, payload, at))
