@@ -298,6 +298,7 @@ def test_wrong_credentials_exit_6(s3: httpx.Client, tmp_path: Path, place: str) 
 
     assert done.returncode == 6, done.stderr
     assert "s3://bucket/in/ refuses us" in done.stderr
+    assert "InvalidAccessKeyId: " in done.stderr
 
 
 async def test_an_object_that_is_refused_fails_alone_once_another_was_given(s3: httpx.Client, bucket: Gallery) -> None:
@@ -383,6 +384,8 @@ async def test_a_store_that_does_not_answer_is_given_up(s3: httpx.Client, monkey
             await gallery.store(Picture(name="a.png", data=b"x", media_type="image/png"))
     assert not isinstance(refused.value, UnknownUploadError)
     assert refused.value.transient
+    # Equal causes read alike, whatever object they are of.
+    assert str(refused.value) == "it was not stored: EndpointConnectionError: Could not connect"
 
 
 async def test_a_request_that_is_cancelled_ends_on_the_other_loop(
