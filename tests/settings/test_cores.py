@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from trio_mirror.settings import available_cores
+from trio_mirror.settings import Settings, available_cores
 from trio_mirror.settings.cores import quotas
 
 if TYPE_CHECKING:
@@ -48,3 +48,12 @@ def test_the_part_of_a_core_counts_as_one(monkeypatch: pytest.MonkeyPatch, quota
     monkeypatch.setattr("trio_mirror.settings.cores.quotas", lambda *_: [quota])
 
     assert available_cores() == cores
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (128, 16)])
+def test_so_many_processes_are_chosen_as_gain_something(
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int
+) -> None:
+    monkeypatch.setattr("trio_mirror.settings.cores.available_cores", lambda: cores)
+
+    assert Settings(processes="auto").processes == processes

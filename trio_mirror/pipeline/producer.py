@@ -57,7 +57,7 @@ class Picked:
         self._seen += 1
         if self._include and not _matches(name, self._include):
             return False
-        if _matches(name, self._exclude):
+        if self._exclude and _matches(name, self._exclude):
             return False
         self._matched += 1
         if self._settings.shard is not None and not self._settings.shard.holds(name):

@@ -216,7 +216,7 @@ class Recorder:
         One picture among others may be somebody else's. Where all are refused, it is the credentials.
         """
         report = self._report
-        if report.refused == report.finished - report.not_pictures >= refusals:
+        if report.refused and report.refused == report.finished - report.not_pictures >= refusals:
             first = report.failures[0]
             place = report.target if first.stage is Stage.UPLOAD else report.source
             self._stop.fail(AccessError(f"{place} refuses us: {first.error}"))
@@ -224,6 +224,8 @@ class Recorder:
     def _check_uploads(self) -> None:
         """Ends a run whose first uploads have all got one response, of a server that takes none."""
         report = self._report
+        if not report.failed:
+            return
         enough = min(max(self._settings.concurrency, _UPLOADS_REFUSED), KEPT_FAILURES)
         if report.failed == report.finished - report.not_pictures == enough:
             first = report.failures[0]

@@ -21,6 +21,11 @@ def available_cores() -> int:
     return min([allowed, *map(math.ceil, quotas(_OWN, _ROOT))])
 
 
+def useful_processes() -> int:
+    """How many worker processes gain something: one fills two cores, and one driver keeps sixteen at work."""
+    return min(max(1, available_cores() // 2), 16)
+
+
 def quotas(own: Path, root: Path) -> Iterator[float]:
     """The quotas of a process, in cores: of its control groups and all that they are in (cgroups(7)).
 

@@ -14,6 +14,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from trio_mirror.model import Limits, Lossless
+from trio_mirror.settings.cores import useful_processes
 from trio_mirror.settings.fields import (
     Panel,
     choice,
@@ -70,6 +71,10 @@ class RetryUploads(StrEnum):
 
 # Ray's own forms of an address, and "local", which starts it here.
 _CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9A-Fa-f:.]+\]|[^\s/@:\[\]]+):\d{1,5}")
+
+
+def _parse_processes(text: str) -> int:
+    return useful_processes() if text.lower() == "auto" else parse_count(text)
 
 
 def _parse_cluster(text: str) -> str:
@@ -158,7 +163,16 @@ class Settings:
     flip_threads: int | None = count(
         None, "Threads that flip.", Panel.PARALLEL, shown="the cores", example="2", most=1_024
     )
-    processes: int = count(1, "Worker processes.", Panel.PARALLEL, most=1_024)
+    processes: Parsed[int, str] = setting(
+        1,
+        "Worker processes; auto: as many as gain.",
+        Panel.PARALLEL,
+        _parse_processes,
+        "COUNT|auto",
+        kind=Integral,
+        example="2",
+        most=1_024,
+    )
     cluster: str | None = setting(
         None,
         "Ray cluster: ray://HOST:PORT, HOST:PORT, auto or local.",
