@@ -28,9 +28,11 @@ from tests.helpers.simulated_cluster import AtOnce, driven
 from trio_mirror import ClusterError, JournalError, Outcome, Settings, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.distributed.dispatcher import Lost, Reported
+from trio_mirror.distributed.ray_engine import _reach
 from trio_mirror.journal import open_journal, read_journal
 from trio_mirror.model import Result, Stage
 from trio_mirror.pipeline.recorder import JournalMemory
+from trio_mirror.pipeline.threads import WorkerThreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -492,6 +494,17 @@ async def test_a_cluster_with_tokens_names_the_variables(tmp_path: Path) -> None
 
     assert done.returncode == 5
     assert "RAY_AUTH_MODE=token and its token in RAY_AUTH_TOKEN" in done.stderr
+
+
+async def test_a_cluster_that_listens_and_does_not_answer_may_want_a_token() -> None:
+    def connect() -> None:
+        raise trio.TooSlowError
+
+    listener, *_ = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    address, lasting = f"ray://127.0.0.1:{listener.socket.getsockname()[1]}", WorkerThreads(1, 60)
+    async with listener, lasting.working():
+        with pytest.raises(ClusterError, match=r"cannot be reached within 30 s.*RAY_AUTH_MODE=token"):
+            await _reach(address, connect, lasting)
 
 
 @pytest.mark.slow

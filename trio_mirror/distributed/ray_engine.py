@@ -90,17 +90,18 @@ async def open_ray(address: str, job: Job) -> AsyncIterator[RayEngine]:
 
 
 async def _reach(address: str, connect: Callable[[], None], lasting: WorkerThreads) -> None:
-    unreachable = ClusterError(f"--cluster: {address} cannot be reached within {_REACHING:g} s")
+    hint = ""
     try:
         with trio.fail_after(_REACHING):
             if ":" in address:
                 # Ray itself tries for minutes, and then ends the process.
                 host, _, port = address.removeprefix("ray://").rpartition(":")
                 async with await trio.open_tcp_stream(host.strip("[]"), int(port)):
-                    pass
+                    # Whom it gives no access, it may leave without an answer.
+                    hint = f"; {_TOKENS}"
             await lasting.run(connect)
     except trio.TooSlowError as error:
-        raise unreachable from error
+        raise ClusterError(f"--cluster: {address} cannot be reached within {_REACHING:g} s{hint}") from error
     except OSError as error:
         raise ClusterError(f"--cluster: {address} cannot be reached: {error}") from error
 
