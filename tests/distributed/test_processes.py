@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from tests.helpers.pictures import is_mirrored, png
 from trio_mirror import Outcome, Picture, Result, Settings, SettingsError, mirror, open_mirror, run
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.distributed.dispatcher import Ended, Orders, Reported
+from trio_mirror.distributed.frames import _LENGTH
 from trio_mirror.distributed.job import Job, open_worker
 from trio_mirror.distributed.processes import _MAIN, ProcessEngine
 from trio_mirror.journal import read_journal
@@ -304,6 +306,25 @@ def test_a_worker_starts_with_what_its_work_needs() -> None:
     imported = {module.partition(".")[0] for module in done.stderr.split()}
     assert "trio" in imported
     assert not imported & {"typer", "rich", "pydantic", "pygments", "click", "sqlite3", "httpcore", "PIL", "ray"}
+
+
+def test_a_worker_whose_driver_is_killed_as_it_starts_ends_in_silence(photos: Path, tmp_path: Path) -> None:
+    job = pickle.dumps(Job(str(photos), str(tmp_path / "mirrored"), Settings(), in_place=False, intents=False))
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _MAIN],
+            input=len(job).to_bytes(_LENGTH, "big") + job,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            env=processes.ENVIRONMENT,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 async def test_an_object_cannot_go_to_another_process() -> None:

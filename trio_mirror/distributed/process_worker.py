@@ -101,7 +101,9 @@ async def _work(incoming: int, outgoing: int) -> None:
     driver = _Driver(frames)
     async with trio.open_nursery() as nursery:
         async with open_worker(job, driver.names, driver) as (run, state):
-            await frames.send(("ready",))
+            # Where the driver is gone by now, `follow` hears of it.
+            with suppress(trio.BrokenResourceError):
+                await frames.send(("ready",))
 
             async def follow() -> None:
                 await driver.follow(run, state)
