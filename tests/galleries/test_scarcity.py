@@ -8,9 +8,12 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from tests.helpers.pictures import is_mirrored, png
 from trio_mirror import mirror
+from trio_mirror.galleries.in_thread import in_thread
+from trio_mirror.pipeline.threads import WorkerThreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +38,14 @@ async def mirrored(folder: Path, flip_threads: int = 2) -> None:
     assert all(is_mirrored(png(), path.read_bytes()) for path in target.iterdir())
 
 
-@pytest.mark.parametrize("most", [3, 4, 8])
-async def test_a_run_goes_on_in_the_threads_that_there_are(
-    pictures: Path, monkeypatch: pytest.MonkeyPatch, most: int
-) -> None:
+def lend_few_threads(monkeypatch: pytest.MonkeyPatch, most: int, none_for: int = 0) -> None:
+    """Starts few threads at once, and none the first few times."""
     begin = threading.Thread.start
     started: list[threading.Thread] = []
+    refused: Iterator[int] = iter(range(none_for))
 
     def start(thread: threading.Thread) -> None:
-        if sum(it.is_alive() for it in started) > most:
+        if next(refused, None) is not None or sum(it.is_alive() for it in started) >= most:
             raise RuntimeError("can't start new thread")
         begin(thread)
         started.append(thread)
@@ -51,7 +53,25 @@ async def test_a_run_goes_on_in_the_threads_that_there_are(
     # What earlier tests have left idle would be lent to this one.
     monkeypatch.setattr("trio._core._thread_cache.THREAD_CACHE._idle_workers", {})
     monkeypatch.setattr(threading.Thread, "start", start)
-    await mirrored(pictures, flip_threads=6)
+
+
+@pytest.mark.parametrize("most", [4, 5, 9])
+async def test_a_run_goes_on_in_the_threads_that_there_are(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    lend_few_threads(monkeypatch, most)
+    with trio.fail_after(45):
+        await mirrored(pictures, flip_threads=6)
+
+
+async def test_where_no_thread_was_to_be_had_flips_leave_some_to_short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    lend_few_threads(monkeypatch, most=2, none_for=6)
+    threads = WorkerThreads(6, timeout=60)
+    with trio.fail_after(45):
+        async with threads.working():
+            for _ in range(3):
+                assert await threads.run(lambda: "flipped") == "flipped"
+                assert await in_thread(lambda: "read") == "read"
 
 
 async def test_a_file_is_opened_again_where_there_were_too_many(

@@ -14,6 +14,7 @@ from collections import deque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -77,6 +78,7 @@ class WorkerThreads:
         self._is_woken = False
         # Trio's own limit is for calls that end soon.
         self._lent = trio.CapacityLimiter(math.inf)
+        self._for_short_calls = trio.CapacityLimiter(1)
         # How many of those lent take no more jobs: given up, or on their way home.
         self._leaving = 0
 
@@ -84,8 +86,7 @@ class WorkerThreads:
     async def working(self) -> AsyncIterator[None]:
         """Lends the threads; leaving the block sends them home."""
         async with open_nursery_beside() as self._nursery:
-            for _ in range(self._count):
-                self._nursery.start_soon(self._lend)
+            self._nursery.start_soon(self._lend_all)
             self._nursery.start_soon(self._watch)
             try:
                 yield
@@ -117,7 +118,7 @@ class WorkerThreads:
         finally:
             if job.keeps_thread:
                 # Not within `give_up`: Trio is going through the tasks that it cancels.
-                self._nursery.start_soon(self._lend)
+                self._nursery.start_soon(self._lend, 1)
 
     async def _watch(self) -> None:
         """Gives up what takes too long: one sleep for all jobs costs less than a cancel scope for each."""
@@ -171,37 +172,62 @@ class WorkerThreads:
         else:
             self._next()
 
-    async def _lend(self) -> None:
-        """Lends one thread.
-
-        Where the system has none left, what there are do the work. One of them goes home as well: short calls, such as
-        those that read pictures, need a thread, too.
-        """
-        token = trio.lowlevel.current_trio_token()
-        while True:
+    async def _lend_all(self) -> None:
+        if await self._lend(self._count):
             try:
-                await trio.to_thread.run_sync(self._work, token, abandon_on_cancel=True, limiter=self._lent)
+                await trio.to_thread.run_sync(_nothing, limiter=self._for_short_calls)
             except RuntimeError as error:
                 if not lacks_thread(error):
                     raise
-            else:
-                self._leaving -= 1
-                return
-            if at_work := self._lent.borrowed_tokens - self._leaving:
-                self._free -= 1
-                if at_work > 1:
-                    self._send_home()
-                return
+                self._leave_one()
+
+    async def _lend(self, count: int) -> bool:
+        """Lends so many threads one after the other. Where the system has fewer, what there are do the work.
+
+        Returns:
+            whether it had so many.
+        """
+        for missing in range(count, 0, -1):
+            if not await self._nursery.start(self._lend_one):
+                self._free -= missing
+                break
+        else:
+            return True
+        self._leave_one()
+        while self._at_work <= 0:
             await trio.sleep(_ANOTHER_TRY)
+            if await self._nursery.start(self._lend_one):
+                self._free += 1
+        return False
 
-    def _send_home(self) -> None:
-        self._free -= 1
-        self._leaving += 1
-        self._jobs.put(None)
+    async def _lend_one(self, task_status: trio.TaskStatus[int]) -> None:
+        """Lends one thread or none: starts with their number, and lasts as long as the thread is at work."""
+        token, begin = trio.lowlevel.current_trio_token(), partial(task_status.started, 1)
+        try:
+            await trio.to_thread.run_sync(self._work, token, begin, abandon_on_cancel=True, limiter=self._lent)
+        except RuntimeError as error:
+            if not lacks_thread(error):
+                raise
+            task_status.started(0)
+        else:
+            self._leaving -= 1
 
-    def _work(self, token: trio.lowlevel.TrioToken) -> None:
+    def _leave_one(self) -> None:
+        """Sends a thread home, unless it is the last: short calls, such as those that read pictures, need one, too."""
+        if self._at_work > 1:
+            self._free -= 1
+            self._leaving += 1
+            self._jobs.put(None)
+
+    @property
+    def _at_work(self) -> int:
+        """How many threads take jobs."""
+        return self._lent.borrowed_tokens - self._leaving
+
+    def _work(self, token: trio.lowlevel.TrioToken, begin: Callable[[], object]) -> None:
         """What a thread does: one job after the other, until it is sent home or given up."""
         with suppress(trio.RunFinishedError):
+            token.run_sync_soon(begin)
             while (job := self._jobs.get()) is not None:
                 if self._goes_on(job, _State.TAKEN):
                     result = outcome.capture(job.work)
@@ -225,4 +251,4 @@ class WorkerThreads:
 
 
 def _nothing() -> None:
-    """Takes the place of work that was given up before it began."""
+    """Takes the place of what is not to be done any more."""
