@@ -53,15 +53,17 @@ class Journal(JournalReader):
         galleries: tuple[str, str],
         reading: sqlite3.Connection,
         writing: sqlite3.Connection,
+        intents: Intents,
         resources: ExitStack,
+        *,
+        is_new: bool,
     ) -> None:
         super().__init__(path, galleries, reading, resources)
         self._writing = writing
+        self._intents = intents
         self._file = path.stat()
-        self.is_new = next(self.results(), None) is None
         self._turn = threading.Lock()
-        self._intents = Intents(intents_of(path))
-        resources.callback(self._intents.close)
+        self.is_new = is_new
 
     def close(self) -> None:
         """Closes the file, when what is being written has been. To close it again does nothing."""
@@ -162,7 +164,10 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
         _check_writable(writing)
         # A connection of its own, so that the event loop can read while a thread writes.
         reading = opened.enter_context(closing(connect(path)))
-        return Journal(path, galleries, reading, writing, opened.pop_all())
+        intents = Intents(intents_of(path))
+        opened.callback(intents.close)
+        [(remembers,)] = reading.execute("SELECT EXISTS (SELECT * FROM pictures)")
+        return Journal(path, galleries, reading, writing, intents, opened.pop_all(), is_new=not remembers)
 
 
 def _check_writable(connection: sqlite3.Connection) -> None:
