@@ -175,7 +175,7 @@ class WorkerThreads:
     async def _lend_all(self) -> None:
         if await self._lend(self._count):
             try:
-                await trio.to_thread.run_sync(_nothing, limiter=self._for_short_calls)
+                await trio.to_thread.run_sync(_nothing, abandon_on_cancel=True, limiter=self._for_short_calls)
             except RuntimeError as error:
                 if not lacks_thread(error):
                     raise
