@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = [f"{number}.png" for number in range(6)]
-ORIGINALS = {name: f"<{name}".encode() for name in NAMES}
+# They begin as a codestream of JPEG XL does, also turned round.
+ORIGINALS = {name: b"\xff\n<%b\n\xff" % name.encode() for name in NAMES}
 
 
 @dataclass
@@ -233,10 +234,25 @@ class Altering(MemoryGallery):
 
     async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
         await trio.lowlevel.checkpoint()
-        return self.stored.get(name) or Picture(name=name, data=name.encode(), media_type="image/png")
+        return self.stored.get(name) or Picture(name=name, data=ORIGINALS[name], media_type="image/png")
 
     async def store(self, picture: Picture) -> None:
         await super().store(replace(picture, data=picture.data + b" "))
+
+
+class Overloaded(MemoryGallery):
+    """Serves what it stores; its first response after that is a page."""
+
+    is_overloaded = True
+
+    async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
+        picture = await super().fetch(name, known_etag)
+        if not self.stored:
+            return picture
+        if self.is_overloaded:
+            self.is_overloaded = False
+            return Picture(name=name, data=b"<html>Come back later.</html>", media_type="text/html")
+        return self.stored[name]
 
 
 class Silent(MemoryGallery):
@@ -261,6 +277,18 @@ async def test_update_does_not_take_what_a_server_made_of_our_picture_for_a_chan
     assert (first.mirrored, again.mirrored, again.skipped) == (len(NAMES), 0, len(NAMES))
     assert (changed.mirrored, changed.skipped) == (1, len(NAMES) - 1)
     assert all(gallery.stored[name].data == stored[name] for name in NAMES[1:])
+
+
+async def test_a_page_in_place_of_what_was_stored_does_not_make_update_flip_it_back(
+    tmp_path: Path, instant_flip: None
+) -> None:
+    gallery, journal = Overloaded(["a.png"], data=b"now"), tmp_path / "journal"
+
+    first = await mirror(gallery, journal=journal)
+    again = await mirror(gallery, journal=journal, update=True)
+
+    assert (first.mirrored, again.mirrored, again.skipped) == (1, 0, 1)
+    assert gallery.stored["a.png"].data == b"won"
 
 
 async def test_what_may_be_stored_is_unknown_until_update_mirrors_it_as_it_is(

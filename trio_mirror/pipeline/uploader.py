@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from trio_mirror.errors import MirrorError, UnknownUploadError
+from trio_mirror.flip import sniff
 from trio_mirror.model import Outcome
 from trio_mirror.settings import RetryUploads
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 
 def _digest_of(data: bytes) -> str:
+    """The digest of a picture.
+
+    Raises:
+        FlipError: it is something else, such as a page about an error.
+    """
+    sniff(data)
     return sha256(data).hexdigest()
 
 
@@ -77,13 +84,13 @@ class Upload:
         await self._throttle.admit()
         try:
             stored = await self._target.fetch(item.name, None)
+            assert stored is not None
+            digest = result.sha256
+            if stored.data != picture.data:
+                digest = await self._threads.run(partial(_digest_of, stored.data))
         except MirrorError:
             # What is not learned here is learned from the next picture.
             return
-        assert stored is not None
-        digest = result.sha256
-        if stored.data != picture.data:
-            digest = await self._threads.run(partial(_digest_of, stored.data))
         self._keeps_bytes[picture.media_type] = digest in (result.sha256, result.sha256_in)
         if not self._keeps_bytes[picture.media_type]:
             result.sha256, result.etag = digest, stored.etag
