@@ -139,3 +139,11 @@ def test_pieces_that_are_missing_are_refused_in_words(lacking: int) -> None:
     data[at : at + 2] = struct.pack("<H", lacking + 1000)
     with pytest.raises(FlipError, match=f"old-style JPEG|{lacking}"):
         flip(bytes(data))
+
+
+def test_more_offsets_than_lengths_are_refused_in_words() -> None:
+    data = bytearray(tiff(drawn("RGB", 0), "tables in tags", "<", (1, 1), 3))
+    at = data.rindex(struct.pack("<HHI", 279, 4, 3))
+    data[at + 4 : at + 8] = struct.pack("<I", 2)
+    with pytest.raises(FlipError, match="old-style JPEG"):
+        flip(bytes(data))

@@ -108,7 +108,7 @@ def with_whole_streams(structure: Structure, images: list[Ifd], limits: Limits) 
     for image in pieces:
         try:
             stream = _joined(structure, image)
-        except (struct.error, IndexError) as error:
+        except (struct.error, IndexError, ValueError) as error:
             raise FlipError(_REFUSED) from error
         added = {_STREAM, _LENGTH} - image.entries.keys()
         if len(added) > len(set(_PIECES) & image.entries.keys()) + editor.has_room(image):
