@@ -75,9 +75,12 @@ def test_an_svg_in_chromium(tmp_path: Path) -> None:
     assert mirrored.tobytes() == ImageOps.mirror(shown).tobytes()
 
 
-@pytest.mark.parametrize("viewer", [by_libjxl, by_ffmpeg])
+@pytest.mark.parametrize("viewer", [by_libjxl, by_ffmpeg, by_chromium])
 def test_a_jpeg_xl(viewer: Callable[[Path], Image.Image], tmp_path: Path) -> None:
     before, after = tmp_path / "before.jxl", tmp_path / "after.jxl"
     before.write_bytes(test_jxl.encoded())
     after.write_bytes(flip(before.read_bytes()).data)
-    assert viewer(after).tobytes() == ImageOps.mirror(viewer(before)).tobytes()
+    shown, mirrored = (viewer(path).crop((0, 0, 40, 24)) for path in (before, after))
+    if viewer is by_chromium and shown.tobytes() != test_jxl.shown(before.read_bytes()).tobytes():
+        pytest.skip("this Chromium shows no JPEG XL")
+    assert mirrored.tobytes() == ImageOps.mirror(shown).tobytes()

@@ -1,4 +1,4 @@
-"""The pictures of the built-in gallery: a little of every format, drawn with Pillow."""
+"""The pictures of the built-in gallery: a little of every format."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from PIL import Image, features
 
 from trio_mirror.demo import scenes
+from trio_mirror.demo.heic import write_heic
+from trio_mirror.demo.jxl import write_jxl
 
 SHOWN = "orientation/1.jpg"
 """The picture that shows best what mirroring does: it has letters."""
@@ -80,6 +82,8 @@ def _others(folder: Path) -> Iterator[str]:
     yield _save(folder, "clock.bmp", scenes.clock(7, 20, face="#e8f1f2"))
     if features.check("avif"):
         yield _save(folder, "harbour.avif", scenes.harbour(), quality=80, speed=9)
+    yield _write(folder, "clock.heic", write_heic(scenes.clock(1, 50).reduce(2)))
+    yield _write(folder, "signpost.jxl", write_jxl(scenes.signpost("JPEG XL").reduce(2)))
 
 
 def _orientations(folder: Path) -> Iterator[str]:
@@ -93,4 +97,9 @@ def _orientations(folder: Path) -> Iterator[str]:
 
 def _save(folder: Path, name: str, image: Image.Image, **options: Any) -> str:
     image.save(folder / name, **options)
+    return name
+
+
+def _write(folder: Path, name: str, data: bytes) -> str:
+    (folder / name).write_bytes(data)
     return name
