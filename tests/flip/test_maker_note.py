@@ -103,6 +103,15 @@ def test_a_note_that_an_editor_moved_is_never_patched_in_the_wrong_place(moved: 
     assert mirrored_fields(old, ACROSS) == (old, ("not mirrored: focus points in the MakerNote of Sony",))
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("make", ["Canon", "FUJIFILM", "Panasonic", "SONY", "OLYMPUS"])
+def test_a_camera_whose_note_was_taken_out_leaves_nothing_to_mirror(make: str, order: str) -> None:
+    name = make.encode() + b"\0\0\0\0\0"
+    data = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    data += directory(order, 8, (0x010F, ASCII, len(name), name))
+    assert mirrored_fields(data, ACROSS) == (data, ())
+
+
 def test_focus_points_of_nikon_are_named() -> None:
     note = b"Nikon\0\2\x10\0\0" + b"MM\0*\0\0\0\x08" + directory(">", 8, (0xB7, UNDEFINED, 30, bytes(30)))
     data = jpegs.exif_block(maker_note=note)

@@ -25,7 +25,7 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
     first = pointer(block, order, 4)
     exif = read_directory(block, order, first).get(_EXIF_DIRECTORY)
     patched, unmended = bytearray(block), set[str]()
-    make, note = b"", slice(0)
+    make, note = b"", None
     for directory in (first, exif.value if exif else 0):
         for tag, kind, place in read_values(block, order, directory):
             if place.stop > len(block):
@@ -40,5 +40,8 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
                     struct.pack_into(f"{order}2H", patched, place.start, *pixel)
                 elif x or y:
                     unmended.add(f"{EXIF[tag]} outside of the picture")
-    out, more = mirrored_focus(bytes(patched), make, note, mirror)
-    return out, not_mirrored(unmended | more)
+    out = bytes(patched)
+    if note is not None:
+        out, more = mirrored_focus(out, make, note, mirror)
+        unmended |= more
+    return out, not_mirrored(unmended)
