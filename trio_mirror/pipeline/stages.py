@@ -16,9 +16,10 @@ import trio
 from trio_mirror.errors import GalleryError, PictureError, UnknownUploadError
 from trio_mirror.model import Stage
 from trio_mirror.pipeline.item import Item, hand_over
+from trio_mirror.pipeline.nurseries import open_nursery_beside
 from trio_mirror.pipeline.producer import Fetch
 from trio_mirror.pipeline.threads import WorkerThreads
-from trio_mirror.pipeline.time_limit import TimeLimit
+from trio_mirror.pipeline.time_limit import TimeLimit, Watch
 from trio_mirror.pipeline.transformer import Transform
 from trio_mirror.pipeline.uploader import Upload
 from trio_mirror.settings import available_cores
@@ -53,11 +54,18 @@ class Stages:
         self._upload = Upload(target, self._threads, state)
         self.ahead = 0
         self._state = state
+        self._watch = Watch()
         self._has_reported = False
 
     async def work(self, items: Receiver, ended: Sender) -> None:
         """Takes items to their end."""
-        async with self._threads.working(), trio.open_nursery() as nursery:
+        async with self._threads.working(), open_nursery_beside() as beside:
+            beside.start_soon(self._watch.run)
+            await self._serve_all(items, ended)
+            beside.cancel_scope.cancel()
+
+    async def _serve_all(self, items: Receiver, ended: Sender) -> None:
+        async with trio.open_nursery() as nursery:
             fetched, to_flip = trio.open_memory_channel[Item](0)
             flipped, to_upload = trio.open_memory_channel[Item](0)
             with items, fetched, to_flip, flipped, to_upload, ended:
@@ -74,7 +82,7 @@ class Stages:
 
     async def _serve(self, stage: Stage, step: Step, arriving: Receiver, leaving: Sender, ended: Sender) -> None:
         """One task of one stage."""
-        with arriving, leaving, ended, closing(TimeLimit()) as limit:
+        with arriving, leaving, ended, closing(TimeLimit(self._watch)) as limit:
             async for item in arriving:
                 item.result.stage = stage
                 try:
