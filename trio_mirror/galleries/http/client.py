@@ -98,8 +98,9 @@ class Client:
         self._elsewhere = elsewhere
         self._base = base
         self._settings = settings
-        self._fields = [(b"Host", base.netloc), *header]
-        self._chosen = {name.lower() for name, _ in self._fields}
+        self._own = [(b"Host", base.netloc), *header]
+        self._chosen = {name.lower() for name, _ in self._own}
+        self._get, self._upload = self._at_home(_GET), self._at_home(_FIELDS)
 
     async def get(self, url: str, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
         """Reads a whole body, cut off after the timeout, body included.
@@ -113,9 +114,10 @@ class Client:
                 ``max_bytes`` (counted after content decoding), or other than its digest.
         """
         # RFC 9110, section 13.1.2.
-        fields = _GET if known_etag is None else [*_GET, *_encoded_fields({"If-None-Match": known_etag})]
+        known = [] if known_etag is None else _encoded_fields({"If-None-Match": known_etag})
+        request = Request("GET", url, [*self._get, *self._unchosen(known)])
         with map_exceptions(), deadline(self._settings.timeout):
-            response = await self._exchange(Request("GET", url, self._at_home(fields)), anywhere=fields)
+            response = await self._exchange(request, anywhere=[*_GET, *known])
             try:
                 if response.status == httpx.codes.NOT_MODIFIED and known_etag is not None:
                     return None
@@ -132,7 +134,7 @@ class Client:
             ExchangeError: no response in time, or a status that says neither.
         """
         with map_exceptions(), deadline(self._settings.timeout):
-            response = await self._exchange(Request("HEAD", url, self._at_home(_GET)), anywhere=_GET)
+            response = await self._exchange(Request("HEAD", url, self._get), anywhere=_GET)
             try:
                 if response.status not in (httpx.codes.OK, httpx.codes.NOT_FOUND, httpx.codes.GONE):
                     raise await response.refusal()
@@ -181,7 +183,8 @@ class Client:
         """
         body = RequestBody(*pieces)
         length = (b"Content-Length", b"%d" % sum(map(len, pieces)))
-        request = Request(method, url, self._at_home([*_FIELDS, length, *_encoded_fields(fields)]), body)
+        own = self._unchosen([length, *_encoded_fields(fields)])
+        request = Request(method, url, [*self._upload, *own], body)
         try:
             with map_exceptions(), deadline(self._settings.timeout):
                 response = await self._exchange(request)
@@ -205,7 +208,10 @@ class Client:
 
     def _at_home(self, fields: list[RawField]) -> list[RawField]:
         """The fields of a request to the gallery: those that were chosen stand in the place of ours."""
-        return [*self._fields, *(field for field in fields if field[0].lower() not in self._chosen)]
+        return [*self._own, *self._unchosen(fields)]
+
+    def _unchosen(self, fields: list[RawField]) -> list[RawField]:
+        return [field for field in fields if field[0].lower() not in self._chosen]
 
     async def _exchange(self, request: Request, anywhere: list[RawField] | None = None) -> Response:
         """Sends a request, also where redirects lead. Whoever gets the response closes it.
@@ -264,5 +270,5 @@ class Client:
 def _encoded_fields(fields: Mapping[str, str]) -> list[RawField]:
     # What came as a Response's fields goes back as it was. What cannot have come so, as from a journal that was
     # edited, begins no other field.
-    encoded = {name.encode(): value.encode("iso-8859-1", "replace") for name, value in fields.items()}
-    return [(name, value.translate(None, b"\r\n\0")) for name, value in encoded.items()]
+    encoded = ((name.encode(), value.encode("iso-8859-1", "replace")) for name, value in fields.items())
+    return [(name, value.translate(None, b"\r\n\0")) for name, value in encoded]

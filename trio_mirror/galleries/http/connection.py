@@ -204,6 +204,5 @@ class Connection:
 
 def _head_of(request: Request) -> bytes:
     target = request.url.split("/", 3)[3]
-    lines = [f"{request.method} /{target} HTTP/1.1\r\n".encode("ascii")]
-    lines += [b"%b: %b\r\n" % field for field in request.fields]
-    return b"".join([*lines, b"\r\n"])
+    start = f"{request.method} /{target} HTTP/1.1".encode("ascii")
+    return b"\r\n".join([start, *map(b": ".join, request.fields), b"", b""])

@@ -7,7 +7,8 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
@@ -99,7 +100,7 @@ class Response:
         """
         if len(self.raw) > _MAX_HEADERS:
             raise ExchangeError(f"the response has {len(self.raw)} headers, more than {_MAX_HEADERS}")
-        if sum(len(name) + len(value) + 4 for name, value in self.raw) > _MAX_HEADER_BYTES:
+        if sum(map(len, chain.from_iterable(self.raw))) + 4 * len(self.raw) > _MAX_HEADER_BYTES:
             raise ExchangeError(f"the response's headers are over the limit of {format_size(_MAX_HEADER_BYTES)}")
 
     async def read_start(self) -> bytes:
@@ -169,9 +170,15 @@ def decoded(raw: list[RawField]) -> Fields:
     """Header fields by their names in lower case."""
     fields: dict[str, str] = {}
     for name, value in raw:
-        key, text = name.lower().decode("iso-8859-1"), value.decode("iso-8859-1")
+        key, text = _key(name), value.decode("iso-8859-1")
         fields[key] = f"{fields[key]}, {text}" if key in fields else text
     return fields
+
+
+@lru_cache
+def _key(name: bytes) -> str:
+    # The same few come with each response.
+    return name.lower().decode("iso-8859-1")
 
 
 def _title_of(page: str) -> str:
