@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 KINDS: Mapping[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
     "small": pictures.small_jpegs,
+    "coded": pictures.small_coded_otherwise,
     "photo": pictures.photos,
     "mixed": pictures.mixed_formats,
     "tiny": pictures.tiny_jpeg,

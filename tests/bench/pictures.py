@@ -55,6 +55,13 @@ def small_jpegs() -> Iterator[tuple[str, bytes]]:
         yield "jpg", _encode(draw(640, 480, seed), "JPEG", quality=85)
 
 
+def small_coded_otherwise() -> Iterator[tuple[str, bytes]]:
+    """The same with Huffman tables fitted to each, as a third of real JPEGs have, and progressive, as an eighth is."""
+    for seed in range(4):
+        yield "jpg", _encode(draw(640, 480, seed), "JPEG", quality=85, optimize=True)
+        yield "jpg", _encode(draw(640, 480, seed), "JPEG", quality=85, progressive=True)
+
+
 def photos() -> Iterator[tuple[str, bytes]]:
     """JPEGs of 12 megapixels and about 1.9 MB."""
     for seed in range(3):
@@ -92,6 +99,8 @@ def every_format(side: int) -> Iterator[Coded]:
     photo, desktop = draw(side, side, 0, _GRAINY), draw_screenshot(side)
     rows: tuple[tuple[str, Image.Image, str, dict[str, object]], ...] = (
         ("JPEG", photo, "JPEG", {"quality": 85}),
+        ("JPEG, fitted tables", photo, "JPEG", {"quality": 85, "optimize": True}),
+        ("JPEG, progressive", photo, "JPEG", {"quality": 85, "progressive": True}),
         ("PNG, photo", photo, "PNG", {}),
         ("PNG, screenshot", desktop, "PNG", {}),
         ("PNG, palette", desktop.quantize(), "PNG", {}),

@@ -61,10 +61,19 @@ QUICK = Sizes(rounds=1, warm_up=0, small=32, photos=4, mixed=6, delayed=32, name
 
 def workloads(sizes: Sizes) -> tuple[Workload, ...]:
     """The workloads, in the order in which they are run."""
+    jpegs_alone = tuple(it for it in LINEUP if it.key in {"trio-mirror", "aiohttp-pillow", "aiohttp-turbojpeg"})
     any_format = tuple(it for it in LINEUP if not it.jpeg_only)
     over_a_line = tuple(it for it in LINEUP if it.uploads and not it.sequential)
     return (
         Workload(key="small", title="640×480 JPEGs", kind="small", pictures=sizes.small),
+        Workload(
+            key="coded",
+            title="640×480 JPEGs, fitted tables or progressive",
+            kind="coded",
+            pictures=sizes.small // 4,
+            contenders=jpegs_alone,
+        ),
+        Workload(key="tiny", title="16×16 JPEGs", kind="tiny", pictures=sizes.small, contenders=jpegs_alone),
         Workload(key="photo", title="12-megapixel JPEGs", kind="photo", pictures=sizes.photos),
         Workload(
             key="mixed",
