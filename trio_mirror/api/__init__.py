@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import trio
 
 from trio_mirror.api.opening import open_run
 from trio_mirror.api.surroundings import needs_no_loop, needs_trio
+from trio_mirror.galleries import Place, Source
+from trio_mirror.model import Report, Result
 from trio_mirror.pipeline.hooks import Hooks
+from trio_mirror.pipeline.run import Run
 from trio_mirror.settings import Settings, keywords_like, keywords_of
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from trio_mirror.galleries import Place, Source
-    from trio_mirror.model import Report, Result
-    from trio_mirror.pipeline.run import Run
 
 
 @keywords_of(Settings)

@@ -18,23 +18,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import outcome
 import trio
 
 from trio_mirror.api import open_mirror as open_in_trio
+from trio_mirror.galleries import Place, Source
+from trio_mirror.model import Report, Result
+from trio_mirror.pipeline.run import Run
 from trio_mirror.settings import keywords_like
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
-
-    from trio_mirror.galleries import Place, Source
-    from trio_mirror.model import Report, Result
-    from trio_mirror.pipeline.run import Run
 
 _T = TypeVar("_T")
 Wish: TypeAlias = "asyncio.Future[outcome.Outcome[Result | None]]"

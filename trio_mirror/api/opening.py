@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,17 @@ import httpx
 import trio
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.galleries import Names, RedirectedGallery, SearchableGallery, as_named, identity_of, open_galleries
+from trio_mirror.galleries import (
+    Gallery,
+    Names,
+    Place,
+    RedirectedGallery,
+    SearchableGallery,
+    Source,
+    as_named,
+    identity_of,
+    open_galleries,
+)
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.name_list import STDIN
 from trio_mirror.model import Outcome
@@ -24,18 +35,14 @@ from trio_mirror.names import printable
 from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.pipeline.producer import open_failed, open_picked
 from trio_mirror.pipeline.recorder import JournalMemory
-from trio_mirror.pipeline.run import Run
+from trio_mirror.pipeline.run import Run, Work
 from trio_mirror.pipeline.stages import Stages
 from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import unthrottled
 from trio_mirror.settings import RetryUploads, Settings, option_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
-
-    from trio_mirror.galleries import Gallery, Place, Source
     from trio_mirror.journal import Journal
-    from trio_mirror.pipeline.run import Work
 
 _log = logging.getLogger(__name__)
 _NO_HOOKS = Hooks()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
@@ -20,6 +21,7 @@ from trio_mirror.names import printable
 from trio_mirror.settings import (
     CONFIG_FILE,
     Panel,
+    Setting,
     all_settings,
     build,
     choose,
@@ -27,11 +29,6 @@ from trio_mirror.settings import (
     shown_config,
     unknown_variables,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.settings import Setting
 
 _ALL = "trio_mirror.all_options"
 _MORE_HELP = (

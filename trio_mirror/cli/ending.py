@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
@@ -11,9 +12,6 @@ from trio_mirror.cli.exits import ExitCode, exit_code_of
 from trio_mirror.cli.streams import prepare_streams
 from trio_mirror.errors import MirrorError, hide_userinfo
 from trio_mirror.names import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def run_command(app: typer.Typer, arguments: Sequence[str] | None = None, name: str | None = None) -> NoReturn:

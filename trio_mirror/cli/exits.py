@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import (
     AccessError,
@@ -15,9 +14,7 @@ from trio_mirror.errors import (
     SettingsError,
     StorageError,
 )
-
-if TYPE_CHECKING:
-    from trio_mirror.model import Report
+from trio_mirror.model import Report
 
 
 class ExitCode(IntEnum):

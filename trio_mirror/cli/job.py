@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -24,19 +25,14 @@ from trio_mirror.cli.stops import Stops
 from trio_mirror.cli.streams import own_stderr, quiet_libraries, stdout_written
 from trio_mirror.cli.view.views import Views
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
+from trio_mirror.model import Report
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline.hooks import Hooks
-from trio_mirror.settings import STDOUT
+from trio_mirror.pipeline.run import Run
+from trio_mirror.settings import STDOUT, Options, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-    from typing import TextIO
-
     from rich.console import Console
-
-    from trio_mirror.model import Report
-    from trio_mirror.pipeline.run import Run
-    from trio_mirror.settings import Options, Settings
 
 _log = logging.getLogger(__name__)
 

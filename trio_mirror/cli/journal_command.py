@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path  # noqa: TC003 (typer reads the annotations)
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from trio_mirror.cli.ending import run_command
-from trio_mirror.journal import COLUMNS, merge_journals, read_journal
-from trio_mirror.model import Outcome
+from trio_mirror.journal import COLUMNS, Summary, merge_journals, read_journal
+from trio_mirror.model import Outcome, Result
 from trio_mirror.names import printable
 from trio_mirror.settings import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from trio_mirror.journal import Summary
-    from trio_mirror.model import Result
 
 _SHOW = "show"
 

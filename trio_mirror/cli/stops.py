@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import signal
-from typing import TYPE_CHECKING
 
 import trio
 
-if TYPE_CHECKING:
-    from trio_mirror.pipeline.run import Run
+from trio_mirror.pipeline.run import Run
 
 _log = logging.getLogger(__name__)
 # Seconds that the last writes have after the second signal.

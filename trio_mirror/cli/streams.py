@@ -6,6 +6,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -13,8 +14,6 @@ from typing import TYPE_CHECKING, TextIO
 from trio_mirror.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from _typeshed import ReadableBuffer
 
 _SIZE = re.compile("[1-9][0-9]{0,5}")

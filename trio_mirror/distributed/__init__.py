@@ -6,20 +6,15 @@ runs the pipeline itself, over the names that it is handed.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from os import PathLike
 
 from trio_mirror.distributed.driver import Driver
 from trio_mirror.distributed.job import make_job
-from trio_mirror.settings import available_cores
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
-    from os import PathLike
-
-    from trio_mirror.galleries import Place
-    from trio_mirror.pipeline.state import State
-    from trio_mirror.settings import Settings
+from trio_mirror.galleries import Place
+from trio_mirror.pipeline.state import State
+from trio_mirror.settings import Settings, available_cores
 
 GRACE, _GRACE_HERE = 10.0, 2.0
 """Seconds beyond ``drain`` in which the last results of the workers come in: from a cluster, and from this machine."""

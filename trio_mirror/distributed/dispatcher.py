@@ -6,16 +6,14 @@ Slices end in any order, so that a slow one keeps its own place and nobody else'
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import trio
 
 from trio_mirror.errors import GalleryError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 _STARTING = 10.0  # seconds
 MAX_LOSSES = 3

@@ -7,23 +7,18 @@ The driver holds names in flight and nothing else, so that its memory does not d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 import trio
 
-from trio_mirror.distributed.dispatcher import Dispatcher
+from trio_mirror.distributed.dispatcher import Dispatcher, Engine
 from trio_mirror.distributed.slices import NamedSlice
+from trio_mirror.model import Result
 from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.stages import Receiver, Sender
+from trio_mirror.pipeline.state import State
 from trio_mirror.settings import RetryUploads
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from trio_mirror.distributed.dispatcher import Engine
-    from trio_mirror.model import Result
-    from trio_mirror.pipeline.stages import Receiver, Sender
-    from trio_mirror.pipeline.state import State
 
 
 class Driver:

@@ -6,10 +6,9 @@ Both ends are our own, and nobody else writes into the pipe, so that what comes 
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from trio.lowlevel import FdStream
+from trio.lowlevel import FdStream
 
 _LENGTH = 4  # bytes
 

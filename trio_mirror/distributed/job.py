@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.galleries import Gallery, open_galleries
+from trio_mirror.galleries import Gallery, Place, open_galleries
 from trio_mirror.names import is_url
+from trio_mirror.pipeline.producer import Opening
+from trio_mirror.pipeline.recorder import Memory
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.stages import Stages
 from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import unthrottled
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
-    from os import PathLike
-
-    from trio_mirror.galleries import Place
-    from trio_mirror.pipeline.producer import Opening
-    from trio_mirror.pipeline.recorder import Memory
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

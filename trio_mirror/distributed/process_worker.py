@@ -9,22 +9,18 @@ from __future__ import annotations
 import gc
 import os
 from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 
 import trio
 
 from trio_mirror.distributed.frames import Frames
 from trio_mirror.distributed.job import Job, open_worker
+from trio_mirror.distributed.slices import Todo
 from trio_mirror.errors import GalleryError, JournalError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
-
-    from trio_mirror.distributed.slices import Todo
-    from trio_mirror.model import Result
-    from trio_mirror.pipeline.run import Run
-    from trio_mirror.pipeline.state import State
+from trio_mirror.model import Result
+from trio_mirror.pipeline.run import Run
+from trio_mirror.pipeline.state import State
 
 
 class _Driver:

@@ -10,22 +10,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import trio
 
 from trio_mirror.distributed.dispatcher import MAX_LOSSES, Ended, Lost, Orders, Reported
 from trio_mirror.distributed.frames import Frames
+from trio_mirror.distributed.job import Job
+from trio_mirror.distributed.slices import NamedSlice, Todo
 from trio_mirror.errors import ClusterError
 from trio_mirror.pipeline.flip_process import python_command
 from trio_mirror.pipeline.nurseries import open_nursery_beside
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from trio_mirror.distributed.job import Job
-    from trio_mirror.distributed.slices import NamedSlice, Todo
 
 SLICE = 8
 """Names that are handed to a worker at once."""

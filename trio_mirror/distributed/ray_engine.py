@@ -18,23 +18,20 @@ import pickle
 import secrets
 import threading
 import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
 from trio_mirror.distributed.dispatcher import Ended, Lost, Orders, Reported
+from trio_mirror.distributed.job import Job
 from trio_mirror.distributed.ray_worker import JOB_VARIABLE
+from trio_mirror.distributed.slices import NamedSlice
 from trio_mirror.errors import ClusterError, SettingsError
 from trio_mirror.pipeline.threads import WorkerThreads
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from trio_mirror.distributed.job import Job
-    from trio_mirror.distributed.slices import NamedSlice
 
 _INSTALL = "pip install 'trio-mirror[cluster]'"
 _TOKENS = "a cluster with token authentication needs RAY_AUTH_MODE=token and its token in RAY_AUTH_TOKEN"

@@ -6,25 +6,21 @@ import base64
 import os
 import pickle
 from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
-from trio_mirror.distributed.job import open_worker
+from trio_mirror.distributed.job import Job, open_worker
+from trio_mirror.distributed.slices import Todo
 from trio_mirror.errors import GalleryError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
-
-    from trio_mirror.distributed.job import Job
-    from trio_mirror.distributed.slices import Todo
-    from trio_mirror.model import Result
-    from trio_mirror.pipeline.run import Run
-    from trio_mirror.pipeline.state import State
+from trio_mirror.model import Result
+from trio_mirror.pipeline.run import Run
+from trio_mirror.pipeline.state import State
 
 JOB_VARIABLE = "TRIO_MIRROR_SLICE_JOB"
 """Holds what all tasks have in common, pickled, in base64."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from trio_mirror.distributed.dispatcher import MAX_LOSSES
 from trio_mirror.model import Outcome, Result, Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 Todo: TypeAlias = "dict[str, Result | None]"
 """Names, each with what is known of it."""

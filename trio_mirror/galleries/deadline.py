@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import TracebackType
 
 import trio
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class deadline:  # noqa: N801 (it reads as a function does)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import trio
 
 from trio_mirror.galleries.scarcity import say_once
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")

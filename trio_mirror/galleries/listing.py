@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 import trio
 
@@ -11,9 +11,6 @@ from trio_mirror.errors import ListError
 from trio_mirror.galleries.dedup_window import DedupWindow
 from trio_mirror.galleries.list_decoder import ListDecoder
 from trio_mirror.names import MAX_NAME_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 WINDOW = 65_536
 """A repeat is noticed when it comes within this many distinct names."""

@@ -5,27 +5,22 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import trio
 
 from trio_mirror.errors import ListError
 from trio_mirror.galleries.disk_names import to_disk
-from trio_mirror.galleries.gallery import identity_of
+from trio_mirror.galleries.gallery import Gallery, identity_of
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.links import name_below
 from trio_mirror.galleries.listing import names_of
+from trio_mirror.model import Picture
 from trio_mirror.names import ListedName, hide_credentials, is_url
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-
-    from trio_mirror.galleries.gallery import Gallery
-    from trio_mirror.model import Picture
 
 STDIN = "-"
 """Stands for standard input in the place of a file's name."""

@@ -6,20 +6,15 @@ import os
 import shlex
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.disk_names import from_disk
 from trio_mirror.galleries.gallery import Gallery
 from trio_mirror.galleries.name_list import STDIN
-from trio_mirror.galleries.places import as_store, as_url, check_place
+from trio_mirror.galleries.places import Place, Source, as_store, as_url, check_place
 from trio_mirror.galleries.standard_stream import StandardStream
 from trio_mirror.names import is_picture_name, is_url, media_type_of, printable
-from trio_mirror.settings import STDOUT, option_error
-
-if TYPE_CHECKING:
-    from trio_mirror.galleries.places import Place, Source
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import STDOUT, Settings, option_error
 
 
 class Names(tuple[str, ...]):

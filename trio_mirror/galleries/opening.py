@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import Any
+
+import httpx
 
 from trio_mirror.galleries.gallery import Gallery
 from trio_mirror.galleries.name_list import NamedGallery, NameListGallery
 from trio_mirror.galleries.named import Names, PictureFile
-from trio_mirror.galleries.places import as_store, as_url, check_place, is_same_folder, list_of, refuse_nested
+from trio_mirror.galleries.places import Place, as_store, as_url, check_place, is_same_folder, list_of, refuse_nested
 from trio_mirror.galleries.urls import origin
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
-    from contextlib import AbstractAsyncContextManager
-    from os import PathLike
-
-    import httpx
-
-    from trio_mirror.galleries.places import Place
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings
 
 
 @asynccontextmanager

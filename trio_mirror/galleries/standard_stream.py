@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FetchError, SettingsError, UploadError
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.listing import each
 from trio_mirror.model import Picture
 from trio_mirror.settings import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 _NAME = "standard input"
 

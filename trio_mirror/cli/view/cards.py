@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from trio_mirror.cli.view.earlier import pair_attribute
 from trio_mirror.cli.view.html import item, shown, within
 from trio_mirror.cli.view.phrase import phrase
+from trio_mirror.cli.view.sample import Pair
 from trio_mirror.cli.view.thumbnails import MEDIA_TYPE
 from trio_mirror.galleries.disk_names import to_disk
-from trio_mirror.model import Outcome
+from trio_mirror.model import Outcome, Report, Result
 from trio_mirror.settings import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from trio_mirror.cli.view.sample import Pair
-    from trio_mirror.model import Report, Result
 
 _BUDGET = 2_450_000  # bytes of all cards; only very long names and notes exceed it
 

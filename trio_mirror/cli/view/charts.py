@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from trio_mirror.model import Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from trio_mirror.cli.view.timeline import Point
-    from trio_mirror.model import Result
+from trio_mirror.cli.view.timeline import Point
+from trio_mirror.model import Result, Stage
 
 # More steps than this would be noise at the width of a screen.
 _STEPS = 150

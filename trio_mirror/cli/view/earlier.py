@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from html import escape, unescape
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from trio_mirror.cli.view.sample import Pair
 from trio_mirror.cli.view.thumbnails import MEDIA_TYPE
-from trio_mirror.model import Outcome, Result, Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from trio_mirror.model import Report
+from trio_mirror.model import Outcome, Report, Result, Stage
 
 MAX_BYTES = 3_000_000
 """Of a page."""

@@ -12,12 +12,8 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
-from trio_mirror.model import Result
-
-if TYPE_CHECKING:
-    from trio_mirror.model import Report
+from trio_mirror.model import Report, Result
 
 _FIELDS = tuple(field.name for field in fields(Result))
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from html import escape
-from typing import TYPE_CHECKING
 
+from trio_mirror.model import Outcome, Result
 from trio_mirror.names import media_type_of, printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from trio_mirror.model import Outcome, Result
 
 # A name may be 4,096 bytes long, and a thousand of them would be a page by themselves.
 _SHOWN_CHARACTERS = 300

@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import trio
 
 from trio_mirror.errors import OutputError, SettingsError
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.settings import STDOUT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # Seconds between writes, and how many lines may wait before the run waits for them.
 _INTERVAL = 0.2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import trio
@@ -12,13 +13,11 @@ from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from trio_mirror.cli.view.progress import Progress
 
+if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
-
-    from trio_mirror.cli.view.progress import Progress
 
 # Seconds between redraws. What is drawn costs about a millisecond.
 _REFRESH = 0.25

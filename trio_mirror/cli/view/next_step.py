@@ -5,15 +5,10 @@ from __future__ import annotations
 import glob
 import shlex
 import sys
-from typing import TYPE_CHECKING
 
-from trio_mirror.model import Outcome
+from trio_mirror.model import Outcome, Report
 from trio_mirror.names import hide_credentials
-from trio_mirror.settings import all_settings, option_name
-
-if TYPE_CHECKING:
-    from trio_mirror.model import Report
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings, all_settings, option_name
 
 _SECRETS = {option_name(name) for name, setting in all_settings().items() if setting.secret}
 # More names than this make no command that anyone would paste.

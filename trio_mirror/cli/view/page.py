@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from trio_mirror.cli.view.cards import cards, outcome_of
 from trio_mirror.cli.view.earlier import Past, runs_attribute
 from trio_mirror.cli.view.html import format_of, item, shown, table, within
 from trio_mirror.cli.view.performance import performance
 from trio_mirror.cli.view.phrase import phrase
-from trio_mirror.model import Outcome
+from trio_mirror.cli.view.sample import Pair
+from trio_mirror.cli.view.timeline import Point
+from trio_mirror.model import Noted, Outcome, Report, Result
 from trio_mirror.settings import format_duration, format_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from trio_mirror.cli.view.sample import Pair
-    from trio_mirror.cli.view.timeline import Point
-    from trio_mirror.model import Noted, Report, Result
 
 # Bytes of the rows of a table.
 _FAILURES, _NOTES = 250_000, 80_000

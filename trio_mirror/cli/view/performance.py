@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
-from trio_mirror.cli.view.charts import chart, key, life, steps, strip
+from trio_mirror.cli.view.charts import Step, chart, key, life, steps, strip
 from trio_mirror.cli.view.html import item, shown, table, within
+from trio_mirror.cli.view.timeline import Point
+from trio_mirror.model import Result
 from trio_mirror.settings import format_duration, format_moment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from trio_mirror.cli.view.charts import Step
-    from trio_mirror.cli.view.timeline import Point
-    from trio_mirror.model import Result
 
 _TABLE_ROWS = 20
 _SHOWN_REASONS = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,18 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import trio
 
 from trio_mirror.errors import MirrorError
-from trio_mirror.model import Outcome
+from trio_mirror.model import Outcome, Result
 from trio_mirror.names import printable
+from trio_mirror.pipeline.producer import Opening
+from trio_mirror.pipeline.run import Run
 from trio_mirror.settings import format_duration, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from rich.text import Text
-
-    from trio_mirror.model import Result
-    from trio_mirror.pipeline.producer import Opening
-    from trio_mirror.pipeline.run import Run
 
 _SHOWN_FAILURES = 3
 # Seconds over which speeds are measured.

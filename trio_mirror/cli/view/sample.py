@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from trio_mirror.cli.view.thumbnails import LARGE, SMALL, decibels, thumbnail
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trio_mirror.cli.view.thumbnails import Size
-    from trio_mirror.model import Result
-
+from trio_mirror.cli.view.thumbnails import LARGE, SMALL, Size, decibels, thumbnail
+from trio_mirror.model import Result
 
 # Bytes of a pair of pictures, before and after. A smaller pair is kept as it is until the end, for most of those that
 # are taken give their places away again; a larger one takes longer to flip than to draw, and is drawn at once.

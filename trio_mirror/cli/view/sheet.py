@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -15,11 +14,8 @@ from trio_mirror.cli.view.sample import Sample, added
 from trio_mirror.cli.view.timeline import Point, Timeline
 from trio_mirror.errors import OutputError, SettingsError
 from trio_mirror.galleries.in_thread import in_thread
-from trio_mirror.model import Stage
-
-if TYPE_CHECKING:
-    from trio_mirror.model import Flipped, Report, Result
-    from trio_mirror.pipeline.run import Run
+from trio_mirror.model import Flipped, Report, Result, Stage
+from trio_mirror.pipeline.run import Run
 
 # Pairs of pictures on the page: as many as a browser opens at once.
 _MAX_PAIRS = 60

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from trio_mirror.cli.view.phrase import phrase
-from trio_mirror.model import Outcome, Stage
+from trio_mirror.model import Outcome, Report, Result, Stage
 from trio_mirror.names import printable
 from trio_mirror.settings import format_duration, format_size, option_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from trio_mirror.model import Report, Result
 
 _CAUSES = 10
 _NAMES_A_CAUSE = 3

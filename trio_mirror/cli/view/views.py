@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,22 +17,17 @@ from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
 from trio_mirror.cli.view.next_step import next_step
 from trio_mirror.cli.view.phrase import phrase
 from trio_mirror.cli.view.progress import Progress
-from trio_mirror.cli.view.summary import Summary
-from trio_mirror.model import Outcome
-from trio_mirror.settings import STDOUT, LogFormat, option_name
+from trio_mirror.cli.view.summary import Line, Summary
+from trio_mirror.errors import OutputError
+from trio_mirror.model import Outcome, Report, Result
+from trio_mirror.pipeline.hooks import Sampler
+from trio_mirror.pipeline.run import Run
+from trio_mirror.settings import STDOUT, LogFormat, Options, Settings, option_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from rich.console import Console
 
     from trio_mirror.cli.view.sheet import Sheet
-    from trio_mirror.cli.view.summary import Line
-    from trio_mirror.errors import OutputError
-    from trio_mirror.model import Report, Result
-    from trio_mirror.pipeline.hooks import Sampler
-    from trio_mirror.pipeline.run import Run
-    from trio_mirror.settings import Options, Settings
 
 # Seconds between the lines of a progress that is not drawn in place.
 _INTERVAL = 10.0

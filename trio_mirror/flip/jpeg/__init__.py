@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.jpeg.assembly import Mirrored, assembled
-from trio_mirror.flip.jpeg.file import read_file
+from trio_mirror.flip.jpeg.file import File, read_file
 from trio_mirror.flip.jpeg.layout import Change
 from trio_mirror.flip.jpeg.metadata import displayed_as, is_plain, mirrored_segments
 from trio_mirror.flip.jpeg.mirror_image import mirrored_raster, thumbnail_mirror
-from trio_mirror.flip.jpeg.segments import joined, parse
+from trio_mirror.flip.jpeg.segments import Jpeg, joined, parse
 from trio_mirror.flip.jpeg.stereo import Source, right_eye, stereo_sources
 from trio_mirror.flip.jpeg.validate import check_frame
 from trio_mirror.flip.limits import check_count, check_total
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.model import Flipped, Limits, Lossless
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.flip.jpeg.file import File
-    from trio_mirror.flip.jpeg.segments import Jpeg
 
 
 def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, keep_credentials: bool = False) -> Flipped:

@@ -7,21 +7,17 @@ here: makers place previews by numbers of their own.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.jpeg.container import with_lengths
 from trio_mirror.flip.jpeg.extended_xmp import XMP
+from trio_mirror.flip.jpeg.file import File
 from trio_mirror.flip.jpeg.layout import Change, Layout
 from trio_mirror.flip.jpeg.maker_offsets import Move, patched
 from trio_mirror.flip.jpeg.multi_picture import offset_of, with_index, without_gain_map
 from trio_mirror.flip.jpeg.previews import filled, shortened
-from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, coded_part, joined
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.jpeg.file import File
-    from trio_mirror.flip.jpeg.segments import CodedPart, Segment
+from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, CodedPart, Segment, coded_part, joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,13 @@ It states the length of each item. They follow the first image in its order, eac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
+from trio_mirror.flip.jpeg.layout import Layout
 from trio_mirror.flip.jpeg.segments import SOI
-from trio_mirror.flip.positions.properties import LIST_ITEM, read_properties
+from trio_mirror.flip.positions.properties import LIST_ITEM, Structure, Value, read_properties
 from trio_mirror.flip.positions.xmp import edited
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from trio_mirror.flip.jpeg.layout import Layout
-    from trio_mirror.flip.positions.properties import Structure, Value
 
 GAIN_MAP = "http://ns.adobe.com/hdr-gain-map/1.0/"
 """The namespace of what an Ultra HDR picture says of its gain map."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from trio_mirror.flip.jpeg.segments import Segment
 from trio_mirror.flip.positions.xmp import credentials_note
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trio_mirror.flip.jpeg.segments import Segment
 
 _APP11 = 0xEB
 

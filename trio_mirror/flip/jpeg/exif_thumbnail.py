@@ -7,17 +7,12 @@ understands, and every one of them stays true while nothing moves.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.exif import STRIP_OFFSETS, byte_order, end_of_directory, pointer, read_directory
+from trio_mirror.flip.exif import STRIP_OFFSETS, Field, byte_order, end_of_directory, pointer, read_directory
 from trio_mirror.flip.jpeg.previews import mirrored_inside
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.flip.exif import Field
 
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 # A JPEG's EXIF block must fit into one APP1 segment, behind 6 bytes of signature (Exif 2.32 section 4.7.2).

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import md5
-from typing import TYPE_CHECKING
 
-from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT
+from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, Segment
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.xmp import mirrored_packet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from trio_mirror.flip.jpeg.segments import Segment
-    from trio_mirror.flip.positions import Mirror
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from trio_mirror.flip.jpeg.container import read_directory
 from trio_mirror.flip.jpeg.extended_xmp import XMP
-from trio_mirror.flip.jpeg.multi_picture import has_gain_map, read_index, without_index
-from trio_mirror.flip.jpeg.samsung import read_blocks
-from trio_mirror.flip.jpeg.trailer import read_trailer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from trio_mirror.flip.jpeg.multi_picture import Index
-    from trio_mirror.flip.jpeg.samsung import Blocks
-    from trio_mirror.flip.jpeg.segments import Jpeg
-    from trio_mirror.flip.jpeg.trailer import Part
-    from trio_mirror.model import Limits
-
+from trio_mirror.flip.jpeg.multi_picture import Index, has_gain_map, read_index, without_index
+from trio_mirror.flip.jpeg.samsung import Blocks, read_blocks
+from trio_mirror.flip.jpeg.segments import Jpeg
+from trio_mirror.flip.jpeg.trailer import Part, read_trailer
+from trio_mirror.model import Limits
 
 # Bytes; what is smaller holds no raster to speak of.
 _SMALL = 1_024

@@ -7,18 +7,13 @@ data a header of 32 bytes with width and height before the samples of 16 bits, o
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.mirror_image import PNG
-from trio_mirror.flip.positions import not_mirrored
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions import Mirror, not_mirrored
 
 SIGNATURE = b"FLIR\0"
 HEADER = 8

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SIGNATURE, EXTENSION_SIGNATURE = b"JFIF\0", b"JFXX\0"
 

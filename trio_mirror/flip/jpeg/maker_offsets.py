@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from trio_mirror.flip.exif import byte_order
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _LONG = 4
 _ENTRY = 12

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.exif import byte_order, displayed_orientation
@@ -14,14 +14,9 @@ from trio_mirror.flip.jpeg.extended_xmp import EXTENSION, XMP, mirrored_xmp
 from trio_mirror.flip.jpeg.photoshop import SIGNATURE as PHOTOSHOP
 from trio_mirror.flip.jpeg.photoshop import mirrored_photoshop
 from trio_mirror.flip.jpeg.previews import BEGINS, mirrored_inside
-from trio_mirror.flip.jpeg.segments import COM
+from trio_mirror.flip.jpeg.segments import COM, Segment
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.exif import mirrored_fields
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from trio_mirror.flip.jpeg.segments import Segment
-    from trio_mirror.flip.positions import Mirror
 
 _APP0, _APP1, _APP2, _APP3, _APP5, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xE3, 0xE5, 0xED, 0xEF
 _ICC = b"ICC_PROFILE\0"

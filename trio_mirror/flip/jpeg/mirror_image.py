@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.reencode import decoded, mirrored_by_encoding
-from trio_mirror.flip.jpeg.segments import SOI, coded_part, joined, parse
+from trio_mirror.flip.jpeg.segments import SOI, CodedPart, Frame, Jpeg, coded_part, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation
 from trio_mirror.flip.jpeg.validate import check_data, check_frame
 from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.model import Limits, Lossless
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.flip.jpeg.segments import CodedPart, Frame, Jpeg
 
 # More pictures inside one, and larger thumbnails, exist only in malicious files.
 _PICTURES = 8

@@ -6,17 +6,13 @@ Stereo pairs, camera previews and HDR gain maps follow the first image; an index
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from trio_mirror.flip.jpeg.container import GAIN_MAP
-from trio_mirror.flip.jpeg.segments import SOI
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from trio_mirror.flip.jpeg.segments import Segment
-    from trio_mirror.flip.jpeg.trailer import Part
+from trio_mirror.flip.jpeg.segments import SOI, Segment
+from trio_mirror.flip.jpeg.trailer import Part
 
 _APP1, _APP2 = 0xE1, 0xE2
 _SIGNATURE = b"MPF\0"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT
+from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.photoshop import mirrored_resources
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from trio_mirror.flip.positions import Mirror
 
 SIGNATURE = b"Photoshop 3.0\0"
 

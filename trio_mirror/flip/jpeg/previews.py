@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import EOI, SOI, coded_part, joined, parse
 from trio_mirror.flip.jpeg.turbojpeg import Operation
 from trio_mirror.flip.positions import not_mirrored
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BEGINS = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xdd\xe0-\xef\xfe]")
 _END = bytes((0xFF, EOI))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
@@ -13,12 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.sample import MARGIN, inside, sample
-from trio_mirror.flip.jpeg.segments import coded_part, joined, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from trio_mirror.flip.jpeg.segments import CodedPart, Component, Jpeg
+from trio_mirror.flip.jpeg.segments import CodedPart, Component, Jpeg, coded_part, joined, parse
 
 CLOSE_ENOUGH = 40.0
 """Decibels of peak signal-to-noise ratio between the mirrored decode and the decoded result.

@@ -7,12 +7,9 @@ far before the directory it begins, and its size; then the length of the directo
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from trio_mirror.flip.jpeg.layout import Change
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.jpeg.layout import Layout
+from trio_mirror.flip.jpeg.layout import Change, Layout
 
 _ENTRY, _HEADER, _TAIL = 12, 12, 8
 _DEPTH_MAP = 0x0AB1

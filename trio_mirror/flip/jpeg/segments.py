@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 SOI = b"\xff\xd8"
 COM = 0xFE

@@ -6,20 +6,16 @@ Only the rasters do: what stands around them, such as the index and its numbers,
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.extended_xmp import XMP, extended_xmp
+from trio_mirror.flip.jpeg.file import File
 from trio_mirror.flip.jpeg.metadata import displayed_as
 from trio_mirror.flip.jpeg.reencode import coding_of
-from trio_mirror.flip.jpeg.segments import parse
+from trio_mirror.flip.jpeg.segments import Jpeg, parse
 from trio_mirror.flip.positions import not_mirrored
 from trio_mirror.flip.positions.properties import read_properties
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.jpeg.file import File
-    from trio_mirror.flip.jpeg.segments import Jpeg
-
 
 _GOOGLE = "http://ns.google.com/photos/1.0/"
 _IMAGE, _DEPTH, _PANORAMA = f"{_GOOGLE}image/", f"{_GOOGLE}depthmap/", f"{_GOOGLE}panorama/"

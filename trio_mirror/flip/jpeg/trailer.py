@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.mirror_image import PNG
 from trio_mirror.flip.jpeg.previews import BEGINS
-from trio_mirror.flip.jpeg.segments import SOI, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trio_mirror.flip.jpeg.segments import Jpeg
+from trio_mirror.flip.jpeg.segments import SOI, Jpeg, parse
 
 _BEGINS = re.compile(BEGINS.pattern + b"|" + re.escape(PNG) + rb"|(?<=\0\0..)ftyp", re.DOTALL)
 # More places that only look like the start of a JPEG are not looked at.

@@ -13,17 +13,14 @@ from __future__ import annotations
 import ctypes
 import importlib.metadata
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_size_t, c_ulong, c_void_p
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING
 
 from trio_mirror.flip.jpeg.segments import EntropyCoding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "turbojpeg.dll")
 

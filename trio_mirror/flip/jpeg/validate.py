@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg.segments import first_scan, huffman_tables, joined
+from trio_mirror.flip.jpeg.segments import Frame, Jpeg, Scan, first_scan, huffman_tables, joined
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.pillow import map_pillow_errors
-
-if TYPE_CHECKING:
-    from trio_mirror.flip.jpeg.segments import Frame, Jpeg, Scan
-    from trio_mirror.model import Limits
+from trio_mirror.model import Limits
 
 # In blocks of 64 pixels; below it a false size costs little memory.
 _SMALL_FRAME = 1 << 16

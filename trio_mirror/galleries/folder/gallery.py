@@ -6,11 +6,12 @@ import errno
 import logging
 import os
 import stat
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -27,9 +28,6 @@ from trio_mirror.galleries.scarcity import traits_of
 from trio_mirror.model import Picture
 from trio_mirror.names import PictureName, media_type_of, printable
 from trio_mirror.settings import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")

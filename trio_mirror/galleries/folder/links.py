@@ -9,14 +9,11 @@ import threading
 from collections import defaultdict
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import NameRefusedError
 from trio_mirror.galleries.disk_names import from_disk, to_disk
+from trio_mirror.galleries.folder.root import Root
 from trio_mirror.names import PictureName, printable
-
-if TYPE_CHECKING:
-    from trio_mirror.galleries.folder.root import Root
 
 _log = logging.getLogger(__name__)
 

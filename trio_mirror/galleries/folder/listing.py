@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from trio_mirror.errors import ListError
 from trio_mirror.names import is_picture_name
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def list_folder(base: Path, prefix: str) -> tuple[list[str], list[str], int]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Collection
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import NameRefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from trio_mirror.galleries.folder.root import Root
+from trio_mirror.galleries.folder.root import Root
 
 
 class OwnFiles:

@@ -13,15 +13,12 @@ import re
 import secrets
 import stat
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trio_mirror.galleries.disk_names import from_disk
 from trio_mirror.names import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _log = logging.getLogger(__name__)
 

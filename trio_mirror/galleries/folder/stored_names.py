@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import unicodedata
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from trio_mirror.errors import UploadError
 from trio_mirror.galleries.disk_names import from_disk, to_disk
 from trio_mirror.galleries.folder.replacement import temporary_name
 from trio_mirror.names import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 class StoredNames:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 import httpx
 
 from trio_mirror.galleries.http.errors import too_large
+from trio_mirror.galleries.http.exchange import Carrier, Request
 from trio_mirror.galleries.http.over_httpx import from_httpx, response_of, to_httpx
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from trio_mirror.galleries.http.exchange import Carrier, Request
-    from trio_mirror.galleries.http.response import Response
+from trio_mirror.galleries.http.response import Response
 
 
 class WithAuth:

@@ -5,9 +5,10 @@ An exchange that fails raises an `ExchangeError`, which the gallery turns into t
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import httpx
 
@@ -18,20 +19,14 @@ from trio_mirror.galleries.http.coding import ACCEPTED
 from trio_mirror.galleries.http.credentials import as_typed, auth_of
 from trio_mirror.galleries.http.digest import digest_of
 from trio_mirror.galleries.http.errors import ExchangeError, map_exceptions, too_large
-from trio_mirror.galleries.http.exchange import Request, RequestBody
+from trio_mirror.galleries.http.exchange import Carrier, RawField, Request, RequestBody
 from trio_mirror.galleries.http.min_rate import MinRate
 from trio_mirror.galleries.http.over_httpx import OverHttpx
 from trio_mirror.galleries.http.redirects import Redirects
-from trio_mirror.galleries.http.response import REDIRECTS
+from trio_mirror.galleries.http.response import REDIRECTS, Fields, Response
 from trio_mirror.galleries.http.transport import open_carriers
 from trio_mirror.galleries.urls import written
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-
-    from trio_mirror.galleries.http.exchange import Carrier, RawField
-    from trio_mirror.galleries.http.response import Fields, Response
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings
 
 Receive: TypeAlias = "Callable[[], Awaitable[bytes]]"
 """Gives the next part of a body; nothing at its end."""

@@ -7,12 +7,9 @@ gigabytes before anything counts them.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import httpx
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ACCEPTED = "gzip, deflate"
 """For ``Accept-Encoding``."""

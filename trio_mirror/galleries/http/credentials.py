@@ -6,14 +6,10 @@ import os
 import re
 from base64 import b64encode
 from netrc import NetrcParseError
-from typing import TYPE_CHECKING
 
 import httpx
 
-from trio_mirror.settings import AuthType, option_error
-
-if TYPE_CHECKING:
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import AuthType, Settings, option_error
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 # RFC 9110, section 11.6.1: a scheme is followed by nothing or by its parameters, and each of those by an equals sign.

@@ -6,10 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 # RFC 9530, section 2: a dictionary of byte sequences, "sha-256=:BASE64=:". Section 5: the two active algorithms.
 _MEMBER = re.compile(r"(sha-256|sha-512)\s*=\s*:([A-Za-z0-9+/=]*):")

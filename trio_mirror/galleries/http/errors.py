@@ -6,7 +6,8 @@ import os
 import re
 import socket
 import ssl
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator
+from typing import TypeVar
 
 import httpx
 
@@ -14,9 +15,6 @@ from trio_mirror.errors import AccessError, MirrorError
 from trio_mirror.galleries.errors import RequestError
 from trio_mirror.names import printable
 from trio_mirror.settings import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _Error = TypeVar("_Error", bound=MirrorError)
 # What OpenSSL makes of a response in plain HTTP, by its versions.

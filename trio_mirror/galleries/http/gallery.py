@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
@@ -12,23 +12,17 @@ import trio
 
 from trio_mirror.errors import FetchError, SettingsError, UnknownUploadError, UploadError
 from trio_mirror.galleries.gallery import UrlGallery
-from trio_mirror.galleries.http.client import open_client
+from trio_mirror.galleries.http.client import Client, open_client
 from trio_mirror.galleries.http.errors import ExchangeError
 from trio_mirror.galleries.http.list_reader import ListReader
 from trio_mirror.galleries.http.multipart import Multipart
+from trio_mirror.galleries.http.response import Fields
 from trio_mirror.galleries.http.retry_after import parse_http_date
 from trio_mirror.galleries.links import resolve
 from trio_mirror.galleries.urls import origin, shown, written
 from trio_mirror.model import Picture
 from trio_mirror.names import PictureName
-from trio_mirror.settings import UploadAs, option_error
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from trio_mirror.galleries.http.client import Client
-    from trio_mirror.galleries.http.response import Fields
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings, UploadAs, option_error
 
 # The parameters of S3's lists (ListObjects, ListObjectsV2), which say nothing of an object.
 _OF_LISTS = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import trio
@@ -17,13 +19,8 @@ from trio_mirror.galleries.http.exchange import Request
 from trio_mirror.galleries.http.over_httpx import closing, response_of, to_httpx
 from trio_mirror.galleries.http.proxies import proxy_for
 from trio_mirror.galleries.http.redirects import PUBLIC_ONLY
+from trio_mirror.galleries.http.response import Response
 from trio_mirror.galleries.in_thread import in_thread, when_threads
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Mapping
-
-    from trio_mirror.galleries.http.response import Response
 
 
 class HttpxPool:

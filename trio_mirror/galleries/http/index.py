@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
+
+import httpx
 
 from trio_mirror.galleries.dedup_window import DedupWindow
 from trio_mirror.galleries.http.html_index import names_of_html
@@ -13,12 +16,7 @@ from trio_mirror.galleries.http.xml_index import names_of_xml
 from trio_mirror.galleries.links import folder_of
 from trio_mirror.galleries.listing import WINDOW
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import httpx
-
-    IndexParser: TypeAlias = Callable[[bytes | bytearray, httpx.URL], "Index"]
+IndexParser: TypeAlias = Callable[[bytes | bytearray, httpx.URL], "Index"]
 
 
 @dataclass(slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import cast
 
 import httpx
 import trio
@@ -11,9 +11,6 @@ import trio
 from trio_mirror.galleries.http.exchange import Request, RequestBody
 from trio_mirror.galleries.http.response import Response, decoded
 from trio_mirror.galleries.urls import written
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class OverHttpx:

@@ -5,16 +5,11 @@ llhttp parses, by way of httptools. What is ambiguous is refused, and so is what
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import httptools
 import httpx
 
-from trio_mirror.galleries.http.response import decoded
-
-if TYPE_CHECKING:
-    from trio_mirror.galleries.http.exchange import RawField
-    from trio_mirror.galleries.http.response import Fields
+from trio_mirror.galleries.http.exchange import RawField
+from trio_mirror.galleries.http.response import Fields, decoded
 
 # Of a head, of trailers, or of what stands between chunks. The client has limits of its own for what it sees.
 _OVERHEAD_BYTES = 256 * 1024

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.urls import host_of, parse_url
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SCHEMES = ("http://", "https://", "socks5://", "socks5h://")
 

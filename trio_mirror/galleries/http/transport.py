@@ -6,22 +6,18 @@ import os
 import ssl
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
 
 import httpx
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.http.connection_pool import ConnectionPool
+from trio_mirror.galleries.http.exchange import Carrier, Request
 from trio_mirror.galleries.http.httpx_pool import HttpxPool
 from trio_mirror.galleries.http.proxies import proxy_for
+from trio_mirror.galleries.http.response import Response
 from trio_mirror.galleries.urls import host_of
 from trio_mirror.names import printable
-from trio_mirror.settings import option_error
-
-if TYPE_CHECKING:
-    from trio_mirror.galleries.http.exchange import Carrier, Request
-    from trio_mirror.galleries.http.response import Response
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings, option_error
 
 
 async def open_carriers(base: httpx.URL, settings: Settings) -> tuple[Carrier, Carrier]:

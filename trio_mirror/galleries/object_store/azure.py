@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trio_mirror.galleries.object_store.properties import SHARED, KeptObjects, Properties, take
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class AzureObjects(KeptObjects):

@@ -6,9 +6,10 @@ They run on asyncio, in the one thread that fsspec keeps for it; those that bloc
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -18,11 +19,7 @@ from trio_mirror.galleries.object_store.gcs import GcsObjects
 from trio_mirror.galleries.object_store.objects import Files, Objects
 from trio_mirror.galleries.object_store.s3 import S3Objects
 from trio_mirror.galleries.object_store.webdav import DavFiles, dav_client
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings
 
 _T = TypeVar("_T")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trio_mirror.errors import MirrorError
 from trio_mirror.galleries.errors import RequestError
 from trio_mirror.galleries.http.retry_after import OVERLOAD_STATUSES, TRANSIENT_STATUSES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # By name, as their packages (botocore, google-auth, azure-core, asyncssh, aiohttp, webdav4) may not be installed, and
 # each driver passes on some errors of its own library as they are.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -24,16 +25,12 @@ from trio_mirror.galleries.gallery import UrlGallery
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.object_store.driver import find_driver, open_files, run_on_loop
 from trio_mirror.galleries.object_store.errors import StoreError, map_exceptions
+from trio_mirror.galleries.object_store.objects import Objects
 from trio_mirror.galleries.object_store.properties import KeptObjects
 from trio_mirror.galleries.places import split_store_url
+from trio_mirror.model import Picture
 from trio_mirror.names import PictureName, printable
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-
-    from trio_mirror.galleries.object_store.objects import Objects
-    from trio_mirror.model import Picture
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings
 
 _T = TypeVar("_T")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from trio_mirror.galleries.object_store.properties import SHARED, KeptObjects, Properties, take
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _PROPERTIES = (*SHARED["gs"], "customTime", "storageClass")
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trio_mirror.errors import FetchError
 from trio_mirror.model import Picture
 from trio_mirror.names import media_type_of
-from trio_mirror.settings import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings, format_size
 
 
 class Objects:

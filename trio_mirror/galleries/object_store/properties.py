@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from trio_mirror.galleries.object_store.errors import store_error
 from trio_mirror.galleries.object_store.objects import Objects
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
-
-    from trio_mirror.model import Picture
-    from trio_mirror.settings import Settings
+from trio_mirror.model import Picture
+from trio_mirror.settings import Settings
 
 _log = logging.getLogger(__name__)
 

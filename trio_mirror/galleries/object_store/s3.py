@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from trio_mirror.galleries.object_store.errors import status_of
 from trio_mirror.galleries.object_store.properties import SHARED, KeptObjects, Properties, take
 from trio_mirror.model import Picture
 from trio_mirror.names import media_type_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _PROPERTIES = (*SHARED["s3"], "Expires", "StorageClass", "WebsiteRedirectLocation")
 _GRANTS = {

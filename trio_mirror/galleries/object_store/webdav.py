@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
+
+import httpx
 
 from trio_mirror.galleries.object_store.errors import status_of
 from trio_mirror.galleries.object_store.objects import Objects, temporary_beside
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import httpx
-
-    from trio_mirror.model import Picture
-    from trio_mirror.settings import Settings
+from trio_mirror.model import Picture
+from trio_mirror.settings import Settings
 
 
 class DavFiles(Objects):
