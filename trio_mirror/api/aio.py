@@ -33,8 +33,7 @@ from trio_mirror.pipeline.run import Run
 from trio_mirror.settings import keywords_like
 
 _T = TypeVar("_T")
-Wish: TypeAlias = "asyncio.Future[outcome.Outcome[Result | None]]"
-"""For the next result, or None at the end."""
+Wish: TypeAlias = "asyncio.Future[outcome.Outcome[Result | None]]"  # for the next result, or None at the end
 
 
 @keywords_like(open_in_trio)

@@ -105,14 +105,10 @@ async def open_run(
 class _Setup(NamedTuple):
     """What the places of a run decide."""
 
-    in_place: bool
-    """Whether the mirrored pictures go where the pictures come from."""
-    journal: Path | None
-    """Where the run is remembered."""
-    is_automatic: bool
-    """Whether the journal is one that nobody named."""
-    own_files: tuple[str | os.PathLike[str], ...]
-    """What else the run reads and writes."""
+    in_place: bool  # whether the mirrored pictures go where the pictures come from
+    journal: Path | None  # where the run is remembered
+    is_automatic: bool  # whether the journal is one that nobody named
+    own_files: tuple[str | os.PathLike[str], ...]  # what else the run reads and writes
 
 
 def _set_up(

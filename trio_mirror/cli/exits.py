@@ -20,32 +20,19 @@ from trio_mirror.model import Report
 class ExitCode(IntEnum):
     """What the command line returns to the shell. Where several apply, the first in this order counts."""
 
-    INTERRUPTED = 130
-    """Ended by SIGINT (128 + 2)."""
-    HUNG_UP = 129
-    """Ended by SIGHUP (128 + 1): its terminal was closed."""
-    TERMINATED = 143
-    """Ended by SIGTERM (128 + 15)."""
-    BUG = 1
-    """An internal error."""
-    USAGE = 2
-    """An option or a setting is invalid."""
-    DISK = 10
-    """The disk is full, or the journal, the events, the log, the sheet or standard output cannot be written."""
-    ACCESS = 6
-    """Authentication, TLS or uploads were refused for the whole run."""
-    LIST = 5
-    """The list could not be read, the cluster not be reached, or a worker process not be started."""
-    STOPPED = 7
-    """Stopped by a limit: ``--deadline``, ``--max-failures``, ``--max-bytes-total``."""
-    UNKNOWN = 8
-    """Some uploads have an unknown outcome."""
-    TRANSIENT = 4
-    """Some pictures failed, and all of them may work later: running again helps."""
-    FAILED = 3
-    """Some pictures failed."""
-    DONE = 0
-    """Every picture is mirrored or skipped."""
+    INTERRUPTED = 130  # ended by SIGINT (128 + 2)
+    HUNG_UP = 129  # ended by SIGHUP (128 + 1): its terminal was closed
+    TERMINATED = 143  # ended by SIGTERM (128 + 15)
+    BUG = 1  # an internal error
+    USAGE = 2  # an option or a setting is invalid
+    DISK = 10  # the disk is full, or the journal, the events, the log, the sheet or standard output cannot be written
+    ACCESS = 6  # authentication, TLS or uploads were refused for the whole run
+    LIST = 5  # the list could not be read, the cluster not be reached, or a worker process not be started
+    STOPPED = 7  # stopped by a limit: --deadline, --max-failures, --max-bytes-total
+    UNKNOWN = 8  # some uploads have an unknown outcome
+    TRANSIENT = 4  # some pictures failed, and all of them may work later: running again helps
+    FAILED = 3  # some pictures failed
+    DONE = 0  # every picture is mirrored or skipped
 
 
 _LIMITS = {"deadline", "max_failures", "max_bytes_total"}

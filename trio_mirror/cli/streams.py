@@ -16,8 +16,7 @@ from trio_mirror.errors import OutputError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_SIZE = re.compile("[1-9][0-9]{0,5}")
-"""Of a terminal, in lines or columns."""
+_SIZE = re.compile("[1-9][0-9]{0,5}")  # of a terminal, in lines or columns
 
 
 def prepare_streams() -> None:

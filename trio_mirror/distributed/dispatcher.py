@@ -16,8 +16,7 @@ import trio
 from trio_mirror.errors import GalleryError
 
 _STARTING = 10.0  # seconds
-MAX_LOSSES = 3
-"""How often a slice is lost with its worker before what is left of it fails."""
+MAX_LOSSES = 3  # how often a slice is lost with its worker before what is left of it fails
 _S = TypeVar("_S", bound="Slice")
 _S_contra = TypeVar("_S_contra", bound="Slice", contravariant=True)
 
@@ -43,10 +42,8 @@ class Slice(Protocol):
 class Orders:
     """What all workers are to know, at any moment."""
 
-    rate: float | None
-    """Requests that each may start a second; None for no bound."""
-    draining: bool = False
-    """No new pictures; those in flight have ``drain`` seconds."""
+    rate: float | None  # requests that each may start a second; None for no bound
+    draining: bool = False  # no new pictures; those in flight have drain seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,7 @@ class Ended:
     """A worker is done with its slice, all results of which are reported."""
 
     attempt: int
-    error: GalleryError | None = None
-    """What makes the run as a whole pointless, if anything."""
+    error: GalleryError | None = None  # what makes the run as a whole pointless, if anything
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,10 @@ class Job:
 
     source: str | PathLike[str]
     target: str | PathLike[str] | None
-    settings: Settings
-    """Without what is decided for the whole, such as its limits."""
-    in_place: bool
-    """Whether the target is where the pictures come from."""
-    intents: bool
-    """Whether each upload is remembered before it leaves."""
-    own_files: Sequence[Path] = ()
-    """Of the run; no name leads to them."""
+    settings: Settings  # without what is decided for the whole, such as its limits
+    in_place: bool  # whether the target is where the pictures come from
+    intents: bool  # whether each upload is remembered before it leaves
+    own_files: Sequence[Path] = ()  # of the run; no name leads to them
 
 
 def make_job(

@@ -24,10 +24,8 @@ from trio_mirror.errors import ClusterError
 from trio_mirror.pipeline.flip_process import python_command
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
-SLICE = 8
-"""Names that are handed to a worker at once."""
-GATHER = 0.01
-"""Seconds that they wait for one another."""
+SLICE = 8  # names that are handed to a worker at once
+GATHER = 0.01  # seconds that they wait for one another
 # Seconds until a drain reaches the workers, though nothing happens.
 _LOOK = 0.2
 _MAIN = (

@@ -42,8 +42,7 @@ _COUNTING = 1.0
 _LOOK = 0.2
 # Seconds in which the desk must answer, and for which it may be away: Ray starts it anew if its node is lost.
 _ANSWER, _AWAY = 5.0, 60.0
-_changing = threading.Lock()
-"""Held while Ray comes up or goes, of which there is one in a process."""
+_changing = threading.Lock()  # held while Ray comes up or goes, of which there is one in a process
 
 
 @asynccontextmanager

@@ -22,8 +22,7 @@ from trio_mirror.model import Result
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.state import State
 
-JOB_VARIABLE = "TRIO_MIRROR_SLICE_JOB"
-"""Holds what all tasks have in common, pickled, in base64."""
+JOB_VARIABLE = "TRIO_MIRROR_SLICE_JOB"  # holds what all tasks have in common, pickled, in base64
 # Seconds between two talks with the desk: while an intent waits to be remembered, and otherwise.
 _WAITING, _INTERVAL = 0.1, 1.0
 

@@ -9,8 +9,7 @@ from typing import TypeAlias
 from trio_mirror.distributed.dispatcher import MAX_LOSSES
 from trio_mirror.model import Outcome, Result, Stage
 
-Todo: TypeAlias = "dict[str, Result | None]"
-"""Names, each with what is known of it."""
+Todo: TypeAlias = "dict[str, Result | None]"  # names, each with what is known of it
 
 
 class NamedSlice:

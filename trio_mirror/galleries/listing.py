@@ -12,8 +12,7 @@ from trio_mirror.galleries.dedup_window import DedupWindow
 from trio_mirror.galleries.list_decoder import ListDecoder
 from trio_mirror.names import MAX_NAME_BYTES
 
-WINDOW = 65_536
-"""A repeat is noticed when it comes within this many distinct names."""
+WINDOW = 65_536  # a repeat is noticed when it comes within this many distinct names
 
 # The event loop stands still while so much is taken apart, which is thousands of names at most.
 _PIECE_BYTES = 16 * 1024

@@ -22,8 +22,7 @@ from trio_mirror.galleries.listing import names_of
 from trio_mirror.model import Picture
 from trio_mirror.names import ListedName, hide_credentials, is_url
 
-STDIN = "-"
-"""Stands for standard input in the place of a file's name."""
+STDIN = "-"  # stands for standard input in the place of a file's name
 
 _CHUNK = 65_536
 # RFC 3986, section 3.4.

@@ -18,8 +18,7 @@ from trio_mirror.galleries.urls import LAST_PORT, parse_url, shown
 from trio_mirror.names import hide_credentials, is_url, printable
 from trio_mirror.settings import option_error
 
-STORES = ("s3", "gs", "az", "sftp", "webdav", "webdavs", "memory")
-"""The schemes that fsspec's drivers serve."""
+STORES = ("s3", "gs", "az", "sftp", "webdav", "webdavs", "memory")  # the schemes that fsspec's drivers serve
 
 # What is left of a URL where a part was forgotten: localhost/images, host:8000, me:secret@host, http:/host.
 _ALMOST_URL = re.compile(

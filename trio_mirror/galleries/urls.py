@@ -8,8 +8,7 @@ import httpx
 
 from trio_mirror.names import hide_credentials, printable
 
-Origin: TypeAlias = tuple[str, str, int | None]
-"""Scheme, host and port (RFC 6454, section 4)."""
+Origin: TypeAlias = tuple[str, str, int | None]  # scheme, host and port (RFC 6454, section 4)
 
 LAST_PORT = 65_535
 

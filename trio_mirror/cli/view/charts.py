@@ -21,10 +21,8 @@ class Step(NamedTuple):
     fetch: float
     flip: float
     upload: float
-    retries: int
-    """In this stretch."""
-    in_flight: int
-    """At its end."""
+    retries: int  # in this stretch
+    in_flight: int  # at its end
     limit: int
     reason: str | None
 

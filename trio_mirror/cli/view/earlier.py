@@ -16,8 +16,7 @@ from trio_mirror.cli.view.sample import Pair
 from trio_mirror.cli.view.thumbnails import MEDIA_TYPE
 from trio_mirror.model import Outcome, Report, Result, Stage
 
-MAX_BYTES = 3_000_000
-"""Of a page."""
+MAX_BYTES = 3_000_000  # of a page
 _MAX_RUNS = 50
 _STATE = re.compile(r'<main data-runs="([^"]*)">')
 _CARD = re.compile(r'<li class="item[^>]* data-pair="([^"]*)">.*')
@@ -49,8 +48,7 @@ _FIELDS: dict[str, Any] = {
 class Past:
     """One run, as a page lists it."""
 
-    ended: str
-    """When, in UTC."""
+    ended: str  # when, in UTC
     mirrored: int
     failed: int
     unknown: int
@@ -80,8 +78,7 @@ class Past:
 class Earlier:
     """The runs and the pictures of a page."""
 
-    place: tuple[str, ...] = ()
-    """Source and target."""
+    place: tuple[str, ...] = ()  # source and target
     runs: list[Past] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
 

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
     from trio_mirror.cli.view.lines import LineWriter
 
-PROGRESS = 25
-"""The level of the progress lines: above each picture, below a warning."""
+PROGRESS = 25  # the level of the progress lines: above each picture, below a warning
 
-RESULTS = "trio_mirror.results"
-"""The logger of the pictures that ended."""
+RESULTS = "trio_mirror.results"  # the logger of the pictures that ended
 
 _LEVELS = {-1: logging.ERROR, 0: PROGRESS, 1: logging.INFO}
 _STYLES = {logging.ERROR: "bold red", logging.WARNING: "yellow"}

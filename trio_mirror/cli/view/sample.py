@@ -22,8 +22,7 @@ class Encoded(NamedTuple):
     """A picture as it passes by."""
 
     before: bytes
-    after: bytes | None
-    """None if it could not be mirrored."""
+    after: bytes | None  # none if it could not be mirrored
     lossless: bool
 
     @property
@@ -36,16 +35,12 @@ class Encoded(NamedTuple):
 class Pair:
     """One picture of the sample."""
 
-    number: int
-    """Which of the pictures of the run it was."""
+    number: int  # which of the pictures of the run it was
     name: str
-    before: bytes | None = None
-    """A thumbnail, if one could be drawn."""
+    before: bytes | None = None  # a thumbnail, if one could be drawn
     after: bytes | None = None
-    result: Result | None = None
-    """How it ended, once it has."""
-    decibels: float | None = None
-    """How close it is to its original, where it was re-encoded and that could be measured."""
+    result: Result | None = None  # how it ended, once it has
+    decibels: float | None = None  # how close it is to its original, where it was re-encoded and that could be measured
 
     @property
     def is_large(self) -> bool:

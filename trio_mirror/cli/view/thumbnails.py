@@ -19,10 +19,8 @@ MEDIA_TYPE = "image/webp"
 class Size(NamedTuple):
     """How large a picture of the sheet may be."""
 
-    side: int
-    """Pixels of its longer side."""
-    most: int
-    """Bytes."""
+    side: int  # pixels of its longer side
+    most: int  # bytes
 
 
 SMALL, LARGE = Size(200, 8_000), Size(900, 56_000)

@@ -14,17 +14,14 @@ _FIRST_INTERVAL = 0.25
 class Point:
     """One moment of a run; the counts are those since its beginning."""
 
-    time: float
-    """In seconds."""
+    time: float  # in seconds
     fetched: int
     flipped: int
     uploaded: int
     retries: int
     in_flight: int
-    limit: int
-    """How many might be in flight."""
-    reason: str | None
-    """Why they were fewer than the concurrency."""
+    limit: int  # how many might be in flight
+    reason: str | None  # why they were fewer than the concurrency
 
 
 class Timeline:

@@ -13,8 +13,7 @@ from trio_mirror.flip.jpeg.segments import SOI
 from trio_mirror.flip.positions.properties import LIST_ITEM, Structure, Value, read_properties
 from trio_mirror.flip.positions.xmp import edited
 
-GAIN_MAP = "http://ns.adobe.com/hdr-gain-map/1.0/"
-"""The namespace of what an Ultra HDR picture says of its gain map."""
+GAIN_MAP = "http://ns.adobe.com/hdr-gain-map/1.0/"  # the namespace of what an Ultra HDR picture says of its gain map
 
 _ITEMS = ("http://ns.google.com/photos/1.0/container/item/", "http://ns.google.com/photos/dd/1.0/item/")
 _VIDEO = "http://ns.google.com/photos/1.0/camera/MicroVideoOffset"
@@ -28,22 +27,17 @@ class Item(NamedTuple):
 
     semantic: str
     length: Value | None
-    size: int
-    """Bytes of it that the directory states."""
+    size: int  # bytes of it that the directory states
     padding: int
-    whole: slice
-    """In the packet, in bytes."""
+    whole: slice  # in the packet, in bytes
 
 
 class Directory(NamedTuple):
     """What a packet says of the bytes behind the first image."""
 
-    items: list[Item]
-    """The first is the first image."""
-    video: Value | None
-    """How far before the end of the file a video begins."""
-    gain_map: list[slice]
-    """What it says of the gain map, in the packet, in bytes."""
+    items: list[Item]  # the first is the first image
+    video: Value | None  # how far before the end of the file a video begins
+    gain_map: list[slice]  # what it says of the gain map, in the packet, in bytes
 
     def places(self, data: bytes, end: int) -> list[slice]:
         """Where the items behind the first image stand in the file, in bytes; empty where they do not fit it.

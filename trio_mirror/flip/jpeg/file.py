@@ -22,17 +22,13 @@ class File:
     """A file and its parts."""
 
     data: bytes
-    jpeg: Jpeg
-    """The first image, without an index that is wrong."""
+    jpeg: Jpeg  # the first image, without an index that is wrong
     index: Index | None
-    parts: list[Part]
-    """The further images."""
+    parts: list[Part]  # the further images
     videos: list[slice]
     pngs: list[slice]
-    blocks: Blocks | None
-    """Samsung's directory."""
-    items: list[slice]
-    """The places, in bytes, of what the XMP names behind the first image."""
+    blocks: Blocks | None  # Samsung's directory
+    items: list[slice]  # the places, in bytes, of what the XMP names behind the first image
 
     @property
     def gain_map(self) -> Part | None:

@@ -16,8 +16,7 @@ from trio_mirror.flip.jpeg.mirror_image import PNG
 from trio_mirror.flip.positions import Mirror, not_mirrored
 
 SIGNATURE = b"FLIR\0"
-HEADER = 8
-"""Bytes of a segment before its part of the data: the signature, and which of how many segments it is."""
+HEADER = 8  # bytes of a segment before its part of the data: the signature, and which of how many segments it is
 
 _RAW, _PLACED = 1, {0x21: "FLIR's measurements", 0x2A: "FLIR's picture in picture"}
 _RECORD, _RECORDS = 32, 256

@@ -16,8 +16,7 @@ from trio_mirror.model import Limits, Lossless
 # More pictures inside one, and larger thumbnails, exist only in malicious files.
 _PICTURES = 8
 _THUMBNAIL_PIXELS = 4_000_000
-PNG = b"\x89PNG\r\n\x1a\n"
-"""How a PNG begins."""
+PNG = b"\x89PNG\r\n\x1a\n"  # how a PNG begins
 
 
 def mirrored_raster(

@@ -27,12 +27,9 @@ _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 class Entry(NamedTuple):
     """An image of the index."""
 
-    attribute: int
-    """Flags and, in the lower 24 bits, its type (CIPA DC-007, section 5.2.3.3.1)."""
-    size: int
-    """Bytes."""
-    offset: int
-    """Bytes from the base; the first image's is 0."""
+    attribute: int  # flags and, in the lower 24 bits, its type (CIPA DC-007, section 5.2.3.3.1)
+    size: int  # bytes
+    offset: int  # bytes from the base; the first image's is 0
 
     @property
     def is_stereo(self) -> bool:
@@ -44,12 +41,9 @@ class Entry(NamedTuple):
 class Index:
     """The multi-picture index of a file."""
 
-    base: int
-    """Offset in bytes, in the file, from which the index counts."""
-    order: str
-    """The struct prefix of its byte order."""
-    table: int
-    """Offset in bytes of the entries inside the segment's payload."""
+    base: int  # offset in bytes, in the file, from which the index counts
+    order: str  # the struct prefix of its byte order
+    table: int  # offset in bytes of the entries inside the segment's payload
     entries: tuple[Entry, ...]
 
     @property

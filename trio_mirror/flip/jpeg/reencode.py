@@ -115,12 +115,10 @@ class _Encoder:
     """Encodes one raster in several ways, as its original was encoded in all other respects."""
 
     raster: Image.Image
-    tables: list[list[int]]
-    """The original's quantisation table of each component, row by row."""
+    tables: list[list[int]]  # the original's quantisation table of each component, row by row
     jpeg: Jpeg
     coding: str
-    buffered: bool
-    """Whether the result fits Pillow's buffer, as it must for scans and fitted Huffman tables."""
+    buffered: bool  # whether the result fits Pillow's buffer, as it must for scans and fitted Huffman tables
     fitted: bool
     """Whether Huffman tables are fitted to it, as the original's were, or since it is small.
 
@@ -194,8 +192,7 @@ def coding_of(jpeg: Jpeg) -> str:
 def _as_coded(raster: Image.Image, coding: str) -> Image.Image:
     """Converts a decoded YCCK picture back to the samples that it is coded as, laid out as Pillow's CMYK.
 
-    Pillow's encoder takes four bands without converting them, inverted; the file's Adobe segment says
-    what they are.
+    Pillow's encoder takes four bands without converting them, inverted; the file's Adobe segment says what they are.
     """
     if coding != "YCCK":
         return raster

@@ -8,8 +8,7 @@ from PIL import Image
 
 from trio_mirror.flip.pillow import crop
 
-MARGIN = 4.0
-"""Decibels that a sample has to be closer than the whole must be, since the rest was not seen."""
+MARGIN = 4.0  # decibels that a sample has to be closer than the whole must be, since the rest was not seen
 
 # Pixels of a side of the largest MCU that Pillow writes.
 _MCU = 16

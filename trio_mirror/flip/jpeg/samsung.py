@@ -19,10 +19,8 @@ _MOST = 1_000
 class Blocks(NamedTuple):
     """The trailer's directory."""
 
-    at: int
-    """Its offset in bytes in the file."""
-    entries: list[tuple[int, int, int, int]]
-    """Of each block: unused, type, distance, size."""
+    at: int  # its offset in bytes in the file
+    entries: list[tuple[int, int, int, int]]  # of each block: unused, type, distance, size
 
     @property
     def start(self) -> int:

@@ -46,12 +46,9 @@ _MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 class Segment:
     """A marker segment with a length: tables, headers, application data, comments."""
 
-    marker: int
-    """The second byte of the marker, such as 0xE1 for APP1."""
-    payload: bytes
-    """What follows the length."""
-    at: int = field(default=0, compare=False)
-    """Offset in bytes of the payload in the data that it was parsed from."""
+    marker: int  # the second byte of the marker, such as 0xE1 for APP1
+    payload: bytes  # what follows the length
+    at: int = field(default=0, compare=False)  # offset in bytes of the payload in the data that it was parsed from
 
     def with_payload(self, payload: bytes) -> Segment:
         """The same segment with other contents."""
@@ -80,12 +77,9 @@ class Component:
 class EntropyCoding:
     """How coefficients are written, which does not touch their values."""
 
-    progressive: bool = False
-    """In several refining scans."""
-    arithmetic: bool = False
-    """By arithmetic, not Huffman coding."""
-    restart_interval: int = 0
-    """MCUs between restart markers; 0 for none."""
+    progressive: bool = False  # in several refining scans
+    arithmetic: bool = False  # by arithmetic, not Huffman coding
+    restart_interval: int = 0  # MCUs between restart markers; 0 for none
     fitted: bool = False
     """By Huffman tables that were made for the picture, which takes longer and less room than the common ones."""
 
@@ -94,10 +88,8 @@ class EntropyCoding:
 class Frame:
     """The frame header (T.81 B.2.2); sizes in pixels."""
 
-    marker: int
-    """The second byte of the SOF marker: 0xC0 baseline, 0xC2 progressive, 0xC9 arithmetic ..."""
-    precision: int
-    """Bits a sample."""
+    marker: int  # the second byte of the SOF marker: 0xC0 baseline, 0xC2 progressive, 0xC9 arithmetic ...
+    precision: int  # bits a sample
     width: int
     height: int
     components: tuple[Component, ...]
@@ -119,25 +111,21 @@ class Frame:
 class Scan(NamedTuple):
     """A scan (T.81 B.2.3), with what stands before it."""
 
-    tables: tuple[Segment, ...]
-    """Quantisation tables, Huffman tables and restart intervals."""
+    tables: tuple[Segment, ...]  # quantisation tables, Huffman tables and restart intervals
     header: Segment
     selectors: tuple[tuple[int, int], ...]
     """The number of each component, and the numbers of its DC and AC tables, 4 bits each."""
-    data: bytes
-    """Its entropy-coded bytes, restart markers included."""
+    data: bytes  # its entropy-coded bytes, restart markers included
 
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
     """One JPEG, taken apart."""
 
-    segments: tuple[Segment, ...]
-    """The application and comment segments in file order."""
+    segments: tuple[Segment, ...]  # the application and comment segments in file order
     frame: Frame
     entropy_coding: EntropyCoding
-    end: int
-    """Offset in bytes, in the file, of what follows the end-of-image marker; without one, all of the file."""
+    end: int  # offset in bytes, in the file, of what follows the end-of-image marker; without one, all of the file
 
 
 def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:

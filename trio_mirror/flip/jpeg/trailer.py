@@ -20,8 +20,7 @@ _FAILURES = 16
 class Part(NamedTuple):
     """A further image of a file, from ``start`` to ``jpeg.end``."""
 
-    start: int
-    """Offset in bytes in the file."""
+    start: int  # offset in bytes in the file
     jpeg: Jpeg
 
 
@@ -29,10 +28,8 @@ class Trailer(NamedTuple):
     """What follows the first image."""
 
     parts: list[Part]
-    videos: list[slice]
-    """In bytes of the file: ISO base media files."""
-    pngs: list[slice]
-    """In bytes of the file, too."""
+    videos: list[slice]  # in bytes of the file: ISO base media files
+    pngs: list[slice]  # in bytes of the file, too
 
 
 def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Trailer:

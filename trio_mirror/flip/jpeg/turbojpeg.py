@@ -1,8 +1,7 @@
 """The binding to libturbojpeg: a JPEG mirrored without being decoded.
 
-Reversing the blocks, and every other coefficient inside each, mirrors a JPEG exactly. libjpeg-turbo does
-that; ctypes releases the GIL while it works. The library is optional: without it JPEGs are decoded and
-encoded again.
+Reversing the blocks, and every other coefficient inside each, mirrors a JPEG exactly. libjpeg-turbo does that; ctypes
+releases the GIL while it works. The library is optional: without it JPEGs are decoded and encoded again.
 
 Only the transformation itself gives up the GIL. The other calls take microseconds, and a thread that gave it up may
 wait a thousand times as long to get it back.
@@ -53,10 +52,8 @@ class Operation(IntEnum):
 class Transformed:
     """What the library made of a JPEG."""
 
-    data: bytes
-    """The whole JPEG, without application and comment segments but for JFIF's and Adobe's."""
-    warning: str
-    """The first complaint of the decoder about the input; empty where it was sound."""
+    data: bytes  # the whole JPEG, without application and comment segments but for JFIF's and Adobe's
+    warning: str  # the first complaint of the decoder about the input; empty where it was sound
 
 
 class _Transform(Structure):

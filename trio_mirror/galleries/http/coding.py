@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 import httpx
 
-ACCEPTED = "gzip, deflate"
-"""For ``Accept-Encoding``."""
+ACCEPTED = "gzip, deflate"  # for Accept-Encoding
 
 _PIECE = 65_536
 # zlib's wbits: a window of 32 KiB in a gzip header, in a zlib header, in none.

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from trio_mirror.galleries.http.index import Index
 
-MAX_DEPTH = 16
-"""Sub-folders within each other that are followed: a link on the server's disk may lead back up for ever."""
+MAX_DEPTH = 16  # sub-folders within each other that are followed: a link on the server's disk may lead back up for ever
 _MOST_FOLDERS = 65_536  # that wait to be followed
 
 

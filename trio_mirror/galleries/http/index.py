@@ -23,16 +23,12 @@ IndexParser: TypeAlias = Callable[[bytes | bytearray, httpx.URL], "Index"]
 class Index:
     """What an index lists. It is read entry by entry, as it may hold millions of them, and once only."""
 
-    base: httpx.URL
-    """The folder: what the names are below."""
+    base: httpx.URL  # the folder: what the names are below
     names: Iterator[str] = field(default_factory=lambda: iter(()))
     """The names right below the base, those of folders with a slash at their end; to be read in a thread."""
-    elsewhere: int = 0
-    """Links to other places that were found so far, those to the folders around this one left out."""
-    example: str = ""
-    """The first of them."""
-    next_page: httpx.URL | None = None
-    """Where the list goes on; known when the names were read."""
+    elsewhere: int = 0  # links to other places that were found so far, those to the folders around this one left out
+    example: str = ""  # the first of them
+    next_page: httpx.URL | None = None  # where the list goes on; known when the names were read
     _seen: DedupWindow = field(default_factory=lambda: DedupWindow(WINDOW))
 
     def is_new(self, text: str) -> bool:

@@ -15,8 +15,7 @@ from trio_mirror.galleries.urls import host_of, is_upgrade, origin, shown, writt
 
 MAX_REDIRECTS = 5
 
-PUBLIC_ONLY = "trio_mirror.public_only"
-"""The extension of a request that may not be sent to a private address."""
+PUBLIC_ONLY = "trio_mirror.public_only"  # the extension of a request that may not be sent to a private address
 
 # RFC 9110, sections 15.4.8 and 15.4.9: the only ones that keep any method, and the body with it.
 _KEEPS_METHOD = {307, 308}

@@ -8,8 +8,7 @@ from email.utils import parsedate_to_datetime
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Of responses that may be others later (RFC 9110, section 15; 425 is of RFC 8470, 429 of RFC 6585)."""
-OVERLOAD_STATUSES = frozenset({429, 503})
-"""Of responses that ask for less."""
+OVERLOAD_STATUSES = frozenset({429, 503})  # of responses that ask for less
 
 # IMF-fixdate, which nearly all servers send; the library, which reads any date of mail, takes ten times as long.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -29,10 +29,8 @@ class Driver:
     """What is known of the driver of a scheme."""
 
     objects: type[Objects]
-    package: str = "fsspec"
-    """What has to be installed."""
-    extra: str = "cloud"
-    """What installs it."""
+    package: str = "fsspec"  # what has to be installed
+    extra: str = "cloud"  # what installs it
 
 
 DRIVERS = {

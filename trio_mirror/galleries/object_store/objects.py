@@ -22,8 +22,7 @@ class Objects:
         settings: of the run.
     """
 
-    has_folders = False
-    """Whether folders have to be made."""
+    has_folders = False  # whether folders have to be made
 
     def __init__(self, files: Any, place: str, settings: Settings) -> None:
         self.files = files
