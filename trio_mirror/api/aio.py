@@ -64,9 +64,6 @@ class Results:
     """A run under way in another thread: an asynchronous iterator of its results as they finish, for asyncio.
 
     The run goes no faster than its results are taken.
-
-    Args:
-        opening: opens the run, under Trio.
     """
 
     def __init__(self, opening: Callable[[], AbstractAsyncContextManager[Run]]) -> None:

@@ -63,14 +63,8 @@ async def open_run(
 ) -> AsyncIterator[Run]:
     """Does what `trio_mirror.open_mirror` does, with the settings at hand.
 
-    Args:
-        source: as there.
-        target: as there.
-        settings: how.
-        hooks: functions of the caller's.
-        transport: as there.
-        auth: in place of ``settings.auth``.
-        own_files: what else the run reads and writes beside its journal: no name leads to it in a folder.
+    ``auth`` stands for that of the settings. ``own_files`` are what else the run reads and writes beside its journal:
+    no name leads to them in a folder.
     """
     if (transport is not None or auth is not None) and (settings.cluster is not None or settings.processes > 1):
         raise SettingsError("a transport and an httpx.Auth stay in this process, and do not go with workers in others")
@@ -122,13 +116,8 @@ def _set_up(
 ) -> _Setup:
     """Finds out whether a run is in place, and where it is remembered.
 
-    Args:
-        source: as it was written.
-        target: as it was written.
-        settings: how.
-        from_gallery: the source.
-        to_gallery: the target.
-        is_real: whether a URL leads where it says: a transport of the caller's may lead anywhere.
+    The places are as they were written. Only where ``is_real`` does a URL lead where it says: a transport of the
+    caller's may lead anywhere.
 
     Raises:
         SettingsError: the pictures of a folder would be replaced, and nobody asked for it; or nothing remembers what

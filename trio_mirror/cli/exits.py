@@ -39,13 +39,7 @@ _LIMITS = {"deadline", "max_failures", "max_bytes_total"}
 
 
 def exit_code_of(report: Report | None, error: MirrorError | None = None, signal: int | None = None) -> ExitCode:
-    """The exit code of a run.
-
-    Args:
-        report: what was done, where a run began.
-        error: what ended the run as a whole, if anything.
-        signal: the number of the signal that ended it, if any.
-    """
+    """The exit code of a run, by its report, by what ended it as a whole, and by the signal that did."""
     apply: set[ExitCode] = set()
     if signal is not None:
         apply.add(ExitCode(128 + signal))

@@ -38,14 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_job(options: Options, settings: Settings, verbosity: int, config: str) -> ExitCode:
-    """Does what the command line was asked for; results go to stdout, everything else to stderr.
-
-    Args:
-        options: what is done with the run.
-        settings: how the run is done.
-        verbosity: below 0 prints less, above 0 more.
-        config: the configuration file, there or not.
-    """
+    """Does what the command line was asked for; results go to stdout, everything else to stderr."""
     own_files = [it for it in (options.events, options.log_file, options.sheet, config) if it not in (None, STDOUT)]
     with own_stderr() as stderr:
 

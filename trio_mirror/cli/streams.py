@@ -85,8 +85,7 @@ class _Lossy(io.FileIO):
 def stdout_written(*, reader_may_leave: bool = False) -> Iterator[None]:
     """Makes sure that what is printed in the block is written.
 
-    Args:
-        reader_may_leave: whether a reader that has seen enough, such as head, just ends the block.
+    Where ``reader_may_leave``, one that has seen enough, such as head, just ends the block.
 
     Raises:
         OutputError: standard output takes no more: its disk is full, or its reader has gone.

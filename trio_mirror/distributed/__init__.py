@@ -31,11 +31,6 @@ async def open_driver(
 ) -> AsyncIterator[Driver]:
     """Opens the workers of a run, and what hands its pictures to them.
 
-    Args:
-        places: the source and the target.
-        state: of the run.
-        own_files: of the run; no name leads to them.
-
     Raises:
         SettingsError: the source or the target is an object, which stays in its process; or Ray is not installed.
         ClusterError: the cluster cannot be reached.

@@ -99,11 +99,9 @@ class _InFlight(Generic[_S]):
 class Dispatcher(Generic[_S]):
     """Hands out slices, each until it has all its results.
 
-    Args:
-        engine: the workers.
-        rate: requests started a second, by all workers together; None for no bound.
-        on_error: called with what makes the run as a whole pointless.
-        each_worker: slices in flight for each worker: what it works on, and so much that it need not wait for more.
+    All workers together start ``rate`` requests a second, or any number of them for None. Each has ``each_worker``
+    slices in flight: what it works on, and so much that it need not wait for more. ``on_error`` is called with what
+    makes the run as a whole pointless.
     """
 
     def __init__(

@@ -24,12 +24,7 @@ from trio_mirror.settings import RetryUploads
 class Driver:
     """Hands items to workers, and takes them back when they have ended.
 
-    Args:
-        engine: the workers.
-        state: of the run.
-        size: names of a slice.
-        each_worker: slices in flight for each worker.
-        gather: seconds that a slice waits for more names before it goes as it is.
+    A slice has ``size`` names, and waits ``gather`` seconds for them before it goes as it is.
     """
 
     def __init__(self, engine: Engine[NamedSlice], state: State, *, size: int, each_worker: int, gather: float) -> None:

@@ -14,12 +14,7 @@ _LENGTH = 4  # bytes
 
 
 class Frames:
-    """The two pipes of one end.
-
-    Args:
-        incoming: what the other end writes.
-        outgoing: what it reads.
-    """
+    """The two pipes of one end."""
 
     def __init__(self, incoming: FdStream, outgoing: FdStream) -> None:
         self._incoming = incoming

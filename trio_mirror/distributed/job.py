@@ -46,16 +46,8 @@ def make_job(
 ) -> Job:
     """Makes the job of each worker.
 
-    Args:
-        places: the source and the target.
-        settings: of the run.
-        in_place: whether the target is where the pictures come from.
-        intents: whether each upload is remembered before it leaves.
-        workers: how many share the rate until they get their orders.
-        concurrency: pictures in flight for each worker.
-        flip_threads: threads that flip for each worker.
-        option: the option that asked for workers, for the error.
-        own_files: of the run; no name leads to them.
+    With ``intents``, each upload is remembered before it leaves. ``workers`` share the rate until they get their
+    orders; each has ``concurrency`` pictures in flight. Errors name the ``option`` that asked for workers.
 
     Raises:
         SettingsError: the source or the target is an object, which stays in its process.
@@ -102,10 +94,7 @@ def _absolute(place: str | PathLike[str]) -> str | PathLike[str]:
 async def open_worker(job: Job, names: Opening, memory: Memory) -> AsyncIterator[tuple[Run, State]]:
     """Opens the run of a worker: this very pipeline over the names that it is handed.
 
-    Args:
-        job: what it got once.
-        names: opens the names.
-        memory: what is known of each name; it takes intents and results to the driver.
+    The memory knows of each name, and takes intents and results to the driver.
     """
     opening = open_galleries(job.source, job.target, job.settings, own_files=job.own_files)
     async with opening as (source, target):

@@ -75,12 +75,7 @@ class _Worker:
 
 
 class ProcessEngine:
-    """Worker processes.
-
-    Args:
-        count: how many.
-        job: what each of them gets once.
-    """
+    """Worker processes, each of which gets the job once."""
 
     def __init__(self, count: int, job: Job) -> None:
         self.workers = count

@@ -49,9 +49,7 @@ _changing = threading.Lock()  # held while Ray comes up or goes, of which there 
 async def open_ray(address: str, job: Job) -> AsyncIterator[RayEngine]:
     """Connects with a cluster, or starts Ray on this machine; leaving the block ends all its tasks.
 
-    Args:
-        address: ``ray://HOST:PORT``, ``HOST:PORT``, ``auto``, or ``local``.
-        job: what every slice has in common.
+    The address is ``ray://HOST:PORT``, ``HOST:PORT``, ``auto``, or ``local``.
 
     Raises:
         SettingsError: Ray is not installed, or this process has it in use.

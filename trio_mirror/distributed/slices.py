@@ -15,10 +15,7 @@ Todo: TypeAlias = "dict[str, Result | None]"  # names, each with what is known o
 class NamedSlice:
     """Names of the list that have no result yet.
 
-    Args:
-        todo: the names.
-        take: takes intents and results.
-        resends: whether what was sent without an answer is handed out again.
+    With ``resends``, what was sent without an answer is handed out again.
     """
 
     def __init__(self, todo: Todo, take: Callable[[list[Result]], Awaitable[None]], *, resends: bool) -> None:

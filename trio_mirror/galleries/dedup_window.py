@@ -9,13 +9,10 @@ _HASH = 2**60 - 1
 
 
 class DedupWindow:
-    """The last names, as far as it takes to notice that one comes again.
+    """The last ``size`` names, as far as it takes to notice that one comes again.
 
     It holds hashes, so that long names take no more memory than short ones: 7 MB for 65,536 of them, where an
     `OrderedDict` would take 18 MB. A new name has the hash of one of them once in 10^13 names.
-
-    Args:
-        size: how many names are remembered.
     """
 
     def __init__(self, size: int) -> None:

@@ -25,10 +25,6 @@ _UTF_16_LE = re.compile(rb"([^\0]\0){4}")
 async def names_of(chunks: AsyncIterator[bytes], place: object) -> AsyncGenerator[str, None]:
     """The names of a list whose text streams in; other tasks have their turn however much of it comes at once.
 
-    Args:
-        chunks: the list, as it was read.
-        place: what it is called in errors.
-
     Raises:
         ListError: it is damaged, or in a form that is not known.
     """
@@ -57,11 +53,8 @@ class ListingParser:
 
     NULs separate the names instead of line breaks where one comes first, as `find -print0` writes them.
 
-    What cannot be a name comes out as it is, for the name rules to refuse: a line that is not UTF-8 with
-    lone surrogates in it, a line that is too long cut to one byte over the limit.
-
-    Args:
-        place: what the list is called in errors.
+    What cannot be a name comes out as it is, for the name rules to refuse: a line that is not UTF-8 with lone
+    surrogates in it, a line that is too long cut to one byte over the limit.
     """
 
     def __init__(self, place: object) -> None:

@@ -32,13 +32,9 @@ _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 class NameListGallery:
     """The pictures of a gallery that a list names: one name a line, or one URL a line.
 
-    A URL stands for the name that it has below the gallery's own URL. Any other URL stays as it is, which the
-    name rules refuse.
-
-    Args:
-        base: where the pictures are. To people, and to the journal, it is the gallery.
-        source: a file, or `STDIN`.
-        first_name: gives the one name for all names of the same picture, where there may be several.
+    A URL stands for the name that it has below the gallery's own URL. Any other URL stays as it is, which the name
+    rules refuse. To people, and to the journal, the gallery of the pictures is this one. ``first_name`` gives the one
+    name for all names of the same picture, where there may be several.
     """
 
     def __init__(
@@ -135,13 +131,7 @@ class NameListGallery:
 
 
 class NamedGallery(NameListGallery):
-    """The pictures of a gallery that are named one by one.
-
-    Args:
-        base: where the pictures are.
-        names: their names or URLs.
-        first_name: as for a list.
-    """
+    """The pictures of a gallery that are named one by one, by names or URLs."""
 
     can_be_listed_again = True
 

@@ -31,17 +31,11 @@ async def open_galleries(
     """Opens the source and the target of a run; no target means back to the source.
 
     ``transport``, ``auth``, and of the settings ``auth``, ``header`` and ``cert`` belong to the first of the two that
-    is a URL, and go to the other only if it is of the same origin.
+    is a URL, and go to the other only if it is of the same origin. ``auth`` stands for that of the settings.
 
-    Args:
-        source: where the pictures are.
-        target: where the mirrored ones go.
-        settings: how.
-        transport: carries all requests, in place of our own connections: ``settings.ca_file``, ``settings.insecure``
-            and the environment's proxies are its own affair. It is closed with the block, as a client of httpx
-            closes the one that it was given.
-        auth: credentials in place of ``settings.auth``.
-        own_files: of the run; no name leads to them.
+    The transport carries all requests, in place of our own connections: ``settings.ca_file``, ``settings.insecure`` and
+    the environment's proxies are its own affair. It is closed with the block, as by a client of httpx. No name leads to
+    the run's ``own_files``.
 
     Raises:
         SettingsError: a place that cannot be a gallery.

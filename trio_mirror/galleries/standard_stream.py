@@ -16,12 +16,7 @@ _NAME = "standard input"
 
 
 class StandardStream:
-    """A gallery of the one picture that standard input is, or that standard output gets.
-
-    Args:
-        direction: ``input`` or ``output``.
-        max_bytes: the size of the largest picture that is read.
-    """
+    """A gallery of the one picture that standard input is, or that standard output gets."""
 
     can_be_listed_again = False
 

@@ -27,13 +27,7 @@ def outcome_of(pair: Pair) -> Outcome:
 
 
 def cards(report: Report, pairs: Sequence[Pair], folder: Path | None) -> Iterator[str]:
-    """The section of the pictures.
-
-    Args:
-        report: the run.
-        pairs: the pictures.
-        folder: where the page is, from which links lead to files of this machine.
-    """
+    """The section of the pictures, with links to files of this machine from the folder of the page."""
     yield f'<section aria-labelledby="pictures"><h2 id="pictures">{len(pairs):,} pictures before and after</h2>'
     if len(pairs) < report.listed:
         yield '<p class="quiet">Drawn by lot from all that were flipped, and from those whose flip failed.</p>'

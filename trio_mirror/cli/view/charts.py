@@ -53,12 +53,9 @@ def _step(before: Point, after: Point) -> Step:
 
 
 def chart(stretches: Sequence[Step], field: str, ceiling: str | None = None) -> str:
-    """Draws a field of the steps over time, as an area; it is described beside it, not by it.
+    """Draws a field of the steps over time, at least one, as an area; it is described beside it, not by it.
 
-    Args:
-        stretches: the steps; at least one.
-        field: which one; also the class of the area.
-        ceiling: another one, drawn above it as a line.
+    The field is also the class of the area. Another one, the ceiling, is drawn above it as a line.
     """
     values = [getattr(step, field) for step in stretches]
     ceilings = [] if ceiling is None else [getattr(step, ceiling) for step in stretches]

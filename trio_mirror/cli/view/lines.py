@@ -23,12 +23,9 @@ _LAST = 10.0
 
 
 class LineWriter:
-    """Takes lines at any time, from any thread, and writes them in their order.
+    """Takes lines at any time, from any thread, and writes them in their order to a file, or to `STDOUT`.
 
-    Args:
-        option: the option that named the file, for messages.
-        path: the file; `STDOUT` is standard output.
-        append: whether what the file holds already is kept.
+    Messages name the file by its ``option``. With ``append``, what it holds already is kept.
 
     Attributes:
         error: why it cannot be written, once that is known; lines are thrown away from then on.
@@ -64,11 +61,7 @@ class LineWriter:
             await self._flush()
 
     async def keep(self, on_error: Callable[[], None]) -> None:
-        """Writes what comes, several times a second, until it is cancelled.
-
-        Args:
-            on_error: called once if the file cannot be written.
-        """
+        """Writes what comes, several times a second; calls ``on_error`` once if the file cannot be written."""
         while self.error is None:
             await trio.sleep(_INTERVAL)
             if self._waiting:

@@ -35,12 +35,8 @@ def log_to(
 ) -> None:
     """Sends the package's log to a console, and to a file.
 
-    Args:
-        console: gives what gets warnings and progress; with verbosity 1 each picture, with 2 everything.
-        verbosity: below 0 less than that.
-        log_format: the form of the lines.
-        file: gets each picture at least, however little the console gets.
-        failures: whether the console gets the pictures that failed even where it does not get each picture.
+    The console gets warnings and progress; with verbosity 1 each picture, with 2 everything, below 0 less. With
+    ``failures`` it gets the pictures that failed in any case. A file gets each picture at least.
     """
     logging.addLevelName(PROGRESS, "PROGRESS")
     level = _LEVELS.get(max(verbosity, -1), logging.DEBUG)

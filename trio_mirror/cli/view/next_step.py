@@ -16,12 +16,7 @@ _MAX_NAMES = 10
 
 
 def next_step(report: Report, settings: Settings) -> tuple[str, str] | None:
-    """What to do next, if there is anything left: a few words, and the command.
-
-    Args:
-        report: what was done.
-        settings: how it was done.
-    """
+    """What to do next, if there is anything left: a few words, and the command."""
     failed = report.failed + report.unknown
     if report.stopped_by is not None:
         if settings.journal or report.journal:

@@ -32,14 +32,9 @@ def page(
     earlier: Sequence[Past] = (),
     folder: Path | None = None,
 ) -> str:
-    """Writes the page.
+    """Writes the page of a run: a sample of its pictures, what went on over time, and the runs before it.
 
-    Args:
-        report: the run.
-        pairs: the sample of its pictures.
-        points: what went on over time.
-        earlier: the runs before it, where it went on with them.
-        folder: where the page is, for links to files of this machine; none without.
+    Links to files of this machine are relative to ``folder``, where the page is; without it there are none.
     """
     style = files(__package__).joinpath("sheet.css").read_text(encoding="utf-8")
     script = files(__package__).joinpath("sheet.js").read_text(encoding="utf-8")

@@ -19,12 +19,7 @@ _BUDGET = 100_000  # bytes of all lives; only very long names exceed it
 
 
 def performance(points: Sequence[Point], results: Sequence[Result]) -> Iterator[str]:
-    """The section, closed at first.
-
-    Args:
-        points: what went on over time.
-        results: the pictures whose lives are shown.
-    """
+    """The section of what went on over time, and of the lives of some pictures; closed at first."""
     parts = [*_timeline(steps(points), steps(points, _TABLE_ROWS)), *_lives(results)]
     if parts:
         yield '<section><details id="performance"><summary><h2>Performance</h2></summary>'

@@ -42,9 +42,6 @@ class _Tick(NamedTuple):
 class Progress:
     """Watches a run.
 
-    Args:
-        run: the run.
-
     Attributes:
         total: how many names the list has, once they are counted.
     """

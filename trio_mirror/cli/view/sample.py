@@ -56,12 +56,9 @@ class Pair:
 
 
 class Sample:
-    """Keeps so many of all the pictures that it is shown, each with the same probability (reservoir sampling).
+    """Keeps ``size`` of all the pictures that it is shown, each with the same probability (reservoir sampling).
 
-    Args:
-        size: how many.
-        random: where chance comes from.
-        large: how many of them are drawn large enough to be looked at closely.
+    So many as ``large`` says are drawn large enough to be looked at closely.
     """
 
     def __init__(self, size: int, random: Random | None = None, *, large: int = _LARGE_PLACES) -> None:

@@ -48,11 +48,8 @@ class Summary:
     ) -> Iterator[Line]:
         """What to print, from the top.
 
-        Args:
-            report: the report.
-            next_step: what to do next in a few words, and the command that does it.
-            picked_by: the options that may have left pictures out.
-            total: how many names the list has, where that is known.
+        ``picked_by`` are the options that may have left pictures out; ``total`` is how many names the list has, where
+        that is known.
         """
         if not report.listed and report.stopped_by is not None:
             yield Line(f"{printable(report.source)} → {printable(report.target)}", "bold")

@@ -40,10 +40,7 @@ _progress_log = logging.getLogger("trio_mirror.progress")
 class Views:
     """What a person or a program sees of one run.
 
-    Args:
-        options: what was asked for.
-        verbosity: below 0 says less, above 0 more.
-        console: gives stderr.
+    A verbosity below 0 says less, above 0 more.
 
     Raises:
         SettingsError: a file that cannot be written.

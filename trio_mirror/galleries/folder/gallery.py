@@ -39,25 +39,21 @@ _THREADS = 40
 class FolderGallery:
     """A gallery that is a folder and its subfolders.
 
-    Nothing outside the folder is ever read or written. A symbolic link to a place inside it is followed; one
-    that leads out is refused. So are hidden names, which the folder's own list leaves out, and the run's own files,
-    by whatever links a name leads there. Every system call that touches the disk runs in a thread, which a cancellation
-    leaves to itself.
+    Nothing outside the folder is ever read or written. A symbolic link to a place inside it is followed; one that leads
+    out is refused. So are hidden names, which the folder's own list leaves out, and the run's own files, by whatever
+    links a name leads there. Every system call that touches the disk runs in a thread, which a cancellation leaves to
+    itself.
 
-    A folder that is mirrored in place lists each file once, however many names it has. A symbolic link to a file
-    that is listed is left out, and so are all hard links to a file but the first. Storing keeps them: a link stays
-    a link, and all names of a file that are listed stay names of one file. A hard link outside the folder, or
-    hidden in it, keeps the file as it was.
+    A folder that is mirrored in place lists each file once, however many names it has. A symbolic link to a file that
+    is listed is left out, and so are all hard links to a file but the first. Storing keeps them: a link stays a link,
+    and all names of a file that are listed stay names of one file. A hard link outside the folder, or hidden in it,
+    keeps the file as it was.
 
-    Where a file system takes two names for one (in upper and lower case, say), a picture is refused that would
-    replace one stored under the other name. Only there are the stored names remembered.
+    Where a file system takes two names for one (in upper and lower case, say), a picture is refused that would replace
+    one stored under the other name. Only there are the stored names remembered.
 
-    Args:
-        path: the folder.
-        max_bytes: the size of the largest picture that is fetched.
-        in_place: the folder is the source and the target of a run.
-        keep_times: a replaced file keeps its times, and a new one has the time of its source.
-        own_files: of the run, such as its journal; read when the first picture comes.
+    With ``keep_times`` a replaced file keeps its times, and a new one has the time of its source. ``own_files`` are
+    read when the first picture comes.
     """
 
     lists_all = True
@@ -240,13 +236,7 @@ class FolderGallery:
 
 
 class FileGallery(FolderGallery):
-    """A file that gets one picture, whatever its name.
-
-    Args:
-        folder: of the file.
-        name: of the file.
-        choices: as for a folder.
-    """
+    """A file that gets one picture, whatever its name."""
 
     def __init__(self, folder: str, name: str, **choices: Any) -> None:
         super().__init__(folder, **choices)

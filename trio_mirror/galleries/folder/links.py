@@ -19,11 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class Links:
-    """The links in a folder, symbolic and hard.
-
-    Args:
-        root: the folder.
-    """
+    """The links in a folder, symbolic and hard."""
 
     def __init__(self, root: Root) -> None:
         self._root = root

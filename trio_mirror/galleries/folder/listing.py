@@ -12,9 +12,7 @@ from trio_mirror.names import is_picture_name
 def list_folder(base: Path, prefix: str) -> tuple[list[str], list[str], int]:
     """A folder's files and the prefixes (``sub/``) of its subfolders, both sorted; how many pictures are hidden.
 
-    Args:
-        base: the gallery's folder.
-        prefix: leads from there to the folder; empty, or with a slash at its end.
+    ``prefix`` leads from the gallery's folder to it: empty, or with a slash at its end.
 
     Raises:
         ListError: it cannot be read.

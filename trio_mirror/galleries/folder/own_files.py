@@ -14,12 +14,7 @@ from trio_mirror.galleries.folder.root import Root
 
 
 class OwnFiles:
-    """Refuses places in a folder that belong to the run.
-
-    Args:
-        root: the folder.
-        paths: of the files, whether they are there or not; read at the first check.
-    """
+    """Refuses places in a folder that belong to the run. The paths are read at the first check."""
 
     def __init__(self, root: Root, paths: Collection[str | os.PathLike[str]]) -> None:
         self._root = root

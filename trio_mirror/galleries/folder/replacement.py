@@ -37,15 +37,10 @@ def replace_file(
 ) -> None:
     """Writes a new file, or replaces one and keeps its mode, owner, group and extended attributes (such as ACLs).
 
-    Where the system does not let us keep the owner or the group, nobody else gains access by it.
-
-    Args:
-        folder: an open folder.
-        file_name: in that folder; anything but a regular file is replaced by a new one.
-        data: what the file will hold.
-        modified: the time of a new file, in seconds since the epoch.
-        keep_times: a replaced file keeps its times, and a new one has the time ``modified``.
-        hard_links: the other names of the replaced file, each with its open folder, which become names of the new one.
+    Where the system does not let us keep the owner or the group, nobody else gains access by it. Anything but a regular
+    file is replaced by a new one. With ``keep_times`` a replaced file keeps its times, and a new one has the time
+    ``modified``, in seconds since the epoch. ``hard_links``, the other names of the replaced file, each with its open
+    folder, become names of the new one.
 
     Raises:
         OSError: it cannot be written; what was there is whole.

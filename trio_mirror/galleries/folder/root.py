@@ -15,11 +15,7 @@ _PIECE = 65_536
 
 
 class Root:
-    """A folder whose links are followed as long as they stay inside.
-
-    Args:
-        path: the folder, which may not be there yet.
-    """
+    """A folder, which may not be there yet, whose links are followed as long as they stay inside."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -19,10 +19,7 @@ from trio_mirror.names import printable
 class StoredNames:
     """Keeps a picture from replacing one that was stored under another name.
 
-    The names are remembered only where the file system takes two for one.
-
-    Args:
-        path: of the folder; None where no name can be taken for another.
+    The names are remembered only where the file system takes two for one: never without a path.
     """
 
     def __init__(self, path: Path | None) -> None:

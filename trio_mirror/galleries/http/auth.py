@@ -16,10 +16,7 @@ from trio_mirror.galleries.http.response import Response
 class WithAuth:
     """Makes the requests that an `httpx.Auth` asks for, as a client of httpx does.
 
-    Args:
-        carrier: carries them.
-        auth: the scheme.
-        max_bytes: the largest body that the scheme may look at.
+    It may look at bodies of up to ``max_bytes``.
     """
 
     def __init__(self, carrier: Carrier, auth: httpx.Auth, max_bytes: int) -> None:

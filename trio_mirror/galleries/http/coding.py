@@ -22,10 +22,7 @@ _OTHERS = {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "
 
 
 class Decoder:
-    """Undoes one content coding.
-
-    Args:
-        coding: the ``Content-Encoding``; what names no coding leaves the body as it is.
+    """Undoes the content coding that a ``Content-Encoding`` states; what names none leaves the body as it is.
 
     Raises:
         httpx.DecodingError: it is a coding that was not accepted, or more than one.

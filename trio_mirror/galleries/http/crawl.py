@@ -23,13 +23,8 @@ _MOST_FOLDERS = 65_536  # that wait to be followed
 class Crawl:
     """Goes through an index: its files, then with ``recursive`` those of its sub-folders, each page once.
 
-    Names are below the first index; what leads out of it is left out.
-
-    Args:
-        read: reads the index at a URL.
-        take: takes the next names of an index, none at its end.
-        recursive: whether sub-folders are followed.
-        place: what the list is called in errors.
+    Names are below the first index; what leads out of it is left out. ``read`` reads the index at a URL; ``take`` takes
+    the next names of one, none at its end.
     """
 
     def __init__(

@@ -41,11 +41,8 @@ async def open_http_gallery(
 ) -> AsyncIterator[HttpGallery]:
     """Opens the gallery at a base URL; leaving the block closes its connections.
 
-    Args:
-        url: the base; credentials in it, and its query, are used and never shown.
-        settings: timeouts, limits, credentials, and the form of an upload.
-        transport: in place of our own connections; whoever gave it closes it.
-        auth: credentials, where the URL has none.
+    Credentials in the URL, which come before ``auth``, and its query are used and never shown. Whoever gave a
+    ``transport`` closes it.
 
     Raises:
         SettingsError: the URL has a fragment.

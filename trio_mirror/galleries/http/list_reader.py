@@ -38,11 +38,7 @@ _NAMES = 256  # of an index that are read at a time
 class ListReader:
     """Reads the list of one gallery, each time that it is opened.
 
-    Args:
-        client: makes the requests.
-        settings: timeouts and limits, and whether sub-folders are followed.
-        query: of the requests for the indexes of sub-folders.
-        place: what the list is called in errors.
+    ``query`` is that of the requests for the indexes of sub-folders.
 
     Attributes:
         is_index: whether the last list was an index, which has whatever lies there.

@@ -12,11 +12,7 @@ _PERIOD = 30.0
 
 
 class MinRate:
-    """Fails a body that comes slower than a rate, measured over periods of 30 s of waiting for it.
-
-    Args:
-        rate: bytes a second.
-    """
+    """Fails a body that comes slower than a rate in bytes a second, measured over periods of 30 s of waiting for it."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate

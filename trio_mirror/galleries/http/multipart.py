@@ -11,11 +11,7 @@ _ESCAPED = str.maketrans({'"': "%22", "\\": "\\\\"} | {chr(it): f"%{it:02X}" for
 
 
 class Multipart:
-    """Frames one file after another.
-
-    Args:
-        field: the name of the form's field.
-    """
+    """Frames one file after another, each as the form's ``field``."""
 
     def __init__(self, field: str) -> None:
         self._field = field.translate(_ESCAPED)

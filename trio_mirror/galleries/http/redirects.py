@@ -24,9 +24,8 @@ _KEEPS_METHOD = {307, 308}
 class Redirects:
     """The redirects of one request, and the cookies that are set on the way.
 
-    Args:
-        home: the URL of the gallery. Its origin, and the same host over TLS, are home.
-        anywhere: the header fields of the request that may go to other origins, or None where it may not go there.
+    Home is the origin of the gallery, and the same host over TLS. Only the header fields in ``anywhere`` go to other
+    origins; where it is None, the request may not go there.
 
     Attributes:
         at_home: whether the request is still on its way at home; what was sent away does not come back as ours.

@@ -17,11 +17,10 @@ _TWO_DIGIT_YEAR = re.compile(r"\d\d-[A-Za-z]{3}-\d\d ", re.ASCII)
 
 
 def parse_retry_after(value: str, now: datetime) -> float | None:
-    """Reads a ``Retry-After`` field: seconds from now, or None for nonsense.
+    """Reads a ``Retry-After`` field, a number of seconds or an HTTP date: seconds from now, or None for nonsense.
 
-    Args:
-        value: the field's value; a number of seconds, or an HTTP date. One in the past means 0 seconds.
-        now: an aware time; best what the response's own ``Date`` says, as the server's clock may differ from ours.
+    A date in the past means 0 seconds. As ``now``, an aware time, the response's own ``Date`` is best: the server's
+    clock may differ from ours.
     """
     value = value.strip(" \t")
     if re.fullmatch("[0-9]+", value):
@@ -33,9 +32,7 @@ def parse_retry_after(value: str, now: datetime) -> float | None:
 def parse_http_date(value: str, now: datetime) -> datetime | None:
     """Reads an HTTP date in any of its three formats (RFC 9110, section 5.6.7), or None for nonsense.
 
-    Args:
-        value: the date.
-        now: an aware time, which decides the century of a two-digit year.
+    ``now``, an aware time, decides the century of a two-digit year.
     """
     # Python reads dates of any zone. In HTTP they are in GMT, which only asctime's format leaves out.
     if "," in value and not value.endswith(" GMT"):

@@ -23,10 +23,6 @@ from trio_mirror.settings import Settings, option_error
 async def open_carriers(base: httpx.URL, settings: Settings) -> tuple[Carrier, Carrier]:
     """The carrier to a gallery, and the one to where its redirects lead, which has no client certificate.
 
-    Args:
-        base: the URL of the gallery.
-        settings: which certificates are trusted, and which one is shown.
-
     Raises:
         SettingsError: the certificates cannot be read, or the environment's proxy cannot be used.
     """

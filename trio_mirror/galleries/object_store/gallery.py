@@ -72,12 +72,6 @@ class ObjectStoreGallery(UrlGallery):
     """The objects below a prefix of a store.
 
     Names that begin with a dot, or have a segment that does, are left out of the list, as in a folder.
-
-    Args:
-        files: the file system of a driver.
-        objects: reads and writes its objects.
-        url: where the gallery is, as people read it; ends in ``/``.
-        settings: timeouts and limits.
     """
 
     lists_all = True

@@ -14,13 +14,7 @@ from trio_mirror.settings import Settings, format_size
 
 
 class Objects:
-    """The objects of a store. Its methods run on the driver's event loop, and raise whatever the driver does.
-
-    Args:
-        files: the file system of the driver.
-        place: the gallery, as people read it.
-        settings: of the run.
-    """
+    """The objects of a store. Its methods run on the driver's event loop, and raise whatever the driver does."""
 
     has_folders = False  # whether folders have to be made
 
