@@ -128,15 +128,10 @@ def _mirrored(
     lossless: Lossless,
     keep_credentials: bool,
 ) -> Mirrored:
-    """Mirrors an image.
+    """Mirrors an image that is displayed by an orientation.
 
-    Args:
-        image: the image.
-        source: that of its raster, where it takes that of another view.
-        orientation: how it is displayed.
-        eye: a view inside its metadata, with which its raster changes places.
-        lossless: whether to rearrange coefficients or to encode again.
-        keep_credentials: whether signatures over the picture stay.
+    ``source`` is that of its raster, where it takes that of another view; ``eye`` a view inside its metadata, with
+    which its raster changes places.
     """
     frame = image.jpeg.frame
     mirror = Mirror(frame.width, frame.height, flips_rows(orientation))

@@ -46,11 +46,7 @@ def assembled(
 ) -> tuple[bytes, tuple[str, ...]]:
     """Puts a file together.
 
-    Args:
-        file: the old file.
-        first: its first image.
-        further: its further images by their place in the old file, None for the gain map where it is dropped.
-        pngs: the PNGs behind it.
+    ``further`` has its further images by their place in the old file, None for the gain map where it is dropped.
 
     Returns:
         The file, and a note if something behind the first image has moved that may be sought in its place.

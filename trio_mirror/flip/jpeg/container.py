@@ -40,12 +40,7 @@ class Directory(NamedTuple):
     gain_map: list[slice]  # what it says of the gain map, in the packet, in bytes
 
     def places(self, data: bytes, end: int) -> list[slice]:
-        """Where the items behind the first image stand in the file, in bytes; empty where they do not fit it.
-
-        Args:
-            data: the file.
-            end: offset of what follows the first image.
-        """
+        """Where the items from the offset ``end`` on stand in the file, in bytes; empty where they do not fit it."""
         total = sum(item.size + item.padding for item in self.items[1:])
         for begin in (end + self.items[0].padding, len(data) - total) if self.items and total else ():
             places, at = [], begin
@@ -96,13 +91,8 @@ def with_lengths(
 ) -> bytes:
     """The packet with what it says of the bytes behind the first image brought up to date.
 
-    Args:
-        packet: the packet.
-        data: the old file.
-        end: offset of what follows the first image in it.
-        layout: where that went.
-        new_end: bytes of the new first image.
-        without_gain_map: whether to take out what it says of the gain map.
+    ``end`` is the offset of what follows the first image in the old file, ``layout`` where that went, ``new_end`` the
+    bytes of the new first image.
     """
     directory = read_directory(packet)
     edits: list[tuple[slice, bytes]] = []

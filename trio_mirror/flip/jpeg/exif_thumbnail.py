@@ -23,11 +23,7 @@ def mirrored_exif(block: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> tuple[
     """Mirrors the pictures inside an EXIF block; a thumbnail that cannot be is taken out of its directories.
 
     They are mirrored where they stand. If the thumbnail has grown, it is appended to the block, and its two fields
-    point there. All else keeps its offset.
-
-    Args:
-        block: the EXIF block, from its TIFF header on.
-        mirror_jpeg: mirrors a thumbnail, and raises FlipError where it cannot.
+    point there. All else keeps its offset. ``mirror_jpeg`` raises FlipError where it cannot.
 
     Returns:
         The block, and notes on what was dropped or left as it was.

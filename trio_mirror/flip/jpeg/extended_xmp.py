@@ -32,13 +32,8 @@ def mirrored_xmp(
 ) -> tuple[list[tuple[list[int], list[bytes]]], tuple[str, ...]]:
     """Mirrors what the XMP of a JPEG states.
 
-    Args:
-        segments: the segments.
-        packets: the positions of those with a packet.
-        extensions: the positions of those with a part of extended XMP.
-        mirror: the raster.
-        mirror_picture: mirrors an encoded picture, and raises FlipError where it cannot.
-        keep_credentials: whether signatures stay.
+    ``packets`` and ``extensions`` are the positions of the segments with a packet, and with a part of extended XMP.
+    ``mirror_picture`` mirrors an encoded picture, and raises FlipError where it cannot.
 
     Returns:
         The positions of segments with their new payloads, of which there may be more or fewer; and notes.

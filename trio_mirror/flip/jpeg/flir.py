@@ -25,12 +25,9 @@ _RECORD, _RECORDS = 32, 256
 def mirrored_flir(
     block: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors the thermal raster in place.
+    """Mirrors the thermal raster in place, in the joined data of all segments.
 
-    Args:
-        block: the joined data of all segments.
-        mirror: the axis.
-        mirror_picture: mirrors an encoded picture, and raises FlipError where it cannot.
+    ``mirror_picture`` mirrors an encoded picture, and raises FlipError where it cannot.
     """
     left = set()
     try:

@@ -17,12 +17,9 @@ class Change(NamedTuple):
 
 
 class Layout:
-    """The bytes from ``end`` on, with some of them replaced.
+    """The bytes of a file from ``end`` on, with some of them replaced.
 
-    Args:
-        data: the file.
-        end: offset in bytes of what follows the first image.
-        changes: in the order of the file; they do not overlap.
+    The changes are in the order of the file, and do not overlap.
     """
 
     def __init__(self, data: bytes, end: int, changes: Sequence[Change]) -> None:

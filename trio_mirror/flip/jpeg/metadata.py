@@ -61,11 +61,7 @@ def mirrored_segments(
 ) -> tuple[list[Segment], tuple[str, ...]]:
     """Mirrors every picture and position in a JPEG's segments, or drops it; all other bytes stay as they are.
 
-    Args:
-        segments: the application and comment segments.
-        mirror_picture: mirrors an encoded picture along the same axis, and raises FlipError where it cannot.
-        mirror: the raster.
-        keep_credentials: whether signatures over the picture stay.
+    ``mirror_picture`` mirrors an encoded picture along the same axis, and raises FlipError where it cannot.
 
     Returns:
         The segments in their order, and notes.

@@ -22,13 +22,7 @@ PNG = b"\x89PNG\r\n\x1a\n"  # how a PNG begins
 def mirrored_raster(
     image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool
 ) -> tuple[CodedPart, bool, tuple[str, ...]]:
-    """Mirrors the raster of a JPEG.
-
-    Args:
-        image: the JPEG.
-        jpeg: the same, taken apart.
-        lossless: whether to rearrange coefficients or to encode again.
-        rows: whether to reverse the order of the rows, not each row.
+    """Mirrors the raster of a JPEG: by the order of its rows, or else each row.
 
     Returns:
         Its tables, frame and scans; whether they are exact; and notes.
@@ -65,12 +59,9 @@ def _why_not_exact(frame: Frame, *, rows: bool) -> str:
 def thumbnail_mirror(*, rows: bool, largest: int = 0) -> Callable[[bytes], bytes]:
     """A function that mirrors the JPEGs and PNGs inside one picture, each exactly where that is possible.
 
-    What follows a JPEG's end is left out of the result. The function raises FlipError where one is damaged, too
-    large, or of another kind, or where there are too many.
-
-    Args:
-        rows: whether to reverse the order of the rows, not each row.
-        largest: pixels that one may have, if more than a thumbnail has.
+    What follows a JPEG's end is left out of the result. The function raises FlipError where one is damaged, too large
+    (it may have ``largest`` pixels, if that is more than a thumbnail has), or of another kind, or where there are too
+    many.
     """
     budget = iter(range(_PICTURES))
     limits = Limits(frame_pixels=max(largest, _THUMBNAIL_PIXELS), total_pixels=max(largest, _THUMBNAIL_PIXELS))

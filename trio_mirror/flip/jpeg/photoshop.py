@@ -14,13 +14,9 @@ SIGNATURE = b"Photoshop 3.0\0"
 def mirrored_photoshop(
     payloads: list[bytes], mirror_jpeg: Callable[[bytes], bytes], mirror: Mirror
 ) -> tuple[list[bytes], tuple[str, ...]]:
-    """Mirrors Photoshop's image resources.
+    """Mirrors Photoshop's image resources, in the payloads of all APP13 segments that begin with the signature.
 
-    Args:
-        payloads: the payloads of all APP13 segments that begin with the signature; long resources run on
-            from one segment into the next.
-        mirror_jpeg: mirrors a thumbnail, and raises FlipError where it cannot.
-        mirror: the raster that they describe.
+    Long resources run on from one segment into the next. ``mirror_jpeg`` raises FlipError where it cannot.
 
     Returns:
         As many payloads, or more if the last has outgrown its segment, and notes.

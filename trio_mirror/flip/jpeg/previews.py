@@ -21,13 +21,9 @@ _ATTEMPTS = 16
 def mirrored_inside(
     block: bytes, mirror_jpeg: Callable[[bytes], bytes], what: str, *, skip: slice = slice(0, 0)
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors each JPEG inside a block.
+    """Mirrors each JPEG inside a block but for the part ``skip``, which is left as it is.
 
-    Args:
-        block: the block.
-        mirror_jpeg: mirrors a JPEG, and raises FlipError where it cannot.
-        what: the name of the block, for notes.
-        skip: a part of it that is left as it is.
+    ``mirror_jpeg`` raises FlipError where it cannot. Notes call the block ``what``.
 
     Returns:
         As many bytes, and a note if one was left as it was.

@@ -44,12 +44,7 @@ class Blocks(NamedTuple):
 
 
 def read_blocks(data: bytes, end: int) -> Blocks | None:
-    """Reads the directory; None without a sound one.
-
-    Args:
-        data: the file.
-        end: offset in bytes of what follows the first image.
-    """
+    """Reads the directory behind the first image, which ends at the offset ``end``; None without a sound one."""
     if not data.endswith(b"SEFT") or len(data) - end < _HEADER + _TAIL:
         return None
     at = len(data) - _TAIL - int.from_bytes(data[-8:-4], "little")

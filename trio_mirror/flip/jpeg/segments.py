@@ -129,14 +129,9 @@ class Jpeg:
 
 
 def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
-    """Takes a JPEG apart.
+    """Takes a JPEG apart, from the offset ``start`` on; it may not reach beyond ``stop``.
 
     A missing end is not an error here: decoders show such a picture if every row of it arrived.
-
-    Args:
-        data: the file.
-        start: offset in bytes of the JPEG.
-        stop: offset in bytes that it may not reach beyond; None for the end of the file.
 
     Raises:
         FlipError: it ends before its first scan, or is not a JPEG at all.

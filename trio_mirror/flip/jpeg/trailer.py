@@ -33,13 +33,10 @@ class Trailer(NamedTuple):
 
 
 def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Trailer:
-    """Finds the pictures and videos behind the first image.
+    """Finds the pictures and videos behind the first image, from the offset ``end`` on, in bytes.
 
-    Args:
-        data: the file.
-        end: offset in bytes of what follows the first image.
-        starts: where an index names further images, in order; none of them reaches into the next.
-        most: so many images are looked for.
+    None of the further images that an index names, at ``starts`` in order, reaches into the next. At most ``most``
+    images are looked for.
     """
     parts: list[Part] = []
     videos: list[slice] = []

@@ -70,15 +70,12 @@ class _Transform(Structure):
 
 
 class TurboJpeg:
-    """A loaded libturbojpeg, 2.0 or later. Threads may share it.
+    """A loaded libturbojpeg, 2.0 or later, at a path for the dynamic loader. Threads may share it.
 
     Every call has a handle of its own: one that is used again remembers tables of the picture before.
 
-    The TurboJPEG 3 functions are used where the library has them, since only they keep arithmetic coding,
-    restart intervals, and tables that fit the picture.
-
-    Args:
-        path: what the dynamic loader opens.
+    The TurboJPEG 3 functions are used where the library has them, since only they keep arithmetic coding, restart
+    intervals, and tables that fit the picture.
 
     Raises:
         OSError: the library does not exist.
@@ -117,12 +114,9 @@ class TurboJpeg:
         self._error.restype = c_char_p
 
     def transform(self, data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN) -> Transformed | None:
-        """Transforms the coefficients of a JPEG; none is recomputed.
+        """Transforms the coefficients of a JPEG; none is recomputed. Whatever follows its end is ignored.
 
-        Args:
-            data: the JPEG; whatever follows its end is ignored.
-            operation: what to do with the raster.
-            coding: how to write them; only TurboJPEG 3 writes arithmetic coding, restart markers and fitted tables.
+        Only TurboJPEG 3 writes arithmetic coding, restart markers and fitted tables.
 
         Returns:
             None where the library could not do it exactly, or not at all.

@@ -30,12 +30,7 @@ _LOOKAHEAD = bytes(8)
 
 
 def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
-    """Refuses what common decoders do not read, what is over a limit, and what is too large for its bytes.
-
-    Args:
-        jpeg: the JPEG, taken apart.
-        size: bytes of the whole JPEG.
-        limits: what it may cost at most.
+    """Refuses what common decoders do not read, what is over a limit, and what is too large for its ``size`` in bytes.
 
     Raises:
         FlipError: in words that say which.
@@ -62,16 +57,12 @@ def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
 def check_data(image: bytes, jpeg: Jpeg) -> None:
     """Refuses a large JPEG whose first scan cannot hold its rows.
 
-    Decoders fill such rows in as soon as they see the end-of-image marker, at the price of a true picture of
-    that size. Sequential data are decoded in hardly any memory. Progressive data, and components in scans of
-    their own, cannot be: their length alone is checked, so that a stated size may be a few times too large.
+    Decoders fill such rows in as soon as they see the end-of-image marker, at the price of a true picture of that size.
+    Sequential data are decoded in hardly any memory. Progressive data, and components in scans of their own, cannot be:
+    their length alone is checked, so that a stated size may be a few times too large.
 
-    Where a process sets Pillow's ``ImageFile.LOAD_TRUNCATED_IMAGES``, missing rows are refused all the same, but
-    not sequential data that are damaged so that decoders stop: then Pillow keeps that to itself.
-
-    Args:
-        image: the JPEG.
-        jpeg: the same, taken apart.
+    Where a process sets Pillow's ``ImageFile.LOAD_TRUNCATED_IMAGES``, missing rows are refused all the same, but not
+    sequential data that are damaged so that decoders stop: then Pillow keeps that to itself.
 
     Raises:
         FlipError: rows are missing, or the data are damaged so that decoders stop.
