@@ -43,7 +43,7 @@ def block(make: str, note: tuple[int, int, bytes], *, order: str = "<", moved: i
     at = 8 + 30 + len(name) + len(name) % 2
     start = at + 18
     count = len(values) // {SHORT: 2, RATIONAL: 8}[kind]
-    entries = (0x0001, ASCII, 9, b"anything\0"), (tag, kind, count, values)
+    entries = sorted([(0x0009, ASCII, 9, b"anything\0"), (tag, kind, count, values)])
     own = begins + directory(order, start + len(begins), *entries, base=(start if from_note else 0) + moved)
     ifd0 = directory(order, 8, (0x010F, ASCII, len(name), name), (0x8769, LONG, 1, struct.pack(f"{order}I", at)))
     exif = directory(order, at, (0x927C, UNDEFINED, len(own), own))
@@ -58,9 +58,32 @@ def canon(order: str, x: tuple[int, ...], y: tuple[int, ...]) -> bytes:
     return shorts(order, 2 * 19, 2, 2, 2, 640, 480, 640, 480, 50, 60, 70, 80, *x, *y, 1, 1, 0)
 
 
+def older_canon(order: str, x: tuple[int, ...], y: tuple[int, ...]) -> bytes:
+    return shorts(order, len(x), len(x), 640, 480, 640, 480, 50, 60, *x, *y, 1)
+
+
+def word(at: int, value: int) -> bytes:
+    """A side as Canon's camera settings or shot information names it; the size comes first."""
+    return shorts("<", 68, *[0] * (at - 1), value, *[0] * (33 - at))
+
+
+FIVE = (-120, 7, 0, 3, 9)
 FOCUS = [
     ("Canon", 0x26, canon("<", (-120, 7), (5, 30)), canon("<", (120, -7), (5, 30)), "<", ACROSS),
     ("Canon", 0x26, canon(">", (-120, 7), (5, 30)), canon(">", (-120, 7), (-5, -30)), ">", DOWN),
+    ("Canon", 0x3C, canon("<", (-120, 7), (5, 30)), canon("<", (120, -7), (5, 30)), "<", ACROSS),
+    (
+        "Canon",
+        0x12,
+        older_canon("<", FIVE, (5, 30, 0, 0, 0)),
+        older_canon("<", (120, -7, 0, -3, -9), (5, 30, 0, 0, 0)),
+        "<",
+        ACROSS,
+    ),
+    ("Canon", 0x12, older_canon(">", FIVE, (5, 30, 0, 0, 0)), older_canon(">", FIVE, (-5, -30, 0, 0, 0)), ">", DOWN),
+    ("Canon", 0x01, word(19, 0x3002), word(19, 0x3004), "<", ACROSS),
+    ("Canon", 0x01, word(19, 0x3002), word(19, 0x3002), "<", DOWN),
+    ("Canon", 0x04, word(14, 0x3003), word(14, 0x3006), "<", ACROSS),
     ("FUJIFILM", 0x1023, shorts("<", 20, 10), shorts("<", 44, 10), "<", ACROSS),
     ("FUJIFILM", 0x1023, shorts("<", 20, 10), shorts("<", 20, 38), "<", DOWN),
     ("SONY", 0x2027, shorts(">", 640, 480, 100, 50), shorts(">", 640, 480, 540, 50), ">", ACROSS),
@@ -113,9 +136,37 @@ def test_a_camera_whose_note_was_taken_out_leaves_nothing_to_mirror(make: str, o
 
 
 def test_focus_points_of_nikon_are_named() -> None:
-    note = b"Nikon\0\2\x10\0\0" + b"MM\0*\0\0\0\x08" + directory(">", 8, (0xB7, UNDEFINED, 30, bytes(30)))
+    note = b"Nikon\0\2\x10\0\0" + b"MM\0*\0\0\0\x08" + directory(">", 8, (0xB7, UNDEFINED, 30, b"0100" + bytes(26)))
     data = jpegs.exif_block(maker_note=note)
     assert mirrored_fields(data, ACROSS) == (data, ("not mirrored: focus points in the MakerNote of Nikon",))
+
+
+UNREAD = [
+    (b"Nikon\0\2\x10\0\0MM\0*\0\0\0\x08", ">", 8, (0x88, UNDEFINED, 4, b"\0\3\0\x08"), "focus points", "Nikon"),
+    (b"OLYMPUS\0II\3\0", "<", 12, (0x2020, 13, 1, b"\x90\1\0\0"), "focus points", "Olympus"),
+    (b"OM SYSTEM\0\0\0II\4\0", "<", 16, (0x2050, 13, 1, b"\x90\1\0\0"), "focus points", "Olympus"),
+    (b"PENTAX \0MM", ">", 10, (0x0E, SHORT, 1, shorts(">", 3)), "focus points", "Pentax"),
+    (b"PENTAX \0II", "<", 10, (0x60, UNDEFINED, 4, b"\1\0\x30\x30"), "faces", "Pentax"),
+    (b"AOC\0MM", ">", 6, (0x0F, SHORT, 1, shorts(">", 5)), "focus points", "Pentax"),
+    (b"Panasonic\0\0\0", "<", 12, (0x4E, SHORT, 1, shorts("<", 2)), "faces", "Panasonic"),
+    (b"FUJIFILM\x0c\0\0\0", "<", 12, (0x4100, SHORT, 1, shorts("<", 1)), "faces", "Fujifilm"),
+    (b"SONY DSC \0\0\0", "<", 12, (0x201E, 1, 1, b"\4"), "focus points", "Sony"),
+]
+
+
+@pytest.mark.parametrize(("begins", "order", "at", "entry", "what", "maker"), UNREAD)
+def test_what_is_not_read_is_named_where_it_says_anything(
+    begins: bytes, order: str, at: int, entry: tuple[int, int, int, bytes], what: str, maker: str
+) -> None:
+    def notes(values: bytes) -> tuple[str, ...]:
+        note = begins + directory(order, at, (*entry[:3], values))
+        data = jpegs.exif_block(maker_note=note)
+        unchanged, said = mirrored_fields(data, ACROSS)
+        assert unchanged == data
+        return said
+
+    assert notes(entry[3]) == (f"not mirrored: {what} in the MakerNote of {maker}",)
+    assert notes(bytes(len(entry[3]))) == ()
 
 
 @needs("exiftool", "libimage-exiftool-perl")
@@ -123,14 +174,17 @@ def test_focus_points_of_nikon_are_named() -> None:
     ("make", "tag", "kind", "values", "name", "wanted"),
     [
         ("Canon", 0x26, SHORT, canon("<", (-120, 7), (5, 30)), "AFAreaXPositions", "120 -7"),
+        ("Canon", 0x12, SHORT, older_canon("<", FIVE, (5, 30, 0, 0, 0)), "AFAreaXPositions", "120 -7 0 -3 -9"),
+        ("Canon", 0x01, SHORT, word(19, 0x3002), "Canon:AFPoint", 0x3004),
+        ("Canon", 0x04, SHORT, word(14, 0x3003), "Canon:AFPointsInFocus", 0x3006),
         ("FUJIFILM", 0x1023, SHORT, shorts("<", 20, 10), "FocusPixel", "44 10"),
         ("SONY", 0x2027, SHORT, shorts("<", 640, 480, 100, 50), "FocusLocation", "640 480 540 50"),
         ("Panasonic", 0x4D, RATIONAL, struct.pack("<4I", 1, 4, 3, 8), "AFPointPosition", "0.75 0.375"),
     ],
 )
 def test_exiftool_reads_where_the_camera_focused(
-    tmp_path: Path, make: str, tag: int, kind: int, values: bytes, name: str, wanted: str
+    tmp_path: Path, make: str, tag: int, kind: int, values: bytes, name: str, wanted: str | int
 ) -> None:
     exif = jpegs.exif_segment(block(make, (tag, kind, values)))
     once = flip(jpegs.with_segments(jpegs.encoded(jpegs.drawn(64, 48)), exif))
-    assert read_by_exiftool(tmp_path / "a.jpg", once.data, name) == {name: wanted}
+    assert read_by_exiftool(tmp_path / "a.jpg", once.data, name) == {name.removeprefix("Canon:"): wanted}

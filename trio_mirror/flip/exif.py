@@ -16,8 +16,8 @@ _ORIENTATION = 0x0112
 STRIP_OFFSETS = 0x0111
 # struct codes of TIFF's integer types: BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG.
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
-# Bytes of a value: those of BYTE, ASCII, SHORT, LONG, RATIONAL and so on.
-_SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8), 1))
+# Bytes of a value: those of BYTE, ASCII, SHORT, LONG, RATIONAL and so on, up to IFD (Adobe's TIFF Technical Note 1).
+_SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1))
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])\b")
 
 
@@ -79,12 +79,13 @@ def read_values(block: bytes, order: str, directory: int, base: int = 0) -> Iter
 
     The place may lie outside of the block.
     """
-    for entry in range(directory + 2, min(end_of_directory(block, order, directory), len(block) - 11), 12):
-        tag, kind, count = struct.unpack_from(f"{order}HHI", block, entry)
+    entries = block[directory + 2 : end_of_directory(block, order, directory)]
+    entries = entries[: len(entries) // 12 * 12]
+    for at, (tag, kind, count, offset) in enumerate(struct.iter_unpack(f"{order}HHII", entries)):
         size = count * _SIZES.get(kind, 0)
-        at = entry + 8 if size <= 4 else base + pointer(block, order, entry + 8)
+        start = directory + 2 + 12 * at + 8 if size <= 4 else base + offset
         if size:
-            yield tag, kind, slice(at, at + size)
+            yield tag, kind, slice(start, start + size)
 
 
 def read_directory(block: bytes, order: str, at: int) -> dict[int, Field]:

@@ -6,7 +6,7 @@ import struct
 
 from trio_mirror.flip.exif import byte_order, pointer, read_directory, read_values
 from trio_mirror.flip.positions import Mirror, not_mirrored
-from trio_mirror.flip.positions.maker_note import mirrored_focus
+from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.table import EXIF
 
 _MAKE, _EXIF_DIRECTORY, _MAKER_NOTE = 0x010F, 0x8769, 0x927C
@@ -42,6 +42,6 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
                     unmended.add(f"{EXIF[tag]} outside of the picture")
     out = bytes(patched)
     if note is not None:
-        out, more = mirrored_focus(out, make, note, mirror)
+        out, more = mirrored_maker_note(out, make, note, mirror)
         unmended |= more
     return out, not_mirrored(unmended)

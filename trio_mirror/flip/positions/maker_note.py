@@ -1,4 +1,4 @@
-"""Where a camera focused, as its MakerNote states it: mirrored in place, or named in a note.
+"""What a MakerNote states of the raster, such as where the camera focused: mirrored in place, or named in a note.
 
 The layouts are those of ExifTool's tables (MakerNotes.pm, and the module of each maker).
 """
@@ -6,20 +6,23 @@ The layouts are those of ExifTool's tables (MakerNotes.pm, and the module of eac
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from trio_mirror.flip.exif import end_of_directory, read_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from trio_mirror.flip.positions import Mirror
 
-_SHORT, _RATIONAL, _UNDEFINED = 3, 5, 7
+# Values of a tag and their byte order -> the values in the mirrored raster.
+Rule: TypeAlias = "Callable[[bytes, str, Mirror], bytes]"
+
 _START = 18
 
 
-def mirrored_focus(block: bytes, make: bytes, note: slice, mirror: Mirror) -> tuple[bytes, set[str]]:
+def mirrored_maker_note(block: bytes, make: bytes, note: slice, mirror: Mirror) -> tuple[bytes, set[str]]:
     """Mirrors what a MakerNote in a TIFF structure states.
 
     Args:
@@ -29,7 +32,7 @@ def mirrored_focus(block: bytes, make: bytes, note: slice, mirror: Mirror) -> tu
         mirror: the raster.
 
     Returns:
-        As many bytes, and the name of what stays as it was.
+        As many bytes, and the names of what stays as it was.
     """
     start = block[note][:_START]
     maker = next((it for it in _MAKERS if (start if it.directory else make).startswith(it.begins)), None)
@@ -39,19 +42,24 @@ def mirrored_focus(block: bytes, make: bytes, note: slice, mirror: Mirror) -> tu
     directory = note.start + maker.directory
     # A note keeps its own byte order, which is the one by which it has fewer entries.
     order = min("<>", key=lambda it: end_of_directory(block, it, directory))
-    values = list(read_values(block, order, directory, base))
-    place = next((it for tag, kind, it in values if (tag, kind) == (maker.tag, maker.kind)), None)
-    if place is None:
+    values = [(tag, place) for tag, _, place in read_values(block, order, directory, base)]
+    rules = maker.focus | maker.faces
+    stated = [(tag, place) for tag, place in values if tag in rules]
+    if not stated:
         return block, set()
     end = end_of_directory(block, order, directory) + 4
-    try:
-        # Where an editor moved the note and left its offsets, they lead to other bytes.
-        if not all(it.stop - it.start <= 4 or end <= it.start < it.stop <= note.stop for _, _, it in values):
-            raise ValueError("its offsets are not true")  # noqa: TRY301 (the same as what the rules raise)
-        new = maker.rule(block[place], order, mirror)
-    except (struct.error, ValueError):
-        return block, {f"focus points in the MakerNote of {maker.name}"}
-    return b"".join([block[: place.start], new, block[place.stop :]]), set()
+    # Where an editor moved the note and left its offsets, they lead to other bytes.
+    are_true = all(it.stop - it.start <= 4 or end <= it.start < it.stop <= note.stop for _, it in values)
+    unmended = set()
+    for tag, place in stated:
+        try:
+            if not are_true:
+                raise ValueError("its offsets are not true")  # noqa: TRY301 (the same as what the rules raise)
+            block = b"".join([block[: place.start], rules[tag](block[place], order, mirror), block[place.stop :]])
+        except (struct.error, ValueError):
+            what = "focus points" if tag in maker.focus else "faces"
+            unmended.add(f"{what} in the MakerNote of {maker.name}")
+    return block, unmended
 
 
 def _pixel(values: bytes, order: str, mirror: Mirror) -> bytes:
@@ -82,19 +90,49 @@ def _shares(values: bytes, order: str, mirror: Mirror) -> bytes:
     return struct.pack(f"{order}4I", *terms)
 
 
-def _from_middle(values: bytes, order: str, mirror: Mirror) -> bytes:
-    """Eight numbers, the third how many areas there are; their widths, heights, x and y from the middle; more."""
+def _from_middle(values: bytes, order: str, mirror: Mirror, *, number: int, before: int) -> bytes:
+    """Eight numbers, one of them how many areas there are; lists, two of them of x and y from the middle; more.
+
+    Args:
+        values: the numbers.
+        order: their byte order.
+        mirror: the raster.
+        number: which of the eight says how many areas there are.
+        before: how many lists stand before that of x.
+
+    Returns:
+        The numbers.
+    """
     numbers = list(struct.unpack(f"{order}{len(values) // 2}h", values))
-    first = 8 + numbers[2] * (2 + mirror.rows)
-    if not 0 <= numbers[2] <= len(numbers) - first:
+    areas = numbers[number]
+    first = 8 + areas * (before + mirror.rows)
+    if not 0 <= areas <= len(numbers) - first:
         raise ValueError("its areas are too many")
-    for at in range(first, first + numbers[2]):
+    for at in range(first, first + areas):
         numbers[at] = max(-numbers[at], -0x7FFF)
     return struct.pack(f"{order}{len(numbers)}h", *numbers)
 
 
-def _unknown(*_: object) -> bytes:
-    raise ValueError("its layout differs from camera to camera")
+def _sides(values: bytes, order: str, mirror: Mirror, *, at: int, others: Mapping[int, int]) -> bytes:
+    """A word that names left and right, ``others`` by the other side."""
+    old = values[2 * at : 2 * at + 2]
+    (word,) = struct.unpack(f"{order}H", old)
+    new = old if mirror.rows else struct.pack(f"{order}H", others.get(word, word))
+    return values[: 2 * at] + new + values[2 * at + 2 :]
+
+
+def _unread(values: bytes, *_: object) -> bytes:
+    """Of a layout that differs from camera to camera; nothing but zeros or ones says nothing."""
+    if values.strip(b"\0\xff"):
+        raise ValueError("it is not read here")
+    return values
+
+
+def _counted(values: bytes, order: str, _: Mirror, *, at: int = 0) -> bytes:
+    """Of a layout that is not read here, but for how many there are."""
+    if struct.unpack_from(f"{order}H", values, 2 * at)[0]:
+        raise ValueError("it is not read here")
+    return values
 
 
 class _Maker(NamedTuple):
@@ -105,15 +143,38 @@ class _Maker(NamedTuple):
     """Offset in the note."""
     base: int | None
     """From where in the note offsets count; None: from the start of the TIFF structure."""
-    tag: int
-    kind: int
-    rule: Callable[[bytes, str, Mirror], bytes]
+    focus: dict[int, Rule]
+    """Tags that say where the camera focused, and their rules."""
+    faces: dict[int, Rule]
+    """Tags that say where it found faces."""
 
 
+_OLYMPUS: dict[int, Rule] = dict.fromkeys((0x2020, 0x2050), _unread)
+_PENTAX: dict[int, Rule] = dict.fromkeys((0x0E, 0x0F, 0x21F, 0x231, 0x245), _unread)
 _MAKERS = [
-    _Maker("Canon", b"Canon", 0, None, 0x26, _SHORT, _from_middle),
-    _Maker("Fujifilm", b"FUJIFILM", 12, 0, 0x1023, _SHORT, _pixel),
-    _Maker("Nikon", b"Nikon\0\2", 18, 10, 0xB7, _UNDEFINED, _unknown),
-    _Maker("Panasonic", b"Panasonic\0", 12, None, 0x4D, _RATIONAL, _shares),
-    _Maker("Sony", b"SONY ", 12, None, 0x2027, _SHORT, _pixel_of_size),
+    _Maker(
+        "Canon",
+        b"Canon",
+        0,
+        None,
+        {
+            0x01: partial(_sides, at=19, others={0x3002: 0x3004, 0x3004: 0x3002}),
+            0x04: partial(_sides, at=14, others={0x3001: 0x3004, 0x3004: 0x3001, 0x3003: 0x3006, 0x3006: 0x3003}),
+            0x12: partial(_from_middle, number=0, before=0),
+            0x26: partial(_from_middle, number=2, before=2),
+            0x3C: partial(_from_middle, number=2, before=2),
+        },
+        {0x24: partial(_counted, at=2)},
+    ),
+    _Maker("Fujifilm", b"FUJIFILM", 12, 0, {0x1023: _pixel}, {0x4100: _counted}),
+    _Maker("Nikon", b"Nikon\0\2", 18, 10, {0x88: _unread, 0xB7: _unread}, {0x21: partial(_counted, at=3)}),
+    _Maker("Olympus", b"OLYMP\0", 8, None, _OLYMPUS, {}),
+    _Maker("Olympus", b"OLYMPUS\0", 12, 0, _OLYMPUS, {}),
+    _Maker("Olympus", b"OM SYSTEM\0", 16, 0, _OLYMPUS, {}),
+    _Maker("Panasonic", b"Panasonic\0", 12, None, {0x4D: _shares}, {0x4E: _counted, 0x61: _counted}),
+    _Maker("Pentax", b"AOC\0", 6, None, _PENTAX, {0x60: _counted}),
+    _Maker("Pentax", b"PENTAX \0", 10, 0, _PENTAX, {0x60: _counted}),
+    _Maker(
+        "Sony", b"SONY ", 12, None, {0x2027: _pixel_of_size, **dict.fromkeys((0x201D, 0x201E, 0x2020), _unread)}, {}
+    ),
 ]
