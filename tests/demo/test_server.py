@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -67,6 +68,7 @@ async def curl(*arguments: str) -> bytes:
     return done.stdout
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_curl_lists_fetches_and_uploads(served: Served) -> None:
     assert (await curl(served.url)).decode() == f"a.jpg\n{NAME}\n"
     assert await curl(served.url + quote(NAME)) == encoded()

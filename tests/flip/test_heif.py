@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import io
+import resource
 import struct
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -292,6 +294,23 @@ def test_a_decoder_that_crashes_ends_nothing_else(
             flip(heic())
     else:
         assert any("too large to be decoded" in note for note in flip(heic()).notes)
+
+
+def test_where_the_address_space_cannot_be_limited_it_is_decoded_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    pytest.importorskip("pi_heif", reason="the extra proof is not installed")
+
+    def setrlimit(limit: int, _: tuple[int, int]) -> None:
+        if limit == resource.RLIMIT_AS:
+            raise ValueError("current limit exceeds maximum limit")  # macOS
+
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(heic())))
+
+    decode_heif._main(1_000_000, 8)
+
+    assert capsysbinary.readouterr().out.startswith(b"\x89PNG")
 
 
 def test_the_cost_of_items_grows_with_the_file_and_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,17 @@ async def test_a_file_of_names_is_one_name_a_line(tmp_path: Path) -> None:
     assert await names_in(tmp_path / "names.txt") == ["a.png", "b%20c.png", "d e.png"]
 
 
+async def test_the_end_of_a_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "names.txt").write_bytes(b"a.png\nb.png")
+
+    async def wait_readable(_: object) -> None:
+        raise AssertionError("kqueue of macOS never reports the end of a file")
+
+    monkeypatch.setattr(trio.lowlevel, "wait_readable", wait_readable)
+
+    assert await names_in(tmp_path / "names.txt") == ["a.png", "b.png"]
+
+
 async def test_a_long_list_leaves_others_their_turn(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_bytes(b"a\n" * 32_000 + b"b\n")
     turns = Turns()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import resource
 import sys
+from contextlib import suppress
 from typing import Any
 
 DAMAGED, NO_DECODER, TOO_LARGE = 3, 4, 5  # exit codes
@@ -32,8 +33,10 @@ def _decoded(data: bytes, most_pixels: int) -> Any:
 
 def _main(most_pixels: int, side: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # macOS takes no limit of the address space: https://github.com/python/cpython/issues/78783
+    with suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
     try:
         pictures = _decoded(sys.stdin.buffer.read(), most_pixels)
     except (ValueError, EOFError) as error:  # invalid input; all else is a limit of the decoder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -163,14 +164,13 @@ class NamedGallery(NameListGallery):
 
 async def _read(descriptor: int) -> bytes:
     """The next bytes of a file, a pipe, a terminal or a socket; none at its end. Any wait can be cancelled."""
-    try:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor):
         await trio.lowlevel.wait_readable(descriptor)
-    except PermissionError:
-        # What epoll refuses is a regular file, or a device like /dev/null: a read of it does not wait for a writer.
-        # Through a descriptor of its own: a read that a dead disk holds goes on after the list is closed.
-        file = FileIO(os.dup(descriptor))
-        return await in_thread(_read_once, file)
-    return os.read(descriptor, _CHUNK)
+        return os.read(descriptor, _CHUNK)
+    # A regular file is not waited for: epoll refuses it, and kqueue never reports its end.
+    # Through a descriptor of its own: a read that a dead disk holds goes on after the list is closed.
+    return await in_thread(_read_once, FileIO(os.dup(descriptor)))
 
 
 def _read_once(file: FileIO) -> bytes:
