@@ -20,7 +20,7 @@ from tests.flip.test_avif import PIXI, associations, bodies, box, coded, file, f
 from tests.flip.test_jpeg2000 import REGION
 from tests.helpers.pictures import draw
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import decode_heif, heif, sniff
+from trio_mirror.flip import decode_apart, heif, sniff
 from trio_mirror.flip.exif import mirrored, orientation_field
 from trio_mirror.model import Limits
 
@@ -288,7 +288,7 @@ def test_a_decoder_that_crashes_ends_nothing_else(
     pytest.importorskip("pi_heif", reason="the extra proof is not installed")
     script = tmp_path / "decoder.py"
     script.write_text(f"import os, sys\n{ends}\n")
-    monkeypatch.setattr(decode_heif, "__file__", str(script))
+    monkeypatch.setattr(decode_apart, "__file__", str(script))
     if message:
         with pytest.raises(FlipError, match=message):
             flip(heic())
@@ -308,7 +308,7 @@ def test_where_the_address_space_cannot_be_limited_it_is_decoded_all_the_same(
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(heic())))
 
-    decode_heif._main(1_000_000, 8)
+    decode_apart._main(1_000_000, 8)
 
     assert capsysbinary.readouterr().out.startswith(b"\x89PNG")
 

@@ -18,8 +18,9 @@ from tests.flip.steps import is_linear
 from tests.flip.test_avif import box
 from tests.flip.test_jpeg2000 import REGION
 from tests.helpers.pictures import draw, encode
+from trio_mirror.demo.jxl import write_jxl
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import jxl, sniff
+from trio_mirror.flip import decode_apart, jxl, sniff
 from trio_mirror.flip.exif import mirrored
 from trio_mirror.flip.jxl.bits import bytes_of, text
 from trio_mirror.flip.jxl.header import read_header
@@ -27,6 +28,7 @@ from trio_mirror.model import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SIGNATURE = box(b"JXL ", b"\r\n\x87\n") + box(b"ftyp", b"jxl ", bytes(4), b"jxl ")
 JPEG = functools.partial(encode, draw(40, 24), "JPEG", quality=90)
@@ -313,6 +315,18 @@ def test_what_is_too_large_for_a_proof_is_mirrored_with_a_note() -> None:
         text(0x0AFF, 16) + "0" + number(5000, *DIMENSION) + "000" + number(7000, *DIMENSION) + "1" + "01" * 60
     )
     assert any("too large to be decoded" in note for note in jxl.flip(data, limits=Limits()).notes)
+
+
+def test_a_decoder_that_reaches_its_time_leaves_the_picture_without_a_proof(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A few bytes of hidden frames, of any size, are decoded for hours.
+    library()
+    script = tmp_path / "decoder.py"
+    script.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGXCPU)\n")
+    monkeypatch.setattr(decode_apart, "__file__", str(script))
+    notes = jxl.flip(write_jxl(draw(96, 96)), limits=Limits()).notes
+    assert any("too large to be decoded" in note for note in notes)
 
 
 def test_the_cost_grows_with_the_file_and_no_faster(unproven: None) -> None:

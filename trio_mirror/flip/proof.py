@@ -1,8 +1,8 @@
 """Pictures of the formats that are mirrored without a decoder, decoded only to prove that they are whole.
 
 Without the proof a damaged picture would pass as mirrored. Pillow decodes AVIF, the extra ``proof`` the others; where
-nothing is installed that could, or a decoder has limits of its own, a note says that the proof is missing. That of
-HEIF runs in a process of its own, since it crashes on some damaged files. What cannot be decoded raises a FlipError.
+nothing is installed that could, or a decoder has limits of its own, a note says that the proof is missing. Those of
+the extra run in a process of their own, which bounds their time and memory. What cannot be decoded raises a FlipError.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from PIL import Image
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip import decode_heif
+from trio_mirror.flip import decode_apart
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.model import Limits
 
@@ -56,60 +56,44 @@ def prove_heif(data: bytes, kinds: set[bytes], pixels: int) -> tuple[str, ...]:
 
 def prove_jxl(data: bytes, samples: int, *, animated: bool) -> tuple[str, ...]:
     """Decodes a JPEG XL, of an animation the first frame; returns a note where no decoder can, or it is too large."""
-    try:
-        from pylibjxl import decode
-    except ImportError:
-        return _NO_DECODER
     if samples > 4 * _MOST_PIXELS:
         return _TOO_LARGE
-    try:
-        decode(data)
-    except (RuntimeError, ValueError) as error:
-        raise FlipError(f"the JPEG XL cannot be read: {error}") from error
-    return _FIRST_FRAME if animated else ()
+    return _decoded_apart(data)[1] or (_FIRST_FRAME if animated else ())
 
 
-def open_by_extra(data: bytes, most_pixels: int, side: int) -> Image.Image:
-    """Decodes a HEIF or JPEG XL, as it is displayed, by the extra ``proof``; scales a HEIF to ``side`` pixels.
+def open_by_extra(data: bytes, side: int) -> Image.Image:
+    """Decodes a HEIF or JPEG XL, as it is displayed, by the extra ``proof``; scales it to ``side`` pixels.
 
     Call inside ``with map_pillow_errors(...)``.
 
     Raises:
         FlipError: it cannot be decoded, or not cheaply.
     """
-    if data[4:8] == b"ftyp":
-        png, notes = _decoded_apart(data, side)
-        if notes:
-            raise FlipError(notes[0])
-        return Image.open(io.BytesIO(png))
-    try:
-        from pylibjxl import decode, probe
-    except ImportError as error:
-        raise FlipError(_NO_DECODER[0]) from error
-    stated = probe(data)
-    if stated["width"] * stated["height"] * stated["channels"] > 4 * most_pixels:
-        raise FlipError(_TOO_LARGE[0])
-    return Image.fromarray(decode(data))
+    png, notes = _decoded_apart(data, side)
+    if notes:
+        raise FlipError(notes[0])
+    return Image.open(io.BytesIO(png))
 
 
 def _decoded_apart(data: bytes, side: int = 0) -> tuple[bytes, tuple[str, ...]]:
-    """What the process that decodes a HEIF writes, and a note where it could not."""
-    if not find_spec("pi_heif"):
+    """What the process that decodes writes, and a note where it could not."""
+    kind, decoder = ("HEIF", "pi_heif") if data[4:8] == b"ftyp" else ("JPEG XL", "pylibjxl")
+    if not find_spec(decoder):
         return b"", _NO_DECODER
-    command = [sys.executable, "-P", decode_heif.__file__, str(_MOST_PIXELS), str(side)]
+    command = [sys.executable, "-P", decode_apart.__file__, str(_MOST_PIXELS), str(side)]
     try:
         done = subprocess.run(  # noqa: S603 (our own script)
             command,
             input=data,
             capture_output=True,
-            timeout=decode_heif.SECONDS,
+            timeout=decode_apart.SECONDS,
             start_new_session=True,  # a Ctrl-C at the terminal is not for it
             check=False,
         )
     except (subprocess.TimeoutExpired, OSError):
         return b"", _TOO_LARGE
-    if done.returncode in {decode_heif.DAMAGED, *_CRASHES}:
+    if done.returncode in {decode_apart.DAMAGED, *_CRASHES}:
         reason = done.stdout.decode(errors="replace") or "its decoder crashed"
-        raise FlipError(f"the HEIF cannot be read: {reason}")
-    notes = {0: (), decode_heif.NO_DECODER: _NO_DECODER}.get(done.returncode, _TOO_LARGE)
+        raise FlipError(f"the {kind} cannot be read: {reason}")
+    notes = {0: (), decode_apart.NO_DECODER: _NO_DECODER}.get(done.returncode, _TOO_LARGE)
     return done.stdout, notes

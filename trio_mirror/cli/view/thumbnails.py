@@ -69,7 +69,7 @@ def _opened(data: bytes, side: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        return open_by_extra(data, _MAX_PIXELS, side)
+        return open_by_extra(data, side)
 
 
 def _fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
