@@ -50,6 +50,17 @@ def test_a_reversible_picture_is_mirrored_exactly(image: Image.Image, no_jp2: bo
     assert decode(flip(once.data).data).tobytes() == decode(data).tobytes()
 
 
+@pytest.mark.parametrize(("width", "tiled"), [(10, False), (11, True)])
+def test_tiles_of_which_a_level_leaves_nothing_are_not_encoded(width: int, tiled: bool) -> None:
+    image = draw(11, 8, "L")
+    data = bytearray(coded(image, no_jp2=True, irreversible=True, tile_size=(9, 8), num_resolutions=3))
+    struct.pack_into(">I", data, data.index(b"\xff\x51") + 6, width)
+    options = jpeg2000.read_coding(bytes(data)).options
+    assert ("tile_size" in options) is tiled
+    # The encoder would end the process here.
+    assert encode(draw(width, 8, "L"), "JPEG2000", **options)
+
+
 @pytest.mark.parametrize(
     "options",
     [

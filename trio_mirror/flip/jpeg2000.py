@@ -160,7 +160,7 @@ def read_coding(stream: bytes) -> Coding:
     if block != _DEFAULT_BLOCK:  # where it is named, Pillow takes no precincts that are smaller
         options["codeblock_size"] = block
     # Not the place on the reference grid, which nothing shows: Pillow 13 crashes where it lies beyond the picture.
-    if tile != (width, height):
+    if tile != (width, height) and (transform == _REVERSIBLE or not _vanishes(width, tile[0], levels)):
         options["tile_size"] = tile
     if transform != _REVERSIBLE:
         options["quality_mode"] = "dB"
@@ -170,6 +170,15 @@ def read_coding(stream: bytes) -> Coding:
         options["precinct_size"] = (1 << (cod[-1] & 15), 1 << (cod[-1] >> 4))
     sample_bytes = components[0][0] // 8 + 1
     return Coding((width, height), len(components), sample_bytes, transform == _REVERSIBLE, options)
+
+
+def _vanishes(width: int, tile_width: int, levels: int) -> bool:
+    """Whether nothing of the last column of tiles is left before the last level of the wavelet (ISO/IEC 15444-1, B.5).
+
+    OpenJPEG 2.5.4 aborts the process where it encodes such a tile and the wavelet is not reversible.
+    """
+    start, step = (width - 1) // tile_width * tile_width, 1 << max(levels - 1, 0)
+    return -(-start // step) * step >= width
 
 
 def _refuse_what_pillow_lacks(components: list[tuple[int, ...]], segments: dict[int, bytes]) -> None:
