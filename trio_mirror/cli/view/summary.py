@@ -137,7 +137,7 @@ def _what_is_left(report: Report, total: int | None) -> Iterator[str]:
     if any(is_page and len(list(run)) >= _PAGES_IN_A_ROW for is_page, run in pages):
         yield "hint: the server sends web pages; is this the gallery's URL, and does it need --auth or --header?"
     if report.failures and not report.mirrored and all(map(_is_refused_upload, report.failures)):
-        yield "hint: does the target accept POST? It may need --auth, --header, --field or --upload-as raw"
+        yield "hint: does the target accept POST? It may need --auth, --header, --field or --upload-as; else add --to"
 
 
 def _is_refused_upload(result: Result) -> bool:
