@@ -50,6 +50,17 @@ def test_a_reversible_picture_is_mirrored_exactly(image: Image.Image, no_jp2: bo
     assert decode(flip(once.data).data).tobytes() == decode(data).tobytes()
 
 
+@pytest.mark.parametrize(("side", "kept"), [(128, True), (512, False)])
+@pytest.mark.parametrize("small", [{"codeblock_size": (4, 4)}, {"precinct_size": (8, 8), "num_resolutions": 1}])
+def test_a_large_picture_in_very_small_blocks_gets_the_usual_ones(side: int, kept: bool, small: dict[str, Any]) -> None:
+    # Each block costs the encoder some 10 KB.
+    image = draw(side, side, "L")
+    data = coded(image, no_jp2=True, **small)
+    options = jpeg2000.read_coding(data).options
+    assert (small.keys() & {"codeblock_size", "precinct_size"} <= options.keys()) is kept
+    assert decode(flip(data).data).tobytes() == ImageOps.mirror(image).tobytes()
+
+
 @pytest.mark.parametrize(("width", "tiled"), [(10, False), (11, True)])
 def test_tiles_of_which_a_level_leaves_nothing_are_not_encoded(width: int, tiled: bool) -> None:
     image = draw(11, 8, "L")

@@ -44,6 +44,8 @@ _MCT = 1
 _REVERSIBLE = 1
 _MOST_LAYERS = 32
 _MOST_TILES = 4096  # each takes OpenJPEG some 40 µs, however few pixels it has
+# The encoder takes some 10 KB for each code block: what is cut into more of them gets the usual ones. Samples, count.
+_LEAST_BLOCK, _FEW_BLOCKS = 1024, 4096
 _DEFAULT_BLOCK = (64, 64)
 # Of a component: unsigned, 8 or 16 bits, not subsampled.
 _EIGHT, _SIXTEEN = (7, 1, 1), (15, 1, 1)
@@ -156,9 +158,6 @@ def read_coding(stream: bytes) -> Coding:
         "progression": _PROGRESSIONS[progression],
         "mct": int(mct == _MCT),
     }
-    block = (1 << block_width + 2, 1 << block_height + 2)
-    if block != _DEFAULT_BLOCK:  # where it is named, Pillow takes no precincts that are smaller
-        options["codeblock_size"] = block
     # Not the place on the reference grid, which nothing shows: Pillow 13 crashes where it lies beyond the picture.
     if tile != (width, height) and (transform == _REVERSIBLE or not _vanishes(width, tile[0], levels)):
         options["tile_size"] = tile
@@ -166,10 +165,23 @@ def read_coding(stream: bytes) -> Coding:
         options["quality_mode"] = "dB"
     elif 1 < layers <= _MOST_LAYERS:  # the last one with all that is left
         options["quality_layers"] = [*range(layers, 1, -1), 1]
-    if style & 1 and len(cod) > 10:  # of the highest resolution; lower ones have half of it each time
-        options["precinct_size"] = (1 << (cod[-1] & 15), 1 << (cod[-1] >> 4))
+    block = (1 << block_width + 2, 1 << block_height + 2)
+    # The size of precincts at the highest resolution; lower ones have half of it each time.
+    precinct = (1 << (cod[-1] & 15), 1 << (cod[-1] >> 4)) if style & 1 and len(cod) > 10 else None
+    if _blocks((width, height), block, precinct) <= max(_FEW_BLOCKS, width * height // _LEAST_BLOCK):
+        if block != _DEFAULT_BLOCK:  # where it is named, Pillow takes no precincts that are smaller
+            options["codeblock_size"] = block
+        if precinct:
+            options["precinct_size"] = precinct
     sample_bytes = components[0][0] // 8 + 1
     return Coding((width, height), len(components), sample_bytes, transform == _REVERSIBLE, options)
+
+
+def _blocks(size: tuple[int, int], block: tuple[int, int], precinct: tuple[int, int] | None) -> int:
+    """How many code blocks the picture has, about; each is at most half a precinct (ISO/IEC 15444-1, B.7)."""
+    if precinct:
+        block = min(block[0], max(1, precinct[0] // 2)), min(block[1], max(1, precinct[1] // 2))
+    return -(-size[0] // block[0]) * -(-size[1] // block[1])
 
 
 def _vanishes(width: int, tile_width: int, levels: int) -> bool:
