@@ -50,6 +50,14 @@ def test_a_reversible_picture_is_mirrored_exactly(image: Image.Image, no_jp2: bo
     assert decode(flip(once.data).data).tobytes() == decode(data).tobytes()
 
 
+def test_a_few_bytes_that_claim_very_many_samples_are_refused() -> None:
+    data = bytearray(coded(draw(16, 16, "L"), no_jp2=True))
+    struct.pack_into(">II", data, data.index(b"\xff\x51") + 6, 6_000, 6_000)
+    struct.pack_into(">II", data, data.index(b"\xff\x51") + 22, 6_000, 6_000)
+    with pytest.raises(FlipError, match="more densely than is decoded here"):
+        flip(bytes(data))
+
+
 @pytest.mark.parametrize(("side", "kept"), [(128, True), (512, False)])
 @pytest.mark.parametrize("small", [{"codeblock_size": (4, 4)}, {"precinct_size": (8, 8), "num_resolutions": 1}])
 def test_a_large_picture_in_very_small_blocks_gets_the_usual_ones(side: int, kept: bool, small: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ _PROGRESSIONS = ("LRCP", "RLCP", "RPCL", "PCRL", "CPRL")
 _MCT = 1
 _REVERSIBLE = 1
 _MOST_LAYERS = 32
+_COST = 4  # times what deflate takes for a sample, also where nothing was coded
 _MOST_TILES = 4096  # each takes OpenJPEG some 40 µs, however few pixels it has
 # The encoder takes some 10 KB for each code block: what is cut into more of them gets the usual ones. Samples, count.
 _LEAST_BLOCK, _FEW_BLOCKS = 1024, 4096
@@ -88,7 +89,7 @@ def _mirrored_stream(stream: bytes, limits: Limits) -> tuple[bytes, Coding]:
     samples = width * height * coding.components
     if samples > _MOST_SAMPLES:
         raise FlipError(f"the JPEG 2000 has {samples:,} samples, more than the {_MOST_SAMPLES:,} decoded here")
-    check_density(samples * coding.sample_bytes, len(stream))
+    check_density(samples * coding.sample_bytes, len(stream), cost=_COST)
     with map_pillow_errors("the JPEG 2000"):
         image = open_image(stream, "JPEG2000", limits)
         wanted = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -15,9 +15,9 @@ DEFLATE_RATIO = 1032
 _SMALL_RASTER = 1 << 26  # bytes; such a raster is decoded however densely it is stored
 
 
-def check_density(raster: int, stored: int) -> None:
-    """Refuses a large raster (bytes) that is stored more densely than deflate could."""
-    if raster > max(_SMALL_RASTER, DEFLATE_RATIO * stored):
+def check_density(raster: int, stored: int, *, cost: int = 1) -> None:
+    """Refuses a large raster (bytes) that is stored more densely than deflate could; of ``cost`` times its work."""
+    if cost * raster > max(_SMALL_RASTER, DEFLATE_RATIO * stored):
         raise FlipError(
             f"the picture packs {raster:,} bytes of pixels into {stored:,}, more densely than is decoded here"
         )
