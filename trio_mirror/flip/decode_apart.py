@@ -65,7 +65,8 @@ def _main(most_pixels: int, side: int) -> None:
     if side:
         from PIL import Image
 
-        image, out = picture.to_pillow() if decoded is _heif else Image.fromarray(picture), io.BytesIO()
+        image = picture.to_pillow() if decoded is _heif else Image.fromarray(picture)
+        out = io.BytesIO()
         image.thumbnail((side, side))
         image.save(out, "PNG", compress_level=1)
         sys.stdout.buffer.write(out.getvalue())

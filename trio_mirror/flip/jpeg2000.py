@@ -43,7 +43,7 @@ _PROGRESSIONS = ("LRCP", "RLCP", "RPCL", "PCRL", "CPRL")
 _MCT = 1
 _REVERSIBLE = 1
 _MOST_LAYERS = 32
-_COST = 4  # times what deflate takes for a sample, also where nothing was coded
+_COST = 4  # times as long as to inflate a sample takes its decoding, also where nothing was coded
 _MOST_TILES = 4096  # each takes OpenJPEG some 40 µs, however few pixels it has
 # The encoder takes some 10 KB for each code block: what is cut into more of them gets the usual ones. Samples, count.
 _LEAST_BLOCK, _FEW_BLOCKS = 1024, 4096

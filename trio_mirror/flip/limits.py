@@ -16,7 +16,10 @@ _SMALL_RASTER = 1 << 26  # bytes; such a raster is decoded however densely it is
 
 
 def check_density(raster: int, stored: int, *, cost: int = 1) -> None:
-    """Refuses a large raster (bytes) that is stored more densely than deflate could; of ``cost`` times its work."""
+    """Refuses a large raster (bytes) that is stored more densely than deflate could.
+
+    To decode one of its bytes takes ``cost`` times as long as to inflate it, and as many fewer of them are decoded.
+    """
     if cost * raster > max(_SMALL_RASTER, DEFLATE_RATIO * stored):
         raise FlipError(
             f"the picture packs {raster:,} bytes of pixels into {stored:,}, more densely than is decoded here"

@@ -28,7 +28,7 @@ class ListDecoder:
     """Turns chunks of a list into UTF-8, as they come.
 
     Text without a known beginning goes through as it is. A lone surrogate of UTF-16 comes out as bytes that are not
-    UTF-8, for the name rules to refuse. Errors name the ``place`` of the list.
+    UTF-8, which the name rules refuse. Errors call the list ``place``.
     """
 
     def __init__(self, place: object) -> None:

@@ -53,7 +53,7 @@ class ListingParser:
 
     NULs separate the names instead of line breaks where one comes first, as `find -print0` writes them.
 
-    What cannot be a name comes out as it is, for the name rules to refuse: a line that is not UTF-8 with lone
+    What cannot be a name comes out all the same, and the name rules refuse it: a line that is not UTF-8 with lone
     surrogates in it, a line that is too long cut to one byte over the limit.
     """
 

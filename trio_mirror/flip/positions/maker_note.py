@@ -114,7 +114,7 @@ def _from_middle(values: bytes, order: str, mirror: Mirror, *, number: int, befo
 
 
 def _sides(values: bytes, order: str, mirror: Mirror, *, at: int, others: Mapping[int, int]) -> bytes:
-    """A word that names left and right, ``others`` by the other side."""
+    """One word that may name a side; ``others`` gives the opposite of each."""
     old = values[2 * at : 2 * at + 2]
     (word,) = struct.unpack(f"{order}H", old)
     new = old if mirror.rows else struct.pack(f"{order}H", others.get(word, word))
@@ -122,14 +122,14 @@ def _sides(values: bytes, order: str, mirror: Mirror, *, at: int, others: Mappin
 
 
 def _unread(values: bytes, *_: object) -> bytes:
-    """Of a layout that differs from camera to camera; nothing but zeros or ones says nothing."""
+    """Refuses values whose layout differs from camera to camera; all bits 0, or all 1, state nothing."""
     if values.strip(b"\0\xff"):
         raise ValueError("it is not read here")
     return values
 
 
 def _counted(values: bytes, order: str, _: Mirror, *, at: int = 0) -> bytes:
-    """Of a layout that is not read here, but for how many there are."""
+    """Refuses values whose layout is not read here, unless they say that there are none."""
     if struct.unpack_from(f"{order}H", values, 2 * at)[0]:
         raise ValueError("it is not read here")
     return values
