@@ -159,8 +159,10 @@ def read_coding(stream: bytes) -> Coding:
         "progression": _PROGRESSIONS[progression],
         "mct": int(mct == _MCT),
     }
-    # Not the place on the reference grid, which nothing shows: Pillow 13 crashes where it lies beyond the picture.
-    if tile != (width, height) and (transform == _REVERSIBLE or not _vanishes(width, tile[0], levels)):
+    # OpenJPEG 2.5.4 misses the quality that is asked of narrow tiles, and aborts the process where a level leaves
+    # nothing of one. Not the place on the reference grid, which nothing shows: Pillow 13 crashes where it lies beyond
+    # the picture.
+    if transform == _REVERSIBLE and tile != (width, height):
         options["tile_size"] = tile
     if transform != _REVERSIBLE:
         options["quality_mode"] = "dB"
@@ -183,15 +185,6 @@ def _blocks(size: tuple[int, int], block: tuple[int, int], precinct: tuple[int, 
     if precinct:
         block = min(block[0], max(1, precinct[0] // 2)), min(block[1], max(1, precinct[1] // 2))
     return -(-size[0] // block[0]) * -(-size[1] // block[1])
-
-
-def _vanishes(width: int, tile_width: int, levels: int) -> bool:
-    """Whether nothing of the last column of tiles is left before the last level of the wavelet (ISO/IEC 15444-1, B.5).
-
-    OpenJPEG 2.5.4 aborts the process where it encodes such a tile and the wavelet is not reversible.
-    """
-    start, step = (width - 1) // tile_width * tile_width, 1 << max(levels - 1, 0)
-    return -(-start // step) * step >= width
 
 
 def _refuse_what_pillow_lacks(components: list[tuple[int, ...]], segments: dict[int, bytes]) -> None:
