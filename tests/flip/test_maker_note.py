@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.flip import jpegs
+from tests.flip.drawn_tiff import Drawn, Rows, Writer
 from tests.flip.test_readers import needs, read_by_exiftool
 from trio_mirror import flip
 from trio_mirror.flip.positions import Mirror
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 SHORT, LONG, RATIONAL, ASCII, UNDEFINED = 3, 4, 5, 2, 7
 ACROSS, DOWN = Mirror(64, 48), Mirror(64, 48, rows=True)
+PAGE = Drawn(rows=[[(x + y,) for x in range(64)] for y in range(48)])
 
 
 def directory(order: str, at: int, *entries: tuple[int, int, int, bytes], base: int = 0) -> bytes:
@@ -126,6 +129,80 @@ def test_a_note_that_an_editor_moved_is_never_patched_in_the_wrong_place(moved: 
     assert mirrored_fields(old, ACROSS) == (old, ("not mirrored: focus points in the MakerNote of Sony",))
 
 
+EDGES = {  # left, right, top and bottom of the picture in its thumbnail of 160 by 120
+    (20, 119, 0, 119): ((40, 139, 0, 119), (20, 119, 0, 119)),
+    (0, 159, 9, 112): ((0, 159, 9, 112), (0, 159, 7, 110)),
+    (0, 0, 0, 0): ((0, 0, 0, 0), (0, 0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("edges", EDGES)
+def test_the_part_of_its_thumbnail_that_the_picture_fills_moves_and_back(edges: tuple[int, int, int, int]) -> None:
+    old = block("Canon", (0x13, SHORT, shorts("<", *edges)))
+    for mirror, moved in zip((ACROSS, DOWN), EDGES[edges], strict=True):
+        new = block("Canon", (0x13, SHORT, shorts("<", *moved)))
+        assert mirrored_fields(old, mirror) == (new, ())
+        assert mirrored_fields(new, mirror) == (old, ())
+    wrong = block("Canon", (0x13, SHORT, shorts("<", 0, 319, 0, 239)))
+    assert mirrored_fields(wrong, ACROSS) == (
+        wrong,
+        ("not mirrored: the area of the thumbnail in the MakerNote of Canon",),
+    )
+
+
+def canon_page(
+    x: tuple[int, ...] = (-120, 7),
+    y: tuple[int, ...] = (5, 30),
+    *,
+    rows: Rows = PAGE.rows,
+    order: str = "<",
+    big: bool = False,
+    orientation: int = 1,
+    moved: int = 0,
+    notes: int = 1,
+) -> bytes:
+    """A TIFF from a Canon, which focused in two areas; ``notes``: how many directories hold its note."""
+    writer = Writer(order, big=big)
+    values = canon(order, x, y)
+    entries = (0x0009, ASCII, 9, b"anything\0"), (0x26, SHORT, len(values) // 2, values)
+    note = directory(order, len(writer.data), *entries, base=moved)
+    inside = writer.directory({37500: (UNDEFINED, note)}, chained=False)
+    tags = {271: (ASCII, b"Canon\0"), 34665: (LONG, struct.pack(f"{order}I", inside))}
+    writer.add(replace(PAGE, rows=rows, orientation=orientation, tags=tags))
+    if notes > 1:
+        again = len(writer.data)
+        writer.data += writer.data[inside : inside + 18]
+        writer.add(replace(PAGE, tags=tags | {34665: (LONG, struct.pack(f"{order}I", again))}))
+    return bytes(writer.data)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(("orientation", "x", "y"), [(1, (120, -7), (5, 30)), (6, (-120, 7), (-5, -30))])
+def test_the_place_of_the_focus_moves_in_a_tiff_and_back(
+    orientation: int, x: tuple[int, ...], y: tuple[int, ...], order: str, *, big: bool
+) -> None:
+    data = canon_page(order=order, big=big, orientation=orientation)
+    once = flip(data)
+    rows = replace(PAGE, orientation=orientation).mirrored()
+    assert once.data == canon_page(x, y, rows=rows, order=order, big=big, orientation=orientation)
+    assert not once.notes
+    assert flip(once.data).data == data
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (canon_page(moved=4), "focus points in the MakerNote of Canon"),
+        (canon_page(notes=2), "a MakerNote that several directories share"),
+    ],
+)
+def test_a_note_in_a_tiff_that_cannot_be_patched_in_its_place_is_named(data: bytes, named: str) -> None:
+    result = flip(data)
+    assert result.notes == (f"not mirrored: {named}",)
+    assert canon("<", (-120, 7), (5, 30)) in result.data
+
+
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("make", ["Canon", "FUJIFILM", "Panasonic", "SONY", "OLYMPUS"])
 def test_a_camera_whose_note_was_taken_out_leaves_nothing_to_mirror(make: str, order: str) -> None:
@@ -177,6 +254,7 @@ def test_what_is_not_read_is_named_where_it_says_anything(
         ("Canon", 0x12, SHORT, older_canon("<", FIVE, (5, 30, 0, 0, 0)), "AFAreaXPositions", "120 -7 0 -3 -9"),
         ("Canon", 0x01, SHORT, word(19, 0x3002), "Canon:AFPoint", 0x3004),
         ("Canon", 0x04, SHORT, word(14, 0x3003), "Canon:AFPointsInFocus", 0x3006),
+        ("Canon", 0x13, SHORT, shorts("<", 20, 119, 0, 119), "ThumbnailImageValidArea", "40 139 0 119"),
         ("FUJIFILM", 0x1023, SHORT, shorts("<", 20, 10), "FocusPixel", "44 10"),
         ("SONY", 0x2027, SHORT, shorts("<", 640, 480, 100, 50), "FocusLocation", "640 480 540 50"),
         ("Panasonic", 0x4D, RATIONAL, struct.pack("<4I", 1, 4, 3, 8), "AFPointPosition", "0.75 0.375"),
@@ -188,3 +266,9 @@ def test_exiftool_reads_where_the_camera_focused(
     exif = jpegs.exif_segment(block(make, (tag, kind, values)))
     once = flip(jpegs.with_segments(jpegs.encoded(jpegs.drawn(64, 48)), exif))
     assert read_by_exiftool(tmp_path / "a.jpg", once.data, name) == {name.removeprefix("Canon:"): wanted}
+
+
+@needs("exiftool", "libimage-exiftool-perl")
+def test_exiftool_reads_where_the_camera_focused_in_a_tiff(tmp_path: Path) -> None:
+    once = flip(canon_page())
+    assert read_by_exiftool(tmp_path / "a.tif", once.data, "AFAreaXPositions") == {"AFAreaXPositions": "120 -7"}

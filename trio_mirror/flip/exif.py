@@ -68,10 +68,13 @@ def pointer(block: bytes, order: str, at: int) -> int:
 
 
 def end_of_directory(block: bytes, order: str, at: int) -> int:
-    """Where the link to the next directory stands; 0 if there is no directory at ``at``."""
-    if not at or at + 2 > len(block):
-        return 0
-    return at + 2 + 12 * int(struct.unpack_from(f"{order}H", block, at)[0])
+    """Where the link to the next directory stands; 0 if ``at`` is 0, as for "none", or outside of the block."""
+    return end_of_entries(block, order, at) if at else 0
+
+
+def end_of_entries(block: bytes, order: str, at: int) -> int:
+    """The same of a directory that may stand at 0."""
+    return at + 2 + 12 * int(struct.unpack_from(f"{order}H", block, at)[0]) if at + 2 <= len(block) else 0
 
 
 def read_values(block: bytes, order: str, directory: int, base: int = 0) -> Iterator[tuple[int, int, slice]]:
@@ -79,7 +82,7 @@ def read_values(block: bytes, order: str, directory: int, base: int = 0) -> Iter
 
     The place may lie outside of the block.
     """
-    entries = block[directory + 2 : end_of_directory(block, order, directory)]
+    entries = block[directory + 2 : end_of_entries(block, order, directory)]
     entries = entries[: len(entries) // 12 * 12]
     for at, (tag, kind, count, offset) in enumerate(struct.iter_unpack(f"{order}HHII", entries)):
         size = count * _SIZES.get(kind, 0)

@@ -26,7 +26,7 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
     exif = read_directory(block, order, first).get(_EXIF_DIRECTORY)
     patched, unmended = bytearray(block), set[str]()
     make, note = b"", None
-    for directory in (first, exif.value if exif else 0):
+    for directory in filter(None, (first, exif.value if exif else 0)):
         for tag, kind, place in read_values(block, order, directory):
             if place.stop > len(block):
                 continue
@@ -40,8 +40,7 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
                     struct.pack_into(f"{order}2H", patched, place.start, *pixel)
                 elif x or y:
                     unmended.add(f"{EXIF[tag]} outside of the picture")
-    out = bytes(patched)
     if note is not None:
-        out, more = mirrored_maker_note(out, make, note, mirror)
+        patched[note], more = mirrored_maker_note(block[note], make, note.start, mirror)
         unmended |= more
-    return out, not_mirrored(unmended)
+    return bytes(patched), not_mirrored(unmended)

@@ -9,7 +9,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from trio_mirror.flip.exif import end_of_directory, read_values
+from trio_mirror.flip.exif import end_of_entries, read_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,47 +19,45 @@ if TYPE_CHECKING:
 # Values of a tag and their byte order -> the values in the mirrored raster.
 Rule: TypeAlias = "Callable[[bytes, str, Mirror], bytes]"
 
-_START = 18
+# How a stated value is called in notes.
+_FOCUS, _FACES, _AREA = "focus points", "faces", "the area of the thumbnail"
+_THUMBNAIL = (160, 120)  # pixels (DCF 2.0, section 3.3.4)
 
 
-def mirrored_maker_note(block: bytes, make: bytes, note: slice, mirror: Mirror) -> tuple[bytes, set[str]]:
-    """Mirrors what a MakerNote in a TIFF structure states.
+def mirrored_maker_note(note: bytes, make: bytes, at: int, mirror: Mirror) -> tuple[bytes, set[str]]:
+    """Mirrors what a MakerNote states.
 
     Args:
-        block: the structure.
+        note: its bytes.
         make: the camera's maker, as EXIF names it.
-        note: where the MakerNote stands.
+        at: the offset of the note in its TIFF structure, in bytes.
         mirror: the raster.
 
     Returns:
         As many bytes, and the names of what stays as it was.
     """
-    start = block[note][:_START]
-    maker = next((it for it in _MAKERS if (start if it.directory else make).startswith(it.begins)), None)
+    maker = next((it for it in _MAKERS if (note if it.directory else make).startswith(it.begins)), None)
     if maker is None:
-        return block, set()
-    base = 0 if maker.base is None else note.start + maker.base
-    directory = note.start + maker.directory
+        return note, set()
     # A note keeps its own byte order, which is the one by which it has fewer entries.
-    order = min("<>", key=lambda it: end_of_directory(block, it, directory))
-    values = [(tag, place) for tag, _, place in read_values(block, order, directory, base)]
-    rules = maker.focus | maker.faces
-    stated = [(tag, place) for tag, place in values if tag in rules]
+    order = min("<>", key=lambda it: end_of_entries(note, it, maker.directory))
+    base = -at if maker.base is None else maker.base
+    values = [(tag, place) for tag, _, place in read_values(note, order, maker.directory, base)]
+    stated = [(what, rules[tag], place) for what, rules in maker.rules.items() for tag, place in values if tag in rules]
     if not stated:
-        return block, set()
-    end = end_of_directory(block, order, directory) + 4
+        return note, set()
+    end = end_of_entries(note, order, maker.directory) + 4
     # Where an editor moved the note and left its offsets, they lead to other bytes.
-    are_true = all(it.stop - it.start <= 4 or end <= it.start < it.stop <= note.stop for _, it in values)
+    are_true = all(it.stop - it.start <= 4 or end <= it.start < it.stop <= len(note) for _, it in values)
     unmended = set()
-    for tag, place in stated:
+    for what, rule, place in stated:
         try:
             if not are_true:
                 raise ValueError("its offsets are not true")  # noqa: TRY301 (the same as what the rules raise)
-            block = b"".join([block[: place.start], rules[tag](block[place], order, mirror), block[place.stop :]])
+            note = b"".join([note[: place.start], rule(note[place], order, mirror), note[place.stop :]])
         except (struct.error, ValueError):
-            what = "focus points" if tag in maker.focus else "faces"
             unmended.add(f"{what} in the MakerNote of {maker.name}")
-    return block, unmended
+    return note, unmended
 
 
 def _pixel(values: bytes, order: str, mirror: Mirror) -> bytes:
@@ -135,6 +133,15 @@ def _counted(values: bytes, order: str, _: Mirror, *, at: int = 0) -> bytes:
     return values
 
 
+def _area(values: bytes, order: str, mirror: Mirror) -> bytes:
+    """The first and the last column, and row, of a thumbnail that the picture fills; all zeros where it fills all."""
+    edges = list(struct.unpack(f"{order}4H", values))
+    if any(edges):
+        at, last = 2 * mirror.rows, _THUMBNAIL[mirror.rows] - 1
+        edges[at : at + 2] = last - edges[at + 1], last - edges[at]
+    return struct.pack(f"{order}4H", *edges)
+
+
 class _Maker(NamedTuple):
     name: str
     begins: bytes
@@ -143,14 +150,15 @@ class _Maker(NamedTuple):
     """Offset in the note."""
     base: int | None
     """From where in the note offsets count; None: from the start of the TIFF structure."""
-    focus: dict[int, Rule]
-    """Tags that say where the camera focused, and their rules."""
-    faces: dict[int, Rule]
-    """Tags that say where it found faces."""
+    rules: dict[str, dict[int, Rule]]
+    """What its tags state, and how each is mirrored."""
 
 
-_OLYMPUS: dict[int, Rule] = dict.fromkeys((0x2020, 0x2050), _unread)
-_PENTAX: dict[int, Rule] = dict.fromkeys((0x0E, 0x0F, 0x21F, 0x231, 0x245), _unread)
+_OLYMPUS: dict[str, dict[int, Rule]] = {_FOCUS: dict.fromkeys((0x2020, 0x2050), _unread)}
+_PENTAX: dict[str, dict[int, Rule]] = {
+    _FOCUS: dict.fromkeys((0x0E, 0x0F, 0x21F, 0x231, 0x245), _unread),
+    _FACES: {0x60: _counted},
+}
 _MAKERS = [
     _Maker(
         "Canon",
@@ -158,23 +166,36 @@ _MAKERS = [
         0,
         None,
         {
-            0x01: partial(_sides, at=19, others={0x3002: 0x3004, 0x3004: 0x3002}),
-            0x04: partial(_sides, at=14, others={0x3001: 0x3004, 0x3004: 0x3001, 0x3003: 0x3006, 0x3006: 0x3003}),
-            0x12: partial(_from_middle, number=0, before=0),
-            0x26: partial(_from_middle, number=2, before=2),
-            0x3C: partial(_from_middle, number=2, before=2),
+            _FOCUS: {
+                0x01: partial(_sides, at=19, others={0x3002: 0x3004, 0x3004: 0x3002}),
+                0x04: partial(_sides, at=14, others={0x3001: 0x3004, 0x3004: 0x3001, 0x3003: 0x3006, 0x3006: 0x3003}),
+                0x12: partial(_from_middle, number=0, before=0),
+                0x26: partial(_from_middle, number=2, before=2),
+                0x3C: partial(_from_middle, number=2, before=2),
+            },
+            _FACES: {0x24: partial(_counted, at=2)},
+            _AREA: {0x13: _area},
         },
-        {0x24: partial(_counted, at=2)},
     ),
-    _Maker("Fujifilm", b"FUJIFILM", 12, 0, {0x1023: _pixel}, {0x4100: _counted}),
-    _Maker("Nikon", b"Nikon\0\2", 18, 10, {0x88: _unread, 0xB7: _unread}, {0x21: partial(_counted, at=3)}),
-    _Maker("Olympus", b"OLYMP\0", 8, None, _OLYMPUS, {}),
-    _Maker("Olympus", b"OLYMPUS\0", 12, 0, _OLYMPUS, {}),
-    _Maker("Olympus", b"OM SYSTEM\0", 16, 0, _OLYMPUS, {}),
-    _Maker("Panasonic", b"Panasonic\0", 12, None, {0x4D: _shares}, {0x4E: _counted, 0x61: _counted}),
-    _Maker("Pentax", b"AOC\0", 6, None, _PENTAX, {0x60: _counted}),
-    _Maker("Pentax", b"PENTAX \0", 10, 0, _PENTAX, {0x60: _counted}),
+    _Maker("Fujifilm", b"FUJIFILM", 12, 0, {_FOCUS: {0x1023: _pixel}, _FACES: {0x4100: _counted}}),
     _Maker(
-        "Sony", b"SONY ", 12, None, {0x2027: _pixel_of_size, **dict.fromkeys((0x201D, 0x201E, 0x2020), _unread)}, {}
+        "Nikon",
+        b"Nikon\0\2",
+        18,
+        10,
+        {_FOCUS: {0x88: _unread, 0xB7: _unread}, _FACES: {0x21: partial(_counted, at=3)}},
+    ),
+    _Maker("Olympus", b"OLYMP\0", 8, None, _OLYMPUS),
+    _Maker("Olympus", b"OLYMPUS\0", 12, 0, _OLYMPUS),
+    _Maker("Olympus", b"OM SYSTEM\0", 16, 0, _OLYMPUS),
+    _Maker("Panasonic", b"Panasonic\0", 12, None, {_FOCUS: {0x4D: _shares}, _FACES: {0x4E: _counted, 0x61: _counted}}),
+    _Maker("Pentax", b"AOC\0", 6, None, _PENTAX),
+    _Maker("Pentax", b"PENTAX \0", 10, 0, _PENTAX),
+    _Maker(
+        "Sony",
+        b"SONY ",
+        12,
+        None,
+        {_FOCUS: {0x2027: _pixel_of_size, **dict.fromkeys((0x201D, 0x201E, 0x2020), _unread)}},
     ),
 ]

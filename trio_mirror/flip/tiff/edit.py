@@ -46,6 +46,10 @@ class Editor:
         is_used = self._used[before - 1].stop > start
         return not is_used and self._structure.data[start:stop] == bytes(stop - start)
 
+    def stays(self, entry: Entry) -> bool:
+        """Whether a value that does not grow stays in its place: only this entry has it."""
+        return self._users[entry.start] == 1
+
     def change(self, image: Ifd, changes: Mapping[int, Value | None]) -> None:
         """Gives tags new values, or none: then they are taken out, and their old bytes cleared.
 
@@ -57,7 +61,7 @@ class Editor:
         kept = [entry for entry in old if self._tag(entry) not in changes]
         for tag, value in changes.items():
             entry = image.entries.get(tag)
-            if entry and self._users[entry.start] == 1:
+            if entry and self.stays(entry):
                 out[entry.start : entry.stop] = bytes(entry.stop - entry.start)
             if value:
                 kept.append(self._packed(tag, value, entry))
@@ -74,7 +78,7 @@ class Editor:
         head = struct.pack(f"{structure.order}HH{structure.offset_code}", tag, value.kind, value.number)
         if len(octets) <= structure.inline:
             return bytearray(head + octets.ljust(structure.inline, b"\0"))
-        if old and self._users[old.start] == 1 and len(octets) <= old.stop - old.start:
+        if old and self.stays(old) and len(octets) <= old.stop - old.start:
             start = old.start
             out[start : start + len(octets)] = octets
         else:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.metadata import Metadata, Mirrored
 from trio_mirror.flip.positions import Mirror, not_mirrored
+from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.table import EXIF
 from trio_mirror.flip.tiff import georeference
 from trio_mirror.flip.tiff.edit import Editor, Value
@@ -22,7 +23,7 @@ from trio_mirror.flip.tiff.imagej import mirrored_rois
 from trio_mirror.flip.tiff.ome import holds_regions, mirrored_ome
 from trio_mirror.flip.tiff.space import Span
 
-_WIDTH, _DESCRIPTION, _RESOLUTION, _POSITION = 256, 270, 282, 286  # the first of each pair: of x
+_WIDTH, _DESCRIPTION, _MAKE, _RESOLUTION, _POSITION = 256, 270, 271, 282, 286  # the first of each pair: of x
 _FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
 _CLIP_PATH, _XMP, _ANNOTATIONS, _PHOTOSHOP = 343, 700, 32932, 34377
 _MAKER_NOTE, _PHOTOSHOP_LAYERS = 37500, 37724
@@ -49,6 +50,8 @@ class _Directory:
 
     structure: Structure
     ifd: Ifd
+    image: Ifd
+    """The directory of the image that it describes; often itself."""
     metadata: Metadata
     editor: Editor
 
@@ -115,7 +118,7 @@ def mirror_tags(
     for ifd, image in found.values():
         width, height = (structure.number(image, tag, 0) for tag in (_WIDTH, _WIDTH + 1))
         metadata = Metadata(Mirror(width, height, rows=image.rows_first), keep_credentials=keep_credentials)
-        directory = _Directory(structure, ifd, metadata, editor)
+        directory = _Directory(structure, ifd, image, metadata, editor)
         changes: dict[int, Value | None] = {}
         for tags, rule in _RULES:
             if ifd.entries.keys() & set(tags):
@@ -196,6 +199,17 @@ def _block(tag: int, mirrored: Callable[[Metadata, bytes], Mirrored]) -> tuple[t
     return (tag,), rule
 
 
+def _maker_note(directory: _Directory) -> Changes:
+    entry = directory.ifd.entries[_MAKER_NOTE]
+    note, notes = directory.metadata.pictures(directory.octets(_MAKER_NOTE), "MakerNote")
+    make = directory.structure.octets(directory.image, _MAKE)
+    note, unmended = mirrored_maker_note(note, make, entry.start, directory.mirror)
+    changes = directory.replaced(_MAKER_NOTE, note)
+    if changes and not directory.editor.stays(entry):  # where the offsets in it would no longer be true
+        return {}, not_mirrored({"a MakerNote that several directories share"})
+    return changes, notes + not_mirrored(unmended)
+
+
 def _credentials(directory: _Directory) -> Changes:
     kept = directory.metadata.keep_credentials
     return {} if kept else {_CREDENTIALS: None}, directory.metadata.credentials("a C2PA manifest")
@@ -219,7 +233,7 @@ _RULES: list[tuple[Collection[int], Rule]] = [
     ((_IMAGEJ,), _imagej),
     _block(_XMP, Metadata.xmp),
     _block(_PHOTOSHOP, Metadata.photoshop),
-    _block(_MAKER_NOTE, lambda metadata, block: metadata.pictures(block, "MakerNote")),
+    ((_MAKER_NOTE,), _maker_note),
     ((_CREDENTIALS,), _credentials),
     ((_GDAL_METADATA,), _gdal_metadata),
     _left(_CLIP_PATH, "a clipping path"),
