@@ -50,10 +50,11 @@ def test_a_reversible_picture_is_mirrored_exactly(image: Image.Image, no_jp2: bo
     assert decode(flip(once.data).data).tobytes() == decode(data).tobytes()
 
 
-def test_a_few_bytes_that_claim_very_many_samples_are_refused() -> None:
+@pytest.mark.parametrize(("width", "height"), [(6_000, 6_000), (10, 1_500_000)])
+def test_a_few_bytes_that_claim_very_many_samples_are_refused(width: int, height: int) -> None:
     data = bytearray(coded(draw(16, 16, "L"), no_jp2=True))
-    struct.pack_into(">II", data, data.index(b"\xff\x51") + 6, 6_000, 6_000)
-    struct.pack_into(">II", data, data.index(b"\xff\x51") + 22, 6_000, 6_000)
+    struct.pack_into(">II", data, data.index(b"\xff\x51") + 6, width, height)
+    struct.pack_into(">II", data, data.index(b"\xff\x51") + 22, width, height)
     with pytest.raises(FlipError, match="more densely than is decoded here"):
         flip(bytes(data))
 

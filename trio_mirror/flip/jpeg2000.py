@@ -10,6 +10,7 @@ import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from uuid import UUID
 
 from PIL import Image
@@ -89,7 +90,9 @@ def _mirrored_stream(stream: bytes, limits: Limits) -> tuple[bytes, Coding]:
     samples = width * height * coding.components
     if samples > _MOST_SAMPLES:
         raise FlipError(f"the JPEG 2000 has {samples:,} samples, more than the {_MOST_SAMPLES:,} decoded here")
-    check_density(samples * coding.sample_bytes, len(stream), cost=_COST)
+    # A code block costs the same, however little of it a narrow picture fills.
+    covered = _blocks(coding.size, _DEFAULT_BLOCK, None) * prod(_DEFAULT_BLOCK)
+    check_density(samples * coding.sample_bytes, len(stream), cost=_COST * covered // (width * height))
     with map_pillow_errors("the JPEG 2000"):
         image = open_image(stream, "JPEG2000", limits)
         wanted = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
