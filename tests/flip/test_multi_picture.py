@@ -5,7 +5,7 @@ import re
 import struct
 
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageSequence
 
 from tests.flip.jpegs import (
     APP2,
@@ -85,6 +85,27 @@ def test_both_frames_of_a_stereo_picture_are_mirrored_and_found(size: tuple[int,
         before.seek(frame)
         after.seek(frame)
         assert decibels(after.copy(), ImageOps.mirror(before)) >= 40
+
+
+def test_what_is_near_in_a_stereo_pair_stays_near() -> None:
+    # A left eye sees what is near further to the right than a right eye does.
+    views = [Image.new("L", (64, 48)) for _ in range(2)]
+    for view, left in zip(views, (35, 29), strict=True):
+        view.paste(255, (left, 20, left + 8, 28))
+    data = bytearray(stereo(*views))
+    table = data.index(struct.pack("<II", 0x030000, parse(bytes(data)).end))
+    for place in (table, table + 16):
+        struct.pack_into("<I", data, place, 0x020002)
+
+    def seen(data: bytes) -> list[int]:
+        """Where both eyes see it, as Pillow finds them."""
+        frames = ImageSequence.Iterator(decoded(data))
+        return [(frame.point(lambda value: 255 * (value > 127)).getbbox() or [0])[0] for frame in frames]
+
+    assert seen(bytes(data)) == [35, 29]
+    once = flip(bytes(data)).data
+    assert seen(once) == [64 - 8 - 29, 64 - 8 - 35]
+    assert seen(flip(once).data) == [35, 29]
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

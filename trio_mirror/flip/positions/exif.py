@@ -38,7 +38,7 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
                 x, y = struct.unpack_from(f"{order}2H", block, place.start)
                 if pixel := mirror.pixel(x, y):
                     struct.pack_into(f"{order}2H", patched, place.start, *pixel)
-                elif x or y:
+                else:
                     unmended.add(f"{EXIF[tag]} outside of the picture")
     if note is not None:
         patched[note], more = mirrored_maker_note(block[note], make, note.start, mirror)

@@ -164,7 +164,7 @@ def _subject(directory: _Directory) -> Changes:
     outside = set()
     for tag in EXIF.keys() & directory.ifd.entries.keys():
         place = directory.whole_numbers(tag, _SHORT, "H")
-        if len(place) < 2 or not any(place[:2]):
+        if len(place) < 2:
             continue
         if moved := directory.mirror.pixel(*place[:2]):
             changes[tag] = directory.packed(_SHORT, "H", [*moved, *place[2:]])
