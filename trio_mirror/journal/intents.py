@@ -23,7 +23,7 @@ from zlib import crc32
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import decode, encode
-from trio_mirror.journal.rows import COLUMNS, RECORD, row_of, values_of
+from trio_mirror.journal.rows import COLUMNS, remember, values_of
 from trio_mirror.model import Outcome, Result, Stage
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _MAGIC = b"TrMi\0\0\0\0"
 _HEADER = struct.Struct("<II")
 _END = bytes(_HEADER.size)
 _json_of = json.JSONEncoder(ensure_ascii=False).encode
-_RECOVER = f"{RECORD} WHERE (pictures.run, pictures.sha256_in) <> (excluded.run, excluded.sha256_in)"
+_IS_NEWS = "WHERE (pictures.run, pictures.sha256_in) <> (excluded.run, excluded.sha256_in)"
 
 
 class Intents:
@@ -139,7 +139,7 @@ def recover(connection: sqlite3.Connection, path: Path) -> None:
         raise JournalError(f"{path} is not of a journal; move it away, or choose another journal")
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(_RECOVER, map(row_of, _latest(data)))
+        remember(connection, _latest(data), _IS_NEWS)
     path.unlink()
 
 

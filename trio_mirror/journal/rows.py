@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trio_mirror.journal.database import decode, encode
 from trio_mirror.model import Outcome, Result, Stage
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
 
 COLUMNS = {
     "name": str,
@@ -25,11 +30,11 @@ COLUMNS = {
 }
 """The fields of a `Result` that a journal keeps, and their types. What a picture has none of is an empty text."""
 
-_PLACES = ", ".join("CAST(? AS TEXT)" if kind is str else "?" for kind in COLUMNS.values())
+_INSERT = f"INSERT INTO pictures ({', '.join(COLUMNS)}) VALUES "  # noqa: S608 (the columns are our own)
+_PLACES = f"({', '.join('CAST(? AS TEXT)' if kind is str else '?' for kind in COLUMNS.values())})"
 _CHANGES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "name")
-RECORD = f"""INSERT INTO pictures ({", ".join(COLUMNS)}) VALUES ({_PLACES})
-    ON CONFLICT (name) DO UPDATE SET {_CHANGES}"""  # noqa: S608 (the columns are our own)
-"""Remembers a row, in place of what was remembered of its picture; a condition may follow."""
+_REPLACE = f" ON CONFLICT (name) DO UPDATE SET {_CHANGES} "
+_TOGETHER = 64  # rows; older SQLite takes 999 values at once
 
 FIRST_FORMAT = {"sha256_in": "''", "lossless": "0", "run": "''"}
 """What stands for the columns that the first format did not have."""
@@ -39,7 +44,23 @@ values_of = attrgetter(*(f"{it}.value" if it in ("outcome", "stage") else it for
 """The values of a result, in the order of the columns."""
 
 
-def row_of(result: Result) -> list[str | bytes | int | float]:
+def remember(connection: sqlite3.Connection, results: Iterable[Result], condition: str = "") -> int:
+    """Remembers results, each in place of what was remembered of its picture, where that meets the condition.
+
+    Many go into one statement: after each, the thread that writes would wait for the GIL.
+
+    Returns:
+        How many they were.
+    """
+    rows, count = map(_row_of, results), 0
+    while some := list(islice(rows, _TOGETHER)):
+        places = ", ".join([_PLACES] * len(some))
+        statement = f"{_INSERT}{places}{_REPLACE}{condition}"
+        count += connection.execute(statement, list(chain.from_iterable(some))).rowcount
+    return count
+
+
+def _row_of(result: Result) -> list[str | bytes | int | float]:
     """The values of a result as SQLite takes them."""
     return [_bindable(it) for it in values_of(result)]
 
@@ -55,7 +76,7 @@ def result_of(row: tuple[Any, ...]) -> Result:
     """The result that a row holds.
 
     Raises:
-        TypeError, ValueError: no `row_of` made it: the file is damaged, where SQLite does not see it.
+        TypeError, ValueError: `remember` did not write it: the file is damaged, where SQLite does not see it.
     """
     values: dict[str, Any] = {}
     for (name, kind), value in zip(COLUMNS.items(), row, strict=True):

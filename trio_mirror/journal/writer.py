@@ -22,7 +22,7 @@ from trio_mirror.journal.database import (
 from trio_mirror.journal.intents import Intents, intents_of, recover
 from trio_mirror.journal.lock import hold_lock
 from trio_mirror.journal.reader import JournalReader
-from trio_mirror.journal.rows import COLUMNS, RECORD, row_of
+from trio_mirror.journal.rows import COLUMNS, remember
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 # What follows the time and "mirrored" only decides ties, so that the order of merging makes no difference.
 _RANK = ("time", "outcome = 'mirrored'", *(name for name in COLUMNS if name not in ("name", "time")))
-_NEWER = " > ".join(f"({', '.join(f'{table}.{it}' for it in _RANK)})" for table in ("excluded", "pictures"))
-_ABSORB = f"{RECORD} WHERE {_NEWER}"
+_IS_NEWER = "WHERE " + " > ".join(
+    f"({', '.join(f'{table}.{it}' for it in _RANK)})" for table in ("excluded", "pictures")
+)
 
 
 class Journal(JournalReader):
@@ -99,7 +100,7 @@ class Journal(JournalReader):
                 before, and can be tried again.
         """
         results = list(results)
-        self._write(RECORD, results)
+        self._write(results)
         self._intents.confirm(result.name for result in results)
 
     def absorb(self, results: Iterable[Result]) -> int:
@@ -113,14 +114,14 @@ class Journal(JournalReader):
         Raises:
             JournalError: as in `record`.
         """
-        return self._write(_ABSORB, results)
+        return self._write(results, _IS_NEWER)
 
-    def _write(self, sql: str, results: Iterable[Result]) -> int:
+    def _write(self, results: Iterable[Result], condition: str = "") -> int:
         # A run that gave up waiting for one write may begin another.
         with self._turn, explained(self.path), self._writing:
             self._check_place()
             self._writing.execute("BEGIN IMMEDIATE")
-            return self._writing.executemany(sql, map(row_of, results)).rowcount
+            return remember(self._writing, results, condition)
 
     def _check_place(self) -> None:
         # SQLite goes on writing a file to which no name leads any more.

@@ -15,6 +15,7 @@ import trio
 from trio_mirror.errors import FlipError, UnknownUploadError
 from trio_mirror.flip import flip
 from trio_mirror.model import Flipped, Outcome, Stage
+from trio_mirror.pipeline.digest import digest
 from trio_mirror.pipeline.flip_process import flip_apart
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Transform:
         Raises:
             UnknownUploadError: nothing tells whether it is the original or its mirror image.
         """
-        before = sha256(picture.data).hexdigest() if self._intents else None
+        before = digest(picture.data) if self._intents else None
         notes: tuple[str, ...] = ()
         if known is not None:
             # Mirroring it again would undo the work. Elsewhere, its own mirror image shows nothing of the target.
@@ -92,7 +93,7 @@ class Transform:
         finally:
             if self._hooks.sampler is not None:
                 self._hooks.sampler(picture.name, picture.data, flipped)
-        after = sha256(flipped.data).hexdigest() if self._intents else None
+        after = digest(flipped.data) if self._intents else None
         if notes:
             flipped = replace(flipped, notes=notes + flipped.notes)
         return flipped, before, after

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import trio
@@ -11,6 +10,7 @@ import trio
 from trio_mirror.errors import MirrorError, UnknownUploadError
 from trio_mirror.flip import sniff
 from trio_mirror.model import Outcome
+from trio_mirror.pipeline.digest import digest
 from trio_mirror.settings import RetryUploads
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _digest_of(data: bytes) -> str:
         FlipError: it is something else, such as a page about an error.
     """
     sniff(data)
-    return sha256(data).hexdigest()
+    return digest(data)
 
 
 class Upload:
@@ -85,15 +85,15 @@ class Upload:
         try:
             stored = await self._target.fetch(item.name, None)
             assert stored is not None
-            digest = result.sha256
+            there = result.sha256
             if stored.data != picture.data:
-                digest = await self._threads.run(partial(_digest_of, stored.data))
+                there = await self._threads.run(partial(_digest_of, stored.data))
         except MirrorError:
             # What is not learned here is learned from the next picture.
             return
-        self._keeps_bytes[picture.media_type] = digest in (result.sha256, result.sha256_in)
+        self._keeps_bytes[picture.media_type] = there in (result.sha256, result.sha256_in)
         if not self._keeps_bytes[picture.media_type]:
-            result.sha256, result.etag = digest, stored.etag
+            result.sha256, result.etag = there, stored.etag
 
     async def _store(self, item: Item, picture: Picture) -> None:
         before, item.maybe_stored = item.maybe_stored, True
