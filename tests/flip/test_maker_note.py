@@ -33,8 +33,25 @@ def directory(order: str, at: int, *entries: tuple[int, int, int, bytes], base: 
     return struct.pack(f"{order}H", len(entries)) + fields + bytes(4) + behind
 
 
-def block(make: str, note: tuple[int, int, bytes], *, order: str = "<", moved: int = 0) -> bytes:
-    """An EXIF block with a maker's note; ``moved``: by how many bytes its offsets are wrong."""
+def block(
+    make: str,
+    note: tuple[int, int, bytes],
+    *,
+    order: str = "<",
+    moved: int = 0,
+    says_where: bool = False,
+    odd: int = 9,
+) -> bytes:
+    """An EXIF block with a maker's note.
+
+    Args:
+        make: the maker.
+        note: a tag, its type and its values.
+        order: the byte order.
+        moved: by how many bytes its offsets are wrong.
+        says_where: whether it ends with the place where it stood.
+        odd: how many bytes another value claims to have.
+    """
     tag, kind, values = note
     begins, from_note = {
         "Canon": (b"", False),
@@ -46,8 +63,10 @@ def block(make: str, note: tuple[int, int, bytes], *, order: str = "<", moved: i
     at = 8 + 30 + len(name) + len(name) % 2
     start = at + 18
     count = len(values) // {SHORT: 2, RATIONAL: 8}[kind]
-    entries = sorted([(0x0009, ASCII, 9, b"anything\0"), (tag, kind, count, values)])
+    entries = sorted([(0x0009, ASCII, odd, b"anything\0"), (tag, kind, count, values)])
     own = begins + directory(order, start + len(begins), *entries, base=(start if from_note else 0) + moved)
+    if says_where:
+        own += (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", start - moved)
     ifd0 = directory(order, 8, (0x010F, ASCII, len(name), name), (0x8769, LONG, 1, struct.pack(f"{order}I", at)))
     exif = directory(order, at, (0x927C, UNDEFINED, len(own), own))
     return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8) + ifd0 + exif
@@ -201,6 +220,24 @@ def test_a_note_in_a_tiff_that_cannot_be_patched_in_its_place_is_named(data: byt
     result = flip(data)
     assert result.notes == (f"not mirrored: {named}",)
     assert canon("<", (-120, 7), (5, 30)) in result.data
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("moved", [-4, 0, 60])
+def test_a_moved_note_that_says_where_it_stood_is_patched(moved: int, order: str) -> None:
+    def noted(x: int) -> bytes:
+        note = (0x26, SHORT, canon(order, (x, 7), (5, 30)))
+        return block("Canon", note, order=order, moved=moved, says_where=True)
+
+    turned = noted(120).replace(shorts(order, 120, 7), shorts(order, 120, -7))
+    assert mirrored_fields(noted(-120), ACROSS) == (turned, ())
+
+
+def test_a_value_that_ends_behind_its_note_keeps_no_other_from_being_read() -> None:
+    def noted(x: int) -> bytes:
+        return block("FUJIFILM", (0x1023, SHORT, shorts("<", x, 10)), odd=200)
+
+    assert mirrored_fields(noted(20), ACROSS) == (noted(44), ())
 
 
 @pytest.mark.parametrize("order", "<>")

@@ -253,8 +253,18 @@ def test_slices_move_along_the_axis() -> None:
 
 
 def test_a_resource_of_unknown_layout_is_named() -> None:
-    for data, name in ((resource(1050, b"\0\0\0\x09"), "slices"), (resource(1080, bytes(90)), "counts")):
+    samplers = struct.pack(">4I2H", 2, 1, 0, 0, 0, 8)
+    for number, body, name in (
+        (1050, b"\0\0\0\x09", "slices"),
+        (1038, samplers, "colour samplers"),
+        (1073, samplers, "colour samplers"),
+        (1080, bytes(90), "counts"),
+    ):
+        data = resource(number, body)
         assert mirrored_resources(data, ACROSS, refuse) == (data, (f"not mirrored: Photoshop's {name}",))
+    for number in (1038, 1073, 1080):
+        nothing = resource(number, struct.pack(">2I", 2, 0))
+        assert mirrored_resources(nothing, ACROSS, refuse) == (nothing, ())
 
 
 def test_spaces_that_are_not_padding_take_no_time() -> None:

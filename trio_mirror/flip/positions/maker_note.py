@@ -9,7 +9,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from trio_mirror.flip.exif import end_of_entries, read_values
+from trio_mirror.flip.exif import byte_order, end_of_entries, pointer, read_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,14 +41,17 @@ def mirrored_maker_note(note: bytes, make: bytes, at: int, mirror: Mirror) -> tu
         return note, set()
     # A note keeps its own byte order, which is the one by which it has fewer entries.
     order = min("<>", key=lambda it: end_of_entries(note, it, maker.directory))
-    base = -at if maker.base is None else maker.base
+    # Some Canons state behind all else where the note stood, so that editors may move it (ExifTool, MakerNotes.pm).
+    stood = pointer(note, order, len(note) - 4) if byte_order(note[-8:]) == order else at
+    base = -stood if maker.base is None else maker.base
     values = [(tag, place) for tag, _, place in read_values(note, order, maker.directory, base)]
     stated = [(what, rules[tag], place) for what, rules in maker.rules.items() for tag, place in values if tag in rules]
     if not stated:
         return note, set()
     end = end_of_entries(note, order, maker.directory) + 4
-    # Where an editor moved the note and left its offsets, they lead to other bytes.
-    are_true = all(it.stop - it.start <= 4 or end <= it.start < it.stop <= len(note) for _, it in values)
+    # Where an editor moved the note and left its offsets from elsewhere, all of them lead to other bytes.
+    places = [place for *_, place in (values if maker.base is None else stated)]
+    are_true = all(it.stop - it.start <= 4 or end <= it.start < it.stop <= len(note) for it in places)
     unmended = set()
     for what, rule, place in stated:
         try:

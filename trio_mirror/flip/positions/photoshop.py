@@ -17,7 +17,7 @@ from trio_mirror.flip.positions.xmp import mirrored_packet
 
 # Photoshop's own, and those of programs beside it.
 _SIGNATURES = {b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR"}
-_GUIDES, _SLICES, _EXIF, _XMP, _COUNTS = 1032, 1050, 1058, 1060, 1080
+_GUIDES, _SLICES, _EXIF, _XMP = 1032, 1050, 1058, 1060
 _THUMBNAILS = frozenset({1033, 1036})  # Photoshop 4's, with red and blue exchanged, and that of all later versions
 _THUMBNAIL_HEADER = 28
 _FORMAT_JPEG = 1
@@ -29,7 +29,11 @@ _GUIDE_UNIT = 32
 _RECTANGLE = re.compile(
     rb"\0\0\0\0Top long(.{4})\0\0\0\0Leftlong(.{4})\0\0\0\0Btomlong(.{4})\0\0\0\0Rghtlong(.{4})", re.DOTALL
 )
-_EMPTY_COUNTS = 64
+# Resources whose layout is not read here, and whether one states nothing.
+_UNREAD: dict[int, Callable[[bytes], bool]] = {
+    **dict.fromkeys((1038, 1073), lambda data: data[4:8] == bytes(4)),  # a version, and how many there are
+    1080: lambda data: len(data) <= 64,
+}
 
 
 def mirrored_resources(
@@ -89,9 +93,9 @@ def _mirrored(
         return mirrored_packet(data, mirror, mirror_jpeg)
     if number == _EXIF:
         return mirrored_fields(data, mirror)
-    if number == _COUNTS:
-        if len(data) > _EMPTY_COUNTS:
-            raise ValueError("its descriptors are not read here")
+    if number in _UNREAD:
+        if not _UNREAD[number](data):
+            raise ValueError("it is not read here")
         return data, ()
     how = {_GUIDES: _mirrored_guides, _SLICES: _mirrored_slices}.get(number, _mirrored_path)
     return how(data, mirror), ()

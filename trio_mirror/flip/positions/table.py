@@ -13,9 +13,11 @@ PHOTOSHOP = {
     1032: "guides",
     1033: "thumbnail",
     1036: "thumbnail",
+    1038: "colour samplers",
     1050: "slices",
     1058: "EXIF",
     1060: "XMP",
+    1073: "colour samplers",
     1080: "counts",
     **dict.fromkeys(range(2000, 2999), "paths"),
 }
