@@ -9,7 +9,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from trio_mirror.flip.exif import byte_order, end_of_entries, pointer, read_values
+from trio_mirror.flip.exif import end_of_entries, read_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,9 +41,7 @@ def mirrored_maker_note(note: bytes, make: bytes, at: int, mirror: Mirror) -> tu
         return note, set()
     # A note keeps its own byte order, which is the one by which it has fewer entries.
     order = min("<>", key=lambda it: end_of_entries(note, it, maker.directory))
-    # Some Canons state behind all else where the note stood, so that editors may move it (ExifTool, MakerNotes.pm).
-    stood = pointer(note, order, len(note) - 4) if byte_order(note[-8:]) == order else at
-    base = -stood if maker.base is None else maker.base
+    base = -at if maker.base is None else maker.base
     values = [(tag, place) for tag, _, place in read_values(note, order, maker.directory, base)]
     stated = [(what, rules[tag], place) for what, rules in maker.rules.items() for tag, place in values if tag in rules]
     if not stated:
@@ -194,6 +192,7 @@ _MAKERS = [
     _Maker("Panasonic", b"Panasonic\0", 12, None, {_FOCUS: {0x4D: _shares}, _FACES: {0x4E: _counted, 0x61: _counted}}),
     _Maker("Pentax", b"AOC\0", 6, None, _PENTAX),
     _Maker("Pentax", b"PENTAX \0", 10, 0, _PENTAX),
+    _Maker("Ricoh", b"RICOH\0", 8, 0, _PENTAX),
     _Maker(
         "Sony",
         b"SONY ",
