@@ -10,7 +10,7 @@ import trio
 
 from tests.simulation.pictures import MIRRORED, ORIGINALS
 from trio_mirror import AccessError, JournalError, ListError, Outcome, StorageError
-from trio_mirror.cli.view.events import result_event
+from trio_mirror.cli.view.events import event_line
 from trio_mirror.journal import COLUMNS
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _of_results(life: Life, places: Places) -> Iterator[str]:
     if is_whole and (report.listed != len(results) or names.keys() != places.listed):
         yield f"of {sorted(places.listed)} the results are {sorted(names)}, of {report.listed} listed"
     for event, result in zip(life.events, life.results, strict=True):
-        if event | {"time": 0} != json.loads(result_event(result)) | {"time": 0}:
+        if event | {"time": 0} != json.loads(event_line(result)) | {"time": 0}:
             yield f"{result.name} changed after it was handed out"
     for result in results:
         if result.error and "internal error" in result.error:

@@ -10,7 +10,7 @@ import trio
 from tests.simulation.plan import Trouble
 from trio_mirror import GalleryError, Result, Settings
 from trio_mirror.api.opening import open_run
-from trio_mirror.cli.view.events import result_event
+from trio_mirror.cli.view.events import event_line
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
@@ -90,7 +90,7 @@ class Life:
     def _take(self, result: Result) -> None:
         self._world.note(f"{result.name!r} is {result.outcome}: {result.error or ''}")
         self.results.append(result)
-        self.events.append(json.loads(result_event(result)))
+        self.events.append(json.loads(event_line(result)))
 
     async def _consume(self) -> None:
         if self.plan.consumer == "dawdles":

@@ -67,6 +67,8 @@ class Sample:
         self._random = random or Random()  # noqa: S311 (no secret depends on it)
         self._seen = 0
         self._pairs: dict[int, Pair] = {}
+        # Of all that ever had a place: a few hundred, however long the run.
+        self._names: set[str] = set()
         self._undrawn: dict[int, Encoded] = {}
         self._lock = threading.Lock()
 
@@ -75,7 +77,7 @@ class Sample:
         with self._lock:
             number = self._seen
             self._seen += 1
-            place = number if number < self._size else self._random.randrange(self._seen)
+            place = number if number < self._size else int(self._random.random() * self._seen)
         if place >= self._size:
             return
         pair, encoded = Pair(number, name), Encoded(before, after, lossless)
@@ -86,12 +88,15 @@ class Sample:
             # Of two threads that took the same place, the later picture's has it, whoever is done first.
             if current is None or current.number < number:
                 self._pairs[place] = pair
+                self._names.add(name)
                 self._undrawn.pop(place, None)
                 if encoded.size <= _KEPT_AS_IT_IS:
                     self._undrawn[place] = encoded
 
     def add(self, result: Result) -> None:
         """Takes how a picture ended."""
+        if result.name not in self._names:
+            return
         with self._lock:
             for pair in self._pairs.values():
                 if pair.name == result.name:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from trio_mirror.cli.view.events import report_event, result_event
+from trio_mirror.cli.view.events import event_line
 from trio_mirror.cli.view.lines import LineWriter
 from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
 from trio_mirror.cli.view.next_step import next_step
@@ -54,7 +54,7 @@ class Views:
         self._progress: Progress | None = None
         self._summary = Summary()
         self._sheet = _open_sheet(options)
-        self._events = LineWriter("--events", options.events) if options.events is not None else None
+        self._events = None if options.events is None else LineWriter("--events", options.events, to_line=event_line)
         log_file = LineWriter("--log-file", options.log_file, append=True) if options.log_file is not None else None
         self._writers = [it for it in (self._events, log_file) if it is not None]
         log_to(
@@ -97,7 +97,7 @@ class Views:
         if self._sheet is not None:
             self._sheet.add(result)
         if self._events is not None:
-            self._events.write(result_event(result))
+            self._events.write(result)
         for writer in self._writers:
             await writer.room()
 
@@ -109,7 +109,7 @@ class Views:
                 self._progress.tick()
                 _progress_log.log(PROGRESS, self._progress.plain())
             if self._events is not None:
-                self._events.write(report_event(report))
+                self._events.write(report)
             if self._sheet is not None:
                 error = await self._sheet.write(report)
         for writer in self._writers:
