@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 from typing import NamedTuple
 
@@ -65,7 +66,8 @@ class Sample:
         self._size = size
         self._large = large
         self._random = random or Random()  # noqa: S311 (no secret depends on it)
-        self._seen = 0
+        # It hands out each number once, in whatever threads.
+        self._numbers = count()
         self._pairs: dict[int, Pair] = {}
         # Of all that ever had a place: a few hundred, however long the run.
         self._names: set[str] = set()
@@ -74,10 +76,8 @@ class Sample:
 
     def show(self, name: str, before: bytes, after: bytes | None, *, lossless: bool = True) -> None:
         """Takes a picture or leaves it. Called in many threads at once."""
-        with self._lock:
-            number = self._seen
-            self._seen += 1
-            place = number if number < self._size else int(self._random.random() * self._seen)
+        number = next(self._numbers)
+        place = number if number < self._size else int(self._random.random() * (number + 1))
         if place >= self._size:
             return
         pair, encoded = Pair(number, name), Encoded(before, after, lossless)
