@@ -27,7 +27,8 @@ from trio_mirror.model import Flipped, Limits, Lossless, Outcome, Picture, Repor
 from trio_mirror.settings import RetryUploads, Settings, Shard, UploadAs
 
 if TYPE_CHECKING:
-    from trio_mirror.api import aio, mirror, open_mirror, run
+    from trio_mirror import aio
+    from trio_mirror.api import mirror, open_mirror, run
     from trio_mirror.galleries import Gallery, Place
     from trio_mirror.pipeline.run import Run
 
@@ -74,7 +75,7 @@ __all__ = [
 
 # These need trio and httpx, which `trio-mirror --version` does not: they are imported at their first use.
 _LATE = {
-    "aio": "trio_mirror.api.aio",
+    "aio": "trio_mirror.aio",
     "Gallery": "trio_mirror.galleries",
     "Place": "trio_mirror.galleries",
     "Run": "trio_mirror.pipeline.run",

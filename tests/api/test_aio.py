@@ -4,6 +4,7 @@ import asyncio
 import re
 import textwrap
 import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -126,23 +127,28 @@ def test_errors_of_the_run_come_out_as_they_are() -> None:
 
 
 def test_the_recipe_for_a_web_application_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fastapi = pytest.importorskip("fastapi")
+    pytest.importorskip("fastapi")
     [recipe] = re.findall(r"::\n\n((?:    .*\n|\n)+)", trio_mirror.aio.__doc__ or "")
-    names: dict[str, Any] = {"Any": Any, "fastapi": fastapi, "trio_mirror": trio_mirror}
+    names: dict[str, Any] = {}
     exec(textwrap.dedent(recipe), names)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").write_bytes(png())
     monkeypatch.chdir(tmp_path)
 
-    async def ask() -> dict[str, Any]:
+    async def ask(gallery: str) -> httpx.Response:
         transport = httpx.ASGITransport(names["app"])
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
-            response = await client.post("/mirror", params={"gallery": "images"})
-        answer: dict[str, Any] = response.raise_for_status().json()
-        return answer
+            return await client.post("/mirror", params={"gallery": gallery})
 
-    assert asyncio.run(ask())["mirrored"] == 1
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answer = asyncio.run(ask(f"http://127.0.0.1:{server.server_port}/images/"))
+        server.shutdown()
+
+    assert answer.raise_for_status().json()["mirrored"] == 1
     assert (tmp_path / "mirrored" / "a.png").read_bytes() == trio_mirror.flip(png()).data
+    for folder in ("images", str(tmp_path / "images"), f"file://{tmp_path}/images"):
+        assert asyncio.run(ask(folder)).status_code == 422, "a folder of the server is not for everybody"
 
 
 def test_under_asyncio_the_calls_for_trio_say_what_to_use() -> None:

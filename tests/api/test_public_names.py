@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import trio_mirror
 
 
@@ -19,6 +21,11 @@ def test_what_is_not_there_is_an_attribute_error() -> None:
 def modules_after(code: str) -> set[str]:
     output = subprocess.check_output([sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], text=True)
     return {module.partition(".")[0] for module in output.split()}
+
+
+@pytest.mark.parametrize("statement", ["import trio_mirror.aio", "from trio_mirror import aio", "import trio_mirror"])
+def test_asyncio_has_its_module_however_it_is_imported(statement: str) -> None:
+    assert "asyncio" in modules_after(f"{statement}\nimport trio_mirror; trio_mirror.aio.open_mirror")
 
 
 def test_importing_the_package_is_light() -> None:

@@ -298,6 +298,17 @@ async def test_a_gallery_that_refuses_every_picture_is_an_access_error(status: i
             await anext(run)
 
 
+@pytest.mark.parametrize(
+    ("at", "status", "hinted"), [("store", 403, True), ("store", 401, False), ("picture", 403, False)]
+)
+async def test_a_few_refused_uploads_may_mean_that_none_is_taken(at: str, status: int, hinted: bool) -> None:
+    refusing: dict[str, Any] = {at: lambda _: httpx.Response(status)}
+
+    with pytest.raises(AccessError) as refused:
+        await mirror(BASE, transport=Server(gallery("a.png\n", **refusing)))
+    assert ("if it takes no uploads, add --to" in str(refused.value)) is hinted
+
+
 async def test_one_picture_that_is_refused_fails_alone() -> None:
     def picture(request: httpx.Request) -> httpx.Response:
         return httpx.Response(403) if request.url.path.endswith("a.png") else httpx.Response(200, content=png())

@@ -1,4 +1,4 @@
-"""What scripts call: `mirror`, `open_mirror` and `run`. Under asyncio they are in `aio`."""
+"""What scripts call: `mirror`, `open_mirror` and `run`. Under asyncio: `trio_mirror.aio`."""
 
 from __future__ import annotations
 

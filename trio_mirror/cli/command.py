@@ -32,9 +32,9 @@ from trio_mirror.settings import (
 
 _ALL = "trio_mirror.all_options"
 _MORE_HELP = (
-    "Without --to, each picture is replaced, and until all are mirrored, a rerun goes on and flips none back. "
-    "Where it cannot be known what is stored, a picture ends as unknown, and --update mirrors it as it is. "
-    f"Each option is also TRIO_MIRROR_<OPTION>, or a line of {CONFIG_FILE}."
+    "What is not a picture is skipped. Without --to, each picture is replaced; until all are, a rerun goes on and "
+    "flips none back. With --to, it goes on with --skip-existing. If what is stored ends as unknown, --update mirrors "
+    f"it as it is. Each option is also TRIO_MIRROR_<OPTION>, or in {CONFIG_FILE}."
 )
 
 # Without markup, help and errors need no rich, whose import takes longer than all the rest of ``--help``.

@@ -59,8 +59,11 @@ class Attempts:
         """
         failures, came = 0, trio.current_time()
         while True:
+            if item is not None:
+                item.waits_for = throttle.waits_for
             started = await throttle.admit()
             if item is not None:
+                item.waits_for = None
                 if not failures:
                     # How long it waited for its turn is not part of the stage, as with a flip's wait for a thread.
                     item.result.began[item.result.stage] += started - came

@@ -28,6 +28,8 @@ class Item:
     """What is remembered of it from before."""
     picture: Picture | None = None
     """As fetched, then as mirrored."""
+    waits_for: str | None = None
+    """What its next request waits for, in words."""
     maybe_stored: bool = False
     """Whether the target may have it, though it has not said so."""
     ended: bool = False

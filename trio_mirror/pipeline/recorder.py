@@ -218,8 +218,11 @@ class Recorder:
         report = self._report
         if report.refused and report.refused == report.finished - report.not_pictures >= refusals:
             first = report.failures[0]
-            place = report.target if first.stage is Stage.UPLOAD else report.source
-            self._stop.fail(AccessError(f"{place} refuses us: {first.error}"))
+            is_upload = first.stage is Stage.UPLOAD
+            place = report.target if is_upload else report.source
+            # It may be the credentials, or that the server takes none from anybody.
+            hint = "; if it takes no uploads, add --to ./mirrored" if is_upload and first.status == 403 else ""
+            self._stop.fail(AccessError(f"{place} refuses us: {first.error}{hint}"))
 
     def _check_uploads(self) -> None:
         """Ends a run whose first uploads have all got one response, of a server that takes none."""

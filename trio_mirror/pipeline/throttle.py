@@ -85,6 +85,11 @@ class Throttle:
             self._next_start = max(self._next_start, came) + self._interval
             return trio.current_time()
 
+    @property
+    def waits_for(self) -> str:
+        """What `admit` waits for, in words."""
+        return "--rate" if self._interval else "the server to recover"
+
     def succeeded(self) -> None:
         """Counts an answer that shows no overload."""
         self._overloads_in_a_row = 0

@@ -15,7 +15,9 @@ from tests.helpers.memory_gallery import MemoryGallery
 from trio_mirror import ListError, Outcome, Result, Stage
 from trio_mirror.api.opening import open_run
 from trio_mirror.cli.view.progress import Progress
+from trio_mirror.pipeline.attempts import Attempts
 from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.throttle import Throttle
 from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
@@ -114,6 +116,25 @@ async def test_pictures_that_take_long_have_a_line_with_their_stage(autojump_clo
     for item in list(run.at_work)[:4]:
         del run.at_work[item]
     assert "upload for" not in text(progress) + progress.plain()
+
+
+@pytest.mark.parametrize(("rate", "waits"), [(0.02, "--rate"), (None, "the server to recover")])
+async def test_a_picture_that_waits_for_its_turn_says_so(
+    rate: float | None, waits: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    throttle = Throttle(None, rate=rate, retry_after_max=300)
+    await throttle.admit()
+    throttle.overloaded(trio.current_time(), "503", 50)
+    item = Item(Result(name="a.png", stage=Stage.FETCH, began={Stage.FETCH: 0.0}))
+    progress = Progress(FakeRun(at_work={item: trio.current_time()}).as_run())
+
+    async with trio.open_nursery() as nursery:
+        attempts = Attempts(retries=0, retry_after_max=300)
+        nursery.start_soon(partial(attempts.make, throttle, trio.sleep, 20, item=item))
+        await trio.sleep(40)
+        assert text(progress).splitlines()[-1] == f"fetch for 40.0 s, waits for {waits}: a.png"
+        await trio.sleep(20)
+        assert text(progress).splitlines()[-1] == "fetch for 1 min 00 s: a.png"
 
 
 async def test_a_list_that_cannot_be_counted_has_no_bars() -> None:

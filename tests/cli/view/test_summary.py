@@ -195,6 +195,19 @@ def test_what_was_stopped_goes_on_with_a_journal_or_without() -> None:
     assert "--retry-failed" not in step[1]
 
 
+@pytest.mark.parametrize("settings", [Settings(), Settings(journal="run.journal")])
+@pytest.mark.parametrize("stopped_by", ["error", "max_failures"])
+def test_what_ends_before_anything_is_done_would_end_so_again(stopped_by: str, settings: Settings) -> None:
+    assert next_step(run(stopped_by=stopped_by)[0], settings) is None
+    assert next_step(run(failed("a.png"), stopped_by=stopped_by)[0], settings) is None
+    assert next_step(run(failed("a.png"), mirrored(), stopped_by=stopped_by)[0], settings) is not None
+
+
+def test_in_place_too_what_failed_for_good_is_not_tried_again() -> None:
+    assert next_step(run(failed("a.png"), mirrored(), journal="own.journal")[0], Settings()) is None
+    assert next_step(run(may_work("a.png"), mirrored(), journal="own.journal")[0], Settings()) is not None
+
+
 def test_when_all_is_done_there_is_nothing_to_do() -> None:
     report, _ = run(mirrored())
 

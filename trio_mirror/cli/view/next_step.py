@@ -18,22 +18,24 @@ _MAX_NAMES = 10
 def next_step(report: Report, settings: Settings) -> tuple[str, str] | None:
     """What to do next, if there is anything left: a few words, and the command."""
     failed = report.failed + report.unknown
+    may_work = report.transient + report.unknown
+    if report.stopped_by in ("error", "max_failures") and not (report.mirrored + report.skipped + may_work):
+        # It would end in the same way, until somebody mends why.
+        return None
     if report.stopped_by is not None:
         if settings.journal or report.journal:
             return "to go on", _same_command()
         # In place nothing else says what is mirrored.
         elsewhere = report.mirrored and report.source != report.target
         return ("to go on", _same_command(*["--skip-existing"] * (not settings.skip_existing))) if elsewhere else None
-    if not failed:
+    # What has failed for good fails again.
+    if not may_work:
         return None
     if report.journal:
         return "to go on", _same_command()
     if settings.journal:
         more = [] if settings.retry_failed else ["--retry-failed"]
         return "to retry just those", _same_command(*more)
-    # What has failed for good fails again, unless somebody mends it.
-    if not (report.transient or report.unknown):
-        return None
     names = [it.name for it in report.failures if it.transient or it.outcome is Outcome.UNKNOWN]
     all_kept = failed == len(report.failures)
     picked = settings.include or settings.exclude or settings.limit

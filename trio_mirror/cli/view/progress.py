@@ -173,7 +173,8 @@ class Progress:
         # Those that began first come first.
         for item, began in islice(self._run.at_work.items(), _SHOWN_LONG):
             if now - began > _LONG:
-                yield f"{item.result.stage} for {format_duration(now - began)}: {printable(item.name)}"
+                waits = f", waits for {item.waits_for}" if item.waits_for else ""
+                yield f"{item.result.stage} for {format_duration(now - began)}{waits}: {printable(item.name)}"
 
 
 def _flowing(parts: Iterable[tuple[str, str]], width: int, *, ascii_only: bool) -> Iterator[Text]:

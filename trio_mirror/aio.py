@@ -1,12 +1,18 @@
 """`mirror` and `open_mirror` for asyncio: the run has a thread and a Trio loop of its own.
 
-In a web application, for example::
+In a web application, for example, which takes URLs only, since any other text would name a folder of its server::
+
+    from typing import Any
+
+    import fastapi
+    import pydantic
+    import trio_mirror.aio
 
     app = fastapi.FastAPI()
 
     @app.post("/mirror")
-    async def mirror_gallery(gallery: str) -> dict[str, Any]:
-        report = await trio_mirror.aio.mirror(gallery, "mirrored")
+    async def mirror_gallery(gallery: pydantic.HttpUrl) -> dict[str, Any]:
+        report = await trio_mirror.aio.mirror(str(gallery), "mirrored")
         return report.as_json()
 
 Trio's guest mode would have both loops in one thread. There one run at a time is possible, and each of its steps
