@@ -223,4 +223,4 @@ def _without_proxy(host: str | None) -> Iterator[None]:
 
 
 def _print_error(error: MirrorError, stderr: TextIO) -> None:
-    print(f"error: {printable(str(error))}", file=stderr)
+    print(f"error: {printable(str(error))}", file=stderr, flush=True)

@@ -205,6 +205,13 @@ def test_a_dry_run_escapes_names_for_people_only(photos: Path) -> None:
     assert "a\u202egnp.png\n" in cli(photos, "--dry-run").stdout
 
 
+def test_an_error_stands_above_the_summary_that_refers_to_it(tmp_path: Path) -> None:
+    text = on_a_terminal(tmp_path / "missing", "--to", tmp_path / "out")
+
+    assert 0 <= text.find("error: the folder") < text.find("stopped before any picture was listed")
+    assert "to go on" not in text
+
+
 def test_help_is_the_same_plain_text_on_a_terminal() -> None:
     plain = cli("--help", PYTHONIOENCODING="ascii", COLUMNS="80").stdout
 

@@ -123,6 +123,17 @@ def test_a_target_that_refuses_all_uploads_brings_a_hint() -> None:
     assert "hint" not in run(*refused, failed("b.png"))[1]
 
 
+def test_what_the_error_says_is_not_said_again() -> None:
+    refused = failed("a.png", "the server answered 403", stage=Stage.UPLOAD, status=403)
+
+    _, text = run(refused, stopped_by="error", journal="own.journal")
+
+    assert "stopped by the error above" in text
+    assert "hint" not in text
+    assert "own.journal" not in text, "it has nothing to remember"
+    assert "own.journal remembers" in run(refused, mirrored(), journal="own.journal")[1]
+
+
 may_work = partial(failed, transient=True)
 
 

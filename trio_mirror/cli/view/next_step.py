@@ -28,14 +28,14 @@ def next_step(report: Report, settings: Settings) -> tuple[str, str] | None:
         # In place nothing else says what is mirrored.
         elsewhere = report.mirrored and report.source != report.target
         return ("to go on", _same_command(*["--skip-existing"] * (not settings.skip_existing))) if elsewhere else None
-    # What has failed for good fails again.
+    if settings.journal and failed:
+        more = [] if settings.retry_failed else ["--retry-failed"]
+        return "to retry just those", _same_command(*more)
+    # What has failed for good fails again, unless somebody mends it.
     if not may_work:
         return None
     if report.journal:
         return "to go on", _same_command()
-    if settings.journal:
-        more = [] if settings.retry_failed else ["--retry-failed"]
-        return "to retry just those", _same_command(*more)
     names = [it.name for it in report.failures if it.transient or it.outcome is Outcome.UNKNOWN]
     all_kept = failed == len(report.failures)
     picked = settings.include or settings.exclude or settings.limit

@@ -128,7 +128,7 @@ def _what_is_left(report: Report, total: int | None) -> Iterator[str]:
         by = {"signal": "a signal", "error": "the error above"}.get(stopped_by) or option_name(stopped_by)
         left = "" if total is None else f": {max(0, total - report.finished):,} of {total:,} are left"
         yield f"stopped by {by} before all was done{left}"
-    if report.journal is not None:
+    if report.journal is not None and report.mirrored + report.skipped + report.transient + report.unknown:
         yield (
             f"until all is mirrored, {printable(report.journal)} remembers what is: the same command goes on, "
             "--no-journal starts anew"
@@ -136,7 +136,8 @@ def _what_is_left(report: Report, total: int | None) -> Iterator[str]:
     pages = groupby("HTML" in str(result.error) for result in report.failures)
     if any(is_page and len(list(run)) >= _PAGES_IN_A_ROW for is_page, run in pages):
         yield "hint: the server sends web pages; is this the gallery's URL, and does it need --auth or --header?"
-    if report.failures and not report.mirrored and all(map(_is_refused_upload, report.failures)):
+    refused = report.failures and not report.mirrored and all(map(_is_refused_upload, report.failures))
+    if refused and report.stopped_by != "error":
         yield "hint: does the target accept POST? It may need --auth, --header, --field or --upload-as; else add --to"
 
 
