@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import JournalError
 from trio_mirror.model import Outcome, Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 FORMAT = 2
 """The version of the form below, kept in SQLite's ``user_version``. The first had fewer columns."""

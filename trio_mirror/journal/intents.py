@@ -11,25 +11,23 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import sqlite3
 import struct
 from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from errno import ENOSPC
 from itertools import count
 from operator import itemgetter
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import decode, encode
 from trio_mirror.journal.rows import COLUMNS, remember, values_of
 from trio_mirror.model import Outcome, Result, Stage
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 # Bytes; the longest name and the longest entity tag fit into one.
 _SEGMENT = 1 << 18

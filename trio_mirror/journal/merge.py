@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from trio_mirror.journal.database import check_galleries
 from trio_mirror.journal.reader import read_journal
 from trio_mirror.journal.writer import open_journal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 def merge_journals(into: Path, sources: Sequence[Path]) -> int:

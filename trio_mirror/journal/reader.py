@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import (
@@ -23,12 +25,6 @@ from trio_mirror.journal.intents import intents_of, recover
 from trio_mirror.journal.lock import hold_lock
 from trio_mirror.journal.rows import COLUMNS, FIRST_FORMAT, result_of
 from trio_mirror.model import Outcome, Result
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-    from pathlib import Path
-    from typing import Self
-
 
 _PAGE = 200
 """Rows read at a time: few enough for a step within the event loop."""

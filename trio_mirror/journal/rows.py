@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterable
 from itertools import chain, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trio_mirror.journal.database import decode, encode
 from trio_mirror.model import Outcome, Result, Stage
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
 
 COLUMNS = {
     "name": str,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import (
@@ -23,12 +24,7 @@ from trio_mirror.journal.intents import Intents, intents_of, recover
 from trio_mirror.journal.lock import hold_lock
 from trio_mirror.journal.reader import JournalReader
 from trio_mirror.journal.rows import COLUMNS, remember
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
-
-    from trio_mirror.model import Result
+from trio_mirror.model import Result
 
 # What follows the time and "mirrored" only decides ties, so that the order of merging makes no difference.
 _RANK = ("time", "outcome = 'mirrored'", *(name for name in COLUMNS if name not in ("name", "time")))

@@ -6,18 +6,14 @@ What an attempt is, and whether a failure is transient, is known to those who ra
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import trio
 
 from trio_mirror.errors import MirrorError
-from trio_mirror.pipeline.throttle import full_jitter
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from trio_mirror.pipeline.item import Item
-    from trio_mirror.pipeline.throttle import Throttle
+from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.throttle import Throttle, full_jitter
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")

@@ -12,15 +12,12 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from trio_mirror.errors import FlipError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.model import Flipped
+from trio_mirror.model import Flipped
 
 
 class _Command(TypedDict):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.model import Flipped, Result
+from trio_mirror.model import Flipped, Result
 
 Sampler: TypeAlias = "Callable[[str, bytes, Flipped | None], None]"
 """Called in the thread of the flip with a picture's name, its bytes, and what is stored; None if the flip failed."""

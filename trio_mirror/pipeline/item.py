@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
 
 import trio
 
-from trio_mirror.errors import NotPictureError
+from trio_mirror.errors import MirrorError, NotPictureError
 from trio_mirror.model import Outcome, Picture, Result
 from trio_mirror.names import is_picture_name
-
-if TYPE_CHECKING:
-    from trio_mirror.errors import MirrorError
 
 
 @dataclass(slots=True, eq=False)

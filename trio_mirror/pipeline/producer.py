@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import trio
 
 from trio_mirror.errors import GalleryError, ListError, NameRefusedError, NotPictureError
-from trio_mirror.galleries import RedirectedGallery, SearchableGallery
+from trio_mirror.galleries import Gallery, RedirectedGallery, SearchableGallery
 from trio_mirror.galleries.listing import each
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.names import check_name, is_other_file
 from trio_mirror.pipeline.item import Item, hand_over
+from trio_mirror.pipeline.state import State
+from trio_mirror.pipeline.throttle import Throttle
+from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
-    from trio_mirror.galleries import Gallery
-    from trio_mirror.journal import Journal
-    from trio_mirror.pipeline.state import State
-    from trio_mirror.pipeline.throttle import Throttle
-    from trio_mirror.settings import Settings
+    from trio_mirror.journal import Journal  # which loads SQLite
 
 Opening: TypeAlias = Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]
 """Opens the names of a list."""

@@ -8,6 +8,7 @@ way, the next one gathers.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,17 +16,14 @@ import trio
 
 from trio_mirror.errors import AccessError, JournalError, UploadError
 from trio_mirror.galleries.in_thread import in_thread
-from trio_mirror.model import KEPT_FAILURES, Outcome, Result, Stage
+from trio_mirror.model import KEPT_FAILURES, Outcome, Report, Result, Stage
+from trio_mirror.pipeline.in_flight import InFlight
+from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.stop import Stop
+from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.journal import Journal
-    from trio_mirror.model import Report
-    from trio_mirror.pipeline.in_flight import InFlight
-    from trio_mirror.pipeline.item import Item
-    from trio_mirror.pipeline.stop import Stop
-    from trio_mirror.settings import Settings
+    from trio_mirror.journal import Journal  # which loads SQLite
 
 # So many refusals, and nothing else, show that there is no access.
 _REFUSALS = 100

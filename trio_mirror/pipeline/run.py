@@ -8,24 +8,20 @@ ended items out. The recorder works in the turn of whoever iterates.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import trio
 
+from trio_mirror.model import Result
 from trio_mirror.pipeline.item import Item
 from trio_mirror.pipeline.nurseries import open_nursery_beside
-from trio_mirror.pipeline.producer import Producer
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from trio_mirror.model import Result
-    from trio_mirror.pipeline.producer import Opening
-    from trio_mirror.pipeline.stages import Receiver, Sender
-    from trio_mirror.pipeline.state import State
-    from trio_mirror.pipeline.throttle import Throttle
+from trio_mirror.pipeline.producer import Opening, Producer
+from trio_mirror.pipeline.stages import Receiver, Sender
+from trio_mirror.pipeline.state import State
+from trio_mirror.pipeline.throttle import Throttle
 
 
 class Work(Protocol):

@@ -9,24 +9,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import trio
 
 from trio_mirror.errors import GalleryError, PictureError, UnknownUploadError
+from trio_mirror.galleries import Gallery
 from trio_mirror.model import Stage
 from trio_mirror.pipeline.item import Item, hand_over
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 from trio_mirror.pipeline.producer import Fetch
+from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.threads import WorkerThreads
 from trio_mirror.pipeline.time_limit import TimeLimit, Watch
 from trio_mirror.pipeline.transformer import Transform
 from trio_mirror.pipeline.uploader import Upload
 from trio_mirror.settings import available_cores
-
-if TYPE_CHECKING:
-    from trio_mirror.galleries import Gallery
-    from trio_mirror.pipeline.state import State
 
 _log = logging.getLogger(__name__)
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from secrets import token_hex
-from typing import TYPE_CHECKING
 
 import trio
 
+from trio_mirror.galleries import Gallery
 from trio_mirror.model import Report, Stage
 from trio_mirror.pipeline.attempts import Attempts
 from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.pipeline.in_flight import InFlight
-from trio_mirror.pipeline.recorder import Recorder
+from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.recorder import Memory, Recorder
 from trio_mirror.pipeline.stop import Stop
 from trio_mirror.pipeline.throttle import Throttle
-
-if TYPE_CHECKING:
-    from trio_mirror.galleries import Gallery
-    from trio_mirror.pipeline.item import Item
-    from trio_mirror.pipeline.recorder import Memory
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings
 
 _NO_HOOKS = Hooks()
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import trio
 
-if TYPE_CHECKING:
-    from trio_mirror.errors import GalleryError
-    from trio_mirror.model import Report
-    from trio_mirror.settings import Settings
+from trio_mirror.errors import GalleryError
+from trio_mirror.model import Report
+from trio_mirror.settings import Settings
 
 
 class Stop:

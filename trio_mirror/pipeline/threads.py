@@ -11,22 +11,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from queue import SimpleQueue
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 import outcome
 import trio
 
 from trio_mirror.galleries.in_thread import lacks_thread
 from trio_mirror.pipeline.nurseries import open_nursery_beside
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
 
 _T = TypeVar("_T")
 # Seconds until a thread is asked for again where there is none.

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-from typing import TYPE_CHECKING
 
 import trio
 
-from trio_mirror.errors import UnknownUploadError
-
-if TYPE_CHECKING:
-    from trio_mirror.errors import MirrorError
-    from trio_mirror.pipeline.in_flight import InFlight
+from trio_mirror.errors import MirrorError, UnknownUploadError
+from trio_mirror.pipeline.in_flight import InFlight
 
 # How many failures in a row, over all pictures and none of them a sign of overload, make a gallery count as down.
 # Where one request in ten fails, so many come in a row once in ten thousand million requests.

@@ -7,13 +7,10 @@ eight times; and a picture has a block in each stage.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
 import trio
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
 
 
 class Watch:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from secrets import token_hex
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import trio
 
 from trio_mirror.errors import FlipError, UnknownUploadError
 from trio_mirror.flip import flip
-from trio_mirror.model import Flipped, Outcome, Stage
+from trio_mirror.model import Flipped, Outcome, Picture, Result, Stage
 from trio_mirror.pipeline.digest import digest
 from trio_mirror.pipeline.flip_process import flip_apart
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.model import Picture, Result
-    from trio_mirror.pipeline.item import Item
-    from trio_mirror.pipeline.state import State
-    from trio_mirror.pipeline.threads import WorkerThreads
+from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.state import State
+from trio_mirror.pipeline.threads import WorkerThreads
 
 _T = TypeVar("_T")
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import trio
 
 from trio_mirror.errors import MirrorError, UnknownUploadError
 from trio_mirror.flip import sniff
-from trio_mirror.model import Outcome
+from trio_mirror.galleries import Gallery
+from trio_mirror.model import Outcome, Picture
 from trio_mirror.pipeline.digest import digest
+from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.state import State
+from trio_mirror.pipeline.threads import WorkerThreads
 from trio_mirror.settings import RetryUploads
-
-if TYPE_CHECKING:
-    from trio_mirror.galleries import Gallery
-    from trio_mirror.model import Picture
-    from trio_mirror.pipeline.item import Item
-    from trio_mirror.pipeline.state import State
-    from trio_mirror.pipeline.threads import WorkerThreads
 
 
 def _digest_of(data: bytes) -> str:
