@@ -155,11 +155,12 @@ class _Maker(NamedTuple):
     """What its tags state, and how each is mirrored."""
 
 
-_OLYMPUS: dict[str, dict[int, Rule]] = {_FOCUS: dict.fromkeys((0x2020, 0x2050), _unread)}
-_PENTAX: dict[str, dict[int, Rule]] = {
-    _FOCUS: dict.fromkeys((0x0E, 0x0F, 0x21F, 0x231, 0x245), _unread),
-    _FACES: {0x60: _counted},
-}
+def _all(rule: Rule, *tags: int) -> dict[int, Rule]:
+    return dict.fromkeys(tags, rule)
+
+
+_OLYMPUS = {_FOCUS: _all(_unread, 0x2020, 0x2050)}
+_PENTAX = {_FOCUS: _all(_unread, 0x0E, 0x0F, 0x21F, 0x231, 0x245), _FACES: _all(_counted, 0x60)}
 _MAKERS = [
     _Maker(
         "Canon",
@@ -171,33 +172,20 @@ _MAKERS = [
                 0x01: partial(_sides, at=19, others={0x3002: 0x3004, 0x3004: 0x3002}),
                 0x04: partial(_sides, at=14, others={0x3001: 0x3004, 0x3004: 0x3001, 0x3003: 0x3006, 0x3006: 0x3003}),
                 0x12: partial(_from_middle, number=0, before=0),
-                0x26: partial(_from_middle, number=2, before=2),
-                0x3C: partial(_from_middle, number=2, before=2),
+                **_all(partial(_from_middle, number=2, before=2), 0x26, 0x3C),
             },
             _FACES: {0x24: partial(_counted, at=2)},
             _AREA: {0x13: _area},
         },
     ),
     _Maker("Fujifilm", b"FUJIFILM", 12, 0, {_FOCUS: {0x1023: _pixel}, _FACES: {0x4100: _counted}}),
-    _Maker(
-        "Nikon",
-        b"Nikon\0\2",
-        18,
-        10,
-        {_FOCUS: {0x88: _unread, 0xB7: _unread}, _FACES: {0x21: partial(_counted, at=3)}},
-    ),
+    _Maker("Nikon", b"Nikon\0\2", 18, 10, {_FOCUS: _all(_unread, 0x88, 0xB7), _FACES: {0x21: partial(_counted, at=3)}}),
     _Maker("Olympus", b"OLYMP\0", 8, None, _OLYMPUS),
     _Maker("Olympus", b"OLYMPUS\0", 12, 0, _OLYMPUS),
     _Maker("Olympus", b"OM SYSTEM\0", 16, 0, _OLYMPUS),
-    _Maker("Panasonic", b"Panasonic\0", 12, None, {_FOCUS: {0x4D: _shares}, _FACES: {0x4E: _counted, 0x61: _counted}}),
+    _Maker("Panasonic", b"Panasonic\0", 12, None, {_FOCUS: {0x4D: _shares}, _FACES: _all(_counted, 0x4E, 0x61)}),
     _Maker("Pentax", b"AOC\0", 6, None, _PENTAX),
     _Maker("Pentax", b"PENTAX \0", 10, 0, _PENTAX),
     _Maker("Ricoh", b"RICOH\0", 8, 0, _PENTAX),
-    _Maker(
-        "Sony",
-        b"SONY ",
-        12,
-        None,
-        {_FOCUS: {0x2027: _pixel_of_size, **dict.fromkeys((0x201D, 0x201E, 0x2020), _unread)}},
-    ),
+    _Maker("Sony", b"SONY ", 12, None, {_FOCUS: {0x2027: _pixel_of_size, **_all(_unread, 0x201D, 0x201E, 0x2020)}}),
 ]
