@@ -197,14 +197,16 @@ def test_the_two_eyes_of_a_virtual_reality_photo_change_places() -> None:
     assert flipped.notes == ()
 
 
-def flir(raster: bytes, order: str, *others: int) -> list[Segment]:
-    """FLIR's records over two segments: raw data of 9 by 5 samples, and empty ones of other kinds."""
-    count = 1 + len(others)
-    start = 64 + 32 * count
-    raw = b"\x02\0" + struct.pack("<HH", 9, 5) + bytes(26) + raster
-    kinds = [(1, start, len(raw)), *((kind, start, 0) for kind in others)]
-    entries = b"".join(struct.pack(f"{order}HHIIII12x", kind, 1, 100, 1, at, size) for kind, at, size in kinds)
-    block = b"FFF\0" + bytes(16) + struct.pack(f"{order}III", 101, 64, count) + bytes(32) + entries + raw + b"the end"
+def flir(raster: bytes, order: str, *others: int, visible: bytes = b"") -> list[Segment]:
+    """FLIR's records over two segments: a raster of 9 by 5 samples, a visible picture, empty ones of other kinds."""
+    raw, picture = (head + struct.pack("<HH", 9, 5) + bytes(26) for head in (b"\x02\0", b"\x03\0"))
+    bodies = [(1, raw + raster), *([(0x0E, picture + visible)] if visible else ()), *((kind, b"") for kind in others)]
+    at, entries = 64 + 32 * len(bodies), b""
+    for kind, body in bodies:
+        entries += struct.pack(f"{order}HHIIII12x", kind, 1, 100, 1, at, len(body))
+        at += len(body)
+    block = b"FFF\0" + bytes(16) + struct.pack(f"{order}III", 101, 64, len(bodies)) + bytes(32) + entries
+    block += b"".join(body for _, body in bodies) + b"the end"
     halves = block[:100], block[100:]
     return [Segment(APP1, b"FLIR\0\x01" + bytes((number, 1)) + half) for number, half in enumerate(halves)]
 
@@ -226,9 +228,22 @@ def test_the_thermal_raster_of_flir_is_mirrored(order: str, orientation: int) ->
     assert thermal(flip(flipped.data).data) == thermal(before)
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_visible_picture_of_flir_is_mirrored_in_its_place(orientation: int) -> None:
+    before = turned(orientation, *flir(bytes(90), "<", visible=encoded(drawn(48, 32), quality=95) + bytes(999)))
+    flipped = flip(before)
+    (old, new) = (thermal(data)[thermal(data).index(b"\xff\xd8") :] for data in (before, flipped.data))
+    assert len(old) == len(new)
+    wanted = (ImageOps.flip if orientation > 4 else ImageOps.mirror)(decoded(old))
+    assert decibels(decoded(new), wanted) >= 36
+    assert flipped.notes == ()
+
+
 def test_what_flir_places_on_its_raster_is_named() -> None:
-    flipped = flip(turned(1, *flir(bytes(90), "<", 0x21, 0x2A)))
-    assert flipped.notes == ("not mirrored: FLIR's measurements, FLIR's picture in picture",)
+    flipped = flip(turned(1, *flir(bytes(90), "<", 0x21, 0x2A, 0x28, visible=b"of 16 bits" * 10)))
+    assert flipped.notes == (
+        "not mirrored: FLIR's measurements, FLIR's painted raster, FLIR's picture in picture, FLIR's visible picture",
+    )
     damaged = flip(turned(1, Segment(APP1, b"FLIR\0\x01\0\0FFF\0")))
     assert damaged.notes == ("not mirrored: FLIR's thermal raster",)
 

@@ -1,7 +1,7 @@
-"""The thermal raster of FLIR's cameras, which APP1 segments hold beside the visible picture.
+"""The rasters of FLIR's cameras, thermal and visible, which APP1 segments hold beside the picture.
 
-The layout is that of ExifTool's FLIR.pm: a header of 64 bytes, a directory of records of 32 bytes each, and of raw
-data a header of 32 bytes with width and height before the samples of 16 bits, or before a PNG.
+The layout is that of ExifTool's FLIR.pm: a header of 64 bytes, a directory of records of 32 bytes each, and of a raster
+a header of 32 bytes with width and height before a PNG, a JPEG, or samples of 16 bits.
 """
 
 from __future__ import annotations
@@ -13,32 +13,36 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.mirror_image import PNG
+from trio_mirror.flip.jpeg.previews import shortened
+from trio_mirror.flip.jpeg.segments import SOI
 from trio_mirror.flip.positions import Mirror, not_mirrored
 
 SIGNATURE = b"FLIR\0"
 HEADER = 8  # bytes of a segment before its part of the data: the signature, and which of how many segments it is
 
-_RAW, _PLACED = 1, {0x21: "FLIR's measurements", 0x2A: "FLIR's picture in picture"}
+_RASTERS = {1: "FLIR's thermal raster", 0x0E: "FLIR's visible picture"}
+_PLACED = {0x21: "FLIR's measurements", 0x28: "FLIR's painted raster", 0x2A: "FLIR's picture in picture"}
 _RECORD, _RECORDS = 32, 256
 
 
 def mirrored_flir(
     block: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors the thermal raster in place, in the joined data of all segments.
+    """Mirrors the rasters in place, in the joined data of all segments.
 
     ``mirror_picture`` mirrors an encoded picture, and raises FlipError where it cannot.
     """
-    left = set()
     try:
-        for kind, at, end in _records(block):
-            if kind == _RAW:
-                new = _mirrored_raw(block[at:end], mirror, mirror_picture)
-                block = b"".join([block[:at], new, block[end:]])
-            elif kind in _PLACED:
-                left.add(_PLACED[kind])
-    except (struct.error, ValueError, FlipError):
-        left.add("FLIR's thermal raster")
+        records = list(_records(block))
+    except (struct.error, ValueError):
+        return block, not_mirrored({_RASTERS[1]})
+    left = {_PLACED[kind] for kind, *_ in records if kind in _PLACED}
+    for kind, at, end in records:
+        if kind in _RASTERS:
+            try:
+                block = b"".join([block[:at], _mirrored(block[at:end], mirror, mirror_picture), block[end:]])
+            except (struct.error, ValueError, LookupError, FlipError):
+                left.add(_RASTERS[kind])
     return block, not_mirrored(left)
 
 
@@ -54,15 +58,16 @@ def _records(block: bytes) -> Iterator[tuple[int, int, int]]:
         yield kind, at, at + length
 
 
-def _mirrored_raw(record: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]) -> bytes:
+def _mirrored(record: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]) -> bytes:
     header, samples = record[:_RECORD], record[_RECORD:]
-    if samples.startswith(PNG):
-        mirrored = mirror_picture(samples)
+    if samples.startswith((PNG, SOI)):
+        mirrored = shortened(mirror_picture(samples), len(samples))
         if len(mirrored) > len(samples):
-            raise ValueError("the PNG has grown")
+            raise ValueError("it has grown")
         return header + mirrored.ljust(len(samples), b"\0")
-    # The first number is 2 in the order of the samples.
-    width, height = struct.unpack_from("<HH" if record.startswith(b"\2\0") else ">HH", record, 2)
+    # The first number is 2 in the order of the samples. Visible pictures of 16 bits may share chroma.
+    order = {b"\2\0": "<", b"\0\2": ">"}[record[:2]]
+    width, height = struct.unpack_from(f"{order}HH", record, 2)
     size = 2 * width * height
     if not size or size > len(samples):
         raise ValueError("the raster is cut off")
