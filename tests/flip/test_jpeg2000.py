@@ -131,6 +131,9 @@ def test_places_in_the_picture_are_mirrored_with_it() -> None:
 def test_a_place_on_earth_is_noted() -> None:
     data = coded() + box(b"uuid", bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03"), b"II*\0")
     assert flip(data).notes == ("not mirrored: the place on earth that it states (GeoJP2)",)
+    gml, words = (box(b"asoc", box(b"lbl ", it), box(b"xml ", b"<x/>")) for it in (b"gml.data", b"words"))
+    assert flip(coded() + words + gml).notes == ("not mirrored: the place on earth that it states (GMLJP2)",)
+    assert not flip(coded() + words).notes
 
 
 @pytest.mark.parametrize("quality", [{}, {"quality_mode": "dB", "quality_layers": [38]}])

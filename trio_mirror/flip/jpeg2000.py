@@ -36,7 +36,8 @@ _LOSSY_NOTE = "It was encoded again, within 40 dB, since its JPEG 2000 is not re
 _XMP = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 _EXIF = b"JpgTiffExif->JP2"
 _GEOGRAPHY = UUID("b14bf8bd-083d-4b43-a5ae-8cd7d5a6ce03").bytes
-_GEOGRAPHY_NOTE = "not mirrored: the place on earth that it states (GeoJP2)"
+_GML = b"gml.data"  # in a box that labels its XML (OGC 08-085)
+_GEOGRAPHY_NOTE = "not mirrored: the place on earth that it states ({})"
 
 # Of the main header (annex A).
 _SIZ, _CAP, _COD, _COC, _SOT = 0xFF51, 0xFF50, 0xFF52, 0xFF53, 0xFF90
@@ -118,7 +119,9 @@ def _mirror_metadata(data: bytes, top: Sequence[Box], metadata: Metadata, edits:
             edits.splice(box, box.body + 16, box.end, content)
             notes += more
         elif kind == _GEOGRAPHY:
-            notes += (_GEOGRAPHY_NOTE,)
+            notes += (_GEOGRAPHY_NOTE.format("GeoJP2"),)
+        elif box.kind == b"asoc" and data.find(_GML, box.body, box.end) >= 0:
+            notes += (_GEOGRAPHY_NOTE.format("GMLJP2"),)
     return notes
 
 
