@@ -206,6 +206,14 @@ def test_a_note_in_a_tiff_that_cannot_be_patched_in_its_place_is_named(data: byt
     assert canon("<", (-120, 7), (5, 30)) in result.data
 
 
+def test_the_first_of_a_repeated_tag_counts() -> None:
+    def noted(x: int) -> bytes:
+        fields = ((0x1023, SHORT, 2, shorts("<", place, 10)) for place in (x, 20))
+        return jpegs.exif_block(maker_note=b"FUJIFILM\x0c\0\0\0" + directory("<", 12, *fields))
+
+    assert mirrored_fields(noted(20), ACROSS) == (noted(44), ())
+
+
 def test_a_value_that_ends_behind_its_note_keeps_no_other_from_being_read() -> None:
     def noted(x: int) -> bytes:
         return block("FUJIFILM", (0x1023, SHORT, shorts("<", x, 10)), other=200)

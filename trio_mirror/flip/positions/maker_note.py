@@ -42,13 +42,16 @@ def mirrored_maker_note(note: bytes, make: bytes, at: int, mirror: Mirror) -> tu
     # A note keeps its own byte order, which is the one by which it has fewer entries.
     order = min("<>", key=lambda it: end_of_entries(note, it, maker.directory))
     base = -at if maker.base is None else maker.base
-    values = [(tag, place) for tag, _, place in read_values(note, order, maker.directory, base)]
-    stated = [(what, rules[tag], place) for what, rules in maker.rules.items() for tag, place in values if tag in rules]
+    # The first of a repeated tag counts, so that few values are read.
+    values = {tag: place for tag, _, place in reversed([*read_values(note, order, maker.directory, base)])}
+    stated = [
+        (what, rule, values[tag]) for what, rules in maker.rules.items() for tag, rule in rules.items() if tag in values
+    ]
     if not stated:
         return note, set()
     end = end_of_entries(note, order, maker.directory) + 4
     # Where an editor moved the note and left its offsets from elsewhere, all of them lead to other bytes.
-    places = [place for *_, place in (values if maker.base is None else stated)]
+    places = values.values() if maker.base is None else [place for *_, place in stated]
     are_true = all(it.stop - it.start <= 4 or end <= it.start < it.stop <= len(note) for it in places)
     unmended = set()
     for what, rule, place in stated:
