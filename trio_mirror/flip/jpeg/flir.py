@@ -7,7 +7,7 @@ a header of 32 bytes with width and height before a PNG, a JPEG, or samples of 1
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from PIL import Image
 
@@ -33,29 +33,31 @@ def mirrored_flir(
     ``mirror_picture`` mirrors an encoded picture, and raises FlipError where it cannot.
     """
     try:
-        records = list(_records(block))
+        records = _records(block)
     except (struct.error, ValueError):
         return block, not_mirrored({_RASTERS[1]})
-    left = {_PLACED[kind] for kind, *_ in records if kind in _PLACED}
-    for kind, at, end in records:
-        if kind in _RASTERS:
+    left = {what for kind, what in _PLACED.items() if kind in records}
+    for kind, what in _RASTERS.items():
+        if place := records.get(kind):
             try:
-                block = b"".join([block[:at], _mirrored(block[at:end], mirror, mirror_picture), block[end:]])
+                new = _mirrored(block[place], mirror, mirror_picture)
+                block = b"".join([block[: place.start], new, block[place.stop :]])
             except (struct.error, ValueError, LookupError, FlipError):
-                left.add(_RASTERS[kind])
+                left.add(what)
     return block, not_mirrored(left)
 
 
-def _records(block: bytes) -> Iterator[tuple[int, int, int]]:
-    """Each record's kind, and where it begins and ends."""
+def _records(block: bytes) -> dict[int, slice]:
+    """Where the first record of each kind stands."""
     order = ">" if 100 <= struct.unpack_from(">I", block, 0x14)[0] < 200 else "<"
     directory, count = struct.unpack_from(f"{order}II", block, 0x18)
     if not block.startswith(b"FFF\0") or count > _RECORDS:
         raise ValueError("the layout is unknown")
+    records: dict[int, slice] = {}
     for entry in range(directory, directory + _RECORD * count, _RECORD):
-        (kind,) = struct.unpack_from(f"{order}H", block, entry)
-        at, length = struct.unpack_from(f"{order}II", block, entry + 12)
-        yield kind, at, at + length
+        kind, at, length = struct.unpack_from(f"{order}H10xII", block, entry)
+        records.setdefault(kind, slice(at, at + length))
+    return records
 
 
 def _mirrored(record: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]) -> bytes:
