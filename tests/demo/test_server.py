@@ -138,6 +138,13 @@ async def test_a_long_list_comes_whole(served: Served) -> None:
     assert listed.text.splitlines() == [*names, "a.jpg", NAME]
 
 
+async def test_what_lies_beside_pictures_is_not_listed(served: Served) -> None:
+    for name in ("a.jpg.xmp", "Thumbs.db", "notes.txt", "sub/clip.MOV"):
+        (served.folder / name).touch()
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(served.url)).text == f"a.jpg\n{NAME}\n"
+
+
 async def test_names_that_would_forge_a_line_are_not_listed(served: Served) -> None:
     (served.folder / "b\nc.jpg").touch()
     (served.folder / b"\xff.jpg".decode(errors="surrogateescape")).touch()

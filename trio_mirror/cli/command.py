@@ -118,67 +118,38 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
         raise typer.Exit
 
 
-@app.command(
-    cls=_Command,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=_MORE_HELP,
-)
+def _option(help_text: str, *names: str, panel: Panel | None = None, **more: Any) -> Any:
+    """An option of the command alone, which is not a setting."""
+    return typer.Option(*names, help=help_text, show_default=False, rich_help_panel=panel, **more)
+
+
+@app.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_MORE_HELP)
 @_taking_settings
 def mirror_gallery(
     source: Annotated[
         list[str] | None,
-        typer.Argument(
-            help=all_settings()["source"].help_text,
-            metavar="SOURCE",
-            show_default=False,
-            rich_help_panel=Panel.COMMON,
-        ),
+        typer.Argument(help=all_settings()["source"].help_text, metavar="SOURCE", rich_help_panel=Panel.COMMON),
     ] = None,
     *,
     verbose: Annotated[
-        int,
-        typer.Option(
-            "-v",
-            "--verbose",
-            count=True,
-            help="Print more; -vv prints all.",
-            show_default=False,
-            rich_help_panel=Panel.OUTPUT,
-        ),
+        int, _option("Print more; -vv prints all.", "-v", "--verbose", panel=Panel.OUTPUT, count=True)
     ] = 0,
-    quiet: Annotated[
-        int,
-        typer.Option(
-            "-q",
-            "--quiet",
-            count=True,
-            help="Print less; -qq no summary.",
-            show_default=False,
-            rich_help_panel=Panel.OUTPUT,
-        ),
-    ] = 0,
+    quiet: Annotated[int, _option("Print less; -qq no summary.", "-q", "--quiet", panel=Panel.OUTPUT, count=True)] = 0,
     config: Annotated[
         str | None,
-        typer.Option(
-            help=f"Configuration file [{CONFIG_FILE}, if there].",
+        _option(
+            f"Configuration file [{CONFIG_FILE}, if there].",
             metavar="FILE",
             envvar="TRIO_MIRROR_CONFIG",
             show_envvar=False,
         ),
     ] = None,
-    show_config: Annotated[bool, typer.Option("--show-config", help="Print each setting and its origin.")] = False,
+    show_config: Annotated[bool, _option("Print each setting and its origin.", "--show-config")] = False,
     help_all: Annotated[  # noqa: ARG001 (its callback does it)
-        bool,
-        typer.Option(
-            "--help-all",
-            help="Show all options.",
-            is_eager=True,
-            callback=_print_all_help,
-            rich_help_panel=Panel.COMMON,
-        ),
+        bool, _option("Show all options.", "--help-all", panel=Panel.COMMON, is_eager=True, callback=_print_all_help)
     ] = False,
     version: Annotated[  # noqa: ARG001 (its callback does it)
-        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+        bool, _option("Print the version.", "--version", is_eager=True, callback=_print_version)
     ] = False,
     **given: Any,
 ) -> None:

@@ -35,6 +35,15 @@ class ExitCode(IntEnum):
     DONE = 0  # every picture is mirrored or skipped
 
 
+_OF_ERRORS = {
+    SettingsError: ExitCode.USAGE,
+    AccessError: ExitCode.ACCESS,
+    ListError: ExitCode.LIST,
+    ClusterError: ExitCode.LIST,
+    JournalError: ExitCode.DISK,
+    OutputError: ExitCode.DISK,
+    StorageError: ExitCode.DISK,
+}
 _LIMITS = {"deadline", "max_failures", "max_bytes_total"}
 
 
@@ -44,7 +53,7 @@ def exit_code_of(report: Report | None, error: MirrorError | None = None, signal
     if signal is not None:
         apply.add(ExitCode(128 + signal))
     if error is not None:
-        apply.add(_of_error(error))
+        apply.add(next((code for kind, code in _OF_ERRORS.items() if isinstance(error, kind)), ExitCode.BUG))
     if report is not None:
         apply |= _of_report(report)
     return next((code for code in ExitCode if code in apply), ExitCode.DONE)
@@ -59,17 +68,3 @@ def _of_report(report: Report) -> set[ExitCode]:
     if report.failed:
         apply.add(ExitCode.TRANSIENT if report.transient == report.failed else ExitCode.FAILED)
     return apply
-
-
-def _of_error(error: MirrorError) -> ExitCode:
-    match error:
-        case SettingsError():
-            return ExitCode.USAGE
-        case AccessError():
-            return ExitCode.ACCESS
-        case ListError() | ClusterError():
-            return ExitCode.LIST
-        case JournalError() | OutputError() | StorageError():
-            return ExitCode.DISK
-        case _:
-            return ExitCode.BUG

@@ -10,7 +10,7 @@ import trio
 
 from trio_mirror.errors import NameRefusedError
 from trio_mirror.galleries.folder import FolderGallery
-from trio_mirror.names import check_name, printable
+from trio_mirror.names import check_name, is_other_file, printable
 
 _log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024  # bytes that are read, and sent, at a time
@@ -18,7 +18,7 @@ _KEPT_SECONDS = 1.0
 
 
 class NamesPage:
-    """The names of a folder, one a line, without those that would be refused when asked for.
+    """The names of a folder, one a line, without what is not a picture, and what would be refused when asked for.
 
     It is read once for all who ask within a second, unless the folder itself (not one in it) has changed meanwhile.
     """
@@ -53,6 +53,8 @@ class NamesPage:
         lines = bytearray()
         async with self._gallery.names() as names:
             async for name in names:
+                if is_other_file(name):
+                    continue
                 try:
                     lines += f"{check_name(name)}\n".encode()
                 except NameRefusedError as error:
