@@ -118,6 +118,7 @@ def test_the_place_of_the_focus_moves_and_back(
         ("SONY", 0x2027, shorts("<", 640, 480, 641, 50)),
         ("SONY", 0x2027, shorts("<", 640, 480, 100)),
         ("Canon", 0x26, shorts("<", 2, 2, 9, 9, 640, 480, 640, 480, 1, 2, 3)),
+        ("Canon", 0x26, shorts("<", 2, 2)),
     ],
 )
 def test_a_focus_outside_of_the_picture_or_damaged_is_named(make: str, tag: int, values: bytes) -> None:

@@ -59,7 +59,7 @@ def mirrored_maker_note(note: bytes, make: bytes, at: int, mirror: Mirror) -> tu
             if not are_true:
                 raise ValueError("its offsets are not true")  # noqa: TRY301 (the same as what the rules raise)
             note = b"".join([note[: place.start], rule(note[place], order, mirror), note[place.stop :]])
-        except (struct.error, ValueError):
+        except (struct.error, ValueError, IndexError):
             unmended.add(f"{what} in the MakerNote of {maker.name}")
     return note, unmended
 
