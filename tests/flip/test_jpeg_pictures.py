@@ -250,7 +250,7 @@ def test_what_flir_places_on_its_raster_is_named() -> None:
 
 @pytest.mark.parametrize(("sizes", "noted"), [((40_000,), True), ((20_000, 20_000), True), ((9_000, 9_000), False)])
 def test_application_data_that_may_be_a_raster_is_named(sizes: tuple[int, ...], *, noted: bool) -> None:
-    before = turned(1, *(Segment(APP3, bytes(size)) for size in sizes), Segment(APP4, bytes(20_000)))
+    before = turned(1, *(Segment(APP3, bytes(size)) for size in sizes), Segment(0xFE, bytes(20_000)))
     flipped = flip(before)
     assert flipped.notes == (("not mirrored: unknown application data",) if noted else ())
     assert [it.payload for it in parse(flipped.data).segments] == [it.payload for it in parse(before).segments]

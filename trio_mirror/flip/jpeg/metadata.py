@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trio_mirror.flip.exif import SIGNATURE as EXIF
@@ -20,7 +20,7 @@ from trio_mirror.flip.positions.exif import mirrored_fields
 
 _APP0, _APP1, _APP2, _APP3, _APP5, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xE3, 0xE5, 0xED, 0xEF
 _ICC = b"ICC_PROFILE\0"
-# Bytes of one marker that may be a raster, such as the thermal ones of DJI, InfiRay and Parrot (ExifTool, JPEG.pm).
+# Bytes that may be a raster, such as the thermal ones of DJI, InfiRay and Parrot (ExifTool, JPEG.pm).
 _RASTER = 1 << 15
 # What a segment holds, by its marker and first bytes.
 _KINDS = (
@@ -152,12 +152,8 @@ class _Surroundings:
             parts = _contents(self._segments, positions, b"")
             block, notes = mirrored_inside(b"".join(parts), self._mirror_picture, "application data")
             self._replace(positions, [*_cut(block, parts)], notes)
-        unknown = Counter[int]()
-        for position in self._places[b""]:
-            segment = self._segments[position]
-            if segment.marker != COM and position not in self._replaced:
-                unknown[segment.marker] += len(segment.payload)
-        if any(size > _RASTER for size in unknown.values()):
+        unknown = (self._segments[it] for it in self._places[b""] if it not in self._replaced)
+        if sum(len(segment.payload) for segment in unknown if segment.marker != COM) > _RASTER:
             self.notes += not_mirrored({"unknown application data"})
 
 
