@@ -90,7 +90,8 @@ async def open_run(
                 run.report.journal = str(setup.journal) if setup.is_automatic else None
                 async with run.working():
                     yield run
-                if setup.is_automatic and journal is not None and run.is_whole and _is_whole(journal):
+                takes_all = settings.limit is None and not (settings.include or settings.exclude or settings.shard)
+                if setup.is_automatic and journal is not None and takes_all and run.is_whole and _is_whole(journal):
                     # The same command is a new run from now on.
                     await in_thread(journal.remove)
                     run.report.journal = None
