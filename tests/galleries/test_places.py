@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.pictures import png
 from trio_mirror import SettingsError, mirror
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +46,20 @@ async def test_a_folder_may_have_a_name_like_a_host(folder: Path) -> None:
 
     assert (await mirror("photos", "host:80")).mirrored == 1
     assert (await mirror("photos", "./other:80")).mirrored == 1
+
+
+@pytest.mark.parametrize("of", [str, Path])
+async def test_a_tilde_is_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, of: type) -> None:
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    (folder / "home").mkdir()
+    (folder / "photos").rename(folder / "home/photos")
+    (folder / "home/names.txt").write_text("a [1].png\n")
+
+    for source, choices in (("photos", {}), ("names.txt", {"base": "~/photos"}), ("photos/a [1].png", {})):
+        assert (await mirror(of(f"~/{source}"), of("~/out"), **choices)).mirrored == 1  # type: ignore[arg-type]
+    assert (await mirror([of("~/photos/a [1].png")], of("~/one"))).mirrored == 1
+    assert names_in(folder) == ["home"]
+    assert sorted(names_in(folder / "home")) == ["names.txt", "one", "out", "photos"]
 
 
 async def test_an_empty_text_is_not_the_working_directory(folder: Path) -> None:

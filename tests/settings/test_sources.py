@@ -176,6 +176,18 @@ def test_any_text_can_be_written_in_toml(text: str) -> None:
     assert written.isprintable()
 
 
+def test_a_tilde_is_the_home_folder_in_the_file_and_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home/photos").mkdir(parents=True)
+    (tmp_path / "home/photos/a.png").write_bytes(png())
+    (tmp_path / "home/run.toml").write_text('source = "~/photos"\nto = "~/out"\n')
+
+    done = cli("--config=~/run.toml", HOME=str(tmp_path / "home"))
+
+    assert done.returncode == 0, done.stderr
+    assert files_below(tmp_path) == ["home/out/a.png", "home/photos/a.png", "home/run.toml"]
+
+
 def test_the_command_line_reads_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from os.path import expanduser
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,8 @@ def _serve_folder(
 ) -> None:
     """Serve a folder of pictures as an HTTP gallery on this machine, until Ctrl-C."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
-    mirrored = mirrored or folder.resolve().parent / "mirrored"
+    # No shell has seen the home folder in --mirrored=~/uploads, and there may be none.
+    mirrored = Path(expanduser(mirrored or folder.resolve().parent / "mirrored"))  # noqa: PTH111
     _check_folders(folder, mirrored)
     trio.run(_serve_until_signal, folder, mirrored, port)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 from trio_mirror.errors import SettingsError
 from trio_mirror.galleries.disk_names import from_disk
@@ -48,6 +50,8 @@ def as_named(source: Source, target: Place | None, settings: Settings) -> tuple[
     Raises:
         SettingsError: a place that cannot be one, or places that do not go together.
     """
+    source = [*map(_from_home, source)] if isinstance(source, list | tuple) else _from_home(source)
+    target = _from_home(target)
     paths = _pictures(source, settings.base)
     if target == STDOUT and (paths is None or len(paths) > 1):
         raise option_error("to", "standard output takes one picture; expected a folder or a URL for more")
@@ -71,6 +75,13 @@ def as_named(source: Source, target: Place | None, settings: Settings) -> tuple[
         return StandardStream("input", settings.max_bytes), target, settings
     base, names = _split_url(paths[0]) if is_url(paths[0]) else _split(paths)
     return names, target, replace(settings, base=base)
+
+
+def _from_home(place: Any) -> Any:
+    """The same place, with the home folder in the place of ``~``."""
+    with suppress(ValueError):  # a NUL, which is refused in words
+        return os.path.expanduser(place) if isinstance(place, str | os.PathLike) else place  # noqa: PTH111 (a URL)
+    return place
 
 
 def _pictures(source: Source, base: str | None) -> list[str] | None:
