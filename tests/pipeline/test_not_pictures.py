@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -128,6 +128,25 @@ async def test_a_run_in_place_is_whole_without_them(photos: Path, tmp_path: Path
 
     assert (report.failed, report.not_pictures) == (0, len(BESIDE))
     assert not (tmp_path / ".photos.trio-mirror-journal").exists()
+
+
+@pytest.mark.parametrize("part", [{"limit": 4}, {"include": ["a*"]}, {"exclude": ["B*"]}, {"shard": "1/2"}])
+async def test_a_run_in_place_over_a_part_is_remembered_until_the_whole_is_mirrored(
+    photos: Path, tmp_path: Path, part: dict[str, Any]
+) -> None:
+    first = await mirror(photos, in_place=True, **part)
+    again = await mirror(photos, in_place=True, **part)
+    rest = await mirror(photos, in_place=True)
+
+    assert (first.mirrored + rest.mirrored, again.mirrored) == (2, 0)
+    assert not (tmp_path / ".photos.trio-mirror-journal").exists()
+
+
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+async def test_files_of_the_run_in_its_own_folder_are_skipped(photos: Path, tmp_path: Path, processes: int) -> None:
+    report = await mirror(photos, tmp_path / "out", journal=photos / "run.journal", processes=processes)
+
+    assert (report.mirrored, report.failed) == (2, 0)
 
 
 async def test_a_journal_remembers_why(photos: Path, tmp_path: Path) -> None:

@@ -15,7 +15,15 @@ from typing import Any, TypeVar
 
 import trio
 
-from trio_mirror.errors import FetchError, ListError, NameRefusedError, SettingsError, StorageError, UploadError
+from trio_mirror.errors import (
+    FetchError,
+    ListError,
+    NameRefusedError,
+    NotPictureError,
+    SettingsError,
+    StorageError,
+    UploadError,
+)
 from trio_mirror.galleries.disk_names import from_disk, to_disk
 from trio_mirror.galleries.folder.links import Links
 from trio_mirror.galleries.folder.listing import list_folder
@@ -134,7 +142,8 @@ class FolderGallery:
         """Reads one picture, unless it has the entity tag that is known, which is made of the file's time and size.
 
         Raises:
-            NameRefusedError: the name leads out of the folder, is hidden, or leads to a file of the run.
+            NameRefusedError: the name leads out of the folder, or is hidden.
+            NotPictureError: it leads to a file of the run.
             FetchError: there is no such file, or it cannot be read, or it is larger than ``max_bytes``.
         """
         return await self._in_thread(partial(self._read, PictureName(name), known_etag))
@@ -179,7 +188,7 @@ class FolderGallery:
             places = self._root.resolve(_visible(name))
             if not places:
                 raise FetchError("it is not a regular file")
-            self._own_files.check(places)
+            self._own_files.check(places, NotPictureError)
             *folders, file_name = places
             with self._root.open_folder(folders) as folder, open_file(folder, file_name) as file:
                 status = os.fstat(file.fileno())
@@ -206,7 +215,7 @@ class FolderGallery:
                 *above, file_name = _visible(name)
                 folders = self._root.resolve(above)
             places = [*folders, file_name]
-            self._own_files.check(places)
+            self._own_files.check(places, NameRefusedError)
             with (
                 self._root.open_folder(folders, create=True) as folder,
                 self._stored_names.storing(folder, file_name, name),

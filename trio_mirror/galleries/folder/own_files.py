@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
-from trio_mirror.errors import NameRefusedError
+from trio_mirror.errors import PictureError
 from trio_mirror.galleries.folder.root import Root
 
 
@@ -20,15 +20,11 @@ class OwnFiles:
         self._root = root
         self._paths = paths
 
-    def check(self, segments: list[str]) -> None:
-        """Checks a place.
-
-        Raises:
-            NameRefusedError: it is a file of the run, or would take the name of one as a folder.
-        """
+    def check(self, segments: list[str], error: type[PictureError]) -> None:
+        """Raises the error for a place that is a file of the run, or would take the name of one as a folder."""
         own = self._places
         if own and not own.isdisjoint(accumulate(map(_folded, segments), "{}/{}".format)):
-            raise NameRefusedError("it is a file of this run")
+            raise error("it is a file of this run")
 
     @cached_property
     def _places(self) -> frozenset[str]:
