@@ -79,6 +79,18 @@ async def test_credentials_that_digest_refuses_are_an_access_error() -> None:
         await mirrored(BASE, transport=Server(handle), auth=httpx.DigestAuth("me", "wrong"))
 
 
+@pytest.mark.parametrize("form", ['qop="auth-int"', "algorithm=SHA-512-256", "qop"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_form_of_digest_that_is_not_known_is_an_access_error(form: str, method: str) -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == method:
+            return httpx.Response(401, headers={"WWW-Authenticate": f'Digest realm="here", nonce="abc", {form}'})
+        return await answer(request)
+
+    with pytest.raises(AccessError, match="credentials in a form that is not known"):
+        await mirrored(BASE, transport=Server(handle), auth="me:secret", auth_type="digest")
+
+
 class Signed(httpx.Auth):
     """Signs the body of a request, and looks at the body of its response."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 
 import httpx
 
-from trio_mirror.galleries.http.errors import too_large
+from trio_mirror.galleries.http.errors import barred, too_large
 from trio_mirror.galleries.http.exchange import Carrier, Request
 from trio_mirror.galleries.http.over_httpx import from_httpx, response_of, to_httpx
 from trio_mirror.galleries.http.response import Response
@@ -32,7 +32,8 @@ class WithAuth:
             asked.read()
             asked.stream = request.body
         async with aclosing(self._auth.async_auth_flow(asked)) as flow:
-            asked = await anext(flow)
+            with _in_known_form():
+                asked = await anext(flow)
             while True:
                 response = await self._carrier.exchange(await from_httpx(asked))
                 shown = httpx.Response(response.status, headers=response.raw, stream=_Stream(response), request=asked)
@@ -40,7 +41,8 @@ class WithAuth:
                     shown = await self._whole(response, asked)
                     response = response_of(request.url, shown)
                 try:
-                    asked = await flow.asend(shown)
+                    with _in_known_form():
+                        asked = await flow.asend(shown)
                 except StopAsyncIteration:
                     return response
                 except BaseException:
@@ -77,3 +79,12 @@ class _Stream(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while part := await self._body.receive():
             yield part
+
+
+@contextmanager
+def _in_known_form() -> Iterator[None]:
+    """Refuses what httpx cannot answer, such as Digest with an unknown algorithm or with ``auth-int`` alone."""
+    try:
+        yield
+    except (LookupError, NotImplementedError, ValueError) as error:
+        raise barred(f"the server asks for credentials in a form that is not known: {error}") from error

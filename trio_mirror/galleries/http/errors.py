@@ -65,9 +65,9 @@ class map_exceptions:  # noqa: N801 (it reads as a function does)
 
 def _exchange_error(error: Exception) -> ExchangeError:
     if refusal := tls_refusal(error):
-        return _barred(f"TLS failed: {_why_no_tls(refusal)}")
+        return barred(f"TLS failed: {_why_no_tls(refusal)}")
     if isinstance(error, httpx.ProxyError) and str(error).startswith("407"):
-        return _barred(f"the proxy refused the connection: {printable(str(error))}; {PROXY_HINT}")
+        return barred(f"the proxy refused the connection: {printable(str(error))}; {PROXY_HINT}")
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return ExchangeError(_why_not_connected(error), transient=True, overload=True)
     if isinstance(error, httpx.DecodingError):
@@ -81,7 +81,8 @@ def _exchange_error(error: Exception) -> ExchangeError:
     )
 
 
-def _barred(message: str) -> ExchangeError:
+def barred(message: str) -> ExchangeError:
+    """The error of a server to which no request can work."""
     error = ExchangeError(message)
     error.barred = True
     return error
