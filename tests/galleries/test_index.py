@@ -195,6 +195,14 @@ async def test_a_bucket_is_listed_page_by_page(base: str, query: str, more: str,
     assert put == [f"http://gallery.example/bucket/{name}.png" for name in "ac"]
 
 
+async def test_a_bucket_that_gives_one_page_again_and_again_is_an_error() -> None:
+    page = bucket("a.png", more="<IsTruncated>true</IsTruncated>")
+    response = httpx.Response(200, text=page, headers={"Content-Type": "application/xml"})
+
+    with pytest.raises(ListError, match="goes on with the same page"):
+        await listed_by(Site({"/images/": response}))
+
+
 async def test_what_a_bucket_groups_is_said() -> None:
     page = bucket(more="<CommonPrefixes><Prefix>2024/</Prefix></CommonPrefixes>")
 
@@ -396,6 +404,14 @@ async def test_a_page_that_is_no_index_is_an_error_and_not_an_empty_list() -> No
     login = "<html><head><title>Log in</title></head><body><a href='/'>Home</a><form></form></body></html>"
     with pytest.raises(ListError, match=f"{BASE} is an HTML page without a link"):
         await names_of(login)
+
+
+async def test_an_empty_folder_that_caddy_lists_is_an_index() -> None:
+    page = '<title>sub</title><a href="/images/">images</a>/<a href="?sort=name&order=desc">Name</a>'
+    site = Site({"/images/": index_of("a.png", "empty/"), "/images/empty/": page})
+
+    assert await names_of(page) == []
+    assert await listed_by(site, recursive=True) == ["a.png"]
 
 
 async def test_bytes_that_are_no_html_are_no_index() -> None:

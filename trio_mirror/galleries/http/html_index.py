@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # How the title of an index begins: Apache, nginx, lighttpd; Python's http.server. An empty folder has no other mark.
 _TITLES = (b"index of", b"directory listing")
+_SORTS = "?sort="  # how the links begin that sort Caddy's table, whose title is the folder's name
 # A search holds the interpreter, and the event loop with it: it goes through so many bytes at a time, or attributes.
 _PIECE = 16 * 1024
 _LONGEST_TAG = 256 * 1024
@@ -48,9 +49,9 @@ def names_of_html(page: bytes | bytearray, url: httpx.URL, index: Index) -> Iter
     other places are left out for what they are, whatever the page looks like.
 
     Raises:
-        ListError: it has neither such a link nor the title of an index.
+        ListError: it has neither such a link nor a mark of an index.
     """
-    document, has_base, title, is_empty = index.base, False, b"", True
+    document, has_base, title, is_index = index.base, False, b"", False
     for tag in _tags(page, url):
         match tag[1].lower(), _href(tag[2]):
             case b"title", _:
@@ -59,14 +60,15 @@ def names_of_html(page: bytes | bytearray, url: httpx.URL, index: Index) -> Iter
                 has_base = True
                 index.base, document = _bases(url, link)
             case b"a", str(link) if index.is_new(link):
+                is_index = is_index or link.startswith(_SORTS)
                 name = name_below(index.base, link, document)
                 if name is None or "/" in name[:-1]:
                     if _leads_elsewhere(link, index.base, document):
                         index.leave(link)
                 elif name == link or index.is_new(name):
-                    is_empty = False
+                    is_index = True
                     yield name
-    if is_empty and not title.strip().lower().startswith(_TITLES):
+    if not is_index and not title.strip().lower().startswith(_TITLES):
         raise ListError(
             f"the list {shown(url)} is an HTML page without a link to a file in it, so not an index of a folder"
         )

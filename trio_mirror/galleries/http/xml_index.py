@@ -26,7 +26,7 @@ def names_of_xml(page: bytes | bytearray, url: httpx.URL, index: Index) -> Itera
     """The keys of a page of a bucket; the index gets the URL of the next page.
 
     Raises:
-        ListError: it has another form.
+        ListError: it has another form, or is its own next page.
     """
     path = url.raw_path.partition(b"?")[0].removesuffix(b"/") + b"/"
     index.base = url.copy_with(userinfo=b"", raw_path=path, fragment=None)
@@ -52,6 +52,8 @@ def names_of_xml(page: bytes | bytearray, url: httpx.URL, index: Index) -> Itera
         token = said.get("NextContinuationToken")
         marker = said.get("NextMarker") or last
         index.next_page = url.copy_set_param("continuation-token" if token else "marker", token or marker)
+        if index.next_page == url:
+            raise ListError(f"the list {shown(url)} goes on with the same page again and again")
 
 
 def _elements(page: bytes | bytearray) -> Iterator[tuple[str, str]]:
