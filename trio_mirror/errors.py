@@ -127,6 +127,10 @@ class NotPictureError(FlipError):
     """What the list names is not a picture. A run skips it, unless its name is that of one, or ``strict`` is set."""
 
 
+class MemoryLimitError(FlipError):
+    """A flip took more memory than its process may have."""
+
+
 class UploadError(PictureError):
     """The target did not store a picture."""
 

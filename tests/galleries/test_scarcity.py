@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from tests.helpers import processes
 from tests.helpers.pictures import is_mirrored, png
 from trio_mirror import mirror
 from trio_mirror.galleries.in_thread import in_thread
@@ -87,3 +91,22 @@ async def test_a_file_is_opened_again_where_there_were_too_many(
 
     monkeypatch.setattr(os, "open", open_few)
     await mirrored(pictures)
+
+
+_IN_LITTLE = """
+import re, resource, sys, trio_mirror
+resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+report = trio_mirror.run(*sys.argv[1:], flip_threads=8)
+print(report.mirrored, re.search(r"VmPeak:\\s+([0-9]+)", open("/proc/self/status").read())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heap of each thread is glibc's")
+def test_where_addresses_are_few_threads_reserve_none(pictures: Path) -> None:
+    command = [sys.executable, "-c", _IN_LITTLE, str(pictures), str(pictures.with_name("mirrored"))]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=processes.ENVIRONMENT)
+    mirrored, peak_kb = map(int, ended.stdout.split())
+
+    assert mirrored == 40
+    assert peak_kb < 450 << 10

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -409,7 +410,7 @@ async def test_a_flip_error_becomes_a_failed_result(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("a digit"), MemoryError(), RecursionError("too deep"), Image.DecompressionBombError("too large")],
+    [ValueError("a digit"), RecursionError("too deep"), Image.DecompressionBombError("too large")],
 )
 async def test_whatever_a_picture_raises_that_picture_fails_and_it_is_said_once(
     error: Exception, instant_flip: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -432,6 +433,26 @@ async def test_whatever_a_picture_raises_that_picture_fails_and_it_is_said_once(
     assert {type(error).__name__ in str(it.error) for it in report.failures if "bad" in it.name} == {True}
     assert caplog.text.count("internal error, please report it") == 1
     assert "Traceback" not in caplog.text
+
+
+async def test_a_flip_that_lacks_memory_is_made_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lack(data: bytes, **_: object) -> Flipped:
+        raise MemoryError
+
+    monkeypatch.setattr(import_module("trio_mirror.flip.png"), "flip", lack)
+    report = await mirror(MemoryGallery(["a.png"]))
+
+    assert (report.mirrored, report.failed) == (1, 0)
+
+
+async def test_a_picture_that_does_not_fit_into_memory_fails_with_a_sentence() -> None:
+    class Large(MemoryGallery):
+        async def fetch(self, name: str, known_etag: str | None = None) -> Picture:
+            raise MemoryError
+
+    report = await mirror(Large(["a.png"]))
+
+    assert [it.error for it in report.failures] == ["there is not enough memory for it"]
 
 
 async def test_a_gallery_that_bounds_its_own_waits_fails_its_picture(instant_flip: None) -> None:

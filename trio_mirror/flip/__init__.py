@@ -20,7 +20,7 @@ from threading import Lock
 from types import ModuleType
 from typing import cast
 
-from trio_mirror.errors import FetchError, FlipError, NotPictureError
+from trio_mirror.errors import FetchError, FlipError, MemoryLimitError, NotPictureError
 from trio_mirror.flip.not_pictures import is_text, refuse_known
 from trio_mirror.model import Flipped, Limits, Lossless
 
@@ -73,11 +73,16 @@ def flip(
     """
     lossless = Lossless(lossless)  # text is taken too, and checked
     data = _bytes_of(data)
-    container = sniff(data)
-    module = _module_of(container)
     choices = {"lossless": lossless, "keep_credentials": keep_credentials}
-    how = {name: choices[name] for name in _CHOICES.get(container, ())}
-    flipped = cast("Flipped", module.flip(data, limits=limits, **how))
+    try:
+        container = sniff(data)
+        how = {name: choices[name] for name in _CHOICES.get(container, ())}
+        flipped = cast("Flipped", _module_of(container).flip(data, limits=limits, **how))
+    except MemoryError as error:
+        raise MemoryLimitError("there is not enough memory to mirror it") from error
+    except ImportError as error:
+        # Where memory runs out, a library cannot be loaded either.
+        raise MemoryLimitError(f"what its format needs cannot be loaded: {error}") from error
     if lossless is Lossless.ALWAYS and not flipped.lossless:
         raise FlipError("the picture cannot be mirrored exactly (--lossless always)")
     return flipped

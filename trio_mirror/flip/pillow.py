@@ -15,7 +15,7 @@ from trio_mirror.model import Limits
 
 # What Pillow raises on damaged input, found by fuzzing: its own errors, and what escapes from parsers that trust a
 # length or a tag.
-_OWN = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, MemoryError)
+_OWN = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)
 _ESCAPED = (TypeError, LookupError, AttributeError, AssertionError, ArithmeticError, struct.error)
 
 

@@ -114,6 +114,8 @@ class Stages:
         except trio.TooSlowError:
             # Of a gallery that is not ours and bounds its own waits.
             item.fail(PictureError("its gallery gave up on it: it took too long", transient=True))
+        except MemoryError:
+            item.fail(PictureError("there is not enough memory for it", transient=True))
         except Exception as error:  # noqa: BLE001 (whatever one picture raises, that picture fails)
             item.fail(PictureError(f"internal error, {type(error).__name__}: {error}"))
             self._report_fault(error)

@@ -9,7 +9,9 @@ the CPU (two cores, nginx on loopback, whole processes side by side, medians of 
 
 from __future__ import annotations
 
+import ctypes
 import math
+import resource
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +29,7 @@ from trio_mirror.galleries.in_thread import lacks_thread
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 _T = TypeVar("_T")
+_M_ARENA_MAX = -8  # of malloc.h
 # Seconds until a thread is asked for again where there is none.
 _ANOTHER_TRY = 1.0
 
@@ -83,6 +86,7 @@ class WorkerThreads:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Lends the threads; leaving the block sends them home."""
+        _share_heap()
         async with open_nursery_beside() as self._nursery:
             self._nursery.start_soon(self._lend_all)
             self._nursery.start_soon(self._watch)
@@ -246,6 +250,13 @@ class WorkerThreads:
                 return False
             job.state = state
             return True
+
+
+def _share_heap() -> None:
+    """Keeps glibc from reserving 64 MB of addresses for each thread, where those are limited (``ulimit -v``)."""
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        with suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _nothing() -> None:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import trio
 
-from trio_mirror.errors import FlipError, UnknownUploadError
+from trio_mirror.errors import FlipError, MemoryLimitError, UnknownUploadError
 from trio_mirror.flip import flip
 from trio_mirror.model import Flipped, Outcome, Picture, Result, Stage
 from trio_mirror.pipeline.digest import digest
@@ -107,7 +107,7 @@ class Transform:
             self._places.release()
 
     def _mirror(self, picture: Picture) -> Flipped:
-        """Flips here, or where those that were given up hold all places, in a process that can be killed."""
+        """Flips here, or in another process: where memory is short, or flips that were given up hold all places."""
         settings = self._settings
         call = partial(
             flip,
@@ -116,12 +116,14 @@ class Transform:
             lossless=settings.lossless,
             keep_credentials=settings.keep_credentials,
         )
-        if not self._places.acquire(blocking=False):
-            return flip_apart(call, settings.flip_timeout)
-        try:
-            return call()
-        finally:
-            self._places.release()
+        if self._places.acquire(blocking=False):
+            try:
+                return call()
+            except MemoryLimitError:
+                pass  # another process has a limit of its own (ulimit -v)
+            finally:
+                self._places.release()
+        return flip_apart(call, settings.flip_timeout)
 
     def _changed(self, known: Result) -> tuple[str, ...]:
         """What to say of a picture that is neither what was read before nor what was sent."""
