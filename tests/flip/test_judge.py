@@ -23,6 +23,8 @@ PLUGINS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}
 
 Verdicts: TypeAlias = list[dict[str, Any]]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
