@@ -108,6 +108,31 @@ def test_what_is_near_in_a_stereo_pair_stays_near() -> None:
     assert seen(flip(once).data) == [35, 29]
 
 
+def test_views_without_an_orientation_of_their_own_change_places_too() -> None:
+    left, right = (Image.new("L", (64, 48), grey) for grey in (50, 200))
+    data = several(with_segments(encoded(left), exif_segment(exif_block(orientation=6))), encoded(right))
+    for size in map(len, images(data)):
+        data = data.replace(struct.pack("<II", 0, size), struct.pack("<II", 0x020002, size))
+    result = flip(data)
+    assert [decoded(image).getpixel((9, 9)) for image in images(result.data)] == [200, 50]
+    assert result.notes == ()
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    ("tag", "kind", "value", "named"),
+    [(0xB201, 4, 1, True), (0xB20D, 10, -9, True), (0xB20D, 10, 0, False), (0xB20D, 10, -1, False)],
+    ids=["panorama", "roll", "no roll", "unknown roll"],
+)
+def test_the_direction_of_a_view_is_named(tag: int, kind: int, value: int, order: str, *, named: bool) -> None:
+    header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    where = struct.pack(f"{order}i", value if kind == 4 else 26)
+    directory = struct.pack(f"{order}HHHI4sI2i", 1, tag, kind, 1, where, 0, value, 2)
+    view = with_segments(encoded(drawn(64, 48)), Segment(APP2, b"MPF\0" + header + directory))
+    notes = ("not mirrored: the directions of views",) if named else ()
+    assert flip(several(encoded(drawn(64, 48)), view)).notes == notes
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("gap", [b"", bytes(10)])
 def test_the_index_names_every_image_where_it_now_stands(order: str, gap: bytes) -> None:

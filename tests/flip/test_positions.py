@@ -95,6 +95,8 @@ def test_a_cropped_panorama_keeps_looking_at_what_it_showed() -> None:
         (AREA, {"x": "1e999999999"}),
         (PANORAMA, {"CroppedAreaLeftPixels": "20"}),
         (CAMERA_RAW, {"RetouchInfo": "centerX = 0.2"}),
+        ("http://ns.apple.com/depthData/1.0/", {"LensDistortionCenterOffsetX": "1011.5"}),
+        ("http://ns.xiaomi.com/photos/1.0/camera/", {"XMPMeta": "paddingx=12"}),
     ],
 )
 def test_what_cannot_be_mended_is_named_and_left_as_it_was(space: str, fields: dict[str, str]) -> None:
@@ -259,10 +261,11 @@ def test_a_resource_of_unknown_layout_is_named() -> None:
         (1038, samplers, "colour samplers"),
         (1073, samplers, "colour samplers"),
         (1080, bytes(90), "counts"),
+        (1028, b"\x1c\2\xca\0\4JPEG", "preview in IPTC"),
     ):
         data = resource(number, body)
         assert mirrored_resources(data, ACROSS, refuse) == (data, (f"not mirrored: Photoshop's {name}",))
-    for number in (1038, 1073, 1080):
+    for number in (1028, 1038, 1073, 1080):
         nothing = resource(number, struct.pack(">2I", 2, 0))
         assert mirrored_resources(nothing, ACROSS, refuse) == (nothing, ())
 

@@ -341,6 +341,7 @@ def test_content_credentials_are_taken_out_unless_they_are_to_be_kept(order: str
     [
         (343, bytes(12), "clipping path"),
         (32932, bytes(12), "annotations"),
+        (33723, b"\x1c\2\xca\0\4JPEG", "preview in IPTC"),
         (37724, bytes(12), "layers"),
         (42112, b'<GDALMetadata><Item name="SAMP_OFF" domain="RPC">5</Item></GDALMetadata>', "GDAL"),
         (42112, b'<GDALMetadata><Item name="NITF_IGEOLO">5</Item></GDALMetadata>', "GDAL"),

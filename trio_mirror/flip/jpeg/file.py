@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from trio_mirror.flip.jpeg.container import read_directory
 from trio_mirror.flip.jpeg.extended_xmp import XMP
-from trio_mirror.flip.jpeg.multi_picture import Index, has_gain_map, read_index, without_index
+from trio_mirror.flip.jpeg.multi_picture import Index, has_gain_map, is_directed, read_index, without_index
 from trio_mirror.flip.jpeg.samsung import Blocks, read_blocks
 from trio_mirror.flip.jpeg.segments import Jpeg
 from trio_mirror.flip.jpeg.trailer import Part, read_trailer
@@ -47,6 +47,9 @@ class File:
         named = {
             "the video behind the picture": self.videos,
             "Samsung's depth map": self.blocks and self.blocks.has_depth_map,
+            "the directions of views": any(
+                is_directed(it.segments) for it in (self.jpeg, *(it.jpeg for it in self.parts))
+            ),
             "unknown data behind the picture": any(len(gap) > _SMALL for gap in self._between(known)),
         }
         return {what for what, is_there in named.items() if is_there}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from trio_mirror.flip.exif import byte_order, end_of_directory, pointer, read_values
 from trio_mirror.flip.jpeg.container import GAIN_MAP
 from trio_mirror.flip.jpeg.segments import SOI, Segment
 from trio_mirror.flip.jpeg.trailer import Part
@@ -20,6 +21,8 @@ _ENTRIES, _ENTRY_SIZE = 0xB002, 16
 _UNDEFINED = 7
 _SIZE_LIMIT = 0xFFFFFFFF
 _STEREO = 0x020002
+# Which way a panorama went, and the angles and distance along x of a view (CIPA DC-007, section 5.2.4).
+_DIRECTIONS = {0xB201, 0xB205, 0xB208, 0xB20B, 0xB20D}
 # ISO 21496-1 names itself in the first image and in the gain map.
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 
@@ -88,6 +91,19 @@ def read_index(segments: Iterable[Segment]) -> Index | None:
     except struct.error:
         return None
     return None
+
+
+def is_directed(segments: Iterable[Segment]) -> bool:
+    """Whether an image states the direction of its view, neither 0 nor unknown (all ones)."""
+    for segment in filter(_holds_index, segments):
+        block = segment.payload[len(_SIGNATURE) :]
+        if order := byte_order(block):
+            first = pointer(block, order, 4)
+            for directory in filter(None, (first, pointer(block, order, end_of_directory(block, order, first)))):
+                for tag, _, place in read_values(block, order, directory):
+                    if tag in _DIRECTIONS and block[place][:4].strip(b"\0\xff"):
+                        return True
+    return False
 
 
 def has_gain_map(segments: Iterable[Segment]) -> bool:

@@ -70,7 +70,10 @@ def right_eye(file: File) -> tuple[Source | None, tuple[str, ...]]:
 
 def _can_change_places(views: list[Source]) -> bool:
     """Whether the raster of each may stand among the segments of any other."""
+    # A view that states no orientation is shown like the first.
+    first = displayed_as(views[0].jpeg.segments) or 1
     kinds = {
-        (jpeg.frame.width, jpeg.frame.height, coding_of(jpeg), displayed_as(jpeg.segments) or 1) for _, jpeg in views
+        (jpeg.frame.width, jpeg.frame.height, coding_of(jpeg), displayed_as(jpeg.segments) or first)
+        for _, jpeg in views
     }
     return len(kinds) == 1

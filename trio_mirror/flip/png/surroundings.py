@@ -75,7 +75,9 @@ def _offset(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirrored:
 def _place_on_canvas(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirrored:
     """Of caNv, the sizes of a canvas, and the place of the picture on it."""
     axis = metadata.axis
-    return _subtracted(body, 8 + 4 * axis, canvas[axis] - metadata.mirror.length) if canvas else body, ()
+    if canvas:
+        return _subtracted(body, 8 + 4 * axis, canvas[axis] - metadata.mirror.length), ()
+    return body, place_left(struct.unpack_from(">2i", body, 8)[axis])
 
 
 def _subtracted(body: bytes, at: int, minuend: int) -> bytes:

@@ -29,10 +29,12 @@ _GUIDE_UNIT = 32
 _RECTANGLE = re.compile(
     rb"\0\0\0\0Top long(.{4})\0\0\0\0Leftlong(.{4})\0\0\0\0Btomlong(.{4})\0\0\0\0Rghtlong(.{4})", re.DOTALL
 )
+IPTC_PREVIEW = b"\x1c\2\xca"  # how the data set with one begins (IPTC-NAA IIM 4.2, 2:202)
 # Resources whose layout is not read here, and whether one states nothing.
 _UNREAD: dict[int, Callable[[bytes], bool]] = {
     **dict.fromkeys((1038, 1073), lambda data: data[4:8] == bytes(4)),  # a version, and how many there are
     1080: lambda data: len(data) <= 64,
+    1028: lambda data: IPTC_PREVIEW not in data,
 }
 
 

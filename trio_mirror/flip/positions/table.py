@@ -10,6 +10,7 @@ EXIF = {0x9214: "SubjectArea", 0xA214: "SubjectLocation"}
 
 PHOTOSHOP = {
     1025: "the working path",
+    1028: "preview in IPTC",
     1032: "guides",
     1033: "thumbnail",
     1036: "thumbnail",
@@ -120,6 +121,12 @@ XMP: dict[str, dict[str, Position]] = {
         name: Position(Unit.UNKNOWN)
         for name in ("PrincipalPoint", "PerspectiveDistortion", "FisheyeAffineMatrix", "VignettingCenter")
     },
+    # What a depth map of Apple's states of the lens, and where Xiaomi's camera laid its watermark.
+    "http://ns.apple.com/depthData/1.0/": {
+        name: Position(Unit.UNKNOWN)
+        for name in ("IntrinsicMatrix", "LensDistortionCenterOffsetX", "LensDistortionCenterOffsetY")
+    },
+    "http://ns.xiaomi.com/photos/1.0/camera/": {"XMPMeta": Position(Unit.UNKNOWN)},
     # Pictures.
     "http://ns.adobe.com/xap/1.0/g/img/": {"image": Position(Unit.PICTURE)},
     "http://ns.google.com/photos/1.0/depthmap/": _DEPTH_PICTURES,

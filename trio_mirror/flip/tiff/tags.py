@@ -15,6 +15,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.metadata import Metadata, Mirrored
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.maker_note import mirrored_maker_note
+from trio_mirror.flip.positions.photoshop import IPTC_PREVIEW
 from trio_mirror.flip.positions.table import EXIF
 from trio_mirror.flip.tiff import georeference
 from trio_mirror.flip.tiff.edit import Editor, Value
@@ -25,7 +26,7 @@ from trio_mirror.flip.tiff.space import Span
 
 _WIDTH, _DESCRIPTION, _MAKE, _RESOLUTION, _POSITION = 256, 270, 271, 282, 286  # the first of each pair: of x
 _FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
-_CLIP_PATH, _XMP, _ANNOTATIONS, _PHOTOSHOP = 343, 700, 32932, 34377
+_CLIP_PATH, _XMP, _ANNOTATIONS, _IPTC, _PHOTOSHOP = 343, 700, 32932, 33723, 34377
 _MAKER_NOTE, _PHOTOSHOP_LAYERS = 37500, 37724
 _GEO_KEYS, _RASTER_TYPE, _BY_POINT = 34735, 1025, 2
 _GDAL_METADATA, _IMAGEJ_COUNTS, _IMAGEJ, _CREDENTIALS = 42112, 50838, 50839, 52545
@@ -220,6 +221,10 @@ def _gdal_metadata(directory: _Directory) -> Changes:
     return {}, not_mirrored({"positions in GDAL's metadata"} if found else set())
 
 
+def _iptc(directory: _Directory) -> Changes:
+    return {}, not_mirrored({"the preview in IPTC"} if IPTC_PREVIEW in directory.octets(_IPTC) else set())
+
+
 def _left(tag: int, what: str) -> tuple[tuple[int], Rule]:
     return (tag,), lambda _: ({}, not_mirrored({what}))
 
@@ -236,6 +241,7 @@ _RULES: list[tuple[Collection[int], Rule]] = [
     ((_MAKER_NOTE,), _maker_note),
     ((_CREDENTIALS,), _credentials),
     ((_GDAL_METADATA,), _gdal_metadata),
+    ((_IPTC,), _iptc),
     _left(_CLIP_PATH, "a clipping path"),
     _left(_ANNOTATIONS, "annotations"),
     _left(_PHOTOSHOP_LAYERS, "the layers among Photoshop's data"),
