@@ -34,6 +34,7 @@ def by(make: bytes, *below: Drawn, tags: dict[int, tuple[int, bytes]] | None = N
         (by(b"EASTMAN KODAK COMPANY", tags={65024: (4, bytes(4))}), "KDC"),
         (by(b"SONY", tags={50740: (1, b"\0\0\0\1")}), "SR2"),
         (by(b"Leaf", tags={34310: (1, b"PKTS")}), "MOS"),
+        (by(b"Phantom", tags={33422: (1, b"\0\1\1\2")}), "Phantom"),
         (replace(PREVIEW, below=(SENSOR,)), "unknown make"),
     ],
 )

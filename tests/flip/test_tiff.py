@@ -417,9 +417,9 @@ def test_tiles_are_put_together_before_they_are_mirrored(
     assert shown(flipped(data)).tobytes() == ImageOps.mirror(shown(data)).tobytes()
 
 
-def jpeg_tiles(size: tuple[int, int], subsampling: int, orientation: int) -> bytes:
+def jpeg_tiles(size: tuple[int, int], subsampling: int, orientation: int, picture: Image.Image | None = None) -> bytes:
     """A TIFF of JPEG in tiles of 32 by 32 pixels, three side by side, two one below the other."""
-    picture = shown(drawn_by_pillow("RGB", (96, 64)))
+    picture = picture or shown(drawn_by_pillow("RGB", (96, 64)))
     tiles = []
     for top in (0, 32):
         for left in (0, 32, 64):
@@ -473,6 +473,12 @@ def test_jpeg_tiles_are_put_together_before_they_are_mirrored(
     assert Reader(result).directories()[0][530] == (1, 1)
     # Some readers tell the colours from it, and not from the tags.
     assert result.count(b"JFIF\0") == 6
+
+
+def test_noise_in_subsampled_jpeg_tiles_is_kept_closely() -> None:
+    noisy = Image.frombytes("RGB", (96, 64), random.Random(1).randbytes(3 * 96 * 64))
+    data = jpeg_tiles((70, 48), 2, 1, noisy)
+    assert decibels(shown(flipped(data)), ImageOps.mirror(shown(data))) >= 40
 
 
 def test_what_is_long_in_the_first_jpeg_strip_does_not_come_again_in_every_other() -> None:
@@ -693,6 +699,12 @@ def test_a_page_that_pillow_cannot_show_is_refused() -> None:
         flipped(write(Drawn(rows=noise(5, 4, 24, 3), bits=24)))
 
 
+def test_a_transparency_mask_is_mirrored_with_its_page() -> None:
+    page = Drawn(rows=noise(13, 9, 8, 3), photometric=2, compression=8)
+    mask = Drawn(rows=noise(13, 9, 1, 1), bits=1, photometric=4, compression=8, tags={254: (4, struct.pack("<I", 4))})
+    assert rows_of(flipped(write(page, mask)), page, mask) == [page.mirrored(), mask.mirrored()]
+
+
 @pytest.mark.parametrize(
     ("limits", "option"),
     [
@@ -724,6 +736,9 @@ def test_a_stack_without_directories_for_its_pages_is_refused() -> None:
     assert rows_of(flipped(write(page, page, page)), page, page, page) == [page.mirrored()] * 3
     with pytest.raises(FlipError, match="ImageJ stack of 3 pages"):
         flipped(data + 2 * strip)
+    planes = struct.pack("<6I", 1, 1, 1, 1, 1, 1)  # a RATIONAL for each
+    with pytest.raises(FlipError, match="MetaMorph stack of 3 pages"):
+        flipped(write(replace(page, tags={33629: (5, planes)})) + 2 * strip)
 
 
 def test_what_photoshop_keeps_beside_the_pixels_is_told() -> None:

@@ -23,7 +23,9 @@ from trio_mirror.model import Flipped, Limits, Lossless
 _IMAGE_TAGS = frozenset({256, 513})  # ImageWidth; JPEGInterchangeFormat, which brings a width of its own
 # Some writers store blank tiles once. What strips and tiles take may be so many bytes, or so many times the file.
 _SHARED, _SHARED_BY = 1 << 26, 16
-_DESCRIPTION, _OFFSETS, _ORIENTATION, _COUNTS = 270, 273, 274, 279
+_PHOTOMETRIC, _DESCRIPTION, _OFFSETS, _ORIENTATION, _COUNTS = 262, 270, 273, 274, 279
+_GREY, _MASK = 1, 4  # PhotometricInterpretation (TIFF 6.0 section 8)
+_METAMORPH = 33629  # a value for each plane (MetaMorph STK, UIC2Tag)
 _BIG_ENDIAN_BIGTIFF = b"MM\0+"  # which Pillow takes for a classic TIFF, and others read
 # As ij.io.TiffDecoder of ImageJ reads it.
 _IMAGEJ_STACK = re.compile(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\s")
@@ -50,7 +52,7 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     stored = sum(slot.stop - slot.start for slot in slots)
     if stored > max(_SHARED, _SHARED_BY * len(data)):
         raise FlipError("the TIFF is damaged: its strips or tiles share their bytes")
-    _check_readable(data)
+    _check_readable(structure, images)
     _check_stack(structure, images)
     out = bytearray(data)
     space = Space(out, structure.occupied(images), slots)
@@ -73,12 +75,18 @@ def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJ
     return read_segments(structure, image, limits)
 
 
-def _check_readable(data: bytes) -> None:
+def _check_readable(structure: Structure, images: list[Ifd]) -> None:
     """Refuses what Pillow cannot show: nobody could look at the result, or compare it with the original."""
-    if data.startswith(_BIG_ENDIAN_BIGTIFF):
+    if structure.data.startswith(_BIG_ENDIAN_BIGTIFF):
         return
+    shown = structure.data
+    if masks := [image for image in images if structure.number(image, _PHOTOMETRIC, 0) == _MASK]:
+        grey = bytearray(shown)  # Pillow has no name for masks, which are grey pictures
+        for mask in masks:
+            structure.store(grey, mask.entries[_PHOTOMETRIC], [_GREY])
+        shown = bytes(grey)
     try:
-        with map_pillow_errors("the TIFF"), open_image(data, "TIFF") as picture:
+        with map_pillow_errors("the TIFF"), open_image(shown, "TIFF") as picture:
             for page in range(getattr(picture, "n_frames", 1)):
                 picture.seek(page)
     except FlipError as error:
@@ -86,15 +94,16 @@ def _check_readable(data: bytes) -> None:
 
 
 def _check_stack(structure: Structure, images: list[Ifd]) -> None:
-    """Refuses a stack of which only the first page has a directory, as ImageJ writes those over 4 GB.
+    """Refuses a stack of which only the first page has a directory: ImageJ's over 4 GB, and MetaMorph's.
 
     Its other pages just follow the first, and would be left as they are.
     """
     stack = _IMAGEJ_STACK.match(structure.octets(images[0], _DESCRIPTION)) if images else None
-    pages = int(stack[1]) if stack else 1
+    planes = images[0].entries.get(_METAMORPH) if images else None
+    maker, pages = ("a MetaMorph", planes.count) if planes else ("an ImageJ", int(stack[1]) if stack else 1)
     if pages <= len(images) or not images[0].entries.keys() >= {_OFFSETS, _COUNTS}:
         return
     page = sum(structure.numbers(images[0], _COUNTS))
     # Other programs keep the description of a stack from which they take a page.
     if structure.numbers(images[0], _OFFSETS)[0] + pages * page <= len(structure.data):
-        raise FlipError(f"this TIFF is an ImageJ stack of {pages:,} pages without a directory for each")
+        raise FlipError(f"this TIFF is {maker} stack of {pages:,} pages without a directory for each")

@@ -11,7 +11,7 @@ import re
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.tiff.ifd import Ifd, Structure
 
-_COMPRESSION, _PHOTOMETRIC, _MAKE = 259, 262, 271
+_COMPRESSION, _PHOTOMETRIC, _MAKE, _CFA_PATTERN = 259, 262, 271, 33422
 _OFFSETS = {273, 324}  # of strips and of tiles
 _SENSOR_DATA = {32803, 34892}  # CFA and LinearRaw (TIFF/EP; DNG 1.4, PhotometricInterpretation)
 # Makers' own compressions, as ExifTool names them: Sony, Epson and Samsung, Samsung, Kodak, Nikon, Kodak, Pentax.
@@ -62,4 +62,4 @@ def _is_by(makes: str, make: str) -> bool:
 
 def _holds_sensor_data(structure: Structure, image: Ifd) -> bool:
     compression, photometric = (structure.number(image, tag, 0) for tag in (_COMPRESSION, _PHOTOMETRIC))
-    return photometric in _SENSOR_DATA or compression in _MAKERS_CODES
+    return photometric in _SENSOR_DATA or compression in _MAKERS_CODES or _CFA_PATTERN in image.entries

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
@@ -83,7 +83,13 @@ class Segments:
         rearranged = None if lossless is Lossless.NEVER else self._rearranged(self.codec)
         if rearranged is not None:
             return Mirrored(rearranged, lossless=True)
-        return Mirrored(list(self._encoded()), lossless=False, full_chroma=self.codec.full_chroma)
+        try:
+            return Mirrored(list(self._encoded()), lossless=False, full_chroma=self.codec.full_chroma)
+        except FlipError:
+            if not self.layout.subsampling or self.codec.factors == (1, 1) or self.codec.full_chroma:
+                raise
+        # Noise in shared chroma is not kept closely: it is read by a fast transform, which the finest tables show.
+        return replace(self, codec=replace(self.codec, full_chroma=True)).mirrored(Lossless.NEVER)
 
     def _rearranged(self, codec: Jpeg) -> list[bytes] | None:
         """Each strip or tile of the mirrored image with the coefficients that it had; none where that is not exact."""
