@@ -209,6 +209,12 @@ def test_run_length_packets_that_cannot_fill_their_raster_take_no_memory_for_it(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 50_000  # KiB
 
 
+def test_a_run_length_tga_that_is_too_large_is_refused_in_words() -> None:
+    header = struct.pack("<BBBHHBHHHHBB", 0, 0, 10, 0, 0, 0, 0, 0, 10_000, 9_000, 32, 0)
+    with pytest.raises(FlipError, match="more than 268,435,448 bytes"):
+        flip(header + b"\xffabcd" * (10_000 * 9_000 // 128 + 1))
+
+
 def icon(*images: bytes, kind: int = 1) -> bytes:
     head = struct.pack("<HHH", 0, kind, len(images))
     offset = len(head) + 16 * len(images)

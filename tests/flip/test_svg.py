@@ -72,6 +72,7 @@ def test_any_content_is_the_same_after_two_flips(drawn: list[str]) -> None:
         (drawing(root='viewBox="0 0 8 8" preserveAspectRatio="xMinYMid"'), "outermost"),
         (drawing(root='viewBox="0 0 8 8" style="transform: scale(2)"'), "outermost"),
         (drawing(root='width="100%"'), "no size"),
+        (drawing(root='width="8" style="width: 40px"'), "no size"),
         (drawing(root='viewBox="0 0 many 8"'), "no size"),
         (drawing().replace(b'><rect width="4" height="9"/></svg>', b"/>"), "draws nothing"),
         (drawing()[:-9], "cannot be read"),

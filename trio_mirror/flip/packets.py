@@ -9,6 +9,7 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 
 _DAMAGED = "the file is damaged: its run-length data do not fill the picture"
+_LONGEST_ROW = (1 << 28) - 8  # bytes that Pillow takes as one row
 _MOST_FROM_ONE_BYTE = 103  # a TGA's packet of five bytes stands for 128 pixels of four
 
 
@@ -20,6 +21,8 @@ def unpack(data: bytes, size: int, tail: int, codec: str, *how: int | str) -> tu
     """
     if size > _MOST_FROM_ONE_BYTE * len(data):
         raise FlipError(_DAMAGED)
+    if size > _LONGEST_ROW:
+        raise FlipError(f"a run-length coded raster of more than {_LONGEST_ROW:,} bytes is not mirrored")
     raster = Image.new("L", (size, 1))
 
     def fills(length: int) -> bool:

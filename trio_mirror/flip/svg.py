@@ -138,12 +138,11 @@ class _Drawing:
 
 def _sides(root: dict[str, str]) -> Decimal:
     """The left and the right side of what is drawn, added up."""
-    if "transform" in {*root, *re.findall(r"[a-z]+", root.get("style", ""))} or re.search(
-        r"xM(in|ax)", root.get("preserveAspectRatio", "")
-    ):
+    style = set(re.findall(r"[a-z]+", root.get("style", "")))
+    if "transform" in {*root, *style} or re.search(r"xM(in|ax)", root.get("preserveAspectRatio", "")):
         raise FlipError("the SVG moves its drawing by an attribute of its outermost element, and is not mirrored")
     if box := _VIEW_BOX.fullmatch(root.get("viewBox", "")):
         return 2 * Decimal(box[1]) + Decimal(box[2])
-    if length := _LENGTH.fullmatch(root.get("width", "")):
+    if "width" not in style and (length := _LENGTH.fullmatch(root.get("width", ""))):
         return Decimal(length[1])
     raise FlipError("the SVG states no size, neither a viewBox nor a width in pixels")
