@@ -27,6 +27,16 @@ def test_what_is_drawn_is_wrapped_and_unwrapped_again() -> None:
     assert flip(once.data).data == data
 
 
+@pytest.mark.parametrize("before", ["", "<title>a</title><defs/>\n<metadata><a/></metadata>", "\n<!-- a --><desc/>"])
+@pytest.mark.parametrize("behind", ["", "<metadata/>\n", "<title>b</title><style/>"])
+def test_what_draws_nothing_stays_where_readers_look_for_it(before: str, behind: str) -> None:
+    drawn = '<g><title>of the group</title></g>\n<desc/><rect width="4" height="9"/>\n'
+    data = drawing(before + drawn + behind)
+    once = flip(data).data
+    assert once == drawing(f'{before}<g transform="matrix(-1 0 0 1 24 0)">{drawn}</g>{behind}')
+    assert flip(once).data == data
+
+
 @pytest.mark.parametrize(
     ("root", "sides"),
     [

@@ -16,6 +16,8 @@ from trio_mirror.model import Flipped, Limits
 _ENCODINGS = {"utf-8", "us-ascii", "ascii", "iso-8859-1"}
 _NAMESPACE = "http://www.w3.org/2000/svg"
 _REFUSED = {**dict.fromkeys(("script", "handler", "listener"), "a script"), "foreignobject": "foreign content"}
+# What draws nothing: readers look for most of it among the children of the outermost element.
+_UNDRAWN = {"title", "desc", "metadata", "defs", "style", "namedview"}
 _ANIMATIONS = {"animate", "animatetransform", "animatemotion", "animatecolor", "set"}
 _FOREIGN = re.compile(r"@import|url\(\s*+(?![\s\"']*(?:#|data:))", re.IGNORECASE)
 # Selectors by which the group would be counted, and escapes that could hide them.
@@ -40,9 +42,9 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:  # noqa: ARG001 (nothing is
         drawing.parser.Parse(data, True)  # noqa: FBT003 (expat takes it by place)
     except (expat.ExpatError, ValueError) as error:
         raise FlipError(f"the SVG cannot be read: {error}") from error
-    begin, end = drawing.content, drawing.end
-    if begin is None or not data.startswith(b"</", end):
+    if drawing.content is None or not data.startswith(b"</", drawing.end):
         raise FlipError("the SVG draws nothing")
+    begin, end = drawing.content, drawing.behind or drawing.end
     group = _OPEN.format(drawing.sides).encode()
     inner = data[begin:end]
     if drawing.first == (begin, end - len(_CLOSE)) and inner.startswith(group):  # by an earlier mirroring
@@ -53,19 +55,17 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:  # noqa: ARG001 (nothing is
 
 
 class _Drawing:
-    """Reads a drawing: where its content begins and ends (bytes), and what of it is unsafe to wrap."""
+    """Reads a drawing: where what it draws begins and ends (bytes), and what of it is unsafe to wrap."""
 
     def __init__(self) -> None:
         self.parser = parser = expat.ParserCreate(namespace_separator=" ")
         self.content: int | None = None
         self.end = 0
-        self.first: tuple[int, int] | None = None
-        """Where the tags of its first child begin."""
-        self.sides = Decimal(0)
-        """The sum of its left and its right side, in its own units."""
+        self.behind = 0  # where undrawn children behind the last drawn one begin
+        self.first: tuple[int, int] | None = None  # where the tags of the first drawn child begin
+        self.sides = Decimal(0)  # the sum of its left and its right side, in its own units
         self._depth = 0
-        self._style: list[str] | None = None
-        """The text of the style sheet that it is in."""
+        self._style: list[str] | None = None  # the text of the style sheet that it is in
         parser.XmlDeclHandler = self._declaration
         parser.EntityDeclHandler = self._entity
         parser.StartNamespaceDeclHandler = self._namespace
@@ -103,8 +103,11 @@ class _Drawing:
             if (space, local) != (_NAMESPACE, "svg"):
                 raise FlipError("the body is an XML page, not a picture")
             self.sides = _sides(attributes)
-        elif self._depth == 1 and self.first is None:
-            self.first = (self.parser.CurrentByteIndex, 0)
+        elif self._depth == 1 and local not in _UNDRAWN:
+            self.first = self.first or (self.parser.CurrentByteIndex, 0)
+            self.behind = 0
+        elif self._depth == 1 and self.first:
+            self.behind = self.behind or self.parser.CurrentByteIndex
         if local in _REFUSED or (local in _ANIMATIONS and self._depth == 1):
             raise FlipError(f"the SVG holds {_REFUSED.get(local, 'an animation of itself')}, and is not mirrored")
         for key, value in attributes.items():
@@ -127,8 +130,9 @@ class _Drawing:
             raise FlipError("the SVG has styles that depend on its structure or on other files, and is not mirrored")
         if self._depth == 1 and self.first and not self.first[1]:
             self.first = (self.first[0], self.parser.CurrentByteIndex)
-        if self._depth == 0:
-            self.end = self.parser.CurrentByteIndex
+        elif self._depth == 1 and not self.first:
+            self.content = None  # it begins behind this child
+        self.end = self.parser.CurrentByteIndex
 
     def _text(self, text: str) -> None:
         self._other()

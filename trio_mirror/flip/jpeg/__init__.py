@@ -48,12 +48,11 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     flipped, moved = assembled(file, first, further, pngs)
     images = [first, *filter(None, further.values())]
     notes += tuple(note for image in images for note in image.notes)
-    unmirrored = not_mirrored(file.unmirrored)
     return Flipped(
         flipped,
         "image/jpeg",
         all(image.lossless for image in images),
-        tuple(dict.fromkeys((*notes, *unswapped_views, *unswapped_eye, *dropped, *left, *unmirrored, *moved))),
+        (*notes, *unswapped_views, *unswapped_eye, *dropped, *left, *not_mirrored(file.unmirrored), *moved),
     )
 
 
