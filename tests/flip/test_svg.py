@@ -76,6 +76,8 @@ def test_any_content_is_the_same_after_two_flips(drawn: list[str]) -> None:
         (drawing('<rect fill="url(http://host/a.svg#b)"/>'), "other files"),
         (drawing("<style>@import 'a.css';</style>"), "styles"),
         (drawing("<style>svg > rect { fill: red }</style>"), "styles"),
+        (drawing("<style>g { opacity: 0.5 }</style>"), "styles"),
+        (drawing("<style>* { opacity: 0.5 }</style>"), "styles"),
         (drawing("<style><![CDATA[rect:first-child { fill: red }]]></style>"), "styles"),
         (drawing('<animate attributeName="viewBox"/>'), "an animation of itself"),
         (drawing(root='viewBox="0 0 8 8" transform="scale(2)"'), "outermost"),
@@ -102,6 +104,10 @@ def test_what_cannot_be_wrapped_safely_is_refused_in_words(data: bytes, message:
 def test_references_inside_the_file_are_welcome() -> None:
     flip(drawing('<style>rect { fill: url(#a) }</style><use xlink:href="#b"/><rect fill="url(#a)" style="x:y"/>'))
     flip(drawing('<image href="data:image/png;base64,AAAA"/>'))
+
+
+def test_styles_of_groups_with_a_name_are_welcome() -> None:
+    flip(drawing("<style>/* of a */ g.a, .g, #g, g#b { fill: red }</style><g class='a'/>"))
 
 
 def test_spaces_before_a_reference_are_passed_over_once() -> None:

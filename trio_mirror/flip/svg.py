@@ -20,8 +20,10 @@ _REFUSED = {**dict.fromkeys(("script", "handler", "listener"), "a script"), "for
 _UNDRAWN = {"title", "desc", "metadata", "defs", "style", "namedview"}
 _ANIMATIONS = {"animate", "animatetransform", "animatemotion", "animatecolor", "set"}
 _FOREIGN = re.compile(r"@import|url\(\s*+(?![\s\"']*(?:#|data:))", re.IGNORECASE)
-# Selectors by which the group would be counted, and escapes that could hide them.
-_STRUCTURAL = re.compile(r">|:root|:empty|:(?:first|last|only|nth)-|\\", re.IGNORECASE)
+# Selectors by which the group would be counted or styled, and escapes that could hide them.
+_STRUCTURAL = re.compile(
+    r">|:root|:empty|:(?:first|last|only|nth)-|\\|(?<![\w.#-])g(?![\w.#-])|(?<!/)\*(?!/)", re.IGNORECASE
+)
 _OUTWARD = re.compile(r"\s*(?!#|data:image/(?!svg))\S", re.IGNORECASE)
 _NUMBER = r"[+-]?(?:\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})"
 _VIEW_BOX = re.compile(rf"\s*({_NUMBER})[\s,]+{_NUMBER}[\s,]+({_NUMBER})[\s,]+{_NUMBER}\s*")
