@@ -32,6 +32,13 @@ def xmp(x: str) -> bytes:
     return b"!\xff\x0bXMP DataXMP" + packet(structure("http://ns.adobe.com/xmp/sType/Area#", "a", area)) + TAIL
 
 
+def guides(*places: int) -> bytes:
+    """Vertical guides among Photoshop's resources, in which ImageMagick fills its blocks."""
+    body = struct.pack(">4I", 1, 0, 0, len(places)) + b"".join(struct.pack(">iB", 32 * x, 0) for x in places)
+    resource = b"8BIM" + struct.pack(">HHI", 1032, 0, len(body)) + body + bytes(len(body) % 2)
+    return extension(0xFF, b"MGK8BIM0000", *(resource[at : at + 255] for at in range(0, len(resource), 255)))
+
+
 C2PA = extension(0xFF, b"C2PA_GIF\1\0\0", b"jumb c2pa", bytes(255))
 OTHER = extension(0xFF, b"C2PA_GIF\1\0\1", b"of somebody else")
 
@@ -51,6 +58,14 @@ def test_the_regions_of_an_xmp_packet_move() -> None:
     assert xmp("0.25") + plain_text(3) + xmp("0.125") in flip(once).data
 
 
+def test_the_guides_of_photoshop_move() -> None:
+    data = with_extensions(guides(*range(1, 60)), plain_text(3))
+    once = flip(data).data
+    assert guides(*(WIDTH - x for x in range(1, 60))) + plain_text(11) in once
+    assert guides(*range(1, 60)) + plain_text(3) in flip(once).data
+    assert (other := extension(0xFF, b"MGK8BIM0000", b"8B", b"IM")) in flip(with_extensions(other)).data
+
+
 def test_content_credentials_are_taken_out_unless_they_are_to_be_kept() -> None:
     data = with_extensions(C2PA, OTHER)
     result = flip(data)
@@ -64,7 +79,7 @@ def test_content_credentials_are_taken_out_unless_they_are_to_be_kept() -> None:
 @settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(data: st.DataObject) -> None:
-    whole = with_extensions(xmp("0.25"), C2PA, plain_text(3))
+    whole = with_extensions(xmp("0.25"), C2PA, guides(4), plain_text(3))
     at = data.draw(st.integers(13, len(whole) - 1))
     changed = whole[:at] + bytes([data.draw(st.integers(0, 255))]) + whole[at + 1 :]
     for damaged in (whole[:at], changed):

@@ -1,4 +1,4 @@
-"""The extensions of a GIF that depend on the raster: plain text, XMP and content credentials."""
+"""The extensions of a GIF that depend on the raster: plain text, XMP, Photoshop's resources, content credentials."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from trio_mirror.flip.positions import not_mirrored
 _PLAIN_TEXT, _APPLICATION = 0x01, 0xFF
 _NAME = 14  # bytes of an application extension up to its data
 _C2PA = b"C2PA_GIF\1\0\0"  # C2PA 2.1, section A.3.8
+_PHOTOSHOP = b"MGK8BIM0000"  # in which ImageMagick keeps image resources
 _XMP = b"XMP DataXMP"
 # The packet lies there bare; this leads a reader that takes its bytes for the lengths of blocks to the end
 # (XMP specification, part 3, section 1.1.2).
@@ -36,6 +37,13 @@ def mirrored_extensions(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[s
             if not metadata.keep_credentials:
                 parts.append(data[at:start])
                 at = end
+        elif label == _APPLICATION and name == _PHOTOSHOP:
+            old = _joined(data[start + _NAME : end])
+            resources, more = metadata.photoshop(old)
+            if resources != old:
+                parts += [data[at : start + _NAME], _chained(resources)]
+                at = end
+            notes += more
         elif label == _APPLICATION and name == _XMP:
             stop = data.find(_END_OF_XMP, start + _NAME, end) % (end + 1)  # all of it where that is missing
             packet, more = metadata.xmp(data[start + _NAME : stop])
@@ -43,3 +51,17 @@ def mirrored_extensions(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[s
             at = stop
             notes += more
     return b"".join([*parts, data[at:]]), tuple(dict.fromkeys(notes))
+
+
+def _joined(chain: bytes) -> bytes:
+    """The data of a chain of sub-blocks (GIF89a, section 15)."""
+    parts, at = [], 0
+    while at < len(chain) and chain[at]:
+        parts.append(chain[at + 1 : at + 1 + chain[at]])
+        at += 1 + chain[at]
+    return b"".join(parts)
+
+
+def _chained(data: bytes) -> bytes:
+    blocks = (data[at : at + 255] for at in range(0, len(data), 255))
+    return b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
