@@ -98,6 +98,7 @@ def test_places_move_along_the_mirrored_axis_and_back(kind: str) -> None:
         ([(b"oFFs", struct.pack(">2iB", 10, 7, 0))], "page of unknown size"),
         ([(b"vpAg", struct.pack(">2IB", 100, 80, 0)), (b"oFFs", struct.pack(">2iB", 10, 7, 1))], "unknown size"),
         ([(b"caNv", struct.pack(">2I2i", 0, 0, 10, 7))], "page of unknown size"),
+        ([(b"tEXt", b"mxfile\0%3Cmxfile%3E")], "the drawing"),
         ([(b"oFFs", b"short")], "damaged oFFs"),
         ([(b"npTc", nine_patch([24, 36], [2, 20], (1, 1, 3, 1), [1, 2])[:-1])], "damaged npTc"),
         ([(b"zTXt", b"Raw profile type exif\0\0not zlib")], "cannot be read"),

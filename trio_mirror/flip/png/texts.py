@@ -22,11 +22,14 @@ _PROFILES = {
     b"Raw profile type 8bim": Metadata.photoshop,
 }
 _PACKET = b"XML:com.adobe.xmp"
+_DRAWINGS = {b"mxfile", b"mxGraphModel", b"application/vnd.excalidraw+json"}  # of diagrams.net and Excalidraw
 
 
 def mirrored_text(kind: bytes, body: bytes, metadata: Metadata) -> Mirrored:
     """Mirrors what the body of a text chunk says of places in the picture, and the pictures in it."""
     found = _TEXT[kind].match(body)
+    if found and found[1] in _DRAWINGS:
+        return body, not_mirrored({"the drawing that the picture was made from"})
     if not found or found[1] not in {_PACKET, *_PROFILES}:
         return body, ()
     packed = found[2] == (b"\1" if kind == b"iTXt" else b"\0")
