@@ -99,6 +99,13 @@ def test_lines_that_are_not_utf_8_come_out_beside_one_that_is() -> None:
     assert parse(codecs.BOM_UTF16_LE + b"\x00\xd8\n\x00a\x00") == ["\udced\udca0\udc80", "a"]
 
 
+@pytest.mark.parametrize("separator", [b"\n", b"\0"])
+def test_a_list_that_find_has_written_names_what_is_below_the_folder(separator: bytes) -> None:
+    found = [b"./a.png", b"./b/c.png", b"a.png", b"./../d.png", b"././e.png", b".//f.png", b".g.png", b""]
+
+    assert parse(separator.join(found)) == ["a.png", "b/c.png", "../d.png", "./e.png", "/f.png", ".g.png"]
+
+
 def test_a_nul_within_a_list_of_lines_stays_in_its_name() -> None:
     assert parse(b"a.png\nb\0c.png\n") == ["a.png", "b\0c.png"]
     assert parse(b"a.png\0b\nc.png\0") == ["a.png", "b\nc.png"]

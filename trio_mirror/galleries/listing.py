@@ -99,7 +99,8 @@ class ListingParser:
         return found[0]
 
     def _line(self, line: bytes) -> list[str]:
-        line = line.removesuffix(b"\r")[: MAX_NAME_BYTES + 1]
+        # `find .` begins each name with the folder itself.
+        line = line.removesuffix(b"\r").removeprefix(b"./")[: MAX_NAME_BYTES + 1]
         if not line.strip() or not self._recent.add(line):
             return []
         name = line.decode("utf-8", "surrogateescape")
