@@ -5,17 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import resource
 import subprocess
 import sys
 import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 
 from tests.helpers import processes
+from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
-from trio_mirror import mirror
+from trio_mirror import mirror, open_mirror
+from trio_mirror.galleries import scarcity
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.pipeline.threads import WorkerThreads
 
@@ -91,6 +97,56 @@ async def test_a_file_is_opened_again_where_there_were_too_many(
 
     monkeypatch.setattr(os, "open", open_few)
     await mirrored(pictures)
+
+
+async def test_descriptors_are_left_for_what_is_not_a_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, autojump_clock: trio.testing.MockClock
+) -> None:
+    scarcity.say_once.cache_clear()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+    gallery = MemoryGallery(f"{number}.png" for number in range(100))
+    gallery.fetch_seconds = 100
+
+    async with open_mirror(gallery, concurrency=50) as results, trio.open_nursery() as nursery:
+        nursery.start_soon(anext, results)
+        await trio.sleep(50)
+        assert results.in_flight == 16
+        nursery.cancel_scope.cancel()
+    assert "the system gives us no more open files (ulimit -n)" in caplog.text
+
+
+class SlowGallery(BaseHTTPRequestHandler):
+    """A gallery whose pictures take so long that many are asked for at once."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        is_list = self.path == "/"
+        if not is_list:
+            time.sleep(0.05)
+        body = "".join(f"{number}.png\n" for number in range(100)).encode() if is_list else png()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain" if is_list else "image/png")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.slow
+def test_no_more_connections_are_made_than_there_are_descriptors(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowGallery) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        command = processes.module("trio_mirror", url, "--to", tmp_path, "--concurrency", "128")
+        limited = ["/bin/sh", "-c", 'ulimit -n 48; exec "$@"', "sh", *command]
+        ended = subprocess.run(limited, capture_output=True, text=True, check=False, env=processes.ENVIRONMENT)
+        server.shutdown()
+
+    assert ended.returncode == 0, ended.stderr
+    assert len(list(tmp_path.iterdir())) == 100
 
 
 _IN_LITTLE = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import resource
 from functools import cache
 from typing import TypedDict
 
@@ -14,6 +15,8 @@ _LACKING = {
     errno.ENOMEM: "memory",
     errno.EAGAIN: "threads (ulimit -u, pids.max)",
 }
+# Descriptors that a run has beside those of its pictures: the journal's, the log's, the event loop's.
+_OTHER_FILES = 32
 
 
 class _Traits(TypedDict):
@@ -27,6 +30,19 @@ def traits_of(error: OSError) -> _Traits:
     if lacking is not None:
         say_once(lacking)
     return {"transient": lacking is not None, "overload": lacking is not None}
+
+
+def within_descriptors(count: int) -> int:
+    """How many pictures of so many may be in flight: each may have a connection to both ends, kept or in use.
+
+    Were all descriptors connections, not even a module could be imported that a first picture of a format needs.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = max(1, (limit - _OTHER_FILES) // 2)
+    if limit == resource.RLIM_INFINITY or count <= allowed:
+        return count
+    say_once(_LACKING[errno.EMFILE])
+    return allowed
 
 
 @cache

@@ -8,6 +8,7 @@ from secrets import token_hex
 import trio
 
 from trio_mirror.galleries import Gallery
+from trio_mirror.galleries.scarcity import within_descriptors
 from trio_mirror.model import Report, Stage
 from trio_mirror.pipeline.attempts import Attempts
 from trio_mirror.pipeline.hooks import Hooks
@@ -69,7 +70,7 @@ class State:
         self.list_attempts = 0
         self.list_ended = False
         self.at_work: dict[Item, float] = {}
-        self.in_flight = InFlight(limit or settings.concurrency)
+        self.in_flight = InFlight(limit or within_descriptors(settings.concurrency))
         self.stop = Stop(self.report, settings, grace)
         self._source = source
         self.recorder = Recorder(
