@@ -126,6 +126,19 @@ def test_all_but_the_codestream_stays() -> None:
 def test_places_in_the_picture_are_mirrored_with_it() -> None:
     data = coded() + box(b"uuid", XMP, REGION)
     assert b'CroppedAreaLeftPixels="42"' in flip(data).data
+    before, after = (  # guides, whose unit is the 32nd part of a pixel
+        box(
+            b"uuid",
+            bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb") + b"8BIM\x04\x08\0\0",
+            struct.pack(">5IiBx", 21, 1, 0, 0, 1, 32 * x, 0),
+        )
+        for x in (10, 38)
+    )
+    assert flip(coded() + before).data.endswith(after)
+
+
+def test_regions_of_interest_are_named() -> None:
+    assert flip(coded() + box(b"roid", bytes(20))).notes == ("not mirrored: regions of interest",)
 
 
 def test_a_place_on_earth_is_noted() -> None:

@@ -22,7 +22,7 @@ from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.limits import check_density, check_size
 from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
-from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.model import Flipped, Limits
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
@@ -35,6 +35,7 @@ _LOSSY_NOTE = "It was encoded again, within 40 dB, since its JPEG 2000 is not re
 # The identifiers of UUID boxes, which stand at their start.
 _XMP = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 _EXIF = b"JpgTiffExif->JP2"
+_PHOTOSHOP = UUID("2c4c0100-8504-40b9-a03e-562148d6dfeb").bytes  # its plug-in's, by ExifTool's Jpeg2000.pm
 _GEOGRAPHY = UUID("b14bf8bd-083d-4b43-a5ae-8cd7d5a6ce03").bytes
 _GML = b"gml.data"  # in a box that labels its XML (OGC 08-085)
 _GEOGRAPHY_NOTE = "not mirrored: the place on earth that it states ({})"
@@ -111,7 +112,7 @@ def _mirrored_stream(stream: bytes, limits: Limits) -> tuple[bytes, Coding]:
 
 def _mirror_metadata(data: bytes, top: Sequence[Box], metadata: Metadata, edits: Edits) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
-    mirrors = {_XMP: metadata.xmp, _EXIF: metadata.exif}
+    mirrors = {_XMP: metadata.xmp, _EXIF: metadata.exif, _PHOTOSHOP: metadata.photoshop}
     for box in top:
         kind = data[box.body : box.body + 16] if box.kind == b"uuid" else b""
         if kind in mirrors:
@@ -120,6 +121,8 @@ def _mirror_metadata(data: bytes, top: Sequence[Box], metadata: Metadata, edits:
             notes += more
         elif kind == _GEOGRAPHY:
             notes += (_GEOGRAPHY_NOTE.format("GeoJP2"),)
+        elif box.kind == b"roid":  # ISO/IEC 15444-2, annex M
+            notes += not_mirrored({"regions of interest"})
         elif box.kind == b"asoc" and data.find(_GML, box.body, box.end) >= 0:
             notes += (_GEOGRAPHY_NOTE.format("GMLJP2"),)
     return notes
