@@ -258,6 +258,9 @@ def test_the_hot_spot_of_a_cursor_is_mirrored() -> None:
     data = icon(icon_image(8), kind=2)
     assert struct.unpack_from("<H", data, 10) == (2,)
     assert struct.unpack_from("<H", flip(data), 10) == (6,)
+    outside = data[:10] + struct.pack("<H", 9) + data[12:]
+    assert flip(outside)[10:12] == outside[10:12]
+    assert trio_mirror.flip(outside).notes == ("not mirrored: a hot spot outside of its image",)
 
 
 def test_a_reserved_byte_of_an_icon_decides_nothing() -> None:

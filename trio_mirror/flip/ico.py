@@ -10,6 +10,7 @@ from trio_mirror.flip import png
 from trio_mirror.flip.bmp import Bitmap, read_bitmap
 from trio_mirror.flip.limits import check_count, check_size
 from trio_mirror.flip.png.chunks import SIGNATURE
+from trio_mirror.flip.positions import not_mirrored
 from trio_mirror.flip.rows import reverse_rows
 from trio_mirror.model import Flipped, Limits
 
@@ -69,14 +70,17 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         out += mirrored[place].data
         at = max(at, place.offset + place.size)
     out += data[at:]
+    notes = [note for image in mirrored.values() for note in image.notes]
     for entry, place in zip(entries, stated, strict=True):
         if place.size:
             struct.pack_into("<II", out, entry + 8, len(mirrored[place].data), moved[place])
             if data[:4] == _CURSOR:
                 (spot,) = struct.unpack_from("<H", data, entry + 4)
-                struct.pack_into("<H", out, entry + 4, max(mirrored[place].width - 1 - spot, 0))
+                if spot < mirrored[place].width:
+                    struct.pack_into("<H", out, entry + 4, mirrored[place].width - 1 - spot)
+                else:
+                    notes += not_mirrored({"a hot spot outside of its image"})
     media_type = "image/vnd.microsoft.icon" if data[:4] == _ICON else "image/x-win-bitmap"
-    notes = [note for image in mirrored.values() for note in image.notes]
     if not all(place.size for place in stated):
         notes.append("an entry of the icon without an image stayed as it was")
     return Flipped(bytes(out), media_type, lossless=True, notes=tuple(dict.fromkeys(notes)))
