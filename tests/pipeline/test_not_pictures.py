@@ -10,7 +10,7 @@ import pytest
 from tests.cli.test_cli import cli
 from tests.helpers.pictures import png
 from tests.helpers.server import Server
-from trio_mirror import Outcome, mirror, open_mirror
+from trio_mirror import Outcome, SettingsError, mirror, open_mirror
 from trio_mirror.journal import read_journal
 
 if TYPE_CHECKING:
@@ -140,6 +140,33 @@ async def test_a_run_in_place_over_a_part_is_remembered_until_the_whole_is_mirro
 
     assert (first.mirrored + rest.mirrored, again.mirrored) == (2, 0)
     assert not (tmp_path / ".photos.trio-mirror-journal").exists()
+
+
+async def test_another_journal_does_not_flip_back_what_an_automatic_one_remembers(photos: Path, tmp_path: Path) -> None:
+    automatic = tmp_path / ".photos.trio-mirror-journal"
+    await mirror(photos, in_place=True, limit=4)
+
+    with pytest.raises(SettingsError, match="remembers what is mirrored here"):
+        await mirror(photos, journal=tmp_path / "run.journal")
+    assert (await mirror(photos, journal=automatic)).mirrored == 1
+
+
+async def test_an_automatic_journal_lies_at_one_place_wherever_the_run_is_started(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, *_, **__: path != tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", "state")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for folder in (tmp_path, photos.parent / "elsewhere"):
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        report = await mirror(photos, in_place=True, limit=4)
+    assert (report.mirrored, (tmp_path / "state").exists()) == (0, False)
+
+    monkeypatch.setenv("HOME", "~")
+    with pytest.raises(SettingsError, match="there is no home folder"):
+        await mirror(photos, in_place=True)
+    assert (await mirror(photos, journal="run.journal")).mirrored == 2
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -139,10 +139,14 @@ def _set_up(
         raise option_error("skip_existing", f"it needs a target of its own that says what it has: {why}")
     journal = None if settings.journal is None else Path(settings.journal)
     # Nothing is begun beside a folder that is not there.
-    if in_place and not (named or settings.no_journal) and is_real and place and (is_folder or place[0] != "/"):
+    if in_place and not settings.no_journal and is_real and place and (is_folder or place[0] != "/"):
         from trio_mirror.journal import automatic_journal
 
-        journal = automatic_journal(source.place_in(place) if isinstance(source, Names) else place)
+        automatic = automatic_journal(source.place_in(place) if isinstance(source, Names) else place)
+        if journal is not None and automatic.exists() and os.path.realpath(journal) != os.path.realpath(automatic):
+            why = f"{automatic} remembers what is mirrored here; leave the option out to go on, or move that file away"
+            raise option_error("journal", why)
+        journal = journal or automatic
     if settings.update and journal is None:
         raise option_error("update", "it needs a journal, for example --journal run.journal")
     own: tuple[str | os.PathLike[str], ...] = ()
@@ -216,6 +220,8 @@ async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> Asyn
     from trio_mirror.journal import explained, open_journal
 
     if setup.is_automatic:
+        if not setup.journal.is_absolute():
+            raise option_error("journal", "there is no home folder to keep one in; expected a file, as run.journal")
         with explained(setup.journal):
             await in_thread(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
     names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}

@@ -11,7 +11,7 @@ def automatic_journal(place: str) -> Path:
     """The path of the journal that every run in one place shares.
 
     A folder has it beside itself, hidden; any other place, and a folder whose parent takes no files, in the user's
-    state folder (XDG Base Directory Specification, ``XDG_STATE_HOME``).
+    state folder (XDG Base Directory Specification, ``XDG_STATE_HOME``). The path is relative where there is no home.
 
     Args:
         place: what identifies the place: a URL, or the real path of a folder.
@@ -21,6 +21,8 @@ def automatic_journal(place: str) -> Path:
         beside = folder.with_name(f".{folder.name}.trio-mirror-journal") if folder.name else folder
         if beside.exists() or (folder.name and os.access(folder.parent, os.W_OK)):
             return beside
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):  # noqa: PTH117 (the specification has such a one ignored)
+        state = os.path.expanduser("~/.local/state")  # noqa: PTH111 (there may be no home)
     key = sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:20]
     return Path(state) / "trio-mirror" / f"{key}.journal"
