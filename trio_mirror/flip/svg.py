@@ -21,9 +21,7 @@ _UNDRAWN = {"title", "desc", "metadata", "defs", "style", "namedview"}
 _ANIMATIONS = {"animate", "animatetransform", "animatemotion", "animatecolor", "set"}
 _FOREIGN = re.compile(r"@import|url\(\s*+(?![\s\"']*(?:#|data:))", re.IGNORECASE)
 # Selectors by which the group would be counted or styled, and escapes that could hide them.
-_STRUCTURAL = re.compile(
-    r">|:root|:empty|:(?:first|last|only|nth)-|\\|(?<![\w.#-])g(?![\w.#-])|(?<!/)\*(?!/)", re.IGNORECASE
-)
+_STRUCTURAL = re.compile(r"(?i)>|:root|:empty|:(?:first|last|only|nth)-|\\|(?<![\w.#-])g(?![\w.#-])|(?<!/)\*(?!/)")
 _OUTWARD = re.compile(r"\s*(?!#|data:image/(?!svg))\S", re.IGNORECASE)
 _NUMBER = r"[+-]?(?:\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})"
 _VIEW_BOX = re.compile(rf"\s*({_NUMBER})[\s,]+{_NUMBER}[\s,]+({_NUMBER})[\s,]+{_NUMBER}\s*")
@@ -47,8 +45,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:  # noqa: ARG001 (nothing is
     if drawing.content is None or not data.startswith(b"</", drawing.end):
         raise FlipError("the SVG draws nothing")
     begin, end = drawing.content, drawing.behind or drawing.end
-    group = _OPEN.format(drawing.sides).encode()
-    inner = data[begin:end]
+    group, inner = _OPEN.format(drawing.sides).encode(), data[begin:end]
     if drawing.first == (begin, end - len(_CLOSE)) and inner.startswith(group):  # by an earlier mirroring
         inner = inner[len(group) : -len(_CLOSE)]
     else:
@@ -62,8 +59,7 @@ class _Drawing:
     def __init__(self) -> None:
         self.parser = parser = expat.ParserCreate(namespace_separator=" ")
         self.content: int | None = None
-        self.end = 0
-        self.behind = 0  # where undrawn children behind the last drawn one begin
+        self.end = self.behind = 0  # where its end tag, and undrawn children behind the last drawn one, begin
         self.first: tuple[int, int] | None = None  # where the tags of the first drawn child begin
         self.sides = Decimal(0)  # the sum of its left and its right side, in its own units
         self._depth = 0
@@ -126,8 +122,7 @@ class _Drawing:
     def _stop(self, _name: str) -> None:
         self._other()
         self._depth -= 1
-        style = "".join(self._style or ())
-        self._style = None
+        style, self._style = "".join(self._style or ()), None
         if _FOREIGN.search(style) or _STRUCTURAL.search(style):
             raise FlipError("the SVG has styles that depend on its structure or on other files, and is not mirrored")
         if self._depth == 1 and self.first and not self.first[1]:
