@@ -151,6 +151,17 @@ async def test_another_journal_does_not_flip_back_what_an_automatic_one_remember
     assert (await mirror(photos, journal=automatic)).mirrored == 1
 
 
+async def test_a_run_that_declines_the_journal_leaves_none_that_is_not_true_any_more(
+    photos: Path, tmp_path: Path
+) -> None:
+    automatic = tmp_path / ".photos.trio-mirror-journal"
+    await mirror(photos, in_place=True, limit=4)
+    await mirror(photos, in_place=True, no_journal=True)
+
+    assert not automatic.exists()
+    assert (await mirror(photos, in_place=True)).mirrored == 2
+
+
 async def test_an_automatic_journal_lies_at_one_place_wherever_the_run_is_started(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

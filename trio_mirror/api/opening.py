@@ -75,7 +75,7 @@ async def open_run(
     async with opening as (source_gallery, target_gallery):
         setup = _set_up(source, target, settings, source_gallery, target_gallery, is_real=transport is None)
         own += setup.own_files
-        async with _open_journal(setup, source_gallery, target_gallery) as journal:
+        async with _open_journal(setup, source_gallery, target_gallery, settings) as journal:
             _warn_of_unverified(settings, source_gallery, target_gallery)
             await target_gallery.prepare()
             memory = None if journal is None else JournalMemory(journal)
@@ -87,7 +87,7 @@ async def open_run(
             )
             async with opening_work as (work, state):
                 run = _make_run(source_gallery, settings, journal, work, state)
-                run.report.journal = str(setup.journal) if setup.is_automatic else None
+                run.report.journal = str(setup.journal) if setup.is_automatic and journal is not None else None
                 async with run.working():
                     yield run
                 takes_all = settings.limit is None and not (settings.include or settings.exclude or settings.shard)
@@ -139,15 +139,17 @@ def _set_up(
         raise option_error("skip_existing", f"it needs a target of its own that says what it has: {why}")
     journal = None if settings.journal is None else Path(settings.journal)
     # Nothing is begun beside a folder that is not there.
-    if in_place and not settings.no_journal and is_real and place and (is_folder or place[0] != "/"):
+    if in_place and is_real and place and (is_folder or place[0] != "/"):
         from trio_mirror.journal import automatic_journal
 
         automatic = automatic_journal(source.place_in(place) if isinstance(source, Names) else place)
         if journal is not None and automatic.exists() and os.path.realpath(journal) != os.path.realpath(automatic):
             why = f"{automatic} remembers what is mirrored here; leave the option out to go on, or move that file away"
             raise option_error("journal", why)
-        journal = journal or automatic
-    if settings.update and journal is None:
+        # Once a run has declined it, what it says is not true any more.
+        if not settings.no_journal or automatic.exists():
+            journal = journal or automatic
+    if settings.update and (journal is None or settings.no_journal):
         raise option_error("update", "it needs a journal, for example --journal run.journal")
     own: tuple[str | os.PathLike[str], ...] = ()
     if journal is not None:
@@ -213,7 +215,9 @@ def _is_folder(place: str) -> bool:
 
 
 @asynccontextmanager
-async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> AsyncIterator[Journal | None]:
+async def _open_journal(
+    setup: _Setup, source: Gallery, target: Gallery, settings: Settings
+) -> AsyncIterator[Journal | None]:
     if setup.journal is None:
         yield None
         return
@@ -235,7 +239,9 @@ async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> Asyn
 
     try:
         await in_thread(open_unless_over, setup.journal)
-        yield opened[0]
+        if settings.no_journal:
+            await in_thread(opened[0].remove)
+        yield None if settings.no_journal else opened[0]
     finally:
         is_over.set()
         # It moves the write-ahead log into the file. No cancellation keeps it from that; a dead disk does.
