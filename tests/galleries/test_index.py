@@ -225,7 +225,7 @@ async def test_xml_of_another_shape_is_an_error(page: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "{", "null", "1", '"a.png"', "{}", '{"files": []}', '["a.png"]', "[[]]", '[{"name": "a.png"}]'),
+        *("", "{", "nulls", "1", '"a.png"', "{}", '{"files": []}', '["a.png"]', "[[]]", '[{"name": "a.png"}]'),
         *('[{"type": "file"}]', '[{"name": 1, "type": "file"}]', '[{"name": [], "type": "file"}]', "[" * 100_000),
         f'[{{"name": "{"x" * 400_000}',
     ],
@@ -623,6 +623,7 @@ async def test_what_was_left_out_beside_pictures_is_said_once(caplog: pytest.Log
 
 
 async def test_an_index_without_entries_is_an_empty_list() -> None:
+    assert await names_of("null\n", "application/json") == []  # Caddy's
     assert await listed_by(Site({"/images/": EMPTY})) == []
     assert await listed_by(Site({"/images/": index_of("2023/"), "/images/2023/": EMPTY}), recursive=True) == []
 

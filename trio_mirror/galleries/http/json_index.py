@@ -62,5 +62,6 @@ def _elements(page: bytes | bytearray) -> Iterator[Any]:
         text = text[at:]
         if len(text) > _LONGEST_ENTRY:
             raise ValueError
-    if not re.fullmatch(r"\s*\]\s*" if before.match(",") else r"\s*\[\s*\]\s*", text):
+    # Caddy 2.7 to 2.10 writes null for an empty folder.
+    if not re.fullmatch(r"\s*\]\s*" if before.match(",") else r"\s*(?:\[\s*\]|null)\s*", text):
         raise ValueError
