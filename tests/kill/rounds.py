@@ -33,8 +33,8 @@ PICTURES = 300
 _TIMEOUT, _LOOK = 120, 0.002
 # The share of interrupts after which a second one comes, and within how many seconds.
 _TWICE, _SOON = 0.5, 0.2
-# In a traceback: what the command and the library begin with.
-_OURS = re.compile(r", in (main|run)\n")
+# In a traceback: what the command and the library begin with, and not Python's `site`.
+_OURS = re.compile(r'File "(?!<frozen).*, in (main|run)\n')
 # A kill comes within this share of a whole run, however little is left to do.
 _LEAST = 0.05
 
