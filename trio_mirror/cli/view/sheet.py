@@ -17,8 +17,8 @@ from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.model import Flipped, Report, Result, Stage
 from trio_mirror.pipeline.run import Run
 
-# Pairs of pictures on the page: as many as a browser opens at once.
-_MAX_PAIRS = 60
+# Pairs of pictures on the page: as many as a browser opens at once, in full rows of two, three and four.
+_MAX_PAIRS = 48
 _MAX_FAILED = 20
 
 
