@@ -76,20 +76,16 @@ def read_index(segments: Iterable[Segment]) -> Index | None:
     if segment is None:
         return None
     block = segment.payload[len(_SIGNATURE) :]
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    order = byte_order(block)
     if order is None:
         return None
-    try:
-        (at,) = struct.unpack_from(f"{order}I", block, 4)
-        (count,) = struct.unpack_from(f"{order}H", block, at)
-        for entry in range(at + 2, at + 2 + 12 * count, 12):
-            tag, kind, size, table = struct.unpack_from(f"{order}HHII", block, entry)
-            if (tag, kind) == (_ENTRIES, _UNDEFINED) and size >= _ENTRY_SIZE:
-                places = range(table, table + size - size % _ENTRY_SIZE, _ENTRY_SIZE)
-                entries = tuple(Entry(*struct.unpack_from(f"{order}III", block, place)) for place in places)
-                return Index(segment.at + len(_SIGNATURE), order, len(_SIGNATURE) + table, entries)
-    except struct.error:
-        return None
+    for tag, kind, place in read_values(block, order, pointer(block, order, 4)):
+        places = range(place.start, place.stop - _ENTRY_SIZE + 1, _ENTRY_SIZE)
+        if (tag, kind) == (_ENTRIES, _UNDEFINED) and places:
+            if places[-1] + _ENTRY_SIZE > len(block):
+                return None
+            entries = tuple(Entry(*struct.unpack_from(f"{order}III", block, at)) for at in places)
+            return Index(segment.at + len(_SIGNATURE), order, len(_SIGNATURE) + place.start, entries)
     return None
 
 
