@@ -175,7 +175,7 @@ async def test_an_automatic_journal_lies_at_one_place_wherever_the_run_is_starte
     assert (report.mirrored, (tmp_path / "state").exists()) == (0, False)
 
     monkeypatch.setenv("HOME", "~")
-    with pytest.raises(SettingsError, match="there is no home folder"):
+    with pytest.raises(SettingsError, match="the home folder is unknown; name a file"):
         await mirror(photos, in_place=True)
     assert (await mirror(photos, journal="run.journal")).mirrored == 2
 

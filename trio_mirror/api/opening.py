@@ -225,7 +225,7 @@ async def _open_journal(
 
     if setup.is_automatic:
         if not setup.journal.is_absolute():
-            raise option_error("journal", "there is no home folder to keep one in; expected a file, as run.journal")
+            raise option_error("journal", "the home folder is unknown; name a file, such as run.journal")
         with explained(setup.journal):
             await in_thread(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
     names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}

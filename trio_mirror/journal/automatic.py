@@ -11,7 +11,8 @@ def automatic_journal(place: str) -> Path:
     """The path of the journal that every run in one place shares.
 
     A folder has it beside itself, hidden; any other place, and a folder whose parent takes no files, in the user's
-    state folder (XDG Base Directory Specification, ``XDG_STATE_HOME``). The path is relative where there is no home.
+    state folder (XDG Base Directory Specification, ``XDG_STATE_HOME``). The path is relative where the home
+    folder is unknown.
 
     Args:
         place: what identifies the place: a URL, or the real path of a folder.
