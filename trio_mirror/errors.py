@@ -29,7 +29,9 @@ import re
 # The user of an SFTP server is not secret by itself.
 # In a URL, and in what is left of one where a slash, its scheme or the encoding of its password was forgotten.
 _USERINFO = re.compile(
-    r"""(?<=:/)(?<!sftp:/)(/+)[^/?#]*@|(?<![^\s'"=(/\\])(?![^\s/@:\[]+://)[^\s/@:\[]*:(?!\d+(?:[/?#\s]|$))\S*@"""
+    r"""(?<=:/)(?<!sftp:/)(/+)[^/?#]*@|"""
+    # Behind a slash, what looks like a scheme is a user.
+    r"""(?<![^\s'"=(/\\])(?:(?<=/)|(?![^\s/@:\[]+://))[^\s/@:\[]*:(?!\d+(?:[/?#\s]|$))\S*@"""
 )
 
 

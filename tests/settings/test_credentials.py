@@ -128,11 +128,15 @@ _WORDS = st.text(st.characters(categories=["L", "N"], exclude_characters=SECRET)
     message=st.sampled_from(["{}", "invalid URL {}: x", "invalid value '{}': x", "write --to={} or ({})"]),
 )
 @example("http://", "", "//?", "", "host", "{}")
+@example("http://", "0", "//?", "", "host", "{}")
+@example("http:/", "a", "//b/", "", "host", "{}")
 def test_credentials_are_hidden_wherever_they_stand(
     scheme: str, user: str, before: str, after: str, host: str, message: str
 ) -> None:
     if before[:1].isdigit():
         before = f"a{before}"  # of host:1/path@x, nobody can say that it is a password
+    if not scheme and before.startswith("//"):
+        before = f"a{before}"  # nor of scheme://host/path@x
     url = f"{scheme}{user}:{before}{SECRET}{after}@{host}/images/"
     for text in (hide_userinfo(message.format(url, url)), str(SettingsError(message.format(url, url)))):
         assert SECRET not in text
