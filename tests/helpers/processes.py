@@ -60,7 +60,8 @@ def workers_of(process: int) -> list[int]:
     found = []
     # Linux lists them by the thread that started them.
     for thread in Path(f"/proc/{process}/task").iterdir():
-        with suppress(FileNotFoundError):
+        # One that has just ended has no such file, or one that cannot be read any more.
+        with suppress(FileNotFoundError, ProcessLookupError):
             children = map(int, (thread / "children").read_text().split())
             found += [it for it in children if b"process_worker" in Path(f"/proc/{it}/cmdline").read_bytes()]
     return found
