@@ -125,10 +125,10 @@ class Result:
     """Bytes of the mirrored picture as stored; 0 unless it was mirrored."""
     etag: str | None = None
     """The entity tag of the picture as fetched, where its gallery gives one."""
-    sha256_in: str | None = None
-    """The SHA-256 in hexadecimal of what was fetched, where a journal is kept."""
-    sha256: str | None = None
-    """The SHA-256 in hexadecimal of what was uploaded, or of what the target made of it, where a journal is kept."""
+    digest_in: str | None = None
+    """The XXH3-128 in hexadecimal of what was fetched (as ``xxh128sum`` prints it), where a journal is kept."""
+    digest: str | None = None
+    """The same of what was uploaded, or of what the target made of it."""
     lossless: bool = False
     """Whether every pixel of the stored picture is exactly the mirrored original's."""
     notes: tuple[str, ...] = ()

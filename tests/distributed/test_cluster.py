@@ -214,12 +214,12 @@ async def test_what_an_earlier_run_may_have_stored_stays_unknown_though_its_slic
         async def start(self, attempt: int, work: NamedSlice) -> None:
             self.happened += [Lost(attempt, "the node went away")]
 
-    sent = Result(name="a.png", stage=Stage.UPLOAD, error="its worker died", sha256_in="in", sha256="out")
+    sent = Result(name="a.png", stage=Stage.UPLOAD, error="its worker died", digest_in="in", digest="out")
     run = driven(Losing(), MemoryGallery(["a.png"]), Settings(), Rows(sent))
     async with run.working():
         [result] = [result async for result in run]
 
-    assert (result.outcome, result.sha256_in, result.sha256) == (Outcome.UNKNOWN, "in", "out")
+    assert (result.outcome, result.digest_in, result.digest) == (Outcome.UNKNOWN, "in", "out")
 
 
 async def test_a_journal_that_takes_no_intents_of_workers_ends_the_run_with_its_error_and_all_results(

@@ -11,7 +11,6 @@ import sys
 import time
 import tomllib
 from contextlib import closing
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -42,6 +41,7 @@ from trio_mirror.galleries import open_galleries
 from trio_mirror.galleries.object_store.driver import DRIVERS
 from trio_mirror.galleries.object_store.properties import SHARED, Properties
 from trio_mirror.journal import open_journal
+from trio_mirror.pipeline.digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -252,7 +252,7 @@ async def test_in_place_a_killed_run_is_gone_on_with_by_what_the_store_has(s3: h
     original, mirror_image = png(), flip(png()).data
     put(s3, "in/stored.png", data=mirror_image)
     put(s3, "in/not-stored.png", "in/not-begun.png")
-    digests: dict[str, Any] = {"sha256_in": sha256(original).hexdigest(), "sha256": sha256(mirror_image).hexdigest()}
+    digests: dict[str, Any] = {"digest_in": digest(original), "digest": digest(mirror_image)}
     place = {"source": "s3://bucket/in/", "target": "s3://bucket/in/"}
     with open_journal(tmp_path / "journal", **place) as journal:
         # What a run leaves that is killed while two uploads are under way.

@@ -20,7 +20,7 @@ def begin(path: Path):  # type: ignore[no-untyped-def]
 
 
 def intent(name: str, run: str = "a run", digest: str = "0" * 64) -> Result:
-    return Result(name=name, stage=Stage.UPLOAD, sha256_in=digest, sha256="f" * 64, run=run)
+    return Result(name=name, stage=Stage.UPLOAD, digest_in=digest, digest="f" * 64, run=run)
 
 
 def left_by_a_kill(path: Path, folder: Path) -> dict[str, Outcome]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +35,7 @@ from trio_mirror import (
 )
 from trio_mirror.journal import open_journal
 from trio_mirror.pipeline import transformer
+from trio_mirror.pipeline.digest import digest
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.stages import Stages
 from trio_mirror.pipeline.state import State
@@ -313,7 +313,7 @@ async def test_what_an_earlier_run_has_sent_is_recognised_though_a_fetch_failed_
 ) -> None:
     gallery, journal = MemoryGallery(["a.png"], data=b"won"), tmp_path / "journal"
     sent = Result(name="a.png", outcome=known, stage=Stage.UPLOAD, time=1.0)
-    sent.sha256_in, sent.sha256 = sha256(b"now").hexdigest(), sha256(b"won").hexdigest()
+    sent.digest_in, sent.digest = digest(b"now"), digest(b"won")
     with open_journal(journal, source="memory", target="memory") as rows:
         rows.record([sent])
     broken = Silent(["a.png"])

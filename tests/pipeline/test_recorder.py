@@ -31,7 +31,7 @@ def mirrored(name: str) -> Item:
 
 
 def intent(name: str) -> Result:
-    return Result(name=name, stage=Stage.UPLOAD, sha256_in="0" * 64, sha256="1" * 64)
+    return Result(name=name, stage=Stage.UPLOAD, digest_in="0" * 64, digest="1" * 64)
 
 
 def journal_in(folder: Path) -> Journal:
@@ -115,7 +115,7 @@ async def test_an_intent_is_in_the_journal_before_its_upload_may_leave(tmp_path:
             with read_journal(tmp_path / "killed" / journal.path.name) as left:
                 [row] = left.results()
             assert row.is_intent
-            assert (row.sha256_in, row.sha256) == ("0" * 64, "1" * 64)
+            assert (row.digest_in, row.digest) == ("0" * 64, "1" * 64)
             nursery.cancel_scope.cancel()
 
 

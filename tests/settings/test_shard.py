@@ -211,7 +211,7 @@ async def test_four_processes_with_four_journals_merged_equal_one_run(tmp_path: 
     assert {path.name: path.read_bytes() for path in stored.iterdir()} == pictures
     for name, entry in told(whole).items():
         again = told(merged)[name]
-        assert (again.outcome, again.sha256, again.error) == (entry.outcome, entry.sha256, entry.error)
+        assert (again.outcome, again.digest, again.error) == (entry.outcome, entry.digest, entry.error)
     assert told(whole).keys() == told(merged).keys()
 
 

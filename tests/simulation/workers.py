@@ -58,7 +58,7 @@ class Place:
         self._world = world
         for name in world.chance.sample(_NAMES, 5):
             # Of an earlier run.
-            self.rows[name] = Result(name=name, stage=Stage.UPLOAD, sha256_in="in", sha256="out")
+            self.rows[name] = Result(name=name, stage=Stage.UPLOAD, digest_in="in", digest="out")
             self.stored.update([name][: world.chance.randint(0, 1)])
         self.stored_before = set(self.stored)
 
@@ -131,18 +131,18 @@ class Workers:
                 self._say(Ended(attempt))
 
     async def _mirror(self, attempt: int, name: str, known: Result | None) -> Result:
-        result = Result(name=name, stage=Stage.UPLOAD, run="this", sha256_in="in", sha256="out")
+        result = Result(name=name, stage=Stage.UPLOAD, run="this", digest_in="in", digest="out")
         await self._pause()
         if self._world.happens(_FAILED):
             result.error = "no response"
             may_be_stored = known is not None and known.outcome is Outcome.UNKNOWN
             result.outcome = Outcome.UNKNOWN if may_be_stored else Outcome.FAILED
-        elif known is not None and known.sha256 is not None and name in self._place.stored:
+        elif known is not None and known.digest is not None and name in self._place.stored:
             # It was recognised.
             result.outcome = Outcome.MIRRORED
         else:
             await self._say(
-                Reported(attempt, [Result(name=name, stage=Stage.UPLOAD, sha256_in="in", sha256="out")])
+                Reported(attempt, [Result(name=name, stage=Stage.UPLOAD, digest_in="in", digest="out")])
             ).wait()
             await self._pause()
             self._place.store(name)

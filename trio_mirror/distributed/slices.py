@@ -65,7 +65,7 @@ class NamedSlice:
         """
         known = self.todo[name] or Result(name=name, outcome=Outcome.FAILED)
         result = Result(name=name, error=why, transient=True, time=time.time())
-        result.sha256_in, result.sha256 = known.sha256_in, known.sha256
+        result.digest_in, result.digest = known.digest_in, known.digest
         if known.outcome is Outcome.UNKNOWN:
             result.stage, result.error = Stage.UPLOAD, f"{why}; the target may have it or not"
         else:

@@ -11,8 +11,8 @@ from pathlib import Path
 from trio_mirror.errors import JournalError
 from trio_mirror.model import Outcome, Stage
 
-FORMAT = 2
-"""The version of the form below, kept in SQLite's ``user_version``. The first had fewer columns."""
+FORMAT = 3
+"""The version of the form below, kept in SQLite's ``user_version``. Earlier ones had other digests, or none."""
 
 _MARK = int.from_bytes(b"TrMj", "big")
 """Our ``application_id`` (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -29,16 +29,11 @@ def _one_of(column: str, words: Iterable[str]) -> str:
 
 
 _VIEW = """CREATE VIEW results AS
-    SELECT source, target, name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, sha256_in, sha256,
+    SELECT source, target, name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, digest_in, digest,
         lossless, strftime('%Y-%m-%dT%H:%M:%fZ', time, 'unixepoch') AS time
     FROM pictures, meta"""
 # What a picture has none of (an error, an ETag, a digest) is '' and not NULL, so that rows compare as a whole.
-# Most pictures are mirrored, so that the index, which serves the retry of the others, stays small.
-_SCHEMA = (
-    f"PRAGMA application_id = {_MARK}",
-    f"PRAGMA user_version = {FORMAT}",
-    "CREATE TABLE meta (source TEXT NOT NULL, target TEXT NOT NULL)",
-    f"""CREATE TABLE pictures (
+_PICTURES = f"""CREATE TABLE pictures (
         name TEXT NOT NULL PRIMARY KEY,
         outcome TEXT NOT NULL CHECK ({_one_of("outcome", Outcome)}),
         stage TEXT NOT NULL CHECK ({_one_of("stage", Stage)}),
@@ -47,20 +42,31 @@ _SCHEMA = (
         etag TEXT NOT NULL,
         bytes_in INTEGER NOT NULL,
         bytes_out INTEGER NOT NULL,
-        sha256 TEXT NOT NULL,
         time REAL NOT NULL,
-        sha256_in TEXT NOT NULL DEFAULT '',
+        digest_in TEXT NOT NULL DEFAULT '',
+        digest TEXT NOT NULL DEFAULT '',
         lossless INTEGER NOT NULL DEFAULT 0,
         run TEXT NOT NULL DEFAULT ''
-    ) WITHOUT ROWID""",
-    "CREATE INDEX not_mirrored ON pictures (name) WHERE outcome <> 'mirrored'",
+    ) WITHOUT ROWID"""
+# Most pictures are mirrored, so that the index, which serves the retry of the others, stays small.
+_INDEX = "CREATE INDEX not_mirrored ON pictures (name) WHERE outcome <> 'mirrored'"
+_SCHEMA = (
+    f"PRAGMA application_id = {_MARK}",
+    f"PRAGMA user_version = {FORMAT}",
+    "CREATE TABLE meta (source TEXT NOT NULL, target TEXT NOT NULL)",
+    _PICTURES,
+    _INDEX,
     _VIEW,
 )
+_IN_ALL_FORMATS = "name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, time"
 _UPGRADE = (
-    "ALTER TABLE pictures ADD COLUMN sha256_in TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE pictures ADD COLUMN lossless INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE pictures ADD COLUMN run TEXT NOT NULL DEFAULT ''",
     "DROP VIEW results",
+    "DROP INDEX not_mirrored",
+    "ALTER TABLE pictures RENAME TO older",
+    _PICTURES,
+    f"INSERT INTO pictures ({_IN_ALL_FORMATS}) SELECT {_IN_ALL_FORMATS} FROM older",  # noqa: S608 (the columns are our own)
+    "DROP TABLE older",
+    _INDEX,
     _VIEW,
     f"PRAGMA user_version = {FORMAT}",
 )

@@ -37,7 +37,7 @@ _MAGIC = b"TrMi\0\0\0\0"
 _HEADER = struct.Struct("<II")
 _END = bytes(_HEADER.size)
 _json_of = json.JSONEncoder(ensure_ascii=False).encode
-_IS_NEWS = "WHERE (pictures.run, pictures.sha256_in) <> (excluded.run, excluded.sha256_in)"
+_IS_NEWS = "WHERE (pictures.run, pictures.digest_in) <> (excluded.run, excluded.digest_in)"
 
 
 class Intents:

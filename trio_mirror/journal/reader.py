@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import (
+    FORMAT,
     connect,
     damaged,
     decode,
@@ -23,7 +24,7 @@ from trio_mirror.journal.database import (
 )
 from trio_mirror.journal.intents import intents_of, recover
 from trio_mirror.journal.lock import hold_lock
-from trio_mirror.journal.rows import COLUMNS, FIRST_FORMAT, result_of
+from trio_mirror.journal.rows import COLUMNS, OLDER, result_of
 from trio_mirror.model import Outcome, Result
 
 _PAGE = 200
@@ -74,9 +75,9 @@ class JournalReader:
         self.path = path
         self.source, self.target = galleries
         self._reading = reading
-        # The first format has no such column, and is read as it is.
-        missing = FIRST_FORMAT if version_of(reading) == 1 else {}
-        self._select = f"SELECT {', '.join(missing.get(it, it) for it in COLUMNS)} FROM pictures"  # noqa: S608 (the columns are our own)
+        # One of an earlier format is read as it is.
+        in_place_of = OLDER if version_of(reading) < FORMAT else {}
+        self._select = f"SELECT {', '.join(in_place_of.get(it, it) for it in COLUMNS)} FROM pictures"  # noqa: S608 (the columns are our own)
         self._resources = resources
 
     def __enter__(self) -> Self:

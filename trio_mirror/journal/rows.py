@@ -20,8 +20,8 @@ COLUMNS = {
     "etag": str,
     "bytes_in": int,
     "bytes_out": int,
-    "sha256_in": str,
-    "sha256": str,
+    "digest_in": str,
+    "digest": str,
     "lossless": bool,
     "time": float,
     "run": str,
@@ -34,8 +34,8 @@ _CHANGES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != 
 _REPLACE = f" ON CONFLICT (name) DO UPDATE SET {_CHANGES} "
 _TOGETHER = 64  # rows; older SQLite takes 999 values at once
 
-FIRST_FORMAT = {"sha256_in": "''", "lossless": "0", "run": "''"}
-"""What stands for the columns that the first format did not have."""
+OLDER = {"digest_in": "''", "digest": "''", "lossless": "0", "run": "''"}
+"""What stands for the columns that earlier formats did not have, or had of another kind."""
 
 
 values_of = attrgetter(*(f"{it}.value" if it in ("outcome", "stage") else it for it in COLUMNS))

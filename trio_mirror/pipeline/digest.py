@@ -1,19 +1,9 @@
-"""The digest by which a picture is known again."""
+"""The digest by which a picture is known again: XXH3 of 128 bits (https://xxhash.com).
 
-from __future__ import annotations
+It tells whether bytes are the same, as rsync's checksums do, and proves nothing about who wrote them: whoever could
+forge it may write to the gallery anyway. SHA-256 took thirty times as long, 3% of a small picture's time.
+"""
 
-from hashlib import sha256
+from xxhash import xxh3_128_hexdigest as digest
 
-# From 2,048 bytes on, hashlib gives the GIL away. To get it back costs more than a small picture's digest takes.
-_PIECE = 2047
-_SMALL = 1 << 16
-
-
-def digest(data: bytes) -> str:
-    """The SHA-256 of a picture, in hexadecimal."""
-    if len(data) > _SMALL:
-        return sha256(data).hexdigest()
-    pieces, view = sha256(), memoryview(data)
-    for at in range(0, len(data), _PIECE):
-        pieces.update(view[at : at + _PIECE])
-    return pieces.hexdigest()
+__all__ = ["digest"]

@@ -48,8 +48,8 @@ class Item:
         if known is not None:
             # The next run still has to recognise what an earlier one may have stored.
             self.maybe_stored = self.maybe_stored or known.outcome is Outcome.UNKNOWN
-            if result.sha256 is None:
-                result.sha256_in, result.sha256 = known.sha256_in, known.sha256
+            if result.digest is None:
+                result.digest_in, result.digest = known.digest_in, known.digest
         result.error, result.transient = str(error), error.transient
         result.refused, result.status = error.refused, error.status
         # A page or a text in the place of a picture is a fault of the server.

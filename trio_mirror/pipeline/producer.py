@@ -222,7 +222,7 @@ class Producer:
             case Outcome.MIRRORED | Outcome.UNKNOWN:
                 # What is there now shows whether it has to be done.
                 item.known = known
-            case Outcome.FAILED if known.sha256 is not None:
+            case Outcome.FAILED if known.digest is not None:
                 item.known = known
 
 

@@ -63,10 +63,10 @@ class Transform:
             # It was looked at: what an earlier run has sent is not there.
             item.known = None
         result = item.result
-        mirrored, result.sha256_in, result.sha256 = flipped
+        mirrored, result.digest_in, result.digest = flipped
         result.lossless, result.notes = mirrored.lossless, mirrored.notes
         # What is sent again after a resumed run has the same key, where a digest can tell that it is the same.
-        key = sha256(f"{item.name}\0{result.sha256 or self._run_key}".encode("utf-8", "surrogatepass")).hexdigest()
+        key = sha256(f"{item.name}\0{result.digest or self._run_key}".encode("utf-8", "surrogatepass")).hexdigest()
         item.picture = replace(item.picture, data=mirrored.data, media_type=mirrored.media_type, upload_key=key)
 
     def _flip(self, picture: Picture, known: Result | None) -> tuple[Flipped, str | None, str | None] | None:
@@ -79,9 +79,9 @@ class Transform:
         notes: tuple[str, ...] = ()
         if known is not None:
             # Mirroring it again would undo the work. Elsewhere, its own mirror image shows nothing of the target.
-            if before == known.sha256 and (self._in_place or before != known.sha256_in):
+            if before == known.digest and (self._in_place or before != known.digest_in):
                 return None
-            if self._in_place and before != known.sha256_in:
+            if self._in_place and before != known.digest_in:
                 notes = self._changed(known)
         flipped = None
         try:
@@ -127,10 +127,10 @@ class Transform:
 
     def _changed(self, known: Result) -> tuple[str, ...]:
         """What to say of a picture that is neither what was read before nor what was sent."""
-        if known.sha256 is None and known.outcome is Outcome.MIRRORED:
+        if known.digest is None and known.outcome is Outcome.MIRRORED:
             raise UnknownUploadError("what was stored is not known, so neither is whether it has been changed since")
         if not self._settings.update:
-            what = "may be stored already" if known.sha256 is None else "is neither the original nor what was sent"
+            what = "may be stored already" if known.digest is None else "is neither the original nor what was sent"
             raise UnknownUploadError(f"it {what}; look at it, --update mirrors it as it is now")
         return ("It had been changed since it was mirrored.",)
 
@@ -139,7 +139,7 @@ class Transform:
         known, result = item.known, item.result
         assert known is not None
         assert item.picture is not None
-        result.sha256_in, result.sha256, result.lossless = known.sha256_in, known.sha256, known.lossless
+        result.digest_in, result.digest, result.lossless = known.digest_in, known.digest, known.lossless
         if known.outcome is Outcome.MIRRORED:
             item.end(Outcome.SKIPPED)
             return

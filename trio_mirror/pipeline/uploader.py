@@ -81,15 +81,15 @@ class Upload:
         try:
             stored = await self._target.fetch(item.name, None)
             assert stored is not None
-            there = result.sha256
+            there = result.digest
             if stored.data != picture.data:
                 there = await self._threads.run(partial(_digest_of, stored.data))
         except MirrorError:
             # What is not learned here is learned from the next picture.
             return
-        self._keeps_bytes[picture.media_type] = there in (result.sha256, result.sha256_in)
+        self._keeps_bytes[picture.media_type] = there in (result.digest, result.digest_in)
         if not self._keeps_bytes[picture.media_type]:
-            result.sha256, result.etag = there, stored.etag
+            result.digest, result.etag = there, stored.etag
 
     async def _store(self, item: Item, picture: Picture) -> None:
         before, item.maybe_stored = item.maybe_stored, True

@@ -46,7 +46,7 @@ def test_each_result_is_an_event_and_the_report_is_the_last(photos: Path, tmp_pa
     }
     one = next(it for it in results if it["name"] == "a.png")
     assert (one["stage"], one["error"], one["attempts"], one["lossless"]) == ("upload", None, 2, True)
-    assert (one["bytes_in"], len(str(one["sha256"]))) == (len(png()), 64)
+    assert (one["bytes_in"], len(str(one["digest"]))) == (len(png()), 32)
     began, seconds = one["began"], one["seconds"]
     assert isinstance(began, dict)
     assert isinstance(seconds, dict)

@@ -3,7 +3,7 @@
 Every event has ``event``, which is ``result`` or ``report``, and ``time``, in UTC (RFC 3339). A result has the
 fields of `Result` besides: ``name``, ``outcome``, ``stage``, ``error``, ``transient``, ``refused``, ``status``,
 ``not_picture``, ``attempts``, ``retries``, ``bytes_in``, ``bytes_out``, ``etag``, ``lossless``, ``notes``, by stage
-``seconds`` and ``began``, and where a journal is kept, ``sha256_in``, ``sha256`` and ``run``. Its time is when it
+``seconds`` and ``began``, and where a journal is kept, ``digest_in``, ``digest`` and ``run``. Its time is when it
 ended. The report is the last event, and has what ``--json`` prints.
 """
 
@@ -29,7 +29,7 @@ def event_line(it: Result | Report) -> str:
         f'"stage": "{it.stage}", "error": {_or_null(it.error)}, "transient": {_flag(it.transient)}, '
         f'"refused": {_flag(it.refused)}, "status": {_or_null(it.status)}, "not_picture": {_flag(it.not_picture)}, '
         f'"attempts": {it.attempts}, "retries": {it.retries}, "bytes_in": {it.bytes_in}, "bytes_out": {it.bytes_out}, '
-        f'"etag": {_or_null(it.etag)}, "sha256_in": {_or_null(it.sha256_in)}, "sha256": {_or_null(it.sha256)}, '
+        f'"etag": {_or_null(it.etag)}, "digest_in": {_or_null(it.digest_in)}, "digest": {_or_null(it.digest)}, '
         f'"lossless": {_flag(it.lossless)}, "notes": [{", ".join(map(_encode, it.notes))}], '
         f'"seconds": {_by_stage(it.seconds)}, "began": {_by_stage(it.began)}, "run": {_or_null(it.run)}}}'
     )
