@@ -52,3 +52,23 @@ async def test_a_list_is_requested_before_anything_is_imported_that_only_what_fo
     imported = {module.partition(".")[0] for module in done.stderr.decode().split()}
     assert "httpx" in imported
     assert not imported & LATER
+
+
+async def test_a_run_needs_no_rich_where_nothing_of_it_goes_to_a_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(png())
+    (folder / "b.png").write_bytes(png()[:40])
+
+    done = await trio.run_process(
+        [sys.executable, "-c", MAIN, str(folder), "--to", "mirrored"],
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    lines = done.stderr.decode().splitlines()
+    assert "1 mirrored of 2 listed" in done.stdout.decode()
+    assert [it.partition(":")[0] for it in lines[:-1]] == ["warning", "progress"]
+    assert "rich" not in {module.partition(".")[0] for module in lines[-1].split()}

@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -23,6 +23,7 @@ from trio_mirror.api.opening import open_names, open_run
 from trio_mirror.cli.exits import ExitCode, exit_code_of
 from trio_mirror.cli.stops import Stops
 from trio_mirror.cli.streams import own_stderr, quiet_libraries, stdout_written
+from trio_mirror.cli.view.printer import Line, Printer
 from trio_mirror.cli.view.views import Views
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
 from trio_mirror.model import Report
@@ -31,9 +32,6 @@ from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.pipeline.run import Run
 from trio_mirror.settings import STDOUT, Options, Settings
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 _log = logging.getLogger(__name__)
 
 
@@ -41,17 +39,10 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
     """Does what the command line was asked for; results go to stdout, everything else to stderr."""
     own_files = [it for it in (options.events, options.log_file, options.sheet, config) if it not in (None, STDOUT)]
     with own_stderr() as stderr:
-
-        @cache
-        def console() -> Console:
-            # Imported with the first line: it takes as long as all of the list's request.
-            from rich.console import Console
-
-            return Console(file=stderr, highlight=False, markup=False, emoji=False)
-
+        printer = Printer(stderr)
         try:
             _check_files(options, settings)
-            views = Views(options, verbosity, console)
+            views = Views(options, verbosity, printer)
         except SettingsError as error:
             _print_error(error, stderr)
             return exit_code_of(None, error)
@@ -62,7 +53,7 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
         try:
             with nullcontext() if options.debug else quiet_libraries(), _interrupts_raised():
                 code = trio.run(
-                    partial(_run_job, options, settings, views, console, stderr, own_files),
+                    partial(_run_job, options, settings, views, printer, stderr, own_files),
                     restrict_keyboard_interrupt_to_checkpoints=True,
                 )
         except* KeyboardInterrupt:
@@ -106,7 +97,7 @@ async def _run_job(
     options: Options,
     settings: Settings,
     views: Views,
-    console: Callable[[], Console],
+    printer: Printer,
     stderr: TextIO,
     own_files: Collection[str],
 ) -> ExitCode:
@@ -116,7 +107,7 @@ async def _run_job(
     async with trio.open_nursery() as nursery:
         await nursery.start(stops.watch)
         with stops.at_once:
-            async with _source_of(options, console) as source:
+            async with _source_of(options, printer) as source:
                 try:
                     if options.dry_run:
                         await _print_names(source, options.to, settings)
@@ -184,7 +175,7 @@ def _print_name(name: str) -> None:
 
 
 @asynccontextmanager
-async def _source_of(options: Options, console: Callable[[], Console]) -> AsyncIterator[str | Sequence[str]]:
+async def _source_of(options: Options, printer: Printer) -> AsyncIterator[str | Sequence[str]]:
     """The source, or the built-in gallery, served while the block lasts."""
     if options.source:
         yield options.source[0] if len(options.source) == 1 else options.source
@@ -198,13 +189,13 @@ async def _source_of(options: Options, console: Callable[[], Console]) -> AsyncI
     originals.mkdir()
     await trio.to_thread.run_sync(draw_samples, originals)
     what = "no SOURCE is given, so the built-in gallery of drawn pictures is flipped left to right over HTTP"
-    console().print(f"{what}: originals in {originals}, mirrored pictures in {mirrored}", soft_wrap=True)
+    printer.print(Line(f"{what}: originals in {originals}, mirrored pictures in {mirrored}"))
     async with serve_gallery(originals, mirrored) as url:
         with _without_proxy(urlsplit(url).hostname):
             yield url
-    if can_show(console()) and (mirrored / SHOWN).exists():
-        for line in half_blocks(console(), originals / SHOWN, mirrored / SHOWN):
-            console().print(line)
+    if can_show(printer.console) and (mirrored / SHOWN).exists():
+        for line in half_blocks(printer.console, originals / SHOWN, mirrored / SHOWN):
+            printer.console.print(line)
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from rich.console import Console
 
 from tests.helpers.memory_gallery import MemoryGallery
 from trio_mirror.api.opening import open_run
 from trio_mirror.cli.view.lines import LineWriter
 from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
+from trio_mirror.cli.view.printer import Printer
 from trio_mirror.cli.view.views import Views
 from trio_mirror.settings import LogFormat, Options, Settings
 
@@ -50,29 +50,27 @@ def say_all() -> None:
     ],
 )
 def test_the_verbosity_chooses_what_the_console_gets(verbosity: int, said: list[str]) -> None:
-    console = Console(file=io.StringIO(), width=80)
-    log_to(lambda: console, verbosity)
+    stderr = io.StringIO()
+    log_to(Printer(stderr), verbosity)
 
     say_all()
 
-    assert isinstance(console.file, io.StringIO)
-    assert [line.partition(":")[0] for line in console.file.getvalue().splitlines()] == said
+    assert [line.partition(":")[0] for line in stderr.getvalue().splitlines()] == said
 
 
 @pytest.mark.parametrize(("verbosity", "shown"), [(0, False), (1, True)])
 def test_failures_that_are_drawn_elsewhere_are_not_printed_as_well(verbosity: int, shown: bool) -> None:
-    console = Console(file=io.StringIO(), width=80)
-    log_to(lambda: console, verbosity, failures=False)
+    stderr = io.StringIO()
+    log_to(Printer(stderr), verbosity, failures=False)
 
     say_all()
 
-    assert isinstance(console.file, io.StringIO)
-    assert ("[red]x" in console.file.getvalue()) is shown
+    assert ("[red]x" in stderr.getvalue()) is shown
 
 
 async def test_the_file_gets_each_picture_however_quiet_the_console(tmp_path: Path) -> None:
     file = LineWriter("--log-file", str(tmp_path / "log"))
-    log_to(lambda: Console(file=io.StringIO()), -2, file=file)
+    log_to(Printer(io.StringIO()), -2, file=file)
 
     say_all()
     await file.end()
@@ -84,14 +82,13 @@ async def test_the_file_gets_each_picture_however_quiet_the_console(tmp_path: Pa
 
 
 async def test_as_json_each_line_is_an_object(tmp_path: Path) -> None:
-    file, console = LineWriter("--log-file", str(tmp_path / "log")), Console(file=io.StringIO(), width=20)
-    log_to(lambda: console, 0, log_format=LogFormat.JSON, file=file)
+    file, stderr = LineWriter("--log-file", str(tmp_path / "log")), io.StringIO()
+    log_to(Printer(stderr), 0, log_format=LogFormat.JSON, file=file)
 
     say_all()
     await file.end()
 
-    assert isinstance(console.file, io.StringIO)
-    for text in ((tmp_path / "log").read_text(), console.file.getvalue()):
+    for text in ((tmp_path / "log").read_text(), stderr.getvalue()):
         last = json.loads(text.splitlines()[-1])
         assert set(last) == {"time", "level", "logger", "message"}
         assert (last["level"], last["message"]) == ("warning", "\x1b[2J[red]x\nfailed")
@@ -100,7 +97,7 @@ async def test_as_json_each_line_is_an_object(tmp_path: Path) -> None:
 async def test_a_log_has_the_progress_every_ten_seconds_with_the_total(autojump_clock: object) -> None:
     written, gallery = io.StringIO(), MemoryGallery(f"{number}-missing.png" for number in range(30))
     gallery.fetch_seconds, gallery.listed = 2.4, list(gallery.listed)
-    views = Views(Options(), 0, lambda: Console(file=written, width=200))
+    views = Views(Options(), 0, Printer(written))
 
     async with open_run(gallery, MemoryGallery(), Settings(concurrency=2)) as run, trio.open_nursery() as nursery:
         nursery.start_soon(views.watch, run)

@@ -7,14 +7,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from trio_mirror.cli.view.events import now
+from trio_mirror.cli.view.printer import Line, Printer
 from trio_mirror.names import printable
 from trio_mirror.settings import LogFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.console import Console
-
     from trio_mirror.cli.view.lines import LineWriter
 
 PROGRESS = 25  # the level of the progress lines: above each picture, below a warning
@@ -26,21 +23,21 @@ _STYLES = {logging.ERROR: "bold red", logging.WARNING: "yellow"}
 
 
 def log_to(
-    console: Callable[[], Console],
+    printer: Printer,
     verbosity: int,
     *,
     log_format: LogFormat = LogFormat.TEXT,
     file: LineWriter | None = None,
     failures: bool = True,
 ) -> None:
-    """Sends the package's log to a console, and to a file.
+    """Sends the package's log to stderr, and to a file.
 
-    The console gets warnings and progress; with verbosity 1 each picture, with 2 everything, below 0 less. With
+    stderr gets warnings and progress; with verbosity 1 each picture, with 2 everything, below 0 less. With
     ``failures`` it gets the pictures that failed in any case. A file gets each picture at least.
     """
     logging.addLevelName(PROGRESS, "PROGRESS")
     level = _LEVELS.get(max(verbosity, -1), logging.DEBUG)
-    handlers: list[logging.Handler] = [_ConsoleHandler(console, level, log_format, failures=failures or verbosity > 0)]
+    handlers: list[logging.Handler] = [_PrintHandler(printer, level, log_format, failures=failures or verbosity > 0)]
     if file is not None:
         handlers.append(_FileHandler(file, min(level, logging.INFO), log_format))
     logger = logging.getLogger("trio_mirror")
@@ -54,25 +51,22 @@ def log_to(
     warnings_logger.propagate = False
 
 
-class _ConsoleHandler(logging.Handler):
-    def __init__(self, console: Callable[[], Console], level: int, log_format: LogFormat, *, failures: bool) -> None:
+class _PrintHandler(logging.Handler):
+    def __init__(self, printer: Printer, level: int, log_format: LogFormat, *, failures: bool) -> None:
         super().__init__(level)
-        self._console = console
+        self._printer = printer
         self._log_format = log_format
         self._failures = failures
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == RESULTS and not self._failures:
             return
-        from rich.text import Text
-
         if self._log_format is LogFormat.JSON:
-            text = Text(_as_json(self, record))
+            self._printer.print(Line(_as_json(self, record)))
         else:
+            level = Line(f"{record.levelname.lower()}: ", _STYLES.get(record.levelno, "dim"))
             # A name never steers the terminal, and is never read as markup.
-            text = Text(f"{record.levelname.lower()}: ", _STYLES.get(record.levelno, "dim"))
-            text.append(printable(self.format(record)), "")
-        self._console().print(text, soft_wrap=True)
+            self._printer.print(level, Line(printable(self.format(record))))
 
 
 class _FileHandler(logging.Handler):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 from trio_mirror.cli.view.phrase import phrase
+from trio_mirror.cli.view.printer import Line
 from trio_mirror.model import Outcome, Report, Result, Stage
 from trio_mirror.names import printable
 from trio_mirror.settings import format_duration, format_size, option_name
@@ -16,13 +16,6 @@ _CAUSES = 10
 _NAMES_A_CAUSE = 3
 # So many HTML pages in a row instead of pictures mean one thing: a login page, or a wrong URL.
 _PAGES_IN_A_ROW = 20
-
-
-class Line(NamedTuple):
-    """A line, in a style of rich's."""
-
-    plain: str
-    style: str = ""
 
 
 class Summary:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,9 @@ from trio_mirror.cli.view.lines import LineWriter
 from trio_mirror.cli.view.log import PROGRESS, RESULTS, log_to
 from trio_mirror.cli.view.next_step import next_step
 from trio_mirror.cli.view.phrase import phrase
+from trio_mirror.cli.view.printer import Printer
 from trio_mirror.cli.view.progress import Progress
-from trio_mirror.cli.view.summary import Line, Summary
+from trio_mirror.cli.view.summary import Summary
 from trio_mirror.errors import OutputError
 from trio_mirror.model import Outcome, Report, Result
 from trio_mirror.pipeline.hooks import Sampler
@@ -25,8 +25,6 @@ from trio_mirror.pipeline.run import Run
 from trio_mirror.settings import STDOUT, LogFormat, Options, Settings, option_name
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from trio_mirror.cli.view.sheet import Sheet
 
 # Seconds between the lines of a progress that is not drawn in place.
@@ -46,10 +44,10 @@ class Views:
         SettingsError: a file that cannot be written.
     """
 
-    def __init__(self, options: Options, verbosity: int, console: Callable[[], Console]) -> None:
+    def __init__(self, options: Options, verbosity: int, stderr: Printer) -> None:
         self._options = options
         self._verbosity = verbosity
-        self._console = console
+        self._stderr = stderr
         self._is_live = self._can_be_live()
         self._progress: Progress | None = None
         self._summary = Summary()
@@ -58,7 +56,7 @@ class Views:
         log_file = LineWriter("--log-file", options.log_file, append=True) if options.log_file is not None else None
         self._writers = [it for it in (self._events, log_file) if it is not None]
         log_to(
-            console,
+            stderr,
             max(verbosity, 2) if options.debug else verbosity,
             log_format=options.log_format,
             file=log_file,
@@ -84,7 +82,7 @@ class Views:
             if self._is_live:
                 from trio_mirror.cli.view.live import show_live
 
-                nursery.start_soon(show_live, self._progress, self._console())
+                nursery.start_soon(show_live, self._progress, self._stderr.console)
             elif self._shows_progress:
                 nursery.start_soon(_log_progress, self._progress)
 
@@ -125,16 +123,9 @@ class Views:
             picked_by = [option_name(it) for it in _PICKS if getattr(settings, it)]
             total = None if self._progress is None else self._progress.total
             lines = self._summary.lines(report, next_step(report, settings), picked_by, total)
-            if self._options.events == STDOUT:
-                _print_lines(lines, self._console())
-            else:
-                from rich.console import Console
-
-                console = Console(highlight=False, markup=False, emoji=False)
-                # Printed by ourselves: where nobody reads, the console would end the process.
-                with console.capture() as captured:
-                    _print_lines(lines, console)
-                print(captured.get(), end="")  # noqa: T201
+            printer = self._stderr if self._options.events == STDOUT else Printer(sys.stdout)
+            for line in lines:
+                printer.print(line)
 
     @property
     def _shows_progress(self) -> bool:
@@ -146,18 +137,11 @@ class Views:
         return (
             self._shows_progress
             and sys.stderr.isatty()
-            and self._console().is_terminal
-            and not self._console().is_dumb_terminal
+            and self._stderr.console.is_terminal
+            and not self._stderr.console.is_dumb_terminal
             and self._options.log_format is LogFormat.TEXT
             and not (self._options.events == STDOUT and sys.stdout.isatty())
         )
-
-
-def _print_lines(lines: Iterable[Line], console: Console) -> None:
-    from rich.text import Text
-
-    for line in lines:
-        console.print(Text(*line), soft_wrap=True)
 
 
 async def _log_progress(progress: Progress) -> None:
