@@ -10,7 +10,6 @@ wait a thousand times as long to get it back.
 from __future__ import annotations
 
 import ctypes
-import importlib.metadata
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +17,8 @@ from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_size_t, c_ulong
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 from trio_mirror.flip.jpeg.segments import EntropyCoding
 
@@ -185,7 +186,6 @@ def _candidates() -> Iterator[str]:
     if chosen:
         yield chosen
     # The wheel's own module holds the GIL while it works, so only the library inside it is of use.
-    with suppress(importlib.metadata.PackageNotFoundError):
-        files = importlib.metadata.files("turbojpeg") or []
-        yield from (str(file.locate()) for file in files if file.name.startswith("libturbojpeg"))
+    if (module := find_spec("turbojpeg")) is not None and module.origin is not None:
+        yield from map(str, Path(module.origin).parent.glob("turbojpeg.libs/libturbojpeg*"))
     yield from SYSTEM_NAMES
