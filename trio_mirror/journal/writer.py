@@ -85,8 +85,12 @@ class Journal(JournalReader):
         Raises:
             JournalError: the disk is full, or fails.
         """
-        with explained(self.path):
+        try:
             self._intents.add(intent)
+        except OSError:
+            # To enter this for each picture would cost a fifth of what an intent does.
+            with explained(self.path):
+                raise
 
     def record(self, results: Iterable[Result]) -> None:
         """Remembers the results of some pictures, all or none. Each replaces what was remembered of its picture.

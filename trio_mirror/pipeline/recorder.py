@@ -67,7 +67,7 @@ class Memory(Protocol):
 class JournalMemory:
     """A journal as the memory of a run: its writes wait for the disk in a thread."""
 
-    wait = 0.1
+    wait = 0.2
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
