@@ -75,7 +75,7 @@ async def open_run(
     async with opening as (source_gallery, target_gallery):
         setup = _set_up(source, target, settings, source_gallery, target_gallery, is_real=transport is None)
         own += setup.own_files
-        async with _open_journal(setup, source_gallery, target_gallery, settings) as journal:
+        async with _open_journal(setup, source_gallery, target_gallery) as journal:
             _warn_of_unverified(settings, source_gallery, target_gallery)
             await target_gallery.prepare()
             memory = None if journal is None else JournalMemory(journal)
@@ -103,6 +103,7 @@ class _Setup(NamedTuple):
     in_place: bool  # whether the mirrored pictures go where the pictures come from
     journal: Path | None  # where the run is remembered
     is_automatic: bool  # whether the journal is one that nobody named
+    is_declined: bool  # whether the journal is removed, and the run not remembered
     own_files: tuple[str | os.PathLike[str], ...]  # what else the run reads and writes
 
 
@@ -159,7 +160,7 @@ def _set_up(
         own += tuple(journal_files(journal))
     if settings.base is not None and isinstance(source, str | os.PathLike) and source != STDIN:
         own += (source,)
-    return _Setup(in_place, journal, journal is not None and not named, own)
+    return _Setup(in_place, journal, journal is not None and not named, settings.no_journal, own)
 
 
 def _make_run(source: Gallery, settings: Settings, journal: Journal | None, work: Work, state: State) -> Run:
@@ -215,9 +216,7 @@ def _is_folder(place: str) -> bool:
 
 
 @asynccontextmanager
-async def _open_journal(
-    setup: _Setup, source: Gallery, target: Gallery, settings: Settings
-) -> AsyncIterator[Journal | None]:
+async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> AsyncIterator[Journal | None]:
     if setup.journal is None:
         yield None
         return
@@ -239,9 +238,9 @@ async def _open_journal(
 
     try:
         await in_thread(open_unless_over, setup.journal)
-        if settings.no_journal:
+        if setup.is_declined:
             await in_thread(opened[0].remove)
-        yield None if settings.no_journal else opened[0]
+        yield None if setup.is_declined else opened[0]
     finally:
         is_over.set()
         # It moves the write-ahead log into the file. No cancellation keeps it from that; a dead disk does.
