@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import lzma
 import math
 import random
 import struct
@@ -829,7 +828,7 @@ def test_pages_that_share_one_long_description_are_refused() -> None:
 
 
 def test_a_large_raster_in_very_few_bytes_is_refused() -> None:
-    blank = lzma.compress(bytes(80_000_000))
+    blank = bytes(12_000)  # refused before it is decoded; LZMA takes as many bytes for so many zeros
     entries = [(256, 4, 1, 8_000), (257, 4, 1, 10_000), (258, 3, 1, 8), (259, 3, 1, 34925), (262, 3, 1, 1)]
     entries += [(273, 4, 1, 8), (278, 4, 1, 10_000), (279, 4, 1, len(blank))]
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)

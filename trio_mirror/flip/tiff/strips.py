@@ -198,6 +198,7 @@ def _moved_inside(raster: bytes, places: tuple[int, ...] | None) -> bytes:
 def _slots(structure: Structure, layout: Layout) -> list[Span]:
     """Where the strips or tiles of an image stand: by plane, from top to bottom, from left to right."""
     needed = layout.across * layout.down * layout.planes
+    _check_listed(layout.offsets.count, needed)
     starts = structure.values(layout.offsets)
     counts: Sequence[int]
     if layout.compression == UNCOMPRESSED:
@@ -210,8 +211,7 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
         counts = [len(structure.data) - starts[0]]
     else:
         raise FlipError("the TIFF does not say how long its strips or tiles are")
-    if min(len(starts), len(counts)) < needed:
-        raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
+    _check_listed(len(counts), needed)
     slots = [
         Span(start, start + count) if start else _ABSENT
         for start, count in zip(starts[:needed], counts[:needed], strict=True)
@@ -221,6 +221,11 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
     if max(slot.stop for slot in slots) > len(structure.data):
         raise FlipError("the TIFF is cut short: part of its image data is missing")
     return slots
+
+
+def _check_listed(number: int, needed: int) -> None:
+    if number < needed:
+        raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
 
 
 def _blank_segment(structure: Structure, image: Ifd, layout: Layout) -> bytes:
