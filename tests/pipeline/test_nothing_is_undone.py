@@ -16,7 +16,7 @@ import trio
 import trio.testing
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tests.helpers.memory_gallery import MemoryGallery
 from trio_mirror import (
@@ -225,8 +225,10 @@ class NothingIsUndone(RuleBasedStateMachine):
                 assert self.world.pictures[name].strip() == ORIGINALS[name][::-1]
 
 
-NothingIsUndone.TestCase.settings = hypothesis_settings(max_examples=200, stateful_step_count=8, deadline=None)
-TestNothingIsUndone = NothingIsUndone.TestCase
+@pytest.mark.parametrize("examples", [50, pytest.param(200, marks=pytest.mark.slow)])
+def test_nothing_is_undone(examples: int) -> None:
+    often = hypothesis_settings(max_examples=examples, stateful_step_count=8, deadline=None)
+    run_state_machine_as_test(NothingIsUndone, settings=often)
 
 
 class Altering(MemoryGallery):
