@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,14 +15,14 @@ import pytest
 import trio
 from typer.testing import CliRunner
 
+from tests.helpers import warm
 from tests.helpers.pictures import decode, draw, encode, is_mirrored, png
+from tests.helpers.warm import CLEAN
 from trio_mirror.cli.command import app
 from trio_mirror.demo.server import serve_gallery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TRIO_MIRROR_")}
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -29,15 +30,18 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def cli(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=60, env=CLEAN | environment, check=False
-    )
-    assert "Traceback" not in done.stderr
-    return done
+    if warm.can_run(environment):
+        done = warm.run(*arguments, environment=environment)
+    else:
+        done = subprocess.run(
+            command(*arguments), capture_output=True, timeout=60, env=CLEAN | environment, check=False
+        )
+    assert b"Traceback" not in done.stderr
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 async def cli_beside(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return await trio.run_process(command(*arguments), capture_stdout=True, capture_stderr=True, env=CLEAN, check=False)
+    return await trio.to_thread.run_sync(partial(warm.run, *arguments))
 
 
 def files_below(folder: Path) -> list[str]:
@@ -316,6 +320,15 @@ def test_a_folder_that_is_not_there_is_an_error_and_is_not_created(tmp_path: Pat
     [line] = done.stderr.splitlines()
     assert str(tmp_path / "typo") in line
     assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run", "--exclude=a*"], ["--concurrency=0"], ["--show-config"]])
+def test_a_process_that_starts_warm_does_what_a_cold_one_does(photos: Path, arguments: list[str]) -> None:
+    cold = subprocess.run(command(photos, *arguments), capture_output=True, env=CLEAN, timeout=60, check=False)
+    done = warm.run(photos, *arguments)
+
+    assert (done.returncode, done.stdout, done.stderr) == (cold.returncode, cold.stdout, cold.stderr)
+    assert done.stdout or done.stderr
 
 
 def test_an_empty_list_exits_0(tmp_path: Path) -> None:

@@ -20,11 +20,12 @@ import pytest
 import trio
 import trio.testing
 
-from tests.cli.test_cli import CLEAN, cli, command
+from tests.cli.test_cli import cli, command
 from tests.helpers import processes
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
 from tests.helpers.simulated_cluster import AtOnce, driven
+from tests.helpers.warm import CLEAN
 from trio_mirror import ClusterError, JournalError, Outcome, Settings, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
 from trio_mirror.distributed.dispatcher import Lost, Reported

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from tests.cli.test_cli import CLEAN, command
+from tests.cli.test_cli import command
 from tests.helpers.pictures import png
+from tests.helpers.warm import CLEAN
 from trio_mirror.demo.server import serve_gallery
 
 if TYPE_CHECKING:

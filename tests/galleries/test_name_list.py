@@ -14,12 +14,13 @@ import httpx
 import pytest
 import trio
 
-from tests.cli.test_cli import CLEAN, cli, command, files_below
-from tests.helpers import processes
+from tests.cli.test_cli import cli, command, files_below
+from tests.helpers import processes, warm
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import png
 from tests.helpers.server import Server
 from tests.helpers.turns import Turns
+from tests.helpers.warm import CLEAN
 from tests.helpers.wire import Connection, Request, head_of
 from trio_mirror import ListError, Outcome, SettingsError, mirror, open_mirror
 from trio_mirror.demo.server import serve_gallery
@@ -35,10 +36,6 @@ def photos(tmp_path: Path) -> Path:
     for name in ("a.png", "b c.png", "d.png"):
         (folder / name).write_bytes(png())
     return folder
-
-
-def piped(text: bytes, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command(*arguments), input=text, capture_output=True, timeout=60, env=CLEAN, check=False)
 
 
 def open_files() -> int:
@@ -205,7 +202,7 @@ async def test_a_list_that_cannot_be_read_is_an_error() -> None:
 
 
 def test_names_come_in_on_standard_input(photos: Path, tmp_path: Path) -> None:
-    done = piped(b"a.png\nb c.png\n../x\n", "-", "--base", photos, "--to", tmp_path / "out", "--json")
+    done = warm.run("-", "--base", photos, "--to", tmp_path / "out", "--json", given=b"a.png\nb c.png\n../x\n")
 
     report = json.loads(done.stdout)
     assert done.returncode == 3
@@ -215,10 +212,10 @@ def test_names_come_in_on_standard_input(photos: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_standard_input_goes_with_a_dry_run_a_journal_and_processes(photos: Path, tmp_path: Path) -> None:
-    dry = piped(b"a.png\nb c.png", "-", "--base", photos, "--dry-run", "--exclude", "a*")
+    dry = warm.run("-", "--base", photos, "--dry-run", "--exclude", "a*", given=b"a.png\nb c.png")
     options: list[str | Path] = ["--base", photos, "--to", tmp_path / "out", "--journal", tmp_path / "j", "--json"]
-    first = piped(b"a.png\n", "-", *options)
-    again = piped(b"a.png\nd.png\nmissing.png\n", "-", *options, "--processes", "2")
+    first = warm.run("-", *options, given=b"a.png\n")
+    again = warm.run("-", *options, "--processes", "2", given=b"a.png\nd.png\nmissing.png\n")
     # Its names are those of the folder, so the journal is the same.
     whole = cli(photos, *options[2:])
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
 import trio_mirror
-from tests.cli.test_cli import CLEAN, cli, command
+from tests.cli.test_cli import cli
+from tests.helpers import warm
 from tests.helpers.pictures import draw, is_mirrored, png
 from tests.helpers.server import Server
 from trio_mirror import FetchError, SettingsError, run
@@ -21,10 +21,6 @@ def photo(tmp_path: Path) -> Path:
     path = tmp_path / "here" / "photo.png"
     path.write_bytes(png())
     return path
-
-
-def piped(data: bytes, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command(*arguments), input=data, capture_output=True, timeout=60, env=CLEAN, check=False)
 
 
 def test_a_file_goes_to_a_file(photo: Path, tmp_path: Path) -> None:
@@ -116,27 +112,27 @@ def test_the_url_of_one_picture_is_one_picture(tmp_path: Path) -> None:
 
 
 def test_standard_input_goes_to_standard_output() -> None:
-    done = piped(png(), "-", "--to", "-")
+    done = warm.run("-", "--to", "-", given=png())
 
     assert done.returncode == 0, done.stderr
     assert is_mirrored(png(), done.stdout)
 
 
 def test_standard_input_and_output_go_with_files(photo: Path, tmp_path: Path) -> None:
-    assert piped(png(), "-", "--to", tmp_path / "mirrored.png").returncode == 0
+    assert warm.run("-", "--to", tmp_path / "mirrored.png", given=png()).returncode == 0
     assert is_mirrored(png(), (tmp_path / "mirrored.png").read_bytes())
 
-    done = piped(b"", photo, "--to", "-")
+    done = warm.run(photo, "--to", "-")
     assert is_mirrored(photo.read_bytes(), done.stdout)
 
 
 def test_a_filter_that_fails_says_so_and_writes_nothing() -> None:
-    done = piped(b"some words", "-", "--to", "-")
+    done = warm.run("-", "--to", "-", given=b"some words")
 
     assert (done.returncode, done.stdout) == (3, b"")
     assert b"standard input: failed at flip: the body is text, not a picture" in done.stderr
 
-    done = piped(bytes(2_000), "-", "--to", "-", "--max-bytes", "1KB")
+    done = warm.run("-", "--to", "-", "--max-bytes", "1KB", given=bytes(2_000))
     assert b"over the limit" in done.stderr
 
 

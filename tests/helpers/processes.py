@@ -10,18 +10,20 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
+
+from tests.helpers import warm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 STOPWATCH = ROOT / "tests/bench/stopwatch.py"
-_CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TRIO_MIRROR_")}
-ENVIRONMENT = _CLEAN | {"PYTHONPATH": str(ROOT)}
+ENVIRONMENT = warm.CLEAN | {"PYTHONPATH": str(ROOT)}
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ async def says(process: subprocess.Popen[str], words: str) -> None:
 
 async def run(*arguments: str | Path) -> Ended:
     """Runs the command line to its end, while the test goes on serving."""
-    return await ended(start(*arguments))
+    done = await trio.to_thread.run_sync(partial(warm.run, *arguments))
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 async def interrupted(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.test_cli import CLEAN, cli, command
+from tests.cli.test_cli import cli, command
 from tests.helpers.pictures import png
+from tests.helpers.warm import CLEAN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image, ImageOps
 from rich.console import Console
 
-from tests.cli.test_cli import CLEAN, command
+from tests.cli.test_cli import command
 from tests.helpers.pictures import draw
+from tests.helpers.warm import CLEAN
 from trio_mirror.cli.view.half_blocks import can_show, half_blocks
 
 if TYPE_CHECKING:
