@@ -28,6 +28,7 @@ from trio_mirror.cli.view.views import Views
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
 from trio_mirror.model import Report
 from trio_mirror.names import check_name, printable
+from trio_mirror.pipeline.heap import keep_heap
 from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.pipeline.run import Run
 from trio_mirror.settings import STDOUT, Options, Settings
@@ -49,6 +50,7 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
         # What was imported stays: looking for cycles in it costs each run a little, and the end of a short one a tenth.
         gc.freeze()
         gc.enable()
+        keep_heap()
         code = ExitCode.INTERRUPTED
         try:
             with nullcontext() if options.debug else quiet_libraries(), _interrupts_raised():

@@ -19,6 +19,7 @@ from trio_mirror.distributed.job import Job, open_worker
 from trio_mirror.distributed.slices import Todo
 from trio_mirror.errors import GalleryError, JournalError
 from trio_mirror.model import Result
+from trio_mirror.pipeline.heap import keep_heap
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.state import State
 
@@ -125,4 +126,5 @@ def main() -> None:
     os.dup2(2, 1)
     gc.freeze()
     gc.enable()
+    keep_heap()
     trio.run(_work, incoming, outgoing)

@@ -59,10 +59,12 @@ def open_image(data: bytes, image_format: str, limits: Limits | None = None) -> 
 
 
 def crop(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """A part of an image: left, top, right, bottom, in pixels.
+    """A part of an image: left, top, right, bottom, in pixels; the image itself where that is all of it.
 
     Not by ``Image.crop``, which raises over ``Image.MAX_IMAGE_PIXELS``, and that may be less than our limits.
     """
+    if box == (0, 0, *image.size):
+        return image
     left, top, right, bottom = box
     part = Image.new(image.mode, (right - left, bottom - top))
     part.paste(image, (-left, -top))

@@ -9,9 +9,7 @@ the CPU (two cores, nginx on loopback, whole processes side by side, medians of 
 
 from __future__ import annotations
 
-import ctypes
 import math
-import resource
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -26,10 +24,10 @@ import outcome
 import trio
 
 from trio_mirror.galleries.in_thread import lacks_thread
+from trio_mirror.pipeline.heap import share_heap
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 
 _T = TypeVar("_T")
-_M_ARENA_MAX = -8  # of malloc.h
 # Seconds until a thread is asked for again where there is none.
 _ANOTHER_TRY = 1.0
 
@@ -86,7 +84,7 @@ class WorkerThreads:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Lends the threads; leaving the block sends them home."""
-        _share_heap()
+        share_heap()
         async with open_nursery_beside() as self._nursery:
             self._nursery.start_soon(self._lend_all)
             self._nursery.start_soon(self._watch)
@@ -250,13 +248,6 @@ class WorkerThreads:
                 return False
             job.state = state
             return True
-
-
-def _share_heap() -> None:
-    """Keeps glibc from reserving 64 MB of addresses for each thread, where those are limited (``ulimit -v``)."""
-    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
-        with suppress(AttributeError):  # another C library
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _nothing() -> None:
