@@ -523,10 +523,14 @@ def test_an_internal_error_is_named_and_not_the_groups_that_it_came_in(monkeypat
 
 @pytest.mark.parametrize("start", ["main", "gallery", "journal"])
 def test_on_windows_one_line_says_that_it_needs_posix(tmp_path: Path, start: str) -> None:
-    script = (
-        "import sys; sys.modules['fcntl'] = None; import trio_mirror.__main__ as it; sys.platform = 'win32'; "
-        f"it.{start}()"
-    )
+    script = f"""
+import os, signal, sys
+sys.modules |= dict.fromkeys(["fcntl", "grp", "pwd", "resource", "termios"])
+del os.O_DIRECTORY, os.O_NOFOLLOW, signal.SIGALRM, signal.SIGHUP
+import trio_mirror.__main__
+sys.platform = "win32"
+trio_mirror.__main__.{start}()
+"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -16,6 +17,7 @@ _CAUSES = 10
 _NAMES_A_CAUSE = 3
 # So many HTML pages in a row instead of pictures mean one thing: a login page, or a wrong URL.
 _PAGES_IN_A_ROW = 20
+_INSTALLS_TURBOJPEG = "brew install jpeg-turbo" if sys.platform == "darwin" else "apt-get install libturbojpeg0"
 
 
 class Summary:
@@ -61,7 +63,7 @@ class Summary:
         yield from _failures(report)
         yield from _notes(report)
         if report.lossless < report.mirrored and _lacks_turbojpeg():
-            yield Line("JPEGs are mirrored exactly where libturbojpeg is installed: apt-get install libturbojpeg0")
+            yield Line(f"JPEGs are mirrored exactly where libturbojpeg is installed: {_INSTALLS_TURBOJPEG}")
         for line in _what_is_left(report, total):
             yield Line(line)
         if next_step is not None:

@@ -22,7 +22,14 @@ from pathlib import Path
 
 from trio_mirror.flip.jpeg.segments import EntropyCoding
 
-SYSTEM_NAMES = ("libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "turbojpeg.dll")
+SYSTEM_NAMES = (
+    "libturbojpeg.so.0",
+    "libturbojpeg.so",
+    "libturbojpeg.dylib",
+    # Homebrew's on Apple silicon, where the loader does not look of its own accord.
+    "/opt/homebrew/opt/jpeg-turbo/lib/libturbojpeg.dylib",
+    "turbojpeg.dll",
+)
 
 # turbojpeg.h of libjpeg-turbo 2.0 to 3.1
 _PERFECT, _PROGRESSIVE, _COPY_NONE, _ARITHMETIC, _OPTIMIZE = 1, 32, 64, 128, 256  # TJXOPT_*

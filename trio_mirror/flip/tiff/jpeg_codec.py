@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from PIL import Image, ImageChops
+from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.jpeg.segments import DHT, EOI, FRAMES, SOI, SOS, Segment, coded_part, huffman_tables, parse, walk
 from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
 from trio_mirror.flip.jpeg.validate import check_data
-from trio_mirror.flip.pillow import map_pillow_errors, open_image
+from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
 from trio_mirror.flip.tiff.libtiff import decode_strip
 
@@ -108,12 +109,11 @@ class Jpeg:
     @cached_property
     def _layers(self) -> list[tuple[int, int, list[int]]]:
         """Of each component: its sampling factors across and down, and its quantization table."""
-        with map_pillow_errors(_WHAT), open_image(self._whole(self.sample), "JPEG") as header:
-            layers: list[tuple[int, int, int, int]] = getattr(header, "layer", [])
-            tables: dict[int, list[int]] = getattr(header, "quantization", {})
-            if not layers:  # Pillow lets a frame header pass that ends before its components
+        with map_pillow_errors(_WHAT):
+            header = JpegImageFile(io.BytesIO(self._whole(self.sample)))
+            if not header.layer:  # Pillow lets a frame header pass that ends before its components
                 raise FlipError("the TIFF is damaged: its JPEG data say nothing of their components")
-            return [(across, down, tables[table]) for _, across, down, table in layers]
+            return [(across, down, header.quantization[table]) for _, across, down, table in header.layer]
 
     @cached_property
     def factors(self) -> tuple[int, int]:
