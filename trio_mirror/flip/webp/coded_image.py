@@ -50,15 +50,19 @@ class Coded:
 
     def decode(self) -> Image.Image:
         """The pixels, RGBA if the image has an alpha channel, else RGB."""
-        chunks = [self.image]
-        if self.alpha:
-            width, height = self.size()
-            canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-            chunks = [Chunk(b"VP8X", bytes([ALPHA_FLAG, 0, 0, 0]) + canvas), self.alpha, self.image]
         with map_pillow_errors("the WebP"):
-            image = open_image(Container(chunks).to_bytes(), "WEBP")
+            image = open_image(self.to_file(), "WEBP")
             image.load()
         return image
+
+    def to_file(self) -> bytes:
+        """A WebP of this image alone."""
+        if not self.alpha:
+            return Container([self.image]).to_bytes()
+        width, height = self.size()
+        canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        header = Chunk(b"VP8X", bytes([ALPHA_FLAG, 0, 0, 0]) + canvas)
+        return Container([header, self.alpha, self.image]).to_bytes()
 
     def chunks(self) -> list[Chunk]:
         """The chunks in their order."""

@@ -29,11 +29,11 @@ def mirror(coded: Coded, method: Image.Transpose, *, is_frame: bool = False) -> 
     A lossy image stays lossy if that can be close (40 dB, measured on what is seen), at the lowest quality
     from 95 up, or from 80 as a frame of an animation; else it becomes lossless.
     """
-    pixels = coded.decode().transpose(method)
     library = libwebp.library()
     if coded.lossless or not library:
-        return encode(pixels, coded)
+        return encode(coded.decode().transpose(method), coded)
     tries = _FRAME if is_frame else _STILL
+    pixels = _pixels(coded, library).transpose(method)
     return _mirror_planes(coded, method, pixels, library, tries) or _encode_lossless(pixels)
 
 
@@ -45,7 +45,7 @@ def _mirror_planes(
     alpha = wanted.getchannel("A") if wanted.mode == "RGBA" else None
     for quality, effort in tries:
         mirrored = _with_alpha(_read(library.encode(planes, alpha, quality, effort)), coded)
-        if _is_close(wanted, mirrored.decode()):
+        if _is_close(wanted, _pixels(mirrored, library)):
             return mirrored
     return None
 
@@ -66,6 +66,10 @@ def encode(pixels: Image.Image, like: Coded) -> Coded:
                 return coded
             source = _corrected(source, pixels, got)
     return _encode_lossless(pixels)
+
+
+def _pixels(coded: Coded, library: LibWebP) -> Image.Image:
+    return library.decode_pixels(coded.to_file(), coded.size(), "RGBA" if coded.alpha else "RGB")
 
 
 def _with_alpha(coded: Coded, like: Coded) -> Coded:
