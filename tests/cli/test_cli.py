@@ -70,6 +70,7 @@ def test_the_built_in_gallery_is_mirrored_over_http(tmp_path: Path) -> None:
     assert str(folder / "mirrored") in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "proxy", "processes"),
     [("HTTP_PROXY", "http://127.0.0.1:9", "2"), ("ALL_PROXY", "socks5h://127.0.0.1:9", "1")],
@@ -82,6 +83,7 @@ def test_the_built_in_gallery_needs_no_proxy(tmp_path: Path, variable: str, prox
     assert json.loads(done.stdout)["mirrored"] == 2
 
 
+@pytest.mark.slow
 def test_other_targets_of_the_built_in_gallery_keep_their_proxy(tmp_path: Path) -> None:
     environment = {"HTTP_PROXY": "http://127.0.0.1:9", "TMPDIR": str(tmp_path)}
     done = cli("--to", "http://127.0.0.2:9/", "--limit", "1", "--retries", "0", "--json", **environment)
@@ -376,6 +378,7 @@ def test_verbose_names_each_picture_and_quiet_none(photos: Path, tmp_path: Path)
     assert cli(photos, "--to", tmp_path / "out", "-qq").stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
     tmp_path: Path, number: signal.Signals, code: int

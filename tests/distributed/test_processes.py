@@ -99,6 +99,7 @@ def test_workers_find_the_pictures_of_a_list_that_was_redirected() -> None:
     assert report.source == f"http://127.0.0.1:{server.server_port}/images/"
 
 
+@pytest.mark.slow
 async def test_there_is_one_journal_and_it_resumes(photos: Path, tmp_path: Path) -> None:
     journal = str(tmp_path / "run.journal")
     async with serve_gallery(photos, tmp_path / "stored") as url:
@@ -111,6 +112,7 @@ async def test_there_is_one_journal_and_it_resumes(photos: Path, tmp_path: Path)
         assert rows.summary().counts[Outcome.MIRRORED] == 108
 
 
+@pytest.mark.slow
 async def test_slow_pictures_hold_nobody_up(photos: Path, tmp_path: Path) -> None:
     """Seven of eight places of a worker are taken for ever, and all other pictures pass through the eighth."""
     gallery = FaultyGallery(names_of(200), Plan(seed=1, share=0.03, upload=(Fault.STALLED,)))
@@ -159,6 +161,7 @@ async def test_one_slice_after_the_other_keeps_to_the_rate(instant_flip: None, a
     assert [later - earlier for earlier, later in pairwise(began)] == pytest.approx([2.0] * 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retry_uploads", ["always", "never"])
 async def test_a_process_that_dies_costs_nothing_but_what_it_sent_where_that_may_not_be_sent_again(
     retry_uploads: str,
@@ -236,6 +239,7 @@ async def test_ctrl_c_while_the_processes_start_makes_nothing_unknown(photos: Pa
     assert report["mirrored"] == len(list((tmp_path / "out").iterdir()))
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_guard_around_its_call(photos: Path, tmp_path: Path) -> None:
     call = f"report = trio_mirror.run({str(photos)!r}, {str(tmp_path / 'out')!r}, processes=2)"
     script = f"import trio_mirror\n{call}\nprint(report.mirrored, report.failed)"
@@ -268,6 +272,7 @@ def test_too_few_descriptors_for_the_processes_end_the_run_with_one_line(photos:
     assert "Too many open files; lower --processes" in told
 
 
+@pytest.mark.slow
 def test_a_daemonic_process_may_have_workers_too(photos: Path, tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         report = pool.apply(run, (photos, tmp_path / "out"), {"processes": 2})
@@ -286,6 +291,7 @@ async def test_as_many_processes_work_as_are_asked_for_and_end_with_the_run() ->
     assert not processes.workers_of(os.getpid())
 
 
+@pytest.mark.slow
 async def test_processes_that_have_nothing_to_do_end_with_the_run(photos: Path, tmp_path: Path) -> None:
     await mirror(photos, tmp_path / "out", processes=2)
 

@@ -7,6 +7,7 @@ for what Python and libraries read from the environment while they start. As a p
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import re
@@ -116,6 +117,7 @@ def _serve(descriptor: int) -> None:
     del sys.modules["trio_mirror.__main__"]  # it is run as a module of this name
     for name in _LATER:
         import_module(name)
+    gc.freeze()
     with socket.socket(fileno=descriptor) as control:
         while True:
             request, streams, _, _ = socket.recv_fds(control, _LONGEST, 3)

@@ -395,6 +395,7 @@ def make_room(disk: Path, size: str = "64m") -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
 
+@pytest.mark.slow
 async def test_a_folder_on_a_full_disk(small_disk: Path) -> None:
     names = names_of(150)
     async with serve(FaultyGallery(names)) as url:
@@ -414,6 +415,7 @@ async def test_a_folder_on_a_full_disk(small_disk: Path) -> None:
     assert_files(small_disk, names)
 
 
+@pytest.mark.slow
 async def test_a_journal_on_a_full_disk(small_disk: Path) -> None:
     names, journal = names_of(600), small_disk / "journal"
     # Its intents take 256 KiB.
