@@ -1,17 +1,32 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.flip.jpegs import photoshop_resource, photoshop_thumbnail
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg.photoshop import SIGNATURE, mirrored_photoshop
+from trio_mirror.flip.jpeg.metadata import mirrored_segments
+from trio_mirror.flip.jpeg.segments import Segment
 from trio_mirror.flip.positions import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGNATURE = b"Photoshop 3.0\0"
 
 IPTC, EVEN = photoshop_resource(1028, b"odd"), photoshop_resource(1005, b"even")
 MIRROR = Mirror(64, 48)
 NAMED = b"8BIM\x04\x0b\x03url\0\0\0\4http"
+
+
+def mirrored_photoshop(
+    payloads: list[bytes], mirror_jpeg: Callable[[bytes], bytes], mirror: Mirror
+) -> tuple[list[bytes], tuple[str, ...]]:
+    segments, notes = mirrored_segments([Segment(0xED, payload) for payload in payloads], mirror_jpeg, mirror)
+    return [segment.payload for segment in segments], notes
 
 
 def thumbnail(jpeg: bytes) -> bytes:

@@ -11,15 +11,14 @@ from trio_mirror.flip.jpeg import flir, jfif
 from trio_mirror.flip.jpeg.credentials import without_credentials
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 from trio_mirror.flip.jpeg.extended_xmp import EXTENSION, XMP, mirrored_xmp
-from trio_mirror.flip.jpeg.photoshop import SIGNATURE as PHOTOSHOP
-from trio_mirror.flip.jpeg.photoshop import mirrored_photoshop
 from trio_mirror.flip.jpeg.previews import BEGINS, mirrored_inside
-from trio_mirror.flip.jpeg.segments import COM, Segment
+from trio_mirror.flip.jpeg.segments import COM, PAYLOAD_LIMIT, Segment
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.exif import mirrored_fields
+from trio_mirror.flip.positions.photoshop import mirrored_resources
 
 _APP0, _APP1, _APP2, _APP3, _APP5, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xE3, 0xE5, 0xED, 0xEF
-_ICC = b"ICC_PROFILE\0"
+_ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 # Bytes that may be a raster, such as the thermal ones of DJI, InfiRay and Parrot (ExifTool, JPEG.pm).
 _RASTER = 1 << 15
 # What a segment holds, by its marker and first bytes.
@@ -31,7 +30,7 @@ _KINDS = (
     (_APP1, EXTENSION),
     (_APP1, flir.SIGNATURE),
     (_APP2, _ICC),
-    (_APP13, PHOTOSHOP),
+    (_APP13, _PHOTOSHOP),
 )
 
 
@@ -120,7 +119,7 @@ class _Surroundings:
             parts = _contents(self._segments, positions, EXIF)
             block, dropped = mirrored_exif(b"".join(parts), self._mirror_picture)
             block, unmended = mirrored_fields(block, self._mirror)
-            self._replace(positions, [EXIF + part for part in _cut(block, parts)], dropped + unmended)
+            self._replace(positions, [*_cut(block, parts, EXIF)], dropped + unmended)
 
     def mirror_xmp(self, *, keep_credentials: bool) -> None:
         replaced, notes = mirrored_xmp(
@@ -136,9 +135,11 @@ class _Surroundings:
         self.notes += notes
 
     def mirror_photoshop(self) -> None:
-        if positions := self._places[PHOTOSHOP]:
-            payloads = _contents(self._segments, positions, b"")
-            self._replace(positions, *mirrored_photoshop(payloads, self._mirror_picture, self._mirror))
+        # Long resources run on from one segment into the next.
+        if positions := self._places[_PHOTOSHOP]:
+            parts = _contents(self._segments, positions, _PHOTOSHOP)
+            resources, notes = mirrored_resources(b"".join(parts), self._mirror, self._mirror_picture)
+            self._replace(positions, [*_cut(resources, parts, _PHOTOSHOP)], notes)
 
     def mirror_flir(self) -> None:
         if positions := self._places[flir.SIGNATURE]:
@@ -197,10 +198,11 @@ def _is(segment: Segment, marker: int, signature: bytes) -> bool:
     return segment.marker == marker and segment.payload.startswith(signature)
 
 
-def _cut(block: bytes, parts: Sequence[bytes]) -> Iterator[bytes]:
-    """Cuts a block into parts as long as these; the last takes what is over."""
-    at = 0
+def _cut(block: bytes, parts: Sequence[bytes], signature: bytes = b"") -> Iterator[bytes]:
+    """Cuts a block into parts as long as these, behind a signature each; the last and further ones take the rest."""
+    at, room = 0, PAYLOAD_LIMIT - len(signature)
     for part in parts[:-1]:
-        yield block[at : at + len(part)]
+        yield signature + block[at : at + len(part)]
         at += len(part)
-    yield block[at:]
+    for rest in range(at, max(at + 1, len(block)), room):
+        yield signature + block[rest : rest + room]
