@@ -20,6 +20,11 @@ def row_bytes(width: int, bits: int) -> int:
     return (width * bits + 7) // 8
 
 
+def reverse_raster(raster: bytes, width: int, height: int, bits: int, *, rows: bool) -> bytes:
+    """Mirrors a raster without padding bytes: by the order of its rows, or else each row."""
+    return reverse_row_order(raster, row_bytes(width, bits)) if rows else reverse_rows(raster, width, height, bits)
+
+
 def reverse_rows(raster: bytes, width: int, height: int, bits: int, *, stride: int | None = None) -> bytes:
     """Reverses the pixels of each row; padding bits and bytes at the ends of rows stay, and so does what follows them.
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from PIL import Image
-
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.mirror_image import PNG
 from trio_mirror.flip.jpeg.previews import shortened
 from trio_mirror.flip.jpeg.segments import SOI
 from trio_mirror.flip.positions import Mirror, not_mirrored
+from trio_mirror.flip.rows import reverse_raster
 
 SIGNATURE = b"FLIR\0"
 HEADER = 8  # bytes of a segment before its part of the data: the signature, and which of how many segments it is
@@ -73,6 +72,4 @@ def _mirrored(record: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], b
     size = 2 * width * height
     if not size or size > len(samples):
         raise ValueError("the raster is cut off")
-    raster = Image.frombytes("I;16", (width, height), samples[:size])
-    method = Image.Transpose.FLIP_TOP_BOTTOM if mirror.rows else Image.Transpose.FLIP_LEFT_RIGHT
-    return header + raster.transpose(method).tobytes() + samples[size:]
+    return header + reverse_raster(samples[:size], width, height, 16, rows=mirror.rows) + samples[size:]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PIL import Image
-
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT
+from trio_mirror.flip.rows import reverse_raster
 
 SIGNATURE, EXTENSION_SIGNATURE = b"JFIF\0", b"JFXX\0"
 
@@ -18,7 +17,7 @@ _PALETTE_SIZE = 768
 def mirrored_jfif(payload: bytes, *, rows: bool) -> tuple[bytes, tuple[str, ...]]:
     """Mirrors the bitmap that a JFIF segment may end with, or drops it if it is cut off."""
     try:
-        return _with_mirrored_bitmap(payload, 12, 14, "RGB", rows=rows), ()
+        return _with_mirrored_bitmap(payload, 12, 14, 3, rows=rows), ()
     except FlipError as error:
         return payload[:12] + bytes(2), (f"the JFIF thumbnail was dropped: {error}",)
 
@@ -36,9 +35,9 @@ def mirrored_jfxx(
 def _mirrored_extension(payload: bytes, mirror_jpeg: Callable[[bytes], bytes], *, rows: bool) -> bytes:
     kind = payload[5] if len(payload) > 8 else None
     if kind == _PALETTE:
-        return _with_mirrored_bitmap(payload, 6, 8 + _PALETTE_SIZE, "L", rows=rows)
+        return _with_mirrored_bitmap(payload, 6, 8 + _PALETTE_SIZE, 1, rows=rows)
     if kind == _RGB:
-        return _with_mirrored_bitmap(payload, 6, 8, "RGB", rows=rows)
+        return _with_mirrored_bitmap(payload, 6, 8, 3, rows=rows)
     if kind != _JPEG:
         raise FlipError("it is of an unknown kind")
     mirrored = payload[:6] + mirror_jpeg(payload[6:])
@@ -47,15 +46,13 @@ def _mirrored_extension(payload: bytes, mirror_jpeg: Callable[[bytes], bytes], *
     return mirrored
 
 
-def _with_mirrored_bitmap(payload: bytes, size_at: int, start: int, mode: str, *, rows: bool) -> bytes:
+def _with_mirrored_bitmap(payload: bytes, size_at: int, start: int, pixel: int, *, rows: bool) -> bytes:
     if len(payload) < size_at + 2:
         return payload
     width, height = payload[size_at], payload[size_at + 1]
-    end = start + width * height * len(mode)
+    end = start + width * height * pixel
     if end == start:
         return payload
     if end > len(payload):
         raise FlipError("it is cut off")
-    bitmap = Image.frombytes(mode, (width, height), payload[start:end])
-    method = Image.Transpose.FLIP_TOP_BOTTOM if rows else Image.Transpose.FLIP_LEFT_RIGHT
-    return payload[:start] + bitmap.transpose(method).tobytes() + payload[end:]
+    return payload[:start] + reverse_raster(payload[start:end], width, height, 8 * pixel, rows=rows) + payload[end:]

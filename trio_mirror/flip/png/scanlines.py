@@ -19,7 +19,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.deflate import fastest
 from trio_mirror.flip.limits import DEFLATE_RATIO
 from trio_mirror.flip.png.filters import Band, refilter, unfilter
-from trio_mirror.flip.rows import reverse_row_order, reverse_rows
+from trio_mirror.flip.rows import reverse_raster, reverse_row_order, reverse_rows
 
 _CUT_SHORT = "the PNG's raster is cut short: rows are missing"
 _BAND = 1 << 18  # bytes that are worked on at once
@@ -165,9 +165,7 @@ def _mirrored_passes(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iter
     filters = [_put_together(scanlines, part, shape, planes) for part in passes]
     mirrored: list[bytes] = []
     while planes:
-        plane = bytes(planes.pop(0))
-        whole = reverse_row_order(plane, shape.width) if rows else reverse_rows(plane, shape.width, shape.height, 8)
-        mirrored.append(whole)
+        mirrored.append(reverse_raster(bytes(planes.pop(0)), shape.width, shape.height, 8, rows=rows))
     return (_taken_apart(mirrored, part, shape, kinds) for part, kinds in zip(passes, filters, strict=True))
 
 

@@ -14,7 +14,7 @@ from itertools import count
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
-from trio_mirror.flip.rows import reverse_row_order, reverse_rows
+from trio_mirror.flip.rows import reverse_raster
 from trio_mirror.flip.tiff.edit import Editor, Value
 from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg, frame_of
@@ -78,12 +78,8 @@ class OldJpeg:
             rearranged = self.codec.rearrange(data, height, rows_first=self.image.rows_first)
             if rearranged is not None:
                 return Mirrored([rearranged], lossless=True)
-        size = self.codec.components  # bytes a pixel
         raster = self.codec.decode(data, height)
-        if self.image.rows_first:
-            mirrored = reverse_row_order(raster, width * size)
-        else:
-            mirrored = reverse_rows(raster, width, height, 8 * size)
+        mirrored = reverse_raster(raster, width, height, 8 * self.codec.components, rows=self.image.rows_first)
         return Mirrored([self.codec.encode(mirrored, height)], lossless=False)
 
     def store(self, out: bytearray, starts: list[int], mirrored: Mirrored) -> None:
