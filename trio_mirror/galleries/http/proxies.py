@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from urllib.request import getproxies, proxy_bypass
@@ -27,7 +26,8 @@ def proxy_for(url: httpx.URL) -> str | None:
     # What is left out is named with or without its port, and in IPv6 with or without brackets.
     if proxy is None or proxy_bypass(host) or proxy_bypass(url.netloc.decode("ascii")):
         return None
-    if any(_is_in(network, host) for network in _networks(proxies.get("no", ""))):
+    # Networks, such as 10.0.0.0/8, may be left out too, as curl has them.
+    if any(_is_in(entry, host) for entry in proxies.get("no", "").replace(",", " ").split() if "/" in entry):
         return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"
@@ -38,11 +38,6 @@ def proxy_for(url: httpx.URL) -> str | None:
     except httpx.InvalidURL as error:
         raise SettingsError(f"the environment's proxy for {url.scheme}:// is not a valid URL") from error
     return proxy
-
-
-def _networks(no_proxy: str) -> Iterator[str]:
-    """The entries of ``NO_PROXY`` that are networks, such as 10.0.0.0/8, as curl has them."""
-    return (entry for entry in no_proxy.replace(",", " ").split() if "/" in entry)
 
 
 def _is_in(network: str, host: str) -> bool:
