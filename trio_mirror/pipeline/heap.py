@@ -15,15 +15,21 @@ _LARGEST, _KEPT = 32 << 20, 64 << 20
 def keep_heap() -> None:
     """Has the heap keep what a picture gave back, for the next one; for a process of our own.
 
-    Else each picture takes its pages from the system anew: 4% of the CPU of a photo, a tenth with Pillow alone.
+    Else each picture takes its pages from the system anew: 4% of the CPU of a photo, a tenth with Pillow alone. Where
+    addresses are limited (``ulimit -v``), nothing is kept.
     """
-    _set({_MMAP_THRESHOLD: _LARGEST, _TRIM_THRESHOLD: _KEPT})
+    if not _are_addresses_limited():
+        _set({_MMAP_THRESHOLD: _LARGEST, _TRIM_THRESHOLD: _KEPT})
 
 
 def share_heap() -> None:
-    """Keeps glibc from reserving 64 MB of addresses for each thread, where those are limited (``ulimit -v``)."""
-    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+    """Keeps glibc from reserving 64 MB of addresses for each thread, where those are limited."""
+    if _are_addresses_limited():
         _set({_ARENA_MAX: 1})
+
+
+def _are_addresses_limited() -> bool:
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def _set(parameters: dict[int, int]) -> None:
