@@ -95,8 +95,9 @@ def _mirrored(report: Report) -> str:
 def _troubles(report: Report, there: int) -> Iterator[str]:
     if report.skipped:
         reasons = {"that the target has": there, "not pictures": report.not_pictures}
+        reasons["mirrored before"] = report.skipped - sum(reasons.values())
         shown = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-        yield f"{report.skipped:,} skipped" + (f" ({shown})" if shown else "")
+        yield f"{report.skipped:,} skipped ({shown})"
     if report.failed:
         yield f"{report.failed:,} failed" + (f" ({report.transient:,} may work later)" if report.transient else "")
     if report.unknown:
