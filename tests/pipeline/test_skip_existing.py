@@ -113,7 +113,7 @@ def test_the_summary_counts_them_and_a_stopped_run_names_the_option(monkeypatch:
     step = next_step(report, Settings())
     lines = [line.plain for line in summary.lines(report, step)]
 
-    assert "2 skipped (1 that the target has), 1 cut off as the run was stopped" in lines
+    assert "2 skipped (1 that the target has, 1 mirrored before), 1 cut off as the run was stopped" in lines
     assert lines[-1] == "to go on: trio-mirror http://host/ --to out --skip-existing"
     report.target = report.source
     assert next_step(report, Settings(no_journal=True)) is None

@@ -51,7 +51,10 @@ def test_it_says_outcomes_speed_bytes_and_retries() -> None:
 
     assert text.splitlines()[:5] == [
         "4 mirrored of 7 listed: 3 exactly (75%), 1 re-encoded",
-        "1 skipped (1 mirrored before), 1 failed (1 may work later), 1 unknown (sent without a response: the target may have them or not)",
+        (
+            "1 skipped (1 mirrored before), 1 failed (1 may work later), "
+            "1 unknown (sent without a response: the target may have them or not)"
+        ),
         # What was skipped or failed makes no run faster, and of what failed nothing was saved.
         "2.0 s, 2.0 pictures a second, 6 requests repeated",
         "8.1 KiB in, 4.0 KiB out (4.0 KiB saved, 50.0%)",
