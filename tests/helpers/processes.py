@@ -58,14 +58,29 @@ def start(
 
 
 def workers_of(process: int) -> list[int]:
-    """The worker processes that a process has started."""
+    """The worker processes that a process has started; none where it has ended."""
     found = []
-    # Linux lists them by the thread that started them.
-    for thread in Path(f"/proc/{process}/task").iterdir():
-        # One that has just ended has no such file, or one that cannot be read any more.
-        with suppress(FileNotFoundError, ProcessLookupError):
-            children = map(int, (thread / "children").read_text().split())
-            found += [it for it in children if b"process_worker" in Path(f"/proc/{it}/cmdline").read_bytes()]
+    with suppress(FileNotFoundError, ProcessLookupError):
+        # Linux lists them by the thread that started them.
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            children = map(int, _read(thread / "children").split())
+            found += [it for it in children if b"process_worker" in _read(Path(f"/proc/{it}/cmdline"))]
+    return found
+
+
+def _read(file: Path) -> bytes:
+    """A file of a process; nothing where that has just ended: then it is not there, or cannot be read any more."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return file.read_bytes()
+    return b""
+
+
+def open_files() -> set[str]:
+    """What this process has open, as the system names it. What earlier tests have left may close at any time."""
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(descriptor.readlink()))
     return found
 
 

@@ -224,7 +224,7 @@ class Round:
                 left = 1 - len(self._mirrored) / PICTURES
                 await trio.sleep(self._chance.uniform(0, self._length * max(left, _LEAST)))
                 # It may have ended at this very moment.
-                with suppress(ProcessLookupError, FileNotFoundError):
+                with suppress(ProcessLookupError):
                     self._count.kills += self._kill(process)
                     # Some people press it twice.
                     if self._kind.number is signal.SIGINT and self._chance.random() < _TWICE:
