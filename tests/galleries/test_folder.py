@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,17 @@ def picture(name: str, data: bytes = b"data", modified: float | None = None) -> 
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The files in a folder. One that a thread renames or removes at this moment may be missing."""
+    found = {}
+    for path in filter(Path.is_file, folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Waits for what a thread does that nobody waits for."""
-    with trio.fail_after(30):
+    with trio.fail_after(300):
         while not condition():  # noqa: ASYNC110
             await trio.sleep(0.01)
 

@@ -12,7 +12,6 @@ import ssl
 import subprocess
 from collections import Counter
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +28,7 @@ from trio_mirror.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
+    from pathlib import Path
 
     from trio_mirror.model import Result
 
@@ -140,7 +140,7 @@ async def test_an_upload_that_drips_is_cut_off_and_never_called_unknown(tmp_path
 async def test_an_endless_list_ends_with_the_deadline() -> None:
     gallery = FaultyGallery(f"{number}.png" for number in count())
     async with serve(gallery) as url:
-        ended = await processes.run(url, "--json", "--deadline", "2", "--rate", "100/s")
+        ended = await processes.run(url, "--json", "--deadline", "6", "--rate", "100/s")
 
     report = report_of(ended)
     assert (ended.code, report["stopped_by"]) == (7, "deadline")
@@ -242,7 +242,7 @@ async def test_a_port_where_nobody_listens_is_not_hammered(tmp_path: Path) -> No
     folder = originals_in(tmp_path / "images", 1_500)
     async with serve(FaultyGallery()) as url:
         pass
-    limits = ("--deadline", "2", "--drain", "1", "--retries", "0")
+    limits = ("--deadline", "6", "--drain", "1", "--retries", "0")
     ended = await processes.run(folder, "--to", url, "--json", *limits)
 
     assert ended.code == 7
@@ -262,10 +262,10 @@ async def test_killed_at_twenty_moments_and_started_again(tmp_path: Path) -> Non
         arguments = (url, "--json", "--journal", journal, "--concurrency", "4")
         for _ in range(20):
             process = processes.start(*arguments)
-            before = gallery.connections
-            while gallery.connections == before and process.poll() is None:  # noqa: ASYNC110 (as above)
+            before, wanted = gallery.connections, len(gallery.stored) + moments.randrange(30)
+            while gallery.connections == before or len(gallery.stored) < wanted:  # noqa: ASYNC110 (as above)
                 await trio.sleep(0.005)
-            await trio.sleep(moments.uniform(0, 0.5))
+            await trio.sleep(moments.uniform(0, 0.03))
             process.kill()
             await processes.ended(process)
             # What was on its way still arrives.
@@ -366,14 +366,12 @@ async def test_a_run_that_is_stopped_leaves_no_thread_and_no_socket(tmp_path: Pa
                 if results.report.finished == 20:
                     results.drain()
         assert 20 <= results.report.finished < 300
-        assert open_sockets() == before
+        assert open_sockets() <= before
         await trio.testing.wait_all_threads_completed()
 
 
-def open_sockets() -> int:
-    """How many sockets this process has."""
-    places = Path("/proc/self/fd").iterdir()
-    return sum(place.is_socket() for place in places)
+def open_sockets() -> set[str]:
+    return {it for it in processes.open_files() if it.startswith("socket:")}
 
 
 # A disk that is full
@@ -448,7 +446,7 @@ async def test_an_upload_that_must_not_be_repeated_is_unknown(fault: Fault) -> N
     names = names_of(8)
     gallery = FaultyGallery(names, always(fault))
     async with serve(gallery) as url:
-        ended = await processes.run(url, "--json", "--timeout", "1", "--retry-uploads", "never")
+        ended = await processes.run(url, "--json", "--timeout", "5", "--retry-uploads", "never")
 
     report = report_of(ended)
     assert (ended.code, report["unknown"], report["mirrored"]) == (8, 8, 0)
@@ -473,7 +471,7 @@ async def test_the_exit_code_says_whether_running_again_may_help(faults: list[Fa
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--deadline", "3s"), "deadline"),
+        (("--deadline", "6s"), "deadline"),
         (("--max-failures", "3", "--retries", "0"), "max_failures"),
         (("--max-bytes-total", "5KiB"), "max_bytes_total"),
     ],

@@ -18,10 +18,10 @@ from trio_mirror.journal import read_journal
 
 # What hangs for ever after so many calls, in each process of a run.
 HANGING = {
-    "rename": ("os", "replace", 20),
+    "rename": ("os", "replace", 3),
     "journal": ("trio_mirror.journal.writer.Journal", "record", 0),
-    "flip": ("trio_mirror.pipeline.transformer", "flip", 20),
-    "read": ("trio_mirror.galleries.folder.gallery", "read_at_most", 20),
+    "flip": ("trio_mirror.pipeline.transformer", "flip", 3),
+    "read": ("trio_mirror.galleries.folder.gallery", "read_at_most", 3),
 }
 # Python imports it as it starts.
 SITECUSTOMIZE = """
@@ -41,7 +41,7 @@ hang({!r}, {!r}, {})
 """
 # The options, the exit code, and how many signals come.
 WAYS = {
-    "deadline": (["--deadline", "8s", "--drain", "0.5s"], 7, 0),
+    "deadline": (["--deadline", "10s", "--drain", "0.5s"], 7, 0),
     "drain": (["--drain", "0.5s"], 130, 1),
     "second signal": (["--drain", "1h"], 130, 2),
 }
@@ -62,17 +62,19 @@ async def test_a_run_that_is_stopped_ends_though_something_hangs(
     monkeypatch.chdir(tmp_path)
     options, code, signals = WAYS[way]
     arguments = [folder, "--to", target, "--json", "--journal", journal, "--processes", str(count), *options]
-    # Shorter than the patience with a journal, say, in a run that nobody stops.
-    with trio.fail_after(30):
-        process = processes.start(
-            *arguments, environment={"PYTHONPATH": os.pathsep.join(map(str, (tmp_path, processes.ROOT)))}
-        )
-        while not (Path("hangs").exists() or process.poll()):  # noqa: ASYNC110, ASYNC240 (another process makes it; a folder answers)
+    process = processes.start(
+        *arguments, environment={"PYTHONPATH": os.pathsep.join(map(str, (tmp_path, processes.ROOT)))}
+    )
+    with trio.fail_after(300):
+        while not Path("hangs").exists() and process.poll() is None:  # noqa: ASYNC110, ASYNC240 (another process makes it; a folder answers)
             await trio.sleep(0.01)
-        for _ in range(signals):
+    # Shorter than the patience with a journal, say, in a run that nobody stops.
+    with trio.fail_after(25):
+        for sent in range(signals):
+            if sent:
+                # Of two that come at once the system makes one.
+                await processes.says(process, "stopping: ")
             process.send_signal(signal.SIGINT)
-            # Of two that come at once the system makes one.
-            await trio.sleep(0.2)
         ended = await processes.ended(process)
 
     report = json.loads(ended.out)
