@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HOW_TO_INSTALL = "nginx is missing; on Debian: apt-get install nginx-light"
 # Seconds; a busy machine starts a program of JavaScript in eight.
-_STARTING = 60
+_STARTING = 300
 _LOGGING = 5
 
 # An upload is handed to a second server, which answers it: nginx does so only when it has read the whole body, as a

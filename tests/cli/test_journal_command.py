@@ -170,7 +170,7 @@ def test_a_list_as_json_has_an_object_a_line(cli: Cli, path: Path) -> None:
 
 def test_a_terminal_that_has_no_such_character_gets_it_escaped(path: Path) -> None:
     with start(path, "--unknown", PYTHONIOENCODING="latin-1") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
 
     assert (process.returncode, out, err) == (0, b"d \\U0001f408.png\tupload\tno answer\n", b"")
 
@@ -262,7 +262,7 @@ def test_what_cannot_be_used_exits_10_in_one_clear_line(cli: Cli, path: Path, tm
 
 def test_as_a_process_it_ends_with_the_exit_code_and_without_a_traceback(tmp_path: Path) -> None:
     with start(tmp_path / "missing") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
 
     assert (process.returncode, out) == (10, b"")
     assert err.count(b"\n") == 1

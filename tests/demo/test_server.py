@@ -82,12 +82,12 @@ async def test_curl_lists_fetches_and_uploads(served: Served) -> None:
 async def test_requests_lists_fetches_and_uploads(served: Served) -> None:
     def work() -> None:
         with requests.Session() as session:
-            listed = session.get(served.url, timeout=30)
+            listed = session.get(served.url, timeout=300)
             assert (listed.text, listed.encoding) == (f"a.jpg\n{NAME}\n", "utf-8")
-            fetched = session.get(served.url + quote(NAME), timeout=30)
+            fetched = session.get(served.url + quote(NAME), timeout=300)
             assert (fetched.content, fetched.headers["Content-Type"]) == (encoded(), "image/png")
-            form = session.post(served.url, files={"image": (NAME, fetched.content)}, timeout=30)
-            raw = session.post(served.url, params={"name": "ü.png"}, data=fetched.content, timeout=30)
+            form = session.post(served.url, files={"image": (NAME, fetched.content)}, timeout=300)
+            raw = session.post(served.url, params={"name": "ü.png"}, data=fetched.content, timeout=300)
             assert (form.status_code, raw.status_code) == (200, 200)
 
     await trio.to_thread.run_sync(work)
@@ -343,10 +343,10 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path, signal_numb
     with start_command(str(folder), "--port", "0", "-v") as process:
         assert process.stdout is not None
         url = re.findall(r"http://127\.0\.0\.1:\d+/images/", process.stdout.readline())[0]
-        assert requests.get(url, timeout=30).text == f"a.jpg\n{NAME}\n"
-        assert requests.post(url, files={"image": ("a.png", encoded())}, timeout=30).status_code == 200
+        assert requests.get(url, timeout=300).text == f"a.jpg\n{NAME}\n"
+        assert requests.post(url, files={"image": ("a.png", encoded())}, timeout=300).status_code == 200
         process.send_signal(signal_number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (0, "1 picture was stored.\n")
     assert re.search(r"^stored a\.png, \d+ bytes$", err, re.MULTILINE)
     assert (tmp_path / "mirrored" / "a.png").read_bytes() == encoded()
@@ -369,6 +369,6 @@ def test_the_command_says_in_one_line_what_cannot_be_served(tmp_path: Path) -> N
             ([str(folder), "--port", "70000"], "invalid value for '--port'"),
         ]:
             with start_command(*arguments) as process:
-                out, err = process.communicate(timeout=30)
+                out, err = process.communicate(timeout=300)
             assert (process.returncode, out) == (2, "")
             assert re.fullmatch(rf"error: .*{re.escape(reason)}.*\n", err)

@@ -120,7 +120,7 @@ async def test_slow_pictures_hold_nobody_up(photos: Path, tmp_path: Path) -> Non
     assert 0 < len(stalled) < 8
     async with serve(gallery) as url, open_mirror(url, processes=2, concurrency=16, timeout=600) as results:
         done = set[str]()
-        with trio.fail_after(60):
+        with trio.fail_after(300):
             while len(done) < 200 - len(stalled):
                 done.add((await anext(results)).name)
 
@@ -224,7 +224,7 @@ def _sent(worker: Any) -> list[Any]:
 
 async def test_ctrl_c_while_the_processes_start_makes_nothing_unknown(photos: Path, tmp_path: Path) -> None:
     process = processes.start(photos, "--to", tmp_path / "out", "--processes", "2", "--json", own_group=True)
-    with trio.fail_after(60):
+    with trio.fail_after(300):
         while len(processes.workers_of(process.pid)) < 2:  # noqa: ASYNC110 (as above)
             await trio.sleep(0.001)
         # Long enough for Python to come up in them, and too short for their work to begin.
@@ -248,7 +248,7 @@ def test_a_script_needs_no_guard_around_its_call(photos: Path, tmp_path: Path) -
         input=script,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env=processes.ENVIRONMENT,
     )
@@ -262,7 +262,7 @@ def test_too_few_descriptors_for_the_processes_end_the_run_with_one_line(photos:
         ["sh", "-c", 'ulimit -n 32; exec "$0" "$@"', *command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env=processes.ENVIRONMENT,
     )
@@ -283,7 +283,7 @@ def test_a_daemonic_process_may_have_workers_too(photos: Path, tmp_path: Path) -
 async def test_as_many_processes_work_as_are_asked_for_and_end_with_the_run() -> None:
     gallery = FaultyGallery(names_of(100), Plan(share=1, upload=(Fault.STALLED,)))
     async with serve(gallery) as url, open_mirror(url, processes=2, concurrency=2):
-        with trio.fail_after(60):
+        with trio.fail_after(300):
             # Each has one picture in flight.
             while sum(method == "POST" for method, _ in gallery.attempts) < 2:  # noqa: ASYNC110 (as above)
                 await trio.sleep(0.01)
@@ -354,7 +354,7 @@ async def test_a_signal_to_the_whole_group_drains_all(number: signal.Signals, co
     for index in range(3_000):
         (originals / f"{index:04}.png").write_bytes(png())
     async with serve_gallery(originals, mirrored) as url:
-        with trio.fail_after(60):
+        with trio.fail_after(300):
             # The first names of both processes: a signal before they have started would end them.
             first = ["0000.png", "0001.png"]
             ended = await processes.interrupted(

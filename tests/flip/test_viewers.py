@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 def written_by(command: Sequence[str | Path], picture: Path) -> Image.Image:
     if not shutil.which(command[0]):
         pytest.skip(f"this machine has no {command[0]}")
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     with Image.open(picture) as image:
         return image.convert("RGB")
 

@@ -299,4 +299,4 @@ def running(recipe: Recipe, root: Path, tls: Path | None = None) -> Iterator[str
             yield f"{recipe.scheme}://127.0.0.1:{port}{recipe.base}"
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)

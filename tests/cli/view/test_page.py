@@ -211,7 +211,7 @@ def in_chromium(text: str, folder: Path) -> tuple[str, list[str]]:
         [CHROMIUM, *options, file.as_uri()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
