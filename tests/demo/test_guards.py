@@ -46,7 +46,7 @@ def port_of(served: Served) -> int:
 )
 async def test_pages_of_other_origins_cannot_upload(served: Served, headers: dict[str, str]) -> None:
     headers = {it: value.replace("OWN", served.url.removesuffix("/images/")) for it, value in headers.items()}
-    async with httpx.AsyncClient(headers=headers) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=60) as client:
         form = await client.post(served.url, files={"image": ("a.png", encoded())})
         raw = await client.post(served.url, params={"name": "a.png"}, content=encoded())
         read = await client.get(served.url)
@@ -57,7 +57,7 @@ async def test_pages_of_other_origins_cannot_upload(served: Served, headers: dic
 
 async def test_a_page_of_the_gallery_itself_may_upload(served: Served) -> None:
     headers = {"Origin": served.url.removesuffix("/images/"), "Sec-Fetch-Site": "same-origin"}
-    async with httpx.AsyncClient(headers=headers) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=60) as client:
         answer = await client.post(served.url, files={"image": ("a.png", encoded())})
     assert (answer.status_code, served.stored()) == (200, {"a.png": encoded()})
 
@@ -72,7 +72,7 @@ async def test_a_picture_is_refused_by_its_claim_before_it_is_decoded(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("PIL.WebPImagePlugin.WebPImageFile.load", lambda _: pytest.fail("decoded"))
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         dense = await client.post(served.url, files={"image": ("a.webp", claiming(9_900, 9_900))})
         large = await client.post(served.url, files={"image": ("a.webp", claiming(10_500, 10_000))})
     assert (dense.status_code, large.status_code) == (415, 415)
@@ -121,7 +121,7 @@ async def test_a_body_that_does_not_come_is_given_up(served: Served, monkeypatch
         await trio.sleep(1)
         yield encoded()[50:]
 
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.post(served.url, params={"name": "a.png"}, content=part())
     assert answer.status_code == 408
     assert_one_plain_line(answer)
@@ -151,7 +151,7 @@ async def drain(stream: trio.SocketStream) -> None:
 
 async def test_names_that_clients_make_up_replace_nothing(served: Served) -> None:
     pictures = [encoded(size=(width, 10)) for width in (10, 20, 30)]
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         for data in [*pictures, *pictures]:
             assert (await client.post(served.url, files={"image": data})).status_code == 200
             assert (await client.post(served.url, content=data)).status_code == 200
@@ -162,7 +162,7 @@ async def test_names_that_clients_make_up_replace_nothing(served: Served) -> Non
 
 
 async def test_pixels_without_a_name_are_refused_for_what_they_are(served: Served) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.post(served.url, content=bytes(range(256)) * 100)
     assert (answer.status_code, answer.text) == (415, "the body is not a picture of a known format\n")
 
@@ -179,7 +179,7 @@ async def test_pixels_without_a_name_are_refused_for_what_they_are(served: Serve
 )
 async def test_the_url_of_a_picture_and_its_encoded_name_stand_for_its_name(served: Served, given: str) -> None:
     given = given.replace("BASE", served.url)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         form = await client.post(served.url, files={"image": (given, encoded())})
         raw = await client.post(served.url, params={"name": given}, content=encoded())
     assert [form.text, raw.text] == [f"stored {NAME}\n"] * 2
@@ -188,7 +188,7 @@ async def test_the_url_of_a_picture_and_its_encoded_name_stand_for_its_name(serv
 
 async def test_a_name_that_holds_a_percent_sign_is_taken_as_it_is(served: Served) -> None:
     (served.folder / "a%2Ejpg").write_bytes(encoded())
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         for name in ("a%2Ejpg", "100%25.png"):
             await client.post(served.url, files={"image": (name, encoded())})
     assert set(served.stored()) == {"a%2Ejpg", "100%25.png"}
@@ -196,7 +196,7 @@ async def test_a_name_that_holds_a_percent_sign_is_taken_as_it_is(served: Served
 
 @pytest.mark.parametrize("given", ["http://evil.example/images/a.png", "BASE../a.png", "BASE", "/a.png"])
 async def test_the_url_of_another_place_is_not_a_name(served: Served, given: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.post(served.url, params={"name": given.replace("BASE", served.url)}, content=encoded())
     assert (answer.status_code, served.stored()) == (400, {})
 
@@ -218,7 +218,7 @@ async def test_the_url_of_another_place_is_not_a_name(served: Served, given: str
     ],
 )
 async def test_a_part_of_a_picture_is_given(served: Served, asked: str, status: int, part: slice | None) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.get(f"{served.url}a.jpg", headers={"Range": asked})
     whole = encoded("JPEG")
     assert answer.status_code == status
@@ -230,7 +230,7 @@ async def test_a_part_of_a_picture_is_given(served: Served, asked: str, status: 
 
 
 async def test_a_part_of_a_picture_that_has_changed_is_not_given(served: Served) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         tag = (await client.get(f"{served.url}a.jpg")).headers["ETag"]
         (served.folder / "a.jpg").write_bytes(encoded("JPEG", (50, 50)))
         answer = await client.get(f"{served.url}a.jpg", headers={"Range": "bytes=5-", "If-Range": tag})
@@ -239,7 +239,7 @@ async def test_a_part_of_a_picture_that_has_changed_is_not_given(served: Served)
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
 async def test_the_gallery_answers_on_ipv6(served: Served) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         url = f"http://[::1]:{port_of(served)}/images/"
         answer = await client.get(url)
         stored = await client.post(
@@ -252,7 +252,7 @@ async def test_a_list_is_read_once_for_many_and_again_when_it_changes(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     (served.folder / "b\nc.jpg").touch()  # which each reading mentions
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         lists = {(await client.get(served.url)).text for _ in range(5)}
         assert len(caplog.messages) < 5
         (served.folder / "new.png").touch()

@@ -112,14 +112,14 @@ async def test_aiohttp_lists_fetches_and_uploads(served: Served) -> None:
 
 
 async def test_quotes_in_a_form_are_undone_as_browsers_do_them(served: Served) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.post(served.url, files={"image": ('say "cheese" 100%.png', encoded())})
     assert answer.status_code == 200
     assert list(served.stored()) == ['say "cheese" 100%.png']
 
 
 async def test_an_unchanged_picture_is_not_sent_again(served: Served) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         first = await client.get(f"{served.url}a.jpg")
         tag = first.headers["ETag"]
         again = await client.get(f"{served.url}a.jpg", headers={"If-None-Match": f'"other", W/{tag}'})
@@ -133,7 +133,7 @@ async def test_a_long_list_comes_whole(served: Served) -> None:
     names = [f"{number:05}-{'x' * 40}.png" for number in range(5_000)]
     for name in names:
         (served.folder / name).touch()
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         listed = await client.get(served.url)
     assert listed.text.splitlines() == [*names, "a.jpg", NAME]
 
@@ -141,14 +141,14 @@ async def test_a_long_list_comes_whole(served: Served) -> None:
 async def test_what_lies_beside_pictures_is_not_listed(served: Served) -> None:
     for name in ("a.jpg.xmp", "Thumbs.db", "notes.txt", "sub/clip.MOV"):
         (served.folder / name).touch()
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         assert (await client.get(served.url)).text == f"a.jpg\n{NAME}\n"
 
 
 async def test_names_that_would_forge_a_line_are_not_listed(served: Served) -> None:
     (served.folder / "b\nc.jpg").touch()
     (served.folder / b"\xff.jpg".decode(errors="surrogateescape")).touch()
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         assert (await client.get(served.url)).text == f"a.jpg\n{NAME}\n"
 
 
@@ -170,7 +170,7 @@ async def test_names_that_would_forge_a_line_are_not_listed(served: Served) -> N
     ],
 )
 async def test_only_a_body_that_is_a_whole_picture_is_stored(served: Served, body: bytes, status: int) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         form = await client.post(served.url, files={"image": ("form.png", body)})
         raw = await client.post(served.url, params={"name": "raw.png"}, content=body)
     assert (form.status_code, raw.status_code) == (status, status)
@@ -206,7 +206,7 @@ async def test_what_cannot_be_had_is_refused_in_one_plain_line(
     secret = served.folder.parent / "secret.png"
     secret.write_bytes(encoded())
     (served.folder / "out.png").symlink_to(secret)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.request(method, served.url + path)
     assert answer.status_code == status
     assert_one_plain_line(answer)
@@ -214,7 +214,7 @@ async def test_what_cannot_be_had_is_refused_in_one_plain_line(
 
 @pytest.mark.parametrize("name", ["../x.png", "/x.png", "%2e%2e/x.png", "a/../../x.png", "a\x01.png", ""])
 async def test_an_upload_with_a_hostile_name_is_refused(served: Served, name: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         raw = await client.post(served.url, params={"name": name}, content=encoded())
         body = b'--b\r\nContent-Disposition: form-data; name="i"; filename="%s"\r\n\r\n%s\r\n--b--\r\n'
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -228,7 +228,7 @@ async def test_an_upload_with_a_hostile_name_is_refused(served: Served, name: st
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=b"])
 async def test_a_broken_form_is_refused_in_one_plain_line(served: Served, content_type: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.post(served.url, content=b"no form", headers={"Content-Type": content_type})
         empty = await client.post(served.url, data={"a": "b"}, files={"image": (None, b"no file")})
     assert (answer.status_code, empty.status_code) == (400, 400)
@@ -250,7 +250,7 @@ async def test_a_client_that_sends_too_much_gets_to_read_the_answer(served: Serv
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
 async def test_requests_for_another_host_are_refused(served: Served, host: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         read = await client.get(served.url, headers={"Host": host})
         write = await client.post(served.url, files={"i": ("a.png", encoded())}, headers={"Host": host})
         own = await client.get(served.url, headers={"Host": "localhost:8000"})
@@ -260,7 +260,7 @@ async def test_requests_for_another_host_are_refused(served: Served, host: str) 
 
 async def test_a_folder_that_is_gone_is_an_error_in_one_plain_line(served: Served) -> None:
     served.folder.rename(served.folder.with_name("gone"))
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.get(served.url)
     assert answer.status_code == 500
     assert_one_plain_line(answer)
@@ -289,7 +289,7 @@ async def test_clients_that_break_http_or_hang_up_leave_the_gallery_running(
             start + b"Connection: close\r\nContent-Length: 1\r\n\r\nxand more",
         ]:
             nursery.start_soon(send, data)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         assert (await client.get(served.url)).status_code == 200
     assert "Traceback" not in capfd.readouterr().err
 
@@ -303,7 +303,7 @@ async def test_what_the_block_raises_comes_out_as_it_is(tmp_path: Path) -> None:
 async def test_the_end_of_the_block_frees_the_port(tmp_path: Path) -> None:
     async with (
         serve_gallery(make_folder(tmp_path), tmp_path / "mirrored") as url,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(timeout=60) as client,
     ):
         await client.get(url)
     with pytest.raises(OSError, match="all attempts to connect"):

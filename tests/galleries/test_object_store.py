@@ -371,8 +371,8 @@ async def test_a_target_that_vanishes_meanwhile_fails_the_uploads(s3: httpx.Clie
 async def test_a_store_that_does_not_answer_is_given_up(s3: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         lead_to(f"http://127.0.0.1:{silent.getsockname()[1]}", monkeypatch)
-        async with open_galleries("s3://bucket/", None, Settings(timeout=2)) as (gallery, _):
-            with pytest.raises(FetchError, match=r"within 2 s \(--timeout\)") as caught:
+        async with open_galleries("s3://bucket/", None, Settings(timeout=5)) as (gallery, _):
+            with pytest.raises(FetchError, match=r"within 5 s \(--timeout\)") as caught:
                 await gallery.fetch("a.png")
             assert caught.value.transient
             assert caught.value.overload

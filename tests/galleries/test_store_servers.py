@@ -131,7 +131,7 @@ async def test_gcs_keeps_what_an_object_has(
     acl = [{"entity": "allUsers", "role": "READER"}]
     with STORES["gcs"](tmp_path) as store:
         enter(store.environment, monkeypatch)
-        async with httpx.AsyncClient(base_url=store.environment["STORAGE_EMULATOR_HOST"]) as client:
+        async with httpx.AsyncClient(base_url=store.environment["STORAGE_EMULATOR_HOST"], timeout=60) as client:
             await client.post(
                 "/upload/storage/v1/b/bucket/o", params={"uploadType": "media", "name": "in/a.png"}, content=png()
             )

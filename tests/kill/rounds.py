@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PICTURES = 300
 """In one place."""
 # Seconds in which a run must end, and between two looks whether it has begun its work.
-_TIMEOUT, _LOOK = 120, 0.002
+_TIMEOUT, _LOOK = 300, 0.002
 # The share of interrupts after which a second one comes, and within how many seconds.
 _TWICE, _SOON = 0.5, 0.2
 # In a traceback: what the command and the library begin with, and not Python's `site`.

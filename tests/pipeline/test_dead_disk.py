@@ -65,8 +65,13 @@ async def test_a_run_that_is_stopped_ends_though_something_hangs(
     process = processes.start(
         *arguments, environment={"PYTHONPATH": os.pathsep.join(map(str, (tmp_path, processes.ROOT)))}
     )
+
+    def hangs() -> bool:
+        """Whether something hangs, and what came before it is done."""
+        return Path("hangs").exists() and len(list(target.glob("[!.]*"))) >= HANGING[what][2]
+
     with trio.fail_after(300):
-        while not Path("hangs").exists() and process.poll() is None:  # noqa: ASYNC110, ASYNC240 (another process makes it; a folder answers)
+        while not hangs() and process.poll() is None:  # noqa: ASYNC110 (another process does)
             await trio.sleep(0.01)
     # Shorter than the patience with a journal, say, in a run that nobody stops.
     with trio.fail_after(25):
@@ -74,6 +79,7 @@ async def test_a_run_that_is_stopped_ends_though_something_hangs(
             if sent:
                 # Of two that come at once the system makes one.
                 await processes.says(process, "stopping: ")
+                await trio.sleep(0.2)
             process.send_signal(signal.SIGINT)
         ended = await processes.ended(process)
 

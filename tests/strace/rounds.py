@@ -55,7 +55,7 @@ PLACES = ("folder", "in-place", "http")
 PICTURES = 6
 # What Trio cannot start or go on without: a run that ends so names its internal error.
 _OF_TRIO = {"epoll_ctl", "recvfrom", "newfstatat"}
-_TIMEOUT = 60  # seconds in which a run must end
+_TIMEOUT = 300  # seconds in which a run must end
 # What Python loads is loaded before calls are counted, by a run without work; then it stops until strace is there.
 _LAUNCHER = """
 import contextlib, encodings.idna, os, signal
