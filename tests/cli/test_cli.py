@@ -326,7 +326,7 @@ def test_a_folder_that_is_not_there_is_an_error_and_is_not_created(tmp_path: Pat
 
 @pytest.mark.parametrize("arguments", [["--dry-run", "--exclude=a*"], ["--concurrency=0"], ["--show-config"]])
 def test_a_process_that_starts_warm_does_what_a_cold_one_does(photos: Path, arguments: list[str]) -> None:
-    cold = subprocess.run(command(photos, *arguments), capture_output=True, env=CLEAN, timeout=60, check=False)
+    cold = subprocess.run(command(photos, *arguments), capture_output=True, env=CLEAN, timeout=300, check=False)
     done = warm.run(photos, *arguments)
 
     assert (done.returncode, done.stdout, done.stderr) == (cold.returncode, cold.stdout, cold.stderr)
