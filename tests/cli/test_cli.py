@@ -195,14 +195,7 @@ def test_a_run_without_one_of_its_streams_is_a_run(photos: Path, tmp_path: Path,
 @pytest.mark.parametrize("option", ["--json", "-q"])
 def test_a_stdout_that_takes_nothing_is_told(photos: Path, tmp_path: Path, where: str, option: str) -> None:
     with _taking_nothing(where) as stdout:
-        done = subprocess.run(
-            command(photos, "--to", tmp_path / "out", option),
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            env=CLEAN,
-            timeout=300,
-            check=False,
-        )
+        done = warm.run(photos, "--to", tmp_path / "out", option, stdout=stdout)
 
     assert done.returncode == 10
     assert done.stderr.splitlines()[-1].startswith(b"error: standard output cannot be written: ")
@@ -212,9 +205,7 @@ def test_a_stdout_that_takes_nothing_is_told(photos: Path, tmp_path: Path, where
 @pytest.mark.parametrize("option", ["--dry-run", "--show-config"])
 def test_a_reader_takes_as_many_lines_as_it_likes(photos: Path, option: str, where: str, code: int, said: int) -> None:
     with _taking_nothing(where) as stdout:
-        done = subprocess.run(
-            command(photos, option), stdout=stdout, stderr=subprocess.PIPE, env=CLEAN, timeout=300, check=False
-        )
+        done = warm.run(photos, option, stdout=stdout)
 
     assert (done.returncode, len(done.stderr.splitlines())) == (code, said)
 
@@ -223,14 +214,7 @@ def test_a_reader_takes_as_many_lines_as_it_likes(photos: Path, option: str, whe
 def test_no_run_ends_because_nobody_hears_of_it(photos: Path, tmp_path: Path, where: str) -> None:
     (photos / "bad.png").write_bytes(b"<html>")
     with _taking_nothing(where) as stderr:
-        done = subprocess.run(
-            command(photos, "--to", tmp_path / "out", "--json", "-v"),
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=CLEAN,
-            timeout=300,
-            check=False,
-        )
+        done = warm.run(photos, "--to", tmp_path / "out", "--json", "-v", stderr=stderr)
 
     assert done.returncode == 3
     assert json.loads(done.stdout)["mirrored"] == 3

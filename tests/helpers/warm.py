@@ -21,7 +21,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,14 +55,19 @@ def can_run(environment: Mapping[str, str]) -> bool:
 
 
 def run(
-    *arguments: str | Path, given: bytes = b"", environment: Mapping[str, str] | None = None
+    *arguments: str | Path,
+    given: bytes = b"",
+    stdout: BinaryIO | None = None,
+    stderr: BinaryIO | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs ``python -m trio_mirror`` to its end in the working directory, with ``given`` on standard input."""
     request = [[*map(str, arguments)], dict(environment or {}), str(Path.cwd())]
     with _turn, ThreadPoolExecutor(3) as threads:
         server = _server()
         (inside, written), (out, printed), (err, said) = os.pipe(), os.pipe(), os.pipe()
-        socket.send_fds(server, [json.dumps(request).encode()], [inside, printed, said])
+        streams = [inside, stdout.fileno() if stdout else printed, stderr.fileno() if stderr else said]
+        socket.send_fds(server, [json.dumps(request).encode()], streams)
         for descriptor in (inside, printed, said):
             os.close(descriptor)
         threads.submit(_write, written, given)
