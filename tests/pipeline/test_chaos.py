@@ -355,7 +355,7 @@ async def test_a_drain_ends_when_its_time_is_over() -> None:
     assert json.loads(ended.out)["unknown"] > 0
 
 
-@pytest.mark.parametrize("way", ["left", "drained"])
+@pytest.mark.parametrize("way", ["left", pytest.param("drained", marks=pytest.mark.slow)])
 async def test_a_run_that_is_stopped_leaves_no_thread_and_no_socket(tmp_path: Path, way: str) -> None:
     with faulty_process("--pictures", "300", "--share", "0.2", "--upload", "stalled,reset-inside,lost") as url:
         before = open_sockets()
