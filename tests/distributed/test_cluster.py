@@ -390,7 +390,7 @@ async def test_ray_that_comes_up_too_late_is_ended(
         started.set()
 
     monkeypatch.setattr(ray, "init", start_late)
-    monkeypatch.setattr("trio_mirror.distributed.ray_engine._REACHING", 0.5)
+    monkeypatch.setattr("trio_mirror.distributed.ray_engine._STARTING", 0.5)
     with pytest.raises(ClusterError, match="local cannot be reached"):
         await mirror(photos, tmp_path / "out", cluster="local")
 

@@ -124,7 +124,8 @@ async def interrupted(
 ) -> Ended:
     """Runs the command line, and interrupts it as a terminal does once something is stored, with these names in it."""
     process = start(*arguments, own_group=True)
-    while not (any(stored.iterdir()) and all((stored / name).exists() for name in names)):  # noqa: ASYNC110, ASYNC240 (another process makes them; a folder answers)
+    while not (any(stored.iterdir()) and all((stored / name).exists() for name in names)):  # noqa: ASYNC240 (another process makes them; a folder answers)
+        assert process.poll() is None, "it has ended"
         await trio.sleep(0.01)
     # A terminal sends it to every process of the group.
     os.killpg(process.pid, number)

@@ -35,7 +35,7 @@ from trio_mirror.pipeline.threads import WorkerThreads
 
 _INSTALL = "pip install 'trio-mirror[cluster]'"
 _TOKENS = "a cluster with token authentication needs RAY_AUTH_MODE=token and its token in RAY_AUTH_TOKEN"
-_REACHING, _CLOSING = 30.0, 15.0
+_REACHING, _STARTING, _CLOSING = 30.0, 120.0, 15.0
 # Seconds between two looks at what the cluster has.
 _COUNTING = 1.0
 # Seconds that one look at the tasks takes at most, for which a cancelled run may have to wait.
@@ -53,7 +53,7 @@ async def open_ray(address: str, job: Job) -> AsyncIterator[RayEngine]:
 
     Raises:
         SettingsError: Ray is not installed, or this process has it in use.
-        ClusterError: the cluster cannot be reached within 30 s.
+        ClusterError: the cluster cannot be reached within 30 s, or Ray does not start here within two minutes.
     """
     # Read by Ray when it is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -63,7 +63,7 @@ async def open_ray(address: str, job: Job) -> AsyncIterator[RayEngine]:
         raise SettingsError(f"--cluster: Ray is not installed; {_INSTALL}", field="cluster") from error
     # What Ray starts on this machine is killed by Linux when the thread that started it ends (prctl(2),
     # PR_SET_PDEATHSIG), and a thread that Trio lends for one call ends when it has been idle for some seconds.
-    lasting, engine, given_up = WorkerThreads(1, _REACHING), RayEngine(), threading.Event()
+    lasting, engine, given_up = WorkerThreads(1, _STARTING), RayEngine(), threading.Event()
     async with lasting.working():
         try:
             await _reach(address, partial(_connect, address, job, given_up), lasting)
@@ -84,9 +84,9 @@ async def open_ray(address: str, job: Job) -> AsyncIterator[RayEngine]:
 
 
 async def _reach(address: str, connect: Callable[[], None], lasting: WorkerThreads) -> None:
-    hint = ""
+    hint, seconds = "", _STARTING if address == "local" else _REACHING
     try:
-        with trio.fail_after(_REACHING):
+        with trio.fail_after(seconds):
             if ":" in address:
                 # Ray itself tries for minutes, and then ends the process.
                 host, _, port = address.removeprefix("ray://").rpartition(":")
@@ -95,7 +95,7 @@ async def _reach(address: str, connect: Callable[[], None], lasting: WorkerThrea
                     hint = f"; {_TOKENS}"
             await lasting.run(connect)
     except trio.TooSlowError as error:
-        raise ClusterError(f"--cluster: {address} cannot be reached within {_REACHING:g} s{hint}") from error
+        raise ClusterError(f"--cluster: {address} cannot be reached within {seconds:g} s{hint}") from error
     except OSError as error:
         raise ClusterError(f"--cluster: {address} cannot be reached: {error}") from error
 
