@@ -35,8 +35,8 @@ _TIMEOUT, _LOOK = 300, 0.002
 _TWICE, _SOON = 0.5, 0.2
 # In a traceback: what the command and the library begin with, and not Python's `site`.
 _OURS = re.compile(r'File "(?!<frozen).*, in (main|run)\n')
-# Python ignores an interrupt within this callback of an import, and the run ends well.
-_UNHEARD = "Exception ignored in: <function _get_module_lock"
+# Python ignores an interrupt within this callback of an import, says so, and goes on.
+_UNHEARD = re.compile(r"Exception ignored in: <function _get_module_lock.*\nTraceback.*\n(  .*\n)*KeyboardInterrupt.*\n")
 # A kill comes within this share of a whole run, however little is left to do.
 _LEAST = 0.05
 
@@ -184,7 +184,7 @@ class Round:
             # Python was starting, and nothing of ours is there yet to hear of it.
             self._count.kills -= 1
             return False
-        if "Traceback" in ended.err and not (ended.code == 0 and _UNHEARD in ended.err):
+        if "Traceback" in _UNHEARD.sub("", ended.err):
             self._count.faults.append(f"a traceback: {ended.err[-2000:]}")
             return True
         if ended.code and kills and self._was_killed(ended.code):
