@@ -36,7 +36,9 @@ _TWICE, _SOON = 0.5, 0.2
 # In a traceback: what the command and the library begin with, and not Python's `site`.
 _OURS = re.compile(r'File "(?!<frozen).*, in (main|run)\n')
 # Python ignores an interrupt within this callback of an import, says so, and goes on.
-_UNHEARD = re.compile(r"Exception ignored in: <function _get_module_lock.*\nTraceback.*\n(  .*\n)*KeyboardInterrupt.*\n")
+_UNHEARD = re.compile(
+    r"Exception ignored in: <function _get_module_lock.*\nTraceback.*\n(  .*\n)*KeyboardInterrupt.*\n"
+)
 # A kill comes within this share of a whole run, however little is left to do.
 _LEAST = 0.05
 
