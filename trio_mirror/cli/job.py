@@ -50,7 +50,6 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
         # What was imported stays: looking for cycles in it costs each run a little, and the end of a short one a tenth.
         gc.freeze()
         gc.enable()
-        keep_heap()
         code = ExitCode.INTERRUPTED
         try:
             with nullcontext() if options.debug else quiet_libraries(), _interrupts_raised():
@@ -151,6 +150,8 @@ async def _follow(run: Run, views: Views) -> None:
         nursery.start_soon(views.watch, run)
         try:
             async for result in run:
+                # Not before: what a long list leaves behind while it is read goes back to the system.
+                keep_heap()
                 await views.add(result)
         except MirrorError as ended_with:
             error = ended_with

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import resource
 from contextlib import suppress
+from functools import cache
 
 # Of malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
@@ -12,6 +13,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _LARGEST, _KEPT = 32 << 20, 64 << 20
 
 
+@cache
 def keep_heap() -> None:
     """Has the heap keep what a picture gave back, for the next one; for a process of our own.
 
