@@ -254,17 +254,21 @@ async def test_a_port_where_nobody_listens_is_not_hammered(tmp_path: Path) -> No
 
 @pytest.mark.slow
 async def test_killed_at_twenty_moments_and_started_again(tmp_path: Path) -> None:
-    names, journal = names_of(600), tmp_path / "journal"
+    names, journal = names_of(1_000), tmp_path / "journal"
     gallery = FaultyGallery(names, delay=0.015)
     moments = random.Random(28)
     forgotten: Counter[str] = Counter()
+    remembered = set[str]()
     async with serve(gallery) as url:
         arguments = (url, "--json", "--journal", journal, "--concurrency", "4")
-        for _ in range(20):
+        for number in range(20):
             process = processes.start(*arguments)
             before, wanted = gallery.connections, len(gallery.stored) + moments.randrange(30)
             while gallery.connections == before or len(gallery.stored) < wanted:  # noqa: ASYNC110 (as above)
                 await trio.sleep(0.005)
+            # Some live until the journal has written, however slow the machine is.
+            while number % 5 == 4 and len(names_with(entries_of(journal), Outcome.MIRRORED)) < len(remembered) + 30:  # noqa: ASYNC110 (as above)
+                await trio.sleep(0.05)
             await trio.sleep(moments.uniform(0, 0.03))
             process.kill()
             await processes.ended(process)
