@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageOps
 
+from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.segments import Segment, coded_part, joined, parse
 
 APP0, APP1, APP2, APP13, APP14, COM = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
@@ -91,3 +92,9 @@ def photoshop_resource(number: int, data: bytes) -> bytes:
 def photoshop_thumbnail(jpeg: bytes, width: int, height: int) -> bytes:
     row = (width * 3 + 3) // 4 * 4
     return struct.pack(">IIIIIIHH", 1, width, height, row, row * height, len(jpeg), 24, 1) + jpeg
+
+
+def may_grow() -> bool:
+    """Whether a picture may take more room than it had: TurboJPEG 2 fits no Huffman tables to it."""
+    found = turbojpeg.libraries()
+    return bool(found) and not any(library.version_3 for library in found)

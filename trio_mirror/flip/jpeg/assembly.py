@@ -101,9 +101,10 @@ def _with_lengths(file: File, first: Mirrored, layout: Layout, size: int, *, wit
 
 
 def _with_moves(file: File, first: Mirrored, layout: Layout) -> tuple[Mirrored, tuple[str, ...]]:
-    """The first image with new places in its EXIF where what follows it could not keep its own."""
+    """The first image with new places and sizes in its EXIF where what follows it could not keep its own."""
     size, segments, found = len(first), list(first.segments), False
-    if size == file.jpeg.end and all(layout.moved(part.start) == part.start - file.jpeg.end for part in file.parts):
+    places = [place for part in file.parts for place in (part.start, part.jpeg.end)]
+    if size == file.jpeg.end and all(layout.moved(place) == place - size for place in places):
         return first, ()
     position = next((at for at, segment in enumerate(segments) if segment.payload.startswith(EXIF)), None)
     if position is not None:
