@@ -22,7 +22,7 @@ from trio_mirror.cli.command import app
 from trio_mirror.demo.server import serve_gallery
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -394,7 +394,16 @@ async def test_a_signal_drains_what_is_in_flight_and_prints_the_report(
     assert all(decode(path.read_bytes()) for path in stored)
 
 
+@pytest.fixture
+def heard_hangup() -> Iterator[None]:
+    """Hands on a SIGHUP that is not ignored, though the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("heard_hangup")
 async def test_a_lost_terminal_drains_too_and_exits_129_unless_nohup_keeps_it_away(tmp_path: Path) -> None:
     originals = tmp_path / "images"
     originals.mkdir()
