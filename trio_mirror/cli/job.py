@@ -150,7 +150,7 @@ async def _follow(run: Run, views: Views) -> None:
         nursery.start_soon(views.watch, run)
         try:
             async for result in run:
-                # Not before: what a long list leaves behind while it is read goes back to the system.
+                # Not before the first result: memory freed while a long list is read should go back to the system.
                 keep_heap()
                 await views.add(result)
         except MirrorError as ended_with:

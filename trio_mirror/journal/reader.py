@@ -75,9 +75,9 @@ class JournalReader:
         self.path = path
         self.source, self.target = galleries
         self._reading = reading
-        # One of an earlier format is read as it is.
-        in_place_of = OLDER if version_of(reading) < FORMAT else {}
-        self._select = f"SELECT {', '.join(in_place_of.get(it, it) for it in COLUMNS)} FROM pictures"  # noqa: S608 (the columns are our own)
+        # A journal of an earlier format is read without being changed.
+        substitutes = OLDER if version_of(reading) < FORMAT else {}
+        self._select = f"SELECT {', '.join(substitutes.get(it, it) for it in COLUMNS)} FROM pictures"  # noqa: S608 (the columns are our own)
         self._resources = resources
 
     def __enter__(self) -> Self:

@@ -35,7 +35,7 @@ _REPLACE = f" ON CONFLICT (name) DO UPDATE SET {_CHANGES} "
 _TOGETHER = 64  # rows; older SQLite takes 999 values at once
 
 OLDER = {"digest_in": "''", "digest": "''", "lossless": "0", "run": "''"}
-"""What stands for the columns that earlier formats did not have, or had of another kind."""
+"""The values read in place of columns that earlier formats lack, or that held another kind of digest."""
 
 
 values_of = attrgetter(*(f"{it}.value" if it in ("outcome", "stage") else it for it in COLUMNS))

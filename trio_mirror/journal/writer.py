@@ -88,7 +88,7 @@ class Journal(JournalReader):
         try:
             self._intents.add(intent)
         except OSError:
-            # To enter this for each picture would cost a fifth of what an intent does.
+            # Entered on failure only: around each intent it would cost a fifth of what the intent does.
             with explained(self.path):
                 raise
 

@@ -1,4 +1,4 @@
-"""How glibc's heap, where there is one, serves many flips (mallopt(3))."""
+"""Settings of glibc's heap for many flips in a row (mallopt(3)); another C library has none of them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LARGEST, _KEPT = 32 << 20, 64 << 20
 
 @cache
 def keep_heap() -> None:
-    """Has the heap keep what a picture gave back, for the next one; for a process of our own.
+    """Keeps freed memory in the heap, so that the next picture need not fetch it from the system again.
 
-    Else each picture takes its pages from the system anew: 4% of the CPU of a photo, a tenth with Pillow alone. Where
-    addresses are limited (``ulimit -v``), nothing is kept.
+    That saves 5% of the CPU of a photo. It holds for the whole process, so only the command line and its worker
+    processes call it. Where addresses are limited (``ulimit -v``), nothing is kept.
     """
     if not _are_addresses_limited():
         _set({_MMAP_THRESHOLD: _LARGEST, _TRIM_THRESHOLD: _KEPT})

@@ -120,7 +120,7 @@ class LibWebP:
         return Planes(*(Image.frombuffer("L", (columns, rows), buffer) for buffer, columns, rows in buffers))
 
     def decode_pixels(self, data: bytes, size: tuple[int, int], mode: str) -> Image.Image:
-        """Decodes a WebP to RGB or RGBA. Pillow takes a fifth longer: it plays each as an animation."""
+        """Decodes a WebP to RGB or RGBA. Pillow takes a fifth longer: it composes a canvas even for a still picture."""
         width, height = size
         stride = len(mode) * width
         buffer = bytearray(stride * height)
