@@ -116,9 +116,9 @@ async def _run_job(
                         if not options.source:
                             # The built-in gallery keeps its originals, and is another one each time.
                             settings = replace(settings, no_journal=settings.journal is None)
-                        opening = open_run(
-                            source, options.to, settings, Hooks(sampler=views.sampler), own_files=own_files
-                        )
+                        # Not sooner: memory freed while a long list is read should go back to the system.
+                        hooks = Hooks(sampler=views.sampler, before_flip=keep_heap)
+                        opening = open_run(source, options.to, settings, hooks, own_files=own_files)
                         async with opening as run:
                             report, stops.run = run.report, run
                             await _follow(run, views)
@@ -150,8 +150,6 @@ async def _follow(run: Run, views: Views) -> None:
         nursery.start_soon(views.watch, run)
         try:
             async for result in run:
-                # Not before the first result: memory freed while a long list is read should go back to the system.
-                keep_heap()
                 await views.add(result)
         except MirrorError as ended_with:
             error = ended_with

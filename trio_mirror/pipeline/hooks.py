@@ -18,5 +18,7 @@ class Hooks(NamedTuple):
     """Makes of a picture's bytes those that are stored, in a worker thread, in place of the flip."""
     sampler: Sampler | None = None
     """Is shown each picture while it is in memory."""
+    before_flip: Callable[[], object] | None = None
+    """Called in the thread of each flip."""
     on_result: Callable[[Result], None] | None = None
     """Gets each result when it is counted, in the event loop; also those that nobody iterates over any more."""

@@ -75,6 +75,8 @@ class Transform:
         Raises:
             UnknownUploadError: nothing tells whether it is the original or its mirror image.
         """
+        if self._hooks.before_flip is not None:
+            self._hooks.before_flip()
         before = digest(picture.data) if self._intents else None
         notes: tuple[str, ...] = ()
         if known is not None:
