@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.flip.jpegs import photoshop_resource, photoshop_thumbnail
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg.metadata import mirrored_segments
 from trio_mirror.flip.jpeg.segments import Segment
+from trio_mirror.flip.jpeg.surroundings import mirrored_segments
 from trio_mirror.flip.positions import Mirror
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
+from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_density, check_size
-from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.model import Flipped, Limits

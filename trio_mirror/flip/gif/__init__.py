@@ -12,8 +12,8 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.gif.extensions import mirrored_extensions
 from trio_mirror.flip.gif.frames import Frame, read_frames
+from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_frames, check_size
-from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import map_pillow_errors
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.model import Flipped, Limits

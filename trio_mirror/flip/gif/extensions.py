@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from trio_mirror.flip.gif.frames import read_blocks
-from trio_mirror.flip.metadata import Metadata
+from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.positions import not_mirrored
 
 _PLAIN_TEXT, _APPLICATION = 0x01, 0xFF

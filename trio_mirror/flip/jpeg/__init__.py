@@ -10,10 +10,10 @@ from trio_mirror.flip.exif import flips_rows
 from trio_mirror.flip.jpeg.assembly import Mirrored, assembled
 from trio_mirror.flip.jpeg.file import File, read_file
 from trio_mirror.flip.jpeg.layout import Change
-from trio_mirror.flip.jpeg.metadata import displayed_as, is_plain, mirrored_segments
 from trio_mirror.flip.jpeg.mirror_image import mirrored_raster, thumbnail_mirror
 from trio_mirror.flip.jpeg.segments import Jpeg, joined, parse
 from trio_mirror.flip.jpeg.stereo import Source, right_eye, stereo_sources
+from trio_mirror.flip.jpeg.surroundings import displayed_as, is_plain, mirrored_segments
 from trio_mirror.flip.jpeg.validate import check_frame
 from trio_mirror.flip.limits import check_count, check_total
 from trio_mirror.flip.positions import Mirror, not_mirrored

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.jpeg.container import with_lengths
-from trio_mirror.flip.jpeg.extended_xmp import XMP
 from trio_mirror.flip.jpeg.file import File
 from trio_mirror.flip.jpeg.layout import Change, Layout
 from trio_mirror.flip.jpeg.maker_offsets import Move, patched
+from trio_mirror.flip.jpeg.metadata import XMP
 from trio_mirror.flip.jpeg.multi_picture import offset_of, with_index, without_gain_map
 from trio_mirror.flip.jpeg.previews import filled, shortened
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, SOI, CodedPart, Segment, coded_part, joined

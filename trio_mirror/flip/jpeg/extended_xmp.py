@@ -8,57 +8,44 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import md5
 
+from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, Segment
-from trio_mirror.flip.positions import Mirror
-from trio_mirror.flip.positions.xmp import mirrored_packet
 
-XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _DIGEST = 32
 _HEADER = len(EXTENSION) + _DIGEST + 8
 
 
 def mirrored_xmp(
-    segments: Sequence[Segment],
-    packets: list[int],
-    extensions: list[int],
-    mirror: Mirror,
-    mirror_picture: Callable[[bytes], bytes],
-    *,
-    keep_credentials: bool,
-) -> tuple[list[tuple[list[int], list[bytes]]], tuple[str, ...]]:
+    segments: Sequence[Segment], packets: list[int], extensions: list[int], metadata: Metadata
+) -> Iterator[tuple[list[int], list[bytes], tuple[str, ...]]]:
     """Mirrors what the XMP of a JPEG states.
 
     ``packets`` and ``extensions`` are the positions of the segments with a packet, and with a part of extended XMP.
-    ``mirror_picture`` mirrors an encoded picture, and raises FlipError where it cannot.
 
-    Returns:
+    Yields:
         The positions of segments with their new payloads, of which there may be more or fewer; and notes.
     """
-    replaced: list[tuple[list[int], list[bytes]]] = []
-    notes: tuple[str, ...] = ()
     digests: dict[bytes, bytes] = {}
     for digest, positions in _by_digest(segments, extensions).items():
-        parts = [segments[position].payload[_HEADER:] for position in positions]
-        old = b"".join(parts)
-        new, more = mirrored_packet(old, mirror, mirror_picture, keep_credentials=keep_credentials)
-        notes += more
+        payloads = [segments[position].payload for position in positions]
+        old = b"".join(payload[_HEADER:] for payload in payloads)
+        new, notes = metadata.xmp(old)
         if new != old:
             digests[digest] = _digest(new) if digest == _digest(old) else digest
-            replaced.append((positions, [*_split(new, digests[digest], [len(part) for part in parts])]))
+            payloads = [*_split(new, digests[digest], [len(payload) - _HEADER for payload in payloads])]
+        yield positions, payloads, notes
     for position in packets:
-        old = segments[position].payload[len(XMP) :]
-        new, more = mirrored_packet(old, mirror, mirror_picture, keep_credentials=keep_credentials)
+        old = segments[position].payload
+        new, notes = metadata.xmp(old)
         for before, after in digests.items():
             new = new.replace(before, after)
-        if len(XMP) + len(new) > PAYLOAD_LIMIT:
-            new, more = old, (*more, "not mirrored: XMP that would outgrow its segment")
-        replaced.append(([position], [XMP + new]))
-        notes += more
-    return replaced, notes
+        if len(new) > PAYLOAD_LIMIT:
+            new, notes = old, (*notes, "not mirrored: XMP that would outgrow its segment")
+        yield [position], [new], notes
 
 
 def extended_xmp(segments: Sequence[Segment]) -> list[bytes]:

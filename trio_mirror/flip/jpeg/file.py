@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from trio_mirror.flip.jpeg.container import read_directory
-from trio_mirror.flip.jpeg.extended_xmp import XMP
+from trio_mirror.flip.jpeg.metadata import XMP
 from trio_mirror.flip.jpeg.multi_picture import Index, has_gain_map, is_directed, read_index, without_index
 from trio_mirror.flip.jpeg.samsung import Blocks, read_blocks
 from trio_mirror.flip.jpeg.segments import Jpeg

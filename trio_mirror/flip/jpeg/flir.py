@@ -7,13 +7,13 @@ a header of 32 bytes with width and height before a PNG, a JPEG, or samples of 1
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.metadata import Metadata, Mirrored
 from trio_mirror.flip.jpeg.mirror_image import PNG
 from trio_mirror.flip.jpeg.previews import shortened
 from trio_mirror.flip.jpeg.segments import SOI
-from trio_mirror.flip.positions import Mirror, not_mirrored
+from trio_mirror.flip.positions import not_mirrored
 from trio_mirror.flip.rows import reverse_raster
 
 SIGNATURE = b"FLIR\0"
@@ -24,13 +24,8 @@ _PLACED = {0x21: "FLIR's measurements", 0x28: "FLIR's painted raster", 0x2A: "FL
 _RECORD, _RECORDS = 32, 256
 
 
-def mirrored_flir(
-    block: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]
-) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors the rasters in place, in the joined data of all segments.
-
-    ``mirror_picture`` mirrors an encoded picture, and raises FlipError where it cannot.
-    """
+def mirrored_flir(block: bytes, metadata: Metadata) -> Mirrored:
+    """Mirrors the rasters in place, in the joined data of all segments."""
     try:
         records = _records(block)
     except (struct.error, ValueError):
@@ -39,7 +34,7 @@ def mirrored_flir(
     for kind, what in _RASTERS.items():
         if place := records.get(kind):
             try:
-                new = _mirrored(block[place], mirror, mirror_picture)
+                new = _mirrored(block[place], metadata)
                 block = b"".join([block[: place.start], new, block[place.stop :]])
             except (struct.error, ValueError, LookupError, FlipError):
                 left.add(what)
@@ -59,10 +54,10 @@ def _records(block: bytes) -> dict[int, slice]:
     return records
 
 
-def _mirrored(record: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes]) -> bytes:
+def _mirrored(record: bytes, metadata: Metadata) -> bytes:
     header, samples = record[:_RECORD], record[_RECORD:]
     if samples.startswith((PNG, SOI)):
-        mirrored = shortened(mirror_picture(samples), len(samples))
+        mirrored = shortened(metadata.mirror_picture(samples), len(samples))
         if len(mirrored) > len(samples):
             raise ValueError("it has grown")
         return header + mirrored.ljust(len(samples), b"\0")
@@ -72,4 +67,4 @@ def _mirrored(record: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], b
     size = 2 * width * height
     if not size or size > len(samples):
         raise ValueError("the raster is cut off")
-    return header + reverse_raster(samples[:size], width, height, 16, rows=mirror.rows) + samples[size:]
+    return header + reverse_raster(samples[:size], width, height, 16, rows=metadata.mirror.rows) + samples[size:]

@@ -9,11 +9,12 @@ import base64
 from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.jpeg.extended_xmp import XMP, extended_xmp
+from trio_mirror.flip.jpeg.extended_xmp import extended_xmp
 from trio_mirror.flip.jpeg.file import File
-from trio_mirror.flip.jpeg.metadata import displayed_as
+from trio_mirror.flip.jpeg.metadata import XMP
 from trio_mirror.flip.jpeg.reencode import coding_of
 from trio_mirror.flip.jpeg.segments import Jpeg, parse
+from trio_mirror.flip.jpeg.surroundings import displayed_as
 from trio_mirror.flip.positions import not_mirrored
 from trio_mirror.flip.positions.properties import read_properties
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
+from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_frames, check_size
-from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.png import idot
 from trio_mirror.flip.png.apng import Frame, count_frames, find_frames, mirrored_control
 from trio_mirror.flip.png.chunks import SIGNATURE, Chunk, pack_chunk, read_chunks

@@ -10,7 +10,7 @@ import itertools
 import struct
 from collections.abc import Callable, Sequence
 
-from trio_mirror.flip.metadata import Metadata, Mirrored
+from trio_mirror.flip.jpeg.metadata import Metadata, Mirrored
 from trio_mirror.flip.png.chunks import Chunk, pack_chunk
 from trio_mirror.flip.png.texts import mirrored_text
 from trio_mirror.flip.positions import not_mirrored, place_left

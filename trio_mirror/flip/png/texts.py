@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from trio_mirror.flip.metadata import Metadata, Mirrored
+from trio_mirror.flip.jpeg.metadata import Metadata, Mirrored
 from trio_mirror.flip.positions import not_mirrored
 
 _ITXT = re.compile(rb"([^\0]{1,79})\0([\0\1])\0[^\0]*\0[^\0]*\0", re.DOTALL)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.metadata import Metadata, Mirrored
+from trio_mirror.flip.jpeg.metadata import Metadata, Mirrored
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.photoshop import IPTC_PREVIEW

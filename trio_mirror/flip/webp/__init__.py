@@ -9,8 +9,8 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import SIGNATURE, displayed_orientation, flips_rows
+from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_count, check_density, check_size, check_total
-from trio_mirror.flip.metadata import Metadata
 from trio_mirror.flip.pillow import crop, map_pillow_errors, open_image
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.webp.animation import Rectangle, mirror_frames, read_frame

@@ -1,0 +1,171 @@
+"""What stands around a JPEG's raster: how the picture is shown, and all that turns with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from trio_mirror.flip.exif import SIGNATURE as EXIF
+from trio_mirror.flip.exif import byte_order, displayed_orientation
+from trio_mirror.flip.jpeg import flir, jfif
+from trio_mirror.flip.jpeg.credentials import without_credentials
+from trio_mirror.flip.jpeg.extended_xmp import EXTENSION, mirrored_xmp
+from trio_mirror.flip.jpeg.metadata import XMP, Metadata
+from trio_mirror.flip.jpeg.previews import BEGINS
+from trio_mirror.flip.jpeg.segments import COM, PAYLOAD_LIMIT, Segment
+from trio_mirror.flip.positions import Mirror, not_mirrored
+
+_APP0, _APP1, _APP2, _APP3, _APP5, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xE3, 0xE5, 0xED, 0xEF
+_ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
+# Bytes that may be a raster, such as the thermal ones of DJI, InfiRay and Parrot (ExifTool, JPEG.pm).
+_RASTER = 1 << 15
+# What a segment holds, by its marker and first bytes.
+_KINDS = (
+    (_APP0, jfif.SIGNATURE),
+    (_APP0, jfif.EXTENSION_SIGNATURE),
+    (_APP1, EXIF),
+    (_APP1, XMP),
+    (_APP1, EXTENSION),
+    (_APP1, flir.SIGNATURE),
+    (_APP2, _ICC),
+    (_APP13, _PHOTOSHOP),
+)
+
+
+def is_plain(segment: Segment) -> bool:
+    """Whether the segment's kind rules out that anything in it depends on the raster or on what follows it.
+
+    Most pictures hold no other segments.
+    """
+    marker, payload = segment.marker, segment.payload
+    if marker == _APP0:
+        return payload.startswith(jfif.SIGNATURE) and payload[12:14] == bytes(2)  # without a thumbnail
+    return marker == COM or (marker == _APP2 and payload.startswith(_ICC))
+
+
+def displayed_as(segments: Sequence[Segment]) -> int | None:
+    """The orientation, 1 to 8, by which viewers show the picture; None where EXIF and XMP state none."""
+    first = next(iter(_exif_blocks(segments)), [])
+    xmp = next((s.payload.removeprefix(XMP) for s in segments if _is(s, _APP1, XMP)), b"")
+    return displayed_orientation(b"".join(segments[it].payload.removeprefix(EXIF) for it in first), xmp)
+
+
+def mirrored_segments(
+    segments: Sequence[Segment],
+    mirror_picture: Callable[[bytes], bytes],
+    mirror: Mirror,
+    *,
+    keep_credentials: bool = False,
+) -> tuple[list[Segment], tuple[str, ...]]:
+    """Mirrors every picture and position in a JPEG's segments, or drops it; all other bytes stay as they are.
+
+    ``mirror_picture`` mirrors an encoded picture along the same axis, and raises FlipError where it cannot.
+
+    Returns:
+        The segments in their order, and notes.
+    """
+    segments, notes = without_credentials(segments, keep=keep_credentials)
+    metadata = Metadata(mirror, mirror_picture, keep_credentials=keep_credentials)
+    places, rewriting = _places(segments), _Rewriting(segments, notes)
+    for position in places[jfif.SIGNATURE]:
+        rewriting.rewrite([position], 0, partial(jfif.mirrored_jfif, rows=mirror.rows))
+    for position in places[jfif.EXTENSION_SIGNATURE]:
+        rewriting.rewrite([position], 0, partial(jfif.mirrored_jfxx, mirror_jpeg=mirror_picture, rows=mirror.rows))
+    for positions in _exif_blocks(segments):
+        rewriting.rewrite(positions, len(EXIF), metadata.exif)
+    for xmp in mirrored_xmp(segments, places[XMP], places[EXTENSION], metadata):
+        rewriting.replace(*xmp)
+    if positions := places[_PHOTOSHOP]:  # long resources run on from one segment into the next
+        rewriting.rewrite(positions, len(_PHOTOSHOP), metadata.photoshop)
+    if positions := places[flir.SIGNATURE]:
+        rewriting.rewrite(positions, flir.HEADER, partial(flir.mirrored_flir, metadata=metadata))
+    previews = _preview_blocks(segments, places[b""])
+    for positions in previews:
+        rewriting.rewrite(positions, 0, partial(metadata.pictures, what="application data"))
+    unknown = (segments[it] for it in set(places[b""]).difference(*previews))
+    if sum(len(segment.payload) for segment in unknown if segment.marker != COM) > _RASTER:
+        rewriting.notes += not_mirrored({"unknown application data"})
+    return rewriting.segments(), rewriting.notes
+
+
+class _Rewriting:
+    """The segments of one image while they are mirrored."""
+
+    def __init__(self, segments: Sequence[Segment], notes: tuple[str, ...]) -> None:
+        self._segments = segments
+        # What takes the place of a segment, by its position: nothing, one payload, or several.
+        self._replaced: dict[int, Sequence[bytes]] = {}
+        self.notes = notes
+
+    def segments(self) -> list[Segment]:
+        """The segments in their order."""
+        return [
+            segment.with_payload(payload)
+            for position, segment in enumerate(self._segments)
+            for payload in self._replaced.get(position, [segment.payload])
+        ]
+
+    def replace(self, positions: Sequence[int], payloads: Sequence[bytes], notes: tuple[str, ...]) -> None:
+        """Puts payloads in the places of others; the last takes what is over."""
+        *others, last = positions
+        for at, position in enumerate(others):
+            self._replaced[position] = payloads[at : at + 1]
+        self._replaced[last] = payloads[len(others) :]
+        self.notes += notes
+
+    def rewrite(
+        self, positions: Sequence[int], header: int, mirror: Callable[[bytes], tuple[bytes | None, tuple[str, ...]]]
+    ) -> None:
+        """Mirrors the block that segments hold together, each behind a header of so many bytes; None drops them."""
+        payloads = [self._segments[position].payload for position in positions]
+        block, notes = mirror(b"".join(payload[header:] for payload in payloads))
+        self.replace(positions, [] if block is None else [*_cut(block, payloads, header)], notes)
+
+
+def _cut(block: bytes, payloads: Sequence[bytes], header: int) -> Iterator[bytes]:
+    """Cuts a block into parts as long as these, behind their headers; the last and further ones take the rest."""
+    *others, last = payloads
+    at = 0
+    for payload in others:
+        end = at + len(payload) - header
+        yield payload[:header] + block[at:end]
+        at = end
+    for rest in range(at, max(at + 1, len(block)), PAYLOAD_LIMIT - header):
+        yield last[:header] + block[rest : rest + PAYLOAD_LIMIT - header]
+
+
+def _places(segments: Sequence[Segment]) -> dict[bytes, list[int]]:
+    """The positions of the segments of each kind, by their first bytes; empty where they are of none."""
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for position, segment in enumerate(segments):
+        kinds = (signature for marker, signature in _KINDS if _is(segment, marker, signature))
+        found[next(kinds, b"")].append(position)
+    return found
+
+
+def _exif_blocks(segments: Sequence[Segment]) -> list[list[int]]:
+    """The positions of the segments of each EXIF block; one without a TIFF header continues the block before."""
+    blocks: list[list[int]] = []
+    for position, segment in enumerate(segments):
+        if _is(segment, _APP1, EXIF):
+            if not blocks or byte_order(segment.payload[len(EXIF) :]):
+                blocks.append([])
+            blocks[-1].append(position)
+    return blocks
+
+
+def _preview_blocks(segments: Sequence[Segment], positions: list[int]) -> list[list[int]]:
+    """The positions of segments with a preview of some maker; one in APP3 may run on in those behind it."""
+    blocks: list[list[int]] = []
+    for position in positions:
+        marker = segments[position].marker
+        if blocks and blocks[-1][-1] == position - 1 and _APP3 <= segments[blocks[-1][0]].marker <= marker <= _APP5:
+            blocks[-1].append(position)
+        elif _APP1 <= marker <= _APP15 and BEGINS.search(segments[position].payload):
+            blocks.append([position])
+    return blocks
+
+
+def _is(segment: Segment, marker: int, signature: bytes) -> bool:
+    return segment.marker == marker and segment.payload.startswith(signature)
