@@ -726,6 +726,12 @@ def test_an_image_of_fat_pixels_is_over_the_limit() -> None:
         flip(write(page), limits=Limits(frame_pixels=150))
 
 
+def test_a_big_endian_bigtiff_without_an_image_is_refused() -> None:
+    header, software = struct.pack(">2s3HQ", b"MM", 43, 8, 0, 16), struct.pack(">HHQ8s", 305, 2, 1, b"")
+    with pytest.raises(FlipError, match="holds no image"):
+        flipped(header + struct.pack(">Q", 1) + software + bytes(8))
+
+
 def test_a_stack_without_directories_for_its_pages_is_refused() -> None:
     page = Drawn(rows=noise(40, 30, 8, 1), tags={270: (2, b"ImageJ=1.54f\nimages=3\nslices=3\n\0")})
     data = write(page)
@@ -809,7 +815,7 @@ def test_pages_that_share_one_long_directory_of_exif_read_it_a_few_times() -> No
         links = (first + 18 * number for number in range(1, pieces))
         pages = b"".join(page + struct.pack("<I", link) for link in (*links, 0))
         structure = Structure(b"II*\0" + struct.pack("<I", first) + shared + pages)
-        return lambda: [structure.private(image) for image in structure.images(pieces)]
+        return lambda: [image.private for image in structure.images(pieces)]
 
     assert is_linear(read, 200)
 

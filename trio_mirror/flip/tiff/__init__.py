@@ -13,10 +13,10 @@ from trio_mirror.flip.limits import check_total
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
-from trio_mirror.flip.tiff.old_jpeg import OldJpeg, read_old_jpeg, with_whole_streams
+from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg, with_whole_streams
 from trio_mirror.flip.tiff.raw import refuse_raw
 from trio_mirror.flip.tiff.space import Space
-from trio_mirror.flip.tiff.strips import Segments, read_segments
+from trio_mirror.flip.tiff.strips import read_segments
 from trio_mirror.flip.tiff.tags import mirror_tags
 from trio_mirror.model import Flipped, Limits, Lossless
 
@@ -39,21 +39,25 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     """
     structure = Structure(data)
     directories = structure.images(limits.frames)
-    refuse_raw(structure, directories)
-    whole = with_whole_streams(structure, directories, limits)
+    refuse_raw(directories)
+    whole = with_whole_streams(directories, limits)
     if whole is not data:
         structure = Structure(data := whole)
         directories = structure.images(limits.frames)
     # A SubIFD without a size is not an image: some writers keep private tags there.
     images = [image for image in directories if image.entries.keys() & _IMAGE_TAGS]
-    rasters = [_raster(structure, image, limits) for image in images]
-    check_total(sum(raster.pixels for raster in rasters), limits)
+    rasters = [
+        (read_old_jpeg if image.number(259, 1) == OLD_JPEG else read_segments)(image, limits) for image in images
+    ]
+    check_total(sum(raster.layout.pixels for raster in rasters), limits)
     slots = [slot for raster in rasters for slot in raster.slots]
     stored = sum(slot.stop - slot.start for slot in slots)
     if stored > max(_SHARED, _SHARED_BY * len(data)):
         raise FlipError("the TIFF is damaged: its strips or tiles share their bytes")
     _check_readable(structure, images)
-    _check_stack(structure, images)
+    if not images:
+        raise FlipError("the TIFF holds no image")
+    _check_stack(images)
     out = bytearray(data)
     space = Space(out, structure.occupied(images), slots)
     exact = True
@@ -61,7 +65,7 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         mirrored = raster.mirrored(lossless)
         raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
         exact &= mirrored.lossless
-    notes = mirror_tags(structure, directories, slots, out, keep_credentials=keep_credentials)
+    notes = mirror_tags(directories, slots, out, keep_credentials=keep_credentials)
     if len(out) > len(data):
         structure.keep_beyond(out)
     if any(image.rows_first and _ORIENTATION not in image.entries for image in images):
@@ -69,18 +73,12 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     return Flipped(bytes(out), "image/tiff", exact, tuple(notes))
 
 
-def _raster(structure: Structure, image: Ifd, limits: Limits) -> Segments | OldJpeg:
-    if structure.number(image, 259, 1) == OLD_JPEG:
-        return read_old_jpeg(structure, image, limits)
-    return read_segments(structure, image, limits)
-
-
 def _check_readable(structure: Structure, images: list[Ifd]) -> None:
     """Refuses what Pillow cannot show: nobody could look at the result, or compare it with the original."""
     if structure.data.startswith(_BIG_ENDIAN_BIGTIFF):
         return
     shown = structure.data
-    if masks := [image for image in images if structure.number(image, _PHOTOMETRIC, 0) == _MASK]:
+    if masks := [image for image in images if image.number(_PHOTOMETRIC, 0) == _MASK]:
         grey = bytearray(shown)  # Pillow has no name for masks, which are grey pictures
         for mask in masks:
             structure.store(grey, mask.entries[_PHOTOMETRIC], [_GREY])
@@ -93,17 +91,17 @@ def _check_readable(structure: Structure, images: list[Ifd]) -> None:
         raise FlipError("this TIFF holds pixels of a kind that Pillow cannot show") from error
 
 
-def _check_stack(structure: Structure, images: list[Ifd]) -> None:
+def _check_stack(images: list[Ifd]) -> None:
     """Refuses a stack of which only the first page has a directory: ImageJ's over 4 GB, and MetaMorph's.
 
     Its other pages just follow the first, and would be left as they are.
     """
-    stack = _IMAGEJ_STACK.match(structure.octets(images[0], _DESCRIPTION)) if images else None
-    planes = images[0].entries.get(_METAMORPH) if images else None
+    first = images[0]
+    stack, planes = _IMAGEJ_STACK.match(first.octets(_DESCRIPTION)), first.entries.get(_METAMORPH)
     maker, pages = ("a MetaMorph", planes.count) if planes else ("an ImageJ", int(stack[1]) if stack else 1)
-    if pages <= len(images) or not images[0].entries.keys() >= {_OFFSETS, _COUNTS}:
+    if pages <= len(images) or not first.entries.keys() >= {_OFFSETS, _COUNTS}:
         return
-    page = sum(structure.numbers(images[0], _COUNTS))
+    page = sum(first.numbers(_COUNTS))
     # Other programs keep the description of a stack from which they take a page.
-    if structure.numbers(images[0], _OFFSETS)[0] + pages * page <= len(structure.data):
+    if first.numbers(_OFFSETS)[0] + pages * page <= len(first.file.data):
         raise FlipError(f"this TIFF is {maker} stack of {pages:,} pages without a directory for each")

@@ -9,6 +9,7 @@ import contextlib
 import struct
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
@@ -34,9 +35,14 @@ class Entry:
     start: int  # where its first value stands: in the entry itself where they all fit, else elsewhere
 
     @property
+    def size(self) -> int:
+        """Bytes of the values."""
+        return self.count * _SIZES[self.kind]
+
+    @property
     def stop(self) -> int:
         """The first byte behind the values."""
-        return self.start + self.count * _SIZES[self.kind]
+        return self.start + self.size
 
     @property
     def whole_numbers(self) -> bool:
@@ -44,16 +50,50 @@ class Entry:
         return self.kind in _UNSIGNED and self.count > 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ifd:
     """One directory: an image with its tags."""
 
+    file: Structure
     at: int
     link: int  # where it says where the next directory of the chain stands, behind its entries
     stop: int
     entries: dict[int, Entry]
     following: int  # where the next directory of the chain stands; 0 at the end
     rows_first: bool  # whether it is displayed turned by a quarter: mirroring then reverses the order of its rows
+
+    def numbers(self, tag: int, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
+        """The values of a tag that counts or points.
+
+        Raises:
+            FlipError: the tag is missing and has no default, or its values are not whole numbers.
+        """
+        entry = self.entries.get(tag)
+        if entry is None:
+            if default is None:
+                raise FlipError(f"the TIFF lacks the tag {tag}, without which its image cannot be read")
+            return default
+        if not entry.whole_numbers:
+            raise FlipError(f"the TIFF's tag {tag} does not hold whole numbers")
+        return self.file.values(entry)
+
+    def number(self, tag: int, default: int) -> int:
+        """The first value of a tag, or the default where the tag is missing or empty."""
+        return self.numbers(tag)[0] if tag in self.entries and self.entries[tag].count else default
+
+    def octets(self, tag: int) -> bytes:
+        """The bytes of a tag's values; none where the tag is missing."""
+        entry = self.entries.get(tag)
+        return self.file.data[entry.start : entry.stop] if entry else b""
+
+    @cached_property
+    def private(self) -> list[Ifd]:
+        """The directories behind it that are not images, such as EXIF's; those that can be read."""
+        found = []
+        for tag in _PRIVATE_IFDS & self.entries.keys():
+            with contextlib.suppress(FlipError):  # unreadable metadata stays as it is, and needs no room kept free
+                found.append(self.file.directory(self.number(tag, 0)))
+        return found
 
     @property
     def spans(self) -> list[Span]:
@@ -81,7 +121,6 @@ class Structure:
         self.entry_size = 20 if self.big else 12
         # What directories and their lists of numbers may take. Some writers let pages share short lists.
         self._unread = 2 * len(data)
-        self._private: dict[int, list[Ifd]] = {}
         self._beyond: list[int] = []  # where offsets stand that point beyond the end of the file
 
     def images(self, most: int) -> list[Ifd]:
@@ -102,46 +141,12 @@ class Structure:
 
     def occupied(self, images: list[Ifd]) -> list[Span]:
         """The bytes of the file that the header, the directories and their values take."""
-        spans = [Span(0, 16 if self.big else 8)]
-        private = {inside.at: inside for image in images for inside in self.private(image)}
-        return spans + [span for directory in (*images, *private.values()) for span in directory.spans]
-
-    def private(self, image: Ifd) -> list[Ifd]:
-        """The directories behind an image that are not images, such as EXIF's; those that can be read."""
-        if image.at not in self._private:
-            self._private[image.at] = found = []
-            for tag in _PRIVATE_IFDS & image.entries.keys():
-                with contextlib.suppress(FlipError):  # unreadable metadata stays as it is, and needs no room kept free
-                    found.append(self._directory(self.number(image, tag, 0)))
-        return self._private[image.at]
-
-    def numbers(self, ifd: Ifd, tag: int) -> tuple[int, ...]:
-        """The values of a tag that counts or points.
-
-        Raises:
-            FlipError: the tag is missing, or its values are not whole numbers.
-        """
-        entry = ifd.entries.get(tag)
-        if entry is None:
-            raise FlipError(f"the TIFF lacks the tag {tag}, without which its image cannot be read")
-        if not entry.whole_numbers:
-            raise FlipError(f"the TIFF's tag {tag} does not hold whole numbers")
-        return self.values(entry)
+        private = {inside.at: inside for image in images for inside in image.private}
+        return [Span(0, 16 if self.big else 8)] + [span for ifd in (*images, *private.values()) for span in ifd.spans]
 
     def values(self, entry: Entry) -> tuple[int, ...]:
         """The values of an entry of whole numbers."""
         return struct.unpack_from(f"{self.order}{entry.count}{_UNSIGNED[entry.kind]}", self.data, entry.start)
-
-    def number(self, ifd: Ifd, tag: int, default: int) -> int:
-        """The first value of a tag, or the default where the tag is missing or empty."""
-        if tag not in ifd.entries or not ifd.entries[tag].count:
-            return default
-        return self.numbers(ifd, tag)[0]
-
-    def octets(self, ifd: Ifd, tag: int) -> bytes:
-        """The bytes of a tag's values; none where the tag is missing."""
-        entry = ifd.entries.get(tag)
-        return self.data[entry.start : entry.stop] if entry else b""
 
     def store(self, out: bytearray, entry: Entry, values: list[int]) -> None:
         """Replaces the first values of an entry in ``out``, a copy of the file.
@@ -188,15 +193,15 @@ class Structure:
             if not at or at in found:
                 continue
             # What a page's SubIFDs hold is shown like the page, unless it says otherwise itself.
-            found[at] = self._directory(at, rows_first=at != page and found[page].rows_first)
+            found[at] = self.directory(at, rows_first=at != page and found[page].rows_first)
             if len(found) > most:
                 raise FlipError(f"the picture has more than {most:,} frames or pages (--max-frames)")
             if at != page:
                 waiting.append(found[at].following)
-            if _SUB_IFDS in found[at].entries:
-                waiting.extend(self.numbers(found[at], _SUB_IFDS))
+            waiting.extend(found[at].numbers(_SUB_IFDS, default=()))
 
-    def _directory(self, at: int, *, rows_first: bool = False) -> Ifd:
+    def directory(self, at: int, *, rows_first: bool = False) -> Ifd:
+        """Reads the directory at an offset; ``rows_first`` is for where it states no orientation."""
         if at >= len(self.data):
             raise FlipError("the TIFF is cut short: a directory lies outside the file")
         count = self._read(self.count_code, at)
@@ -209,16 +214,13 @@ class Structure:
         self._charge(stop - at)
         entries: dict[int, Entry] = {}
         for entry_at in range(first, stop, self.entry_size):
-            tag = self._read("H", entry_at)
-            entry = self._entry(entry_at)
-            if entry is not None:
-                entries.setdefault(tag, entry)
-        lists = (entry for tag, entry in entries.items() if tag < _XMP and entry.whole_numbers)
-        self._charge(sum(entry.stop - entry.start for entry in lists))
+            if entry := self._entry(entry_at):
+                entries.setdefault(self._read("H", entry_at), entry)
+        self._charge(sum(entry.size for tag, entry in entries.items() if tag < _XMP and entry.whole_numbers))
         orientation = entries.get(_ORIENTATION)
         if orientation and orientation.whole_numbers:
             rows_first = flips_rows(self.values(orientation)[0])
-        return Ifd(at, stop, stop + self.inline, entries, following, rows_first)
+        return Ifd(self, at, stop, stop + self.inline, entries, following, rows_first)
 
     def _charge(self, size: int) -> None:
         self._unread -= size

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
-from trio_mirror.flip.tiff.ifd import Entry, Ifd, Structure
+from trio_mirror.flip.rows import row_bytes
+from trio_mirror.flip.tiff.ifd import Entry, Ifd
 from trio_mirror.model import Limits
 
-UNCOMPRESSED, CCITT_RLE, CCITT_G3, CCITT_G4, LZW, OLD_JPEG, JPEG, DEFLATE = range(1, 9)
-PACKBITS, THUNDERSCAN, OLD_DEFLATE = 32773, 32809, 32946
-LZMA, ZSTD = 34925, 50000
-PREDICTING = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})  # the compressions to which the Predictor tag applies
-
+UNCOMPRESSED, OLD_JPEG, JPEG = 1, 6, 7  # values of the Compression tag, of which the others are in `codecs`
 YCBCR = 6
 _IMAGE_DEPTH, _TILE_DEPTH = 32997, 32998  # SGI's tags of an image that is a volume (libtiff, tiff.h)
 _MAX_PIXEL_BYTES = 8  # a pixel of four 16-bit samples; what the limit of a frame's pixels is taken to allow for
-_SEPARATE, _REVERSED_BITS = 2, 2
+_SEPARATE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,19 +29,17 @@ class Layout:
     height: int
     bits: int  # bits of a unit, all the samples together that lie together
     samples: int  # samples that lie together: all of a pixel, or 1 where each sample has a plane of its own
-    planes: int
+    depth: int  # bits of a sample; 0 where they differ, or chroma is subsampled
+    planes: int = 1
     segment_width: int
     segment_height: int
-    tiled: bool
-    block: tuple[int, int]  # pixels of a unit, across and down: (1, 1) unless chroma is subsampled
+    tiled: bool = False
+    block: tuple[int, int] = (1, 1)  # pixels of a unit, across and down: (1, 1) unless chroma is subsampled
     compression: int
-    predictor: int
-    photometric: int
-    bits_reversed: bool  # whether the bytes are filled from their lowest bit
     rows_first: bool  # whether it is displayed turned by a quarter: mirroring then reverses the order of its rows
-    offsets: Entry
-    counts: Entry | None
-    subsampling: Entry | None  # the tag that says how many pixels share their chroma
+    offsets: list[Entry]  # the tags that say where the strips or tiles are; more than one only of an old-style JPEG
+    counts: list[Entry]  # the tags that say how long they are
+    subsampling: list[Entry] = field(default_factory=list)  # the tag that says how many pixels share their chroma
 
     @property
     def pixels(self) -> int:
@@ -64,12 +59,12 @@ class Layout:
     @property
     def stride(self) -> int:
         """Bytes of a row of the image."""
-        return (self.width * self.bits + 7) // 8
+        return row_bytes(self.width, self.bits)
 
     @property
     def segment_stride(self) -> int:
         """Bytes of a row of a strip or tile."""
-        return (self.segment_width * self.bits + 7) // 8
+        return row_bytes(self.segment_width, self.bits)
 
     def rows(self, band: int) -> int:
         """Rows of the image that the strip or the row of tiles number ``band`` holds."""
@@ -80,74 +75,71 @@ class Layout:
         return self.segment_height if self.tiled else self.rows(band)
 
     @property
-    def places(self) -> tuple[int, ...] | None:
+    def places(self) -> list[int] | None:
         """Where each byte of a block goes inside the mirrored block; none where a unit is a pixel."""
-        across, down = self.block
-        if self.block == (1, 1):
-            return None
-        if self.rows_first:
-            luma = tuple((down - 1 - row) * across + column for row in range(down) for column in range(across))
-        else:
-            luma = tuple(row * across + across - 1 - column for row in range(down) for column in range(across))
-        return (*luma, across * down, across * down + 1)
+        luma = self.block[0] * self.block[1]
+        return None if luma == 1 else [*mirrored_grid(*self.block, rows=self.rows_first), luma, luma + 1]
 
 
-def read_layout(structure: Structure, ifd: Ifd, limits: Limits) -> Layout:
+def mirrored_grid(across: int, down: int, *, rows: bool) -> list[int]:
+    """The cells of a grid, numbered row by row, in the order in which they stand when it is mirrored."""
+    lines = [range(first, first + across) for first in range(0, across * down, across)]
+    lines = lines[::-1] if rows else [line[::-1] for line in lines]
+    return [cell for line in lines for cell in line]
+
+
+def read_layout(ifd: Ifd, limits: Limits) -> Layout:
     """Reads the layout of one image."""
-    width, height = structure.numbers(ifd, 256)[0], structure.numbers(ifd, 257)[0]
+    width, height = ifd.numbers(256)[0], ifd.numbers(257)[0]
     check_size(width, height, limits)
-    compression = structure.number(ifd, 259, UNCOMPRESSED)
-    photometric = structure.number(ifd, 262, 0)
-    if structure.number(ifd, _IMAGE_DEPTH, 1) > 1 or structure.number(ifd, _TILE_DEPTH, 1) > 1:
+    compression = ifd.number(259, UNCOMPRESSED)
+    if ifd.number(_IMAGE_DEPTH, 1) > 1 or ifd.number(_TILE_DEPTH, 1) > 1:
         raise FlipError("this TIFF holds a volume, several layers deep, which cannot be mirrored here")
-    depths = _depths(structure, ifd)
-    separate = structure.number(ifd, 284, 1) == _SEPARATE and len(depths) > 1
-    if separate and len(set(depths)) > 1:
+    depths = _depths(ifd)
+    depth = depths[0] if len(set(depths)) == 1 else 0
+    separate = ifd.number(284, 1) == _SEPARATE and len(depths) > 1
+    if separate and not depth:
         raise FlipError("this TIFF holds planes of different depths, which cannot be mirrored exactly")
-    block = _block(structure, ifd, compression, photometric, separate=separate)
-    tiled = 322 in ifd.entries
-    segment = _segment_size(structure, ifd, (width, height), limits)
+    block = (1, 1) if separate else _block(ifd, compression)
+    segment = _segment_size(ifd, (width, height), limits)
     _check_block((width, height), segment, block, rows_first=ifd.rows_first)
-    bits = depths[0] if separate else sum(depths)
+    bits = depth if separate else sum(depths)
     if block != (1, 1):
-        bits = 8 * (block[0] * block[1] + 2)
+        bits, depth = 8 * (block[0] * block[1] + 2), 0
     if segment[0] < width and segment[0] * bits % 8:
         raise FlipError("this TIFF's tiles do not end on whole bytes, so they cannot be put together")
     offsets = _whole_numbers(ifd, 324, 273)
-    if offsets is None:
+    if not offsets:
         raise FlipError("the TIFF does not say where its image data is")
     layout = Layout(
         width=-(-width // block[0]),
         height=-(-height // block[1]),
         bits=bits,
         samples=1 if separate else len(depths),
+        depth=depth,
         planes=len(depths) if separate else 1,
         segment_width=-(-segment[0] // block[0]),
         segment_height=-(-segment[1] // block[1]),
-        tiled=tiled,
+        tiled=322 in ifd.entries,
         block=block,
         compression=compression,
-        predictor=structure.number(ifd, 317, 1) if compression in PREDICTING else 1,
-        photometric=photometric,
-        bits_reversed=structure.number(ifd, 266, 1) == _REVERSED_BITS,
         rows_first=ifd.rows_first,
         offsets=offsets,
         counts=_whole_numbers(ifd, 325, 279),
         subsampling=_whole_numbers(ifd, 530),
     )
-    _check_predictor(layout, depths)
     _check_bytes(layout, limits)
     return layout
 
 
-def _segment_size(structure: Structure, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple[int, int]:
+def _segment_size(ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple[int, int]:
     """The width and height of a strip or tile, pixels."""
     width, height = size
     if 322 in ifd.entries:
-        segment = structure.number(ifd, 322, 0), structure.number(ifd, 323, 0)
+        segment = ifd.number(322, 0), ifd.number(323, 0)
         check_size(*segment, limits)
         return segment
-    rows = min(structure.number(ifd, 278, height), height)
+    rows = min(ifd.number(278, height), height)
     if not rows:
         raise FlipError("the TIFF is damaged: its strips have no rows")
     return width, rows
@@ -164,10 +156,10 @@ def _check_bytes(layout: Layout, limits: Limits) -> None:
         )
 
 
-def _depths(structure: Structure, ifd: Ifd) -> list[int]:
+def _depths(ifd: Ifd) -> list[int]:
     """Bits of each sample. As readers have it, one value may stand for all, and values too many are cut."""
-    samples = structure.number(ifd, 277, 1)
-    depths = list(structure.numbers(ifd, 258)) if 258 in ifd.entries else [1]
+    samples = ifd.number(277, 1)
+    depths = list(ifd.numbers(258, default=(1,)))
     if len(depths) == 1 and 0 < samples <= 65535:
         depths *= samples
     depths = depths[:samples]
@@ -176,15 +168,15 @@ def _depths(structure: Structure, ifd: Ifd) -> list[int]:
     return depths
 
 
-def _block(structure: Structure, ifd: Ifd, compression: int, photometric: int, *, separate: bool) -> tuple[int, int]:
-    if photometric != YCBCR or separate or compression in {JPEG, OLD_JPEG} or structure.number(ifd, 277, 1) != 3:
+def _block(ifd: Ifd, compression: int) -> tuple[int, int]:
+    """How many pixels share their chroma, across and down."""
+    if ifd.number(262, 0) != YCBCR or compression in {JPEG, OLD_JPEG} or ifd.number(277, 1) != 3:
         return 1, 1
     if 530 not in ifd.entries:
-        full = structure.number(ifd, 256, 0) * structure.number(ifd, 257, 0) * 3
-        stored = sum(structure.numbers(ifd, 279)) if 279 in ifd.entries else 0
+        full = ifd.number(256, 0) * ifd.number(257, 0) * 3
         # The default is 2 by 2, but uncompressed pixels whose chroma is all there say otherwise.
-        return (1, 1) if compression == UNCOMPRESSED and stored >= full else (2, 2)
-    across, down = (*structure.numbers(ifd, 530), 0)[:2]
+        return (1, 1) if compression == UNCOMPRESSED and sum(ifd.numbers(279, default=())) >= full else (2, 2)
+    across, down = (*ifd.numbers(530), 0)[:2]
     if not {across, down} <= {1, 2, 4}:
         raise FlipError("the TIFF is damaged: its chroma subsampling makes no sense")
     return across, down
@@ -201,14 +193,7 @@ def _check_block(size: tuple[int, int], segment: tuple[int, int], block: tuple[i
         )
 
 
-def _whole_numbers(ifd: Ifd, *tags: int) -> Entry | None:
-    """The first of some tags that the image has with whole numbers in it."""
-    entries = (ifd.entries.get(tag) for tag in tags)
-    return next((entry for entry in entries if entry and entry.whole_numbers), None)
-
-
-def _check_predictor(layout: Layout, depths: list[int]) -> None:
-    known = {1: True, 2: set(depths) <= {8, 16, 32, 64}, 3: set(depths) <= {16, 24, 32, 64}}
-    alike = len(set(depths)) == 1 and layout.block == (1, 1)
-    if layout.predictor != 1 and not (known.get(layout.predictor, False) and alike):
-        raise FlipError(f"this TIFF uses the predictor {layout.predictor} at a depth at which nothing defines it")
+def _whole_numbers(ifd: Ifd, *tags: int) -> list[Entry]:
+    """The first of some tags that the image has with whole numbers in it, if it has one."""
+    entries = (ifd.entries[tag] for tag in tags if tag in ifd.entries)
+    return [entry for entry in entries if entry.whole_numbers][:1]

@@ -53,10 +53,9 @@ def encode_strip(picture: Image.Image, compression: str, tags: Mapping[int, int]
     out = io.BytesIO()
     with map_pillow_errors("a mirrored strip or tile of the TIFF"):
         picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height, **tags})
-    structure = Structure(out.getvalue())
-    (image,) = structure.images(1)
-    start, count = structure.number(image, 273, 0), structure.number(image, 279, 0)
-    return structure.data[start : start + count]
+    (image,) = Structure(out.getvalue()).images(1)
+    start, count = image.number(273, 0), image.number(279, 0)
+    return image.file.data[start : start + count]
 
 
 def _one_strip(values: dict[int, int | bytes], data: bytes) -> bytes:

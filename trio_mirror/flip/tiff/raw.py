@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.tiff.ifd import Ifd, Structure
+from trio_mirror.flip.tiff.ifd import Ifd
 
 _COMPRESSION, _PHOTOMETRIC, _MAKE, _CFA_PATTERN = 259, 262, 271, 33422
 _OFFSETS = {273, 324}  # of strips and of tiles
@@ -37,21 +37,21 @@ _BY_MAKE = {
 }
 
 
-def refuse_raw(structure: Structure, images: list[Ifd]) -> None:
+def refuse_raw(images: list[Ifd]) -> None:
     """Refuses a camera's raw file by the name of its kind."""
     tags = images[0].entries
-    make = structure.octets(images[0], _MAKE).rstrip(b"\0").decode("latin-1").strip()
-    kind = next((name for tag, name in _TAGS.items() if tag in tags), None) or _by_mark(structure, images)
+    make = images[0].octets(_MAKE).rstrip(b"\0").decode("latin-1").strip()
+    kind = next((name for tag, name in _TAGS.items() if tag in tags), None) or _by_mark(images)
     own_tags = any(tag in tags and _is_by(makes, make) for tag, makes in _TAGS_OF_MAKE.items())
-    if kind is None and (own_tags or any(_holds_sensor_data(structure, image) for image in images)):
+    if kind is None and (own_tags or any(map(_holds_sensor_data, images))):
         kind = next((name for makes, name in _BY_MAKE.items() if _is_by(makes, make)), make or "of unknown make")
     if kind is not None:
         raise FlipError(f"this is a camera's raw file ({kind}), and raw data is not mirrored: develop it first")
 
 
-def _by_mark(structure: Structure, images: list[Ifd]) -> str | None:
-    mark = _MARKS.get(structure.data[8:12])
-    lists = (structure.numbers(image, tag) for image in images for tag in _OFFSETS & image.entries.keys())
+def _by_mark(images: list[Ifd]) -> str | None:
+    mark = _MARKS.get(images[0].file.data[8:12])
+    lists = (image.numbers(tag) for image in images for tag in _OFFSETS & image.entries.keys())
     # Where a raster begins at byte 8, these are some of its pixels.
     return None if mark is None or any(8 in offsets for offsets in lists) else mark
 
@@ -60,6 +60,6 @@ def _is_by(makes: str, make: str) -> bool:
     return re.match(makes, make, re.IGNORECASE) is not None
 
 
-def _holds_sensor_data(structure: Structure, image: Ifd) -> bool:
-    compression, photometric = (structure.number(image, tag, 0) for tag in (_COMPRESSION, _PHOTOMETRIC))
+def _holds_sensor_data(image: Ifd) -> bool:
+    compression, photometric = (image.number(tag, 0) for tag in (_COMPRESSION, _PHOTOMETRIC))
     return photometric in _SENSOR_DATA or compression in _MAKERS_CODES or _CFA_PATTERN in image.entries

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_density
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
-from trio_mirror.flip.tiff.codecs import Codec, codec_of, uncompressed
+from trio_mirror.flip.tiff.codecs import LZMA, ZSTD, Codec, codec_of, uncompressed
 from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
-from trio_mirror.flip.tiff.layout import LZMA, UNCOMPRESSED, ZSTD, Layout, read_layout
+from trio_mirror.flip.tiff.layout import UNCOMPRESSED, Layout, mirrored_grid, read_layout
 from trio_mirror.flip.tiff.space import Span
 from trio_mirror.model import Limits, Lossless
 
@@ -29,17 +29,17 @@ _CODES = {
 }  # fmt: skip
 
 
-def read_segments(structure: Structure, image: Ifd, limits: Limits) -> Segments:
+def read_segments(image: Ifd, limits: Limits) -> Segments:
     """Finds the strips or tiles of one image; nothing is decoded yet."""
-    layout = read_layout(structure, image, limits)
-    slots = _slots(structure, layout)
+    layout = read_layout(image, limits)
+    slots = _slots(image.file, layout)
     is_sparse = _ABSENT in slots
     if layout.compression in _UNBOUNDED or (is_sparse and layout.rows_first):
         raster = layout.stride * layout.height * layout.planes
         check_density(raster, sum(slot.stop - slot.start for slot in slots))
-    sample = next((structure.data[slot.start : slot.stop] for slot in slots if slot != _ABSENT), b"")
-    codec = codec_of(structure, image, layout, sample) if sample else uncompressed(layout.segment_stride)
-    return Segments(structure, layout, slots, codec, _blank_segment(structure, image, layout) if is_sparse else b"")
+    sample = next((image.file.data[slot.start : slot.stop] for slot in slots if slot != _ABSENT), b"")
+    codec = codec_of(image, layout, sample) if sample else uncompressed(layout.segment_stride)
+    return Segments(image.file, layout, slots, codec, _blank_segment(image, layout) if is_sparse else b"")
 
 
 class Mirrored(NamedTuple):
@@ -57,24 +57,22 @@ class Segments:
     A band is one strip of one plane, or its tiles side by side.
     """
 
-    structure: Structure
+    file: Structure
     layout: Layout
     slots: list[Span]  # where the strips or tiles stand in the file
     codec: Codec | Jpeg
     blank: bytes  # the raster of those that are left out; empty where none is
 
-    @property
-    def pixels(self) -> int:
-        """Pixels of the image."""
-        return self.layout.pixels
-
     def store(self, out: bytearray, starts: list[int], mirrored: Mirrored) -> None:
         """Writes into ``out``, a copy of the file, where the mirrored strips or tiles are, and how long."""
-        self.structure.store(out, self.layout.offsets, starts)
-        if self.layout.counts and (self.blank or self.layout.compression != UNCOMPRESSED):
-            self.structure.store(out, self.layout.counts, [len(piece) for piece in mirrored.pieces])
-        if self.layout.subsampling and mirrored.full_chroma:
-            self.structure.store(out, self.layout.subsampling, [1, 1])
+        changes = [(self.layout.offsets, starts)]
+        if self.blank or self.layout.compression != UNCOMPRESSED:
+            changes.append((self.layout.counts, [len(piece) for piece in mirrored.pieces]))
+        if mirrored.full_chroma:
+            changes.append((self.layout.subsampling, [1, 1]))
+        for entries, values in changes:
+            for entry in entries:
+                self.file.store(out, entry, values)
 
     def mirrored(self, lossless: Lossless) -> Mirrored:
         """The mirrored image; JPEG is rearranged where that is exact and wanted."""
@@ -97,30 +95,18 @@ class Segments:
         ragged = layout.height % layout.segment_height if layout.rows_first else layout.width % layout.segment_width
         if ragged:
             return None  # what lies past the image's edge in its last tile would come to lie inside
+        places = mirrored_grid(layout.across, layout.down, rows=layout.rows_first)
         pieces: list[bytes] = []
-        for place in self._mirrored_places():
-            band = place // layout.across % layout.down
-            slot = self.slots[place]
-            if slot == _ABSENT:
-                pieces.append(b"")
-                continue
-            data = self.structure.data[slot.start : slot.stop]
-            piece = codec.rearrange(data, layout.segment_rows(band), rows_first=layout.rows_first)
-            if piece is None:
-                return None
-            pieces.append(piece)
+        for first in range(0, len(self.slots), len(places)):
+            for place in places:
+                slot = self.slots[first + place]
+                data = self.file.data[slot.start : slot.stop]
+                rows = layout.segment_rows(place // layout.across)
+                piece = codec.rearrange(data, rows, rows_first=layout.rows_first) if data else b""
+                if piece is None:
+                    return None
+                pieces.append(piece)
         return pieces
-
-    def _mirrored_places(self) -> Iterator[int]:
-        """Which strip or tile comes to lie in the place of each."""
-        across, down = self.layout.across, self.layout.down
-        for plane in range(self.layout.planes):
-            for row in range(down):
-                for column in range(across):
-                    if self.layout.rows_first:
-                        yield (plane * down + down - 1 - row) * across + column
-                    else:
-                        yield (plane * down + row) * across + across - 1 - column
 
     def _encoded(self) -> Iterator[bytes]:
         """The data of each strip or tile of the mirrored image, decoded and encoded again."""
@@ -156,7 +142,7 @@ class Segments:
         if not self.layout.rows_first and all(slot == _ABSENT for slot in slots):
             return b""
         rows, stride = self.layout.rows(band), self.layout.segment_stride
-        segments = (self.structure.data[slot.start : slot.stop] for slot in slots)
+        segments = (self.file.data[slot.start : slot.stop] for slot in slots)
         stored = self.layout.segment_rows(band)
         rasters = [
             self.codec.decode(segment, stored) if segment else self.blank[: stored * stride] for segment in segments
@@ -185,7 +171,7 @@ class Segments:
             yield b"".join(lines) + lines[-1] * below
 
 
-def _moved_inside(raster: bytes, places: tuple[int, ...] | None) -> bytes:
+def _moved_inside(raster: bytes, places: list[int] | None) -> bytes:
     """Moves the bytes inside each unit: that at index ``i`` goes to ``places[i]``."""
     if places is None:
         return raster
@@ -195,20 +181,20 @@ def _moved_inside(raster: bytes, places: tuple[int, ...] | None) -> bytes:
     return bytes(moved)
 
 
-def _slots(structure: Structure, layout: Layout) -> list[Span]:
+def _slots(file: Structure, layout: Layout) -> list[Span]:
     """Where the strips or tiles of an image stand: by plane, from top to bottom, from left to right."""
     needed = layout.across * layout.down * layout.planes
-    _check_listed(layout.offsets.count, needed)
-    starts = structure.values(layout.offsets)
+    _check_listed(layout.offsets[0].count, needed)
+    starts = file.values(layout.offsets[0])
     counts: Sequence[int]
     if layout.compression == UNCOMPRESSED:
         # The byte counts of uncompressed strips are often wrong, and readers go without them.
         sizes = [layout.segment_rows(band) * layout.segment_stride for band in range(layout.down)]
         counts = [size for size in sizes for _ in range(layout.across)] * layout.planes
     elif layout.counts:
-        counts = structure.values(layout.counts)
+        counts = file.values(layout.counts[0])
     elif needed == 1:
-        counts = [len(structure.data) - starts[0]]
+        counts = [len(file.data) - starts[0]]
     else:
         raise FlipError("the TIFF does not say how long its strips or tiles are")
     _check_listed(len(counts), needed)
@@ -218,7 +204,7 @@ def _slots(structure: Structure, layout: Layout) -> list[Span]:
     ]
     if any(slot.start >= slot.stop for slot in slots if slot != _ABSENT):
         raise FlipError("this TIFF leaves out strips or tiles, but says where they are")
-    if max(slot.stop for slot in slots) > len(structure.data):
+    if max(slot.stop for slot in slots) > len(file.data):
         raise FlipError("the TIFF is cut short: part of its image data is missing")
     return slots
 
@@ -228,14 +214,14 @@ def _check_listed(number: int, needed: int) -> None:
         raise FlipError("the TIFF is damaged: it lists fewer strips or tiles than its image has")
 
 
-def _blank_segment(structure: Structure, image: Ifd, layout: Layout) -> bytes:
+def _blank_segment(image: Ifd, layout: Layout) -> bytes:
     """The raster of a strip or tile that was left out: zeros, or what GDAL's tag names as no data."""
     size = layout.segment_height * layout.segment_stride
-    code = _CODES.get((layout.bits // layout.samples, structure.number(image, _SAMPLE_FORMAT, 1)))
-    text = structure.octets(image, _NO_DATA).rstrip(b"\0 ")
-    if text and code and layout.block == (1, 1):
+    code = _CODES.get((layout.depth, image.number(_SAMPLE_FORMAT, 1)))
+    text = image.octets(_NO_DATA).rstrip(b"\0 ")
+    if text and code:
         with suppress(ValueError, OverflowError, struct.error):
             value = float(text) if code in "efd" else int(float(text))
-            sample = struct.pack(structure.order + code, value)
+            sample = struct.pack(image.file.order + code, value)
             return sample * (size // len(sample))
     return bytes(size)

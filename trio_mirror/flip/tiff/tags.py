@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.metadata import Metadata, Mirrored
@@ -19,7 +20,7 @@ from trio_mirror.flip.positions.photoshop import IPTC_PREVIEW
 from trio_mirror.flip.positions.table import EXIF
 from trio_mirror.flip.tiff import georeference
 from trio_mirror.flip.tiff.edit import Editor, Value
-from trio_mirror.flip.tiff.ifd import Ifd, Structure
+from trio_mirror.flip.tiff.ifd import Ifd
 from trio_mirror.flip.tiff.imagej import mirrored_rois
 from trio_mirror.flip.tiff.ome import holds_regions, mirrored_ome
 from trio_mirror.flip.tiff.space import Span
@@ -31,6 +32,7 @@ _MAKER_NOTE, _PHOTOSHOP_LAYERS = 37500, 37724
 _GEO_KEYS, _RASTER_TYPE, _BY_POINT = 34735, 1025, 2
 _GDAL_METADATA, _IMAGEJ_COUNTS, _IMAGEJ, _CREDENTIALS = 42112, 50838, 50839, 52545
 _SHORT, _LONG, _RATIONAL, _DOUBLE = 3, 4, 5, 12
+_CODES = {_SHORT: "H", _LONG: "I", _RATIONAL: "I", _DOUBLE: "d"}  # of struct, by field type
 _MAX_LONG = (1 << 32) - 1
 _GDAL_POSITIONS = re.compile(
     rb"<Item\b[^<>]*(?:domain=\"(?:RPC|GEOLOCATION|xml:[^\"]*)\"|name=\"[^\"]*(?:CORNER|IGEOLO))"
@@ -49,12 +51,16 @@ Rule = Callable[["_Directory"], Changes]  # what makes tags true again
 class _Directory:
     """A directory of an image, and how the image was mirrored."""
 
-    structure: Structure
     ifd: Ifd
     image: Ifd
     """The directory of the image that it describes; often itself."""
     metadata: Metadata
     editor: Editor
+
+    @property
+    def order(self) -> str:
+        """The struct prefix of the file's byte order."""
+        return self.ifd.file.order
 
     @property
     def mirror(self) -> Mirror:
@@ -66,60 +72,51 @@ class _Directory:
         """0 where columns were reversed, 1 where rows were."""
         return self.metadata.axis
 
-    def octets(self, tag: int) -> bytes:
-        """The bytes of a tag's value; none where the tag is missing."""
-        return self.structure.octets(self.ifd, tag)
-
-    def unpacked(self, tag: int, kind: int, code: str) -> list[float]:
-        """The numbers of a tag, none where it has another type than ``kind``."""
+    def unpacked(self, tag: int, kind: int) -> list[Any]:
+        """The numbers of a tag, of a RATIONAL both terms; none where it has another type than ``kind``."""
         entry = self.ifd.entries.get(tag)
-        octets = self.octets(tag) if entry and entry.kind == kind else b""
-        return [number for (number,) in struct.iter_unpack(f"{self.structure.order}{code}", octets)]
-
-    def whole_numbers(self, tag: int, kind: int, code: str) -> list[int]:
-        """The same of a type of whole numbers."""
-        return [int(number) for number in self.unpacked(tag, kind, code)]
+        octets = self.ifd.octets(tag) if entry and entry.kind == kind else b""
+        return [number for (number,) in struct.iter_unpack(f"{self.order}{_CODES[kind]}", octets)]
 
     def rational(self, tag: int) -> Fraction | None:
         """The value of a tag of one RATIONAL; None where the tag does not hold a valid one."""
-        terms = self.whole_numbers(tag, _RATIONAL, "I")
+        terms = self.unpacked(tag, _RATIONAL)
         return Fraction(*terms) if len(terms) == 2 and terms[1] else None
 
-    def packed(self, kind: int, code: str, numbers: Sequence[float]) -> Value:
+    def packed(self, kind: int, numbers: Sequence[float]) -> Value:
         """The value of a tag with these numbers."""
-        return Value(kind, len(numbers), struct.pack(f"{self.structure.order}{len(numbers)}{code}", *numbers))
+        return Value(kind, len(numbers), struct.pack(f"{self.order}{len(numbers)}{_CODES[kind]}", *numbers))
 
     def replaced(self, tag: int, octets: bytes) -> dict[int, Value | None]:
         """Other bytes in the place of a tag of bytes; the tag is taken out where there are none."""
         kind = self.ifd.entries[tag].kind
-        return {} if octets == self.octets(tag) else {tag: Value(kind, len(octets), octets) if octets else None}
+        return {} if octets == self.ifd.octets(tag) else {tag: Value(kind, len(octets), octets) if octets else None}
 
 
-def mirror_tags(
-    structure: Structure, images: list[Ifd], raster: list[Span], out: bytearray, *, keep_credentials: bool
-) -> list[str]:
+def mirror_tags(images: list[Ifd], raster: list[Span], out: bytearray, *, keep_credentials: bool) -> list[str]:
     """Makes the tags of a file whose images were mirrored true again, in ``out``.
 
     ``images`` are all its directories of images; ``raster`` is where their strips and tiles stood. The notes name tags
     that are no longer true, or were taken out.
     """
     # What describes an image, by its place in the file: pages may share the directory of their EXIF.
-    found = {ifd.at: (ifd, image) for image in images for ifd in (image, *structure.private(image))}
-    ghost = _GHOST_AREA.match(structure.data[:1024])
+    found = {ifd.at: (ifd, image) for image in images for ifd in (image, *image.private)}
+    data = images[0].file.data
+    ghost = _GHOST_AREA.match(data[:1024])
     if not ghost and not any(ifd.entries.keys() & _TAGS for ifd, _ in found.values()):
         return []
     values = (entry for ifd, _ in found.values() for tag, entry in ifd.entries.items() if tag in _TAGS)
-    if sum(entry.stop - entry.start for entry in values) > 2 * len(structure.data):
+    if sum(entry.size for entry in values) > 2 * len(data):
         raise FlipError("the TIFF is damaged: its directories share their bytes")
     notes: list[str] = []
     if ghost:
         out[ghost.end(1) : ghost.end()] = b"YES\n"
         notes.append("the file is marked as no longer laid out as a cloud-optimized GeoTIFF")
-    editor = Editor(structure, [ifd for ifd, _ in found.values()], raster, out)
+    editor = Editor([ifd for ifd, _ in found.values()], raster, out)
     for ifd, image in found.values():
-        width, height = (structure.number(image, tag, 0) for tag in (_WIDTH, _WIDTH + 1))
+        width, height = (image.number(tag, 0) for tag in (_WIDTH, _WIDTH + 1))
         metadata = Metadata(Mirror(width, height, rows=image.rows_first), keep_credentials=keep_credentials)
-        directory = _Directory(structure, ifd, image, metadata, editor)
+        directory = _Directory(ifd, image, metadata, editor)
         changes: dict[int, Value | None] = {}
         for tags, rule in _RULES:
             if ifd.entries.keys() & set(tags):
@@ -133,8 +130,8 @@ def mirror_tags(
 
 def _georeference(directory: _Directory) -> Changes:
     present = [tag for tag in georeference.TAGS if tag in directory.ifd.entries]
-    values = {tag: directory.unpacked(tag, _DOUBLE, "d") for tag in present}
-    keys = directory.unpacked(_GEO_KEYS, _SHORT, "H")[4:]
+    values = {tag: directory.unpacked(tag, _DOUBLE) for tag in present}
+    keys = directory.unpacked(_GEO_KEYS, _SHORT)[4:]
     raster_types = {(keys[at], keys[at + 3]) for at in range(0, len(keys) - 3, 4)}
     by_point = (_RASTER_TYPE, _BY_POINT) in raster_types
     room = georeference.MATRIX in present and directory.editor.has_room(directory.ifd)
@@ -142,20 +139,20 @@ def _georeference(directory: _Directory) -> Changes:
         new = georeference.mirrored(values, directory.mirror, by_point=by_point, room=room)
     except ValueError as error:
         return dict.fromkeys(present), (f"the georeference was taken out: {error}",)
-    return {tag: directory.packed(_DOUBLE, "d", new[tag]) if tag in new else None for tag in {*values, *new}}, ()
+    return {tag: directory.packed(_DOUBLE, new[tag]) if tag in new else None for tag in {*values, *new}}, ()
 
 
 def _position(directory: _Directory) -> Changes:
     """Moves an image on the page that it was cut from (TIFF 6.0 section 12, XPosition)."""
     position, length = _POSITION + directory.axis, directory.mirror.length
-    full = directory.structure.number(directory.ifd, _FULL_SIZE + directory.axis, 0)
+    full = directory.ifd.number(_FULL_SIZE + directory.axis, 0)
     resolution, old = directory.rational(_RESOLUTION + directory.axis), directory.rational(position)
     if full < length or not resolution or old is None:
         return {}, not_mirrored({"the place on a page of unknown size"} if old else set())
     new = (Fraction(full - length) / resolution - old).limit_denominator(_MAX_LONG)
     if not 0 <= new.numerator <= _MAX_LONG:
         return {}, not_mirrored({"the place of an image that is not on its page"})
-    terms = struct.pack(f"{directory.structure.order}2I", new.numerator, new.denominator)
+    terms = struct.pack(f"{directory.order}2I", new.numerator, new.denominator)
     return {position: Value(_RATIONAL, 1, terms)}, ()
 
 
@@ -164,18 +161,18 @@ def _subject(directory: _Directory) -> Changes:
     changes: dict[int, Value | None] = {}
     outside = set()
     for tag in EXIF.keys() & directory.ifd.entries.keys():
-        place = directory.whole_numbers(tag, _SHORT, "H")
+        place = directory.unpacked(tag, _SHORT)
         if len(place) < 2:
             continue
         if moved := directory.mirror.pixel(*place[:2]):
-            changes[tag] = directory.packed(_SHORT, "H", [*moved, *place[2:]])
+            changes[tag] = directory.packed(_SHORT, [*moved, *place[2:]])
         else:
             outside.add(f"{EXIF[tag]} outside of the picture")
     return changes, not_mirrored(outside)
 
 
 def _description(directory: _Directory) -> Changes:
-    text = directory.octets(_DESCRIPTION)
+    text = directory.ifd.octets(_DESCRIPTION)
     if not holds_regions(text):
         return {}, ()
     text, whole = mirrored_ome(text, directory.mirror.length, directory.axis)
@@ -183,8 +180,8 @@ def _description(directory: _Directory) -> Changes:
 
 
 def _imagej(directory: _Directory) -> Changes:
-    octets, counts = directory.octets(_IMAGEJ), directory.whole_numbers(_IMAGEJ_COUNTS, _LONG, "I")
-    order = directory.structure.order
+    octets, counts = directory.ifd.octets(_IMAGEJ), directory.unpacked(_IMAGEJ_COUNTS, _LONG)
+    order = directory.order
     try:
         octets, whole = mirrored_rois(octets, counts, directory.mirror.length, directory.axis, order)
     except (struct.error, IndexError):
@@ -194,7 +191,7 @@ def _imagej(directory: _Directory) -> Changes:
 
 def _block(tag: int, mirrored: Callable[[Metadata, bytes], Mirrored]) -> tuple[tuple[int], Rule]:
     def rule(directory: _Directory) -> Changes:
-        block, notes = mirrored(directory.metadata, directory.octets(tag))
+        block, notes = mirrored(directory.metadata, directory.ifd.octets(tag))
         return directory.replaced(tag, block), notes
 
     return (tag,), rule
@@ -202,8 +199,8 @@ def _block(tag: int, mirrored: Callable[[Metadata, bytes], Mirrored]) -> tuple[t
 
 def _maker_note(directory: _Directory) -> Changes:
     entry = directory.ifd.entries[_MAKER_NOTE]
-    note, notes = directory.metadata.pictures(directory.octets(_MAKER_NOTE), "MakerNote")
-    make = directory.structure.octets(directory.image, _MAKE)
+    note, notes = directory.metadata.pictures(directory.ifd.octets(_MAKER_NOTE), "MakerNote")
+    make = directory.image.octets(_MAKE)
     note, unmended = mirrored_maker_note(note, make, entry.start, directory.mirror)
     changes = directory.replaced(_MAKER_NOTE, note)
     if changes and not directory.editor.stays(entry):  # where the offsets in it would no longer be true
@@ -217,12 +214,12 @@ def _credentials(directory: _Directory) -> Changes:
 
 
 def _gdal_metadata(directory: _Directory) -> Changes:
-    found = _GDAL_POSITIONS.search(directory.octets(_GDAL_METADATA))
+    found = _GDAL_POSITIONS.search(directory.ifd.octets(_GDAL_METADATA))
     return {}, not_mirrored({"positions in GDAL's metadata"} if found else set())
 
 
 def _iptc(directory: _Directory) -> Changes:
-    return {}, not_mirrored({"the preview in IPTC"} if IPTC_PREVIEW in directory.octets(_IPTC) else set())
+    return {}, not_mirrored({"the preview in IPTC"} if IPTC_PREVIEW in directory.ifd.octets(_IPTC) else set())
 
 
 def _left(tag: int, what: str) -> tuple[tuple[int], Rule]:
