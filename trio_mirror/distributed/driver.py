@@ -14,7 +14,7 @@ import trio
 
 from trio_mirror.distributed.dispatcher import Dispatcher, Engine
 from trio_mirror.distributed.slices import NamedSlice
-from trio_mirror.model import Result
+from trio_mirror.model import Result, Stage
 from trio_mirror.pipeline.item import Item
 from trio_mirror.pipeline.stages import Receiver, Sender
 from trio_mirror.pipeline.state import State
@@ -102,15 +102,15 @@ class Driver:
         Raises:
             JournalError: they cannot be.
         """
-        passed = self._state.passed
+        passed: list[Stage] = []
         intents: list[Result] = []
         for result in results:
             if result.is_intent:
                 intents.append(result)
                 continue
-            for stage in result.seconds:
-                passed[stage] += not (result.error and stage is result.stage)
+            passed += result.seconds if result.error is None else result.seconds.keys() - {result.stage}
             ended.send_nowait(Item(result, ended=True))
+        self._state.passed.update(passed)
         for intent in intents:
             await self._state.recorder.intend(intent)
         await trio.lowlevel.checkpoint()

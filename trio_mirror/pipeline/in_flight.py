@@ -39,7 +39,8 @@ class InFlight:
     def give_back(self, count: int = 1) -> None:
         """Gives back so many tokens."""
         self.count -= count
-        self._waiting.unpark()
+        if self._waiting:
+            self._waiting.unpark()
 
     def set_ceiling(self, ceiling: int) -> None:
         """Changes how many there may be at most."""
