@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext, suppres
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -30,6 +29,7 @@ from trio_mirror.model import Report
 from trio_mirror.names import check_name, printable
 from trio_mirror.pipeline.heap import keep_heap
 from trio_mirror.pipeline.hooks import Hooks
+from trio_mirror.pipeline.nurseries import open_nursery_beside
 from trio_mirror.pipeline.run import Run
 from trio_mirror.settings import STDOUT, Options, Settings
 
@@ -45,7 +45,7 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
             _check_files(options, settings)
             views = Views(options, verbosity, printer)
         except SettingsError as error:
-            _print_error(error, stderr)
+            _print_error(error, printer)
             return exit_code_of(None, error)
         # What was imported stays: looking for cycles in it costs each run a little, and the end of a short one a tenth.
         gc.freeze()
@@ -54,7 +54,7 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
         try:
             with nullcontext() if options.debug else quiet_libraries(), _interrupts_raised():
                 code = trio.run(
-                    partial(_run_job, options, settings, views, printer, stderr, own_files),
+                    partial(_run_job, options, settings, views, printer, own_files),
                     restrict_keyboard_interrupt_to_checkpoints=True,
                 )
         except* KeyboardInterrupt:
@@ -95,12 +95,7 @@ def _check_files(options: Options, settings: Settings) -> None:
 
 
 async def _run_job(
-    options: Options,
-    settings: Settings,
-    views: Views,
-    printer: Printer,
-    stderr: TextIO,
-    own_files: Collection[str],
+    options: Options, settings: Settings, views: Views, printer: Printer, own_files: Collection[str]
 ) -> ExitCode:
     stops = Stops()
     report: Report | None = None
@@ -132,30 +127,24 @@ async def _run_job(
             unwritten = await views.end(report)
         nursery.cancel_scope.cancel()
     for fault in filter(None, (fatal, unwritten)):
-        _print_error(fault, stderr)
+        _print_error(fault, printer)
     if report is not None:
         try:
             with stdout_written():
                 views.print_report(report, settings)
         except OutputError as error:
-            _print_error(error, stderr)
+            _print_error(error, printer)
             unwritten = unwritten or error
     return exit_code_of(report, unwritten or fatal, stops.signal)
 
 
 async def _follow(run: Run, views: Views) -> None:
     """Shows a run to its end."""
-    error = None
-    async with trio.open_nursery() as nursery:
+    async with open_nursery_beside() as nursery:
         nursery.start_soon(views.watch, run)
-        try:
-            async for result in run:
-                await views.add(result)
-        except MirrorError as ended_with:
-            error = ended_with
+        async for result in run:
+            await views.add(result)
         nursery.cancel_scope.cancel()
-    if error is not None:
-        raise error
 
 
 async def _print_names(source: str | Sequence[str], target: str | None, settings: Settings) -> None:
@@ -214,5 +203,6 @@ def _without_proxy(host: str | None) -> Iterator[None]:
             os.environ["no_proxy"] = before
 
 
-def _print_error(error: MirrorError, stderr: TextIO) -> None:
-    print(f"error: {printable(str(error))}", file=stderr, flush=True)
+def _print_error(error: MirrorError, printer: Printer) -> None:
+    # Without a style: where descriptors have run out, rich cannot be imported.
+    printer.print(Line(f"error: {printable(str(error))}"))

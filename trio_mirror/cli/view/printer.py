@@ -25,8 +25,9 @@ class Printer:
 
     def print(self, *parts: Line) -> None:
         """Prints one line, and writes it at once."""
+        is_styled = any(it.style for it in parts) and self.has_styles
         # By ourselves in both cases: where nobody reads, rich would end the process.
-        self._stream.write(self._styled(parts) if self.has_styles else "".join(it.plain for it in parts) + "\n")
+        self._stream.write(self._styled(parts) if is_styled else "".join(it.plain for it in parts) + "\n")
         self._stream.flush()
 
     @property
