@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -57,21 +57,19 @@ def chart(stretches: Sequence[Step], field: str, ceiling: str | None = None) -> 
 
     The field is also the class of the area. Another one, the ceiling, is drawn above it as a line.
     """
-    values = [getattr(step, field) for step in stretches]
-    ceilings = [] if ceiling is None else [getattr(step, ceiling) for step in stretches]
-    highest = max([*values, *ceilings]) or 1
-    drawn = f'<path class="{field}" d="M0 100 {_line(stretches, values, highest)} L1000 100 Z"/>'
+    highest = max(getattr(step, it) for step in stretches for it in (field, ceiling or field)) or 1
+    drawn = f'<path class="{field}" d="M0 100 {_line(stretches, field, highest)} L1000 100 Z"/>'
     if ceiling is not None:
-        drawn += f'<path class="{ceiling}" d="M{_line(stretches, ceilings, highest)[1:]}"/>'
+        drawn += f'<path class="{ceiling}" d="M{_line(stretches, ceiling, highest)[1:]}"/>'
     return f'<svg aria-hidden="true" viewBox="0 0 1000 100" preserveAspectRatio="none">{drawn}</svg>'
 
 
-def _line(stretches: Sequence[Step], values: Sequence[float], highest: float) -> str:
+def _line(stretches: Sequence[Step], field: str, highest: float) -> str:
     scale = 1_000 / stretches[-1].end
     corners = []
-    for step, value in zip(stretches, values, strict=True):
+    for step in stretches:
         # A little room above, so that the highest line shows in its full width.
-        y = 100 - 96 * value / highest
+        y = 100 - 96 * getattr(step, field) / highest
         corners.append(f"L{step.begin * scale:.1f} {y:.1f} L{step.end * scale:.1f} {y:.1f}")
     return " ".join(corners)
 
@@ -88,17 +86,11 @@ def life(result: Result) -> list[tuple[str, float]]:
 
 def strip(did: Sequence[tuple[str, float]], longest: float) -> str:
     """Draws a life as a bar; ``longest`` seconds are as wide as there is room."""
-    return (
-        '<svg aria-hidden="true" viewBox="0 0 1000 10" preserveAspectRatio="none">'
-        f"{''.join(_pieces(did, 1_000 / longest))}</svg>"
-    )
-
-
-def _pieces(did: Sequence[tuple[str, float]], scale: float) -> Iterator[str]:
-    x = 0.0
+    drawn, x, scale = "", 0.0, 1_000 / longest
     for what, seconds in did:
-        yield f'<rect class="{what}" x="{x:.1f}" width="{seconds * scale:.1f}" height="10"/>'
+        drawn += f'<rect class="{what}" x="{x:.1f}" width="{seconds * scale:.1f}" height="10"/>'
         x += seconds * scale
+    return f'<svg aria-hidden="true" viewBox="0 0 1000 10" preserveAspectRatio="none">{drawn}</svg>'
 
 
 def key(what: str) -> str:

@@ -62,9 +62,8 @@ class Past:
         return cls(ended, report.mirrored, report.failed, report.unknown, report.seconds, report.stopped_by)
 
     @classmethod
-    def read(cls, ended: object, *numbers: float, stopped_by: object) -> Past:
+    def read(cls, ended: object, mirrored: int, failed: int, unknown: int, seconds: float, stopped_by: object) -> Past:
         """The run that a page states."""
-        mirrored, failed, unknown, seconds = numbers
         why = None if stopped_by is None else str(stopped_by)[:40]
         return cls(str(ended)[:40], int(mirrored), int(failed), int(unknown), float(seconds), why)
 
@@ -111,12 +110,10 @@ def read_earlier(path: Path) -> Earlier:
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES).decode()
-        state = _STATE.search(text)
-        if state is None:
-            return Earlier()
-        source, target, runs = json.loads(unescape(state[1]))
+        [state] = _STATE.findall(text)
+        source, target, runs = json.loads(unescape(state))
         pairs = [_pair(number, card) for number, card in enumerate(_CARD.finditer(text))]
-        return Earlier((source, target), [Past.read(*run, stopped_by=why) for *run, why in runs], pairs)
+        return Earlier((source, target), [Past.read(*run) for run in runs], pairs)
     except Exception:  # noqa: BLE001 (whatever is wrong with it: it is written anew)
         return Earlier()
 

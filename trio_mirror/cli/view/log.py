@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from trio_mirror.cli.view.events import now
+from trio_mirror.cli.view.lines import LineWriter
 from trio_mirror.cli.view.printer import Line, Printer
 from trio_mirror.names import printable
 from trio_mirror.settings import LogFormat
-
-if TYPE_CHECKING:
-    from trio_mirror.cli.view.lines import LineWriter
 
 PROGRESS = 25  # the level of the progress lines: above each picture, below a warning
 
@@ -37,9 +35,18 @@ def log_to(
     """
     logging.addLevelName(PROGRESS, "PROGRESS")
     level = _LEVELS.get(max(verbosity, -1), logging.DEBUG)
-    handlers: list[logging.Handler] = [_PrintHandler(printer, level, log_format, failures=failures or verbosity > 0)]
+    handlers: list[logging.Handler] = [_LineHandler(level, log_format, printer.print)]
+    if not failures and verbosity <= 0:
+        handlers[0].addFilter(lambda record: record.name != RESULTS)
     if file is not None:
-        handlers.append(_FileHandler(file, min(level, logging.INFO), log_format))
+        handlers.append(
+            _LineHandler(
+                min(level, logging.INFO),
+                log_format,
+                lambda *parts: file.write("".join(it.plain for it in parts)),
+                is_dated=True,
+            )
+        )
     logger = logging.getLogger("trio_mirror")
     logger.handlers = handlers
     logger.setLevel(min(handler.level for handler in handlers))
@@ -51,37 +58,23 @@ def log_to(
     warnings_logger.propagate = False
 
 
-class _PrintHandler(logging.Handler):
-    def __init__(self, printer: Printer, level: int, log_format: LogFormat, *, failures: bool) -> None:
+class _LineHandler(logging.Handler):
+    """Writes each record as one line, in parts; text begins with the time where it is dated."""
+
+    def __init__(
+        self, level: int, log_format: LogFormat, write: Callable[..., None], *, is_dated: bool = False
+    ) -> None:
         super().__init__(level)
-        self._printer = printer
         self._log_format = log_format
-        self._failures = failures
+        self._write = write
+        self._is_dated = is_dated
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == RESULTS and not self._failures:
-            return
+        level, message = record.levelname.lower(), self.format(record)
         if self._log_format is LogFormat.JSON:
-            self._printer.print(Line(_as_json(self, record)))
+            fields = {"time": now(), "level": level, "logger": record.name, "message": message}
+            self._write(Line(json.dumps(fields)))
         else:
-            level = Line(f"{record.levelname.lower()}: ", _STYLES.get(record.levelno, "dim"))
+            date = [Line(f"{now()} ")] if self._is_dated else []
             # A name never steers the terminal, and is never read as markup.
-            self._printer.print(level, Line(printable(self.format(record))))
-
-
-class _FileHandler(logging.Handler):
-    def __init__(self, file: LineWriter, level: int, log_format: LogFormat) -> None:
-        super().__init__(level)
-        self._file = file
-        self._log_format = log_format
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._log_format is LogFormat.JSON:
-            self._file.write(_as_json(self, record))
-        else:
-            self._file.write(f"{now()} {record.levelname.lower()}: {printable(self.format(record))}")
-
-
-def _as_json(handler: logging.Handler, record: logging.LogRecord) -> str:
-    fields = {"time": now(), "level": record.levelname.lower(), "logger": record.name}
-    return json.dumps(fields | {"message": handler.format(record)})
+            self._write(*date, Line(f"{level}: ", _STYLES.get(record.levelno, "dim")), Line(printable(message)))

@@ -26,11 +26,6 @@ class Encoded(NamedTuple):
     after: bytes | None  # none if it could not be mirrored
     lossless: bool
 
-    @property
-    def size(self) -> int:
-        """Bytes of both."""
-        return len(self.before) + len(self.after or b"")
-
 
 @dataclass(slots=True)
 class Pair:
@@ -42,18 +37,23 @@ class Pair:
     after: bytes | None = None
     result: Result | None = None  # how it ended, once it has
     decibels: float | None = None  # how close it is to its original, where it was re-encoded and that could be measured
+    encoded: Encoded | None = None  # what is still to be drawn
 
     @property
     def is_large(self) -> bool:
         """Whether it can be looked at closely."""
         return max(len(self.before or b""), len(self.after or b"")) > SMALL.most
 
-    def draw(self, encoded: Encoded, size: Size) -> None:
-        """Draws both pictures."""
-        self.before = thumbnail(encoded.before, size)
-        if encoded.after is not None:
-            self.after = thumbnail(encoded.after, size)
-            self.decibels = None if encoded.lossless else decibels(encoded.before, encoded.after)
+    def draw(self, size: Size) -> None:
+        """Draws both pictures, once."""
+        if self.encoded is None:
+            return
+        before, after, lossless = self.encoded
+        self.encoded = None
+        self.before = thumbnail(before, size)
+        if after is not None:
+            self.after = thumbnail(after, size)
+            self.decibels = None if lossless else decibels(before, after)
 
 
 class Sample:
@@ -71,7 +71,6 @@ class Sample:
         self._pairs: dict[int, Pair] = {}
         # Of all that ever had a place: a few hundred, however long the run.
         self._names: set[str] = set()
-        self._undrawn: dict[int, Encoded] = {}
         self._lock = threading.Lock()
 
     def show(self, name: str, before: bytes, after: bytes | None, *, lossless: bool = True) -> None:
@@ -80,18 +79,15 @@ class Sample:
         place = number if number < self._size else int(self._random.random() * (number + 1))
         if place >= self._size:
             return
-        pair, encoded = Pair(number, name), Encoded(before, after, lossless)
-        if encoded.size > _KEPT_AS_IT_IS:
-            pair.draw(encoded, self._size_at(place))
+        pair = Pair(number, name, encoded=Encoded(before, after, lossless))
+        if len(before) + len(after or b"") > _KEPT_AS_IT_IS:
+            pair.draw(self._size_at(place))
         with self._lock:
             current = self._pairs.get(place)
             # Of two threads that took the same place, the later picture's has it, whoever is done first.
             if current is None or current.number < number:
                 self._pairs[place] = pair
                 self._names.add(name)
-                self._undrawn.pop(place, None)
-                if encoded.size <= _KEPT_AS_IT_IS:
-                    self._undrawn[place] = encoded
 
     def add(self, result: Result) -> None:
         """Takes how a picture ended."""
@@ -105,9 +101,8 @@ class Sample:
     def pairs(self) -> list[Pair]:
         """Draws what is not drawn yet, and gives the pairs in the order in which they came."""
         with self._lock:
-            while self._undrawn:
-                place, encoded = self._undrawn.popitem()
-                self._pairs[place].draw(encoded, self._size_at(place))
+            for place, pair in self._pairs.items():
+                pair.draw(self._size_at(place))
             return sorted(self._pairs.values(), key=lambda pair: pair.number)
 
     def _size_at(self, place: int) -> Size:

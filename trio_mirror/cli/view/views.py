@@ -40,6 +40,9 @@ class Views:
 
     A verbosity below 0 says less, above 0 more.
 
+    Attributes:
+        sampler: who wants to see every picture while it is in memory.
+
     Raises:
         SettingsError: a file that cannot be written.
     """
@@ -51,9 +54,15 @@ class Views:
         self._is_live = self._can_be_live()
         self._progress: Progress | None = None
         self._summary = Summary()
-        self._sheet = _open_sheet(options)
-        self._events = None if options.events is None else LineWriter("--events", options.events, to_line=event_line)
-        log_file = LineWriter("--log-file", options.log_file, append=True) if options.log_file is not None else None
+        self._sheet: Sheet | None = None
+        self.sampler: Sampler | None = None
+        if options.sheet is not None:
+            from trio_mirror.cli.view.sheet import Sheet
+
+            self._sheet = Sheet(options.sheet)
+            self.sampler = self._sheet.sample
+        self._events = LineWriter("--events", options.events, to_line=event_line) if options.events else None
+        log_file = LineWriter("--log-file", options.log_file, append=True) if options.log_file else None
         self._writers = [it for it in (self._events, log_file) if it is not None]
         log_to(
             stderr,
@@ -62,11 +71,6 @@ class Views:
             file=log_file,
             failures=not self._is_live,
         )
-
-    @property
-    def sampler(self) -> Sampler | None:
-        """Who wants to see every picture while it is in memory."""
-        return None if self._sheet is None else self._sheet.sample
 
     async def watch(self, run: Run) -> None:
         """Draws and writes while the run goes on, until it is cancelled."""
@@ -160,11 +164,3 @@ def _log_result(result: Result) -> None:
         exactness = "exact" if result.lossless else "re-encoded"
         notes = "".join(f"; {phrase(note)}" for note in result.notes)
         _log.info("%s: %s, %s%s", result.name, result.outcome, exactness, notes)
-
-
-def _open_sheet(options: Options) -> Sheet | None:
-    if options.sheet is None:
-        return None
-    from trio_mirror.cli.view.sheet import Sheet
-
-    return Sheet(options.sheet)
