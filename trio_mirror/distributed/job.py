@@ -16,7 +16,7 @@ from trio_mirror.pipeline.recorder import Memory
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.stages import Stages
 from trio_mirror.pipeline.state import State
-from trio_mirror.pipeline.throttle import unthrottled
+from trio_mirror.pipeline.throttle import Throttle
 from trio_mirror.settings import Settings
 
 
@@ -101,6 +101,6 @@ async def open_worker(job: Job, names: Opening, memory: Memory) -> AsyncIterator
         state = State(source, target, job.settings, memory, in_place=job.in_place, intents=job.intents)
         # The slice before this one has kept to the same rate up to its end.
         state.hold()
-        run = Run(names, unthrottled(), Stages(source, target, state), state)
+        run = Run(names, Throttle(), Stages(source, target, state), state)
         async with run.working():
             yield run, state

@@ -100,13 +100,7 @@ async def _picked(names: AsyncIterator[str], picked: Picked) -> AsyncGenerator[s
 
 
 class Producer:
-    """Takes names from the list, no faster than pictures end.
-
-    Args:
-        names: opens the list.
-        throttle: of the place that it is read from.
-        state: of the run.
-    """
+    """Takes names from the list, no faster than pictures end; the throttle is that of the place of the list."""
 
     def __init__(self, names: Opening, throttle: Throttle, state: State) -> None:
         self._names = names
@@ -251,13 +245,7 @@ def _identity(name: str) -> bytes:
 
 
 class Fetch:
-    """The download of one picture.
-
-    Args:
-        source: where pictures come from.
-        target: where they go, which may have them.
-        state: of the run.
-    """
+    """The download of one picture, unless the target may have it and does."""
 
     def __init__(self, source: Gallery, target: Gallery, state: State) -> None:
         self._source = source

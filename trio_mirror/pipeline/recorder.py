@@ -97,13 +97,13 @@ class JournalMemory:
 
 
 class Recorder:
-    """Takes the results of a run.
+    """Takes the results of a run, and stops it where the journal cannot be written or a limit is reached.
 
     Args:
         report: the sum of the results.
         settings: its limits on failures and bytes count.
         in_flight: gets a token back for each result.
-        stop: told when the journal cannot be written, or a limit is reached.
+        stop: of the run.
         memory: remembers the results; None remembers nothing.
         run: the id of the run, which its results get.
         on_result: gets each result.
@@ -153,12 +153,9 @@ class Recorder:
         return name in self._expected
 
     async def intend(self, intent: Result) -> None:
-        """Remembers, before a picture leaves for its target, what it was and what it will be.
+        """Remembers, before a picture leaves for its target, its result so far: what it was and what it will be.
 
         A journal takes it at once, which is no checkpoint: an upload follows, which is one.
-
-        Args:
-            intent: its result so far.
 
         Raises:
             JournalError: it cannot be remembered, so that the picture may not leave.
@@ -225,8 +222,6 @@ class Recorder:
     def _check_uploads(self) -> None:
         """Ends a run whose first uploads have all got one response, of a server that takes none."""
         report = self._report
-        if not report.failed:
-            return
         enough = min(max(self._settings.concurrency, _UPLOADS_REFUSED), KEPT_FAILURES)
         if report.failed == report.finished - report.not_pictures == enough:
             first = report.failures[0]

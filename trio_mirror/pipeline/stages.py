@@ -35,13 +35,7 @@ Step: TypeAlias = Callable[[Item], Awaitable[None]]
 
 
 class Stages:
-    """The stages of a run on this machine.
-
-    Args:
-        source: where pictures come from.
-        target: where they go.
-        state: of the run.
-    """
+    """The stages of a run on this machine."""
 
     def __init__(self, source: Gallery, target: Gallery, state: State) -> None:
         settings = state.settings
@@ -68,15 +62,12 @@ class Stages:
             flipped, to_upload = trio.open_memory_channel[Item](0)
             with items, fetched, to_flip, flipped, to_upload, ended:
                 for _ in range(self._state.settings.concurrency):
-                    nursery.start_soon(
-                        self._serve, Stage.FETCH, self._fetch, items.clone(), fetched.clone(), ended.clone()
-                    )
-                    nursery.start_soon(
-                        self._serve, Stage.FLIP, self._flip, to_flip.clone(), flipped.clone(), ended.clone()
-                    )
-                    nursery.start_soon(
-                        self._serve, Stage.UPLOAD, self._upload, to_upload.clone(), ended.clone(), ended.clone()
-                    )
+                    for stage, step, arriving, leaving in (
+                        (Stage.FETCH, self._fetch, items, fetched),
+                        (Stage.FLIP, self._flip, to_flip, flipped),
+                        (Stage.UPLOAD, self._upload, to_upload, ended),
+                    ):
+                        nursery.start_soon(self._serve, stage, step, arriving.clone(), leaving.clone(), ended.clone())
 
     async def _serve(self, stage: Stage, step: Step, arriving: Receiver, leaving: Sender, ended: Sender) -> None:
         """One task of one stage."""

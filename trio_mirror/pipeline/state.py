@@ -33,7 +33,6 @@ class State:
         hooks: functions of the caller's.
         in_place: whether the target is where the pictures come from.
         intents: whether each upload is remembered before it leaves, with the digests before and after the flip.
-        limit: how many pictures may be in flight; none means the concurrency.
         grace: seconds beyond ``drain`` in which the last results of other machines come in.
 
     Attributes:
@@ -55,7 +54,6 @@ class State:
         *,
         in_place: bool,
         intents: bool,
-        limit: int | None = None,
         grace: float = 0.0,
     ) -> None:
         self.settings = settings
@@ -70,7 +68,7 @@ class State:
         self.list_attempts = 0
         self.list_ended = False
         self.at_work: dict[Item, float] = {}
-        self.in_flight = InFlight(limit or within_descriptors(settings.concurrency))
+        self.in_flight = InFlight(within_descriptors(settings.concurrency))
         self.stop = Stop(self.report, settings, grace)
         self._source = source
         self.recorder = Recorder(

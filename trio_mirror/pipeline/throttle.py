@@ -20,11 +20,7 @@ _DOUBLINGS_TO_MAX = math.ceil(math.log2(_MAX_BACKOFF / _FIRST_BACKOFF))
 
 
 def full_jitter(failures: int) -> float:
-    """Draws the seconds to wait after a failure: from 0 to 0.25 s, then 0.5 s, 1 s, and so on up to 20 s.
-
-    Args:
-        failures: how many in a row, 1 or more.
-    """
+    """Draws the seconds to wait after so many failures in a row: from 0 to 0.25 s, then 0.5 s, 1 s, … up to 20 s."""
     longest = min(_MAX_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures - 1, _DOUBLINGS_TO_MAX))
     return random.uniform(0, longest)  # noqa: S311 (no secret depends on it)
 
@@ -33,7 +29,7 @@ class Throttle:
     """Says when the next request to one gallery may start, and learns from how each one ends.
 
     A gallery that only fails is asked in rounds, further and further apart, whatever the number in flight is
-    and however few retries there are: a dead server is never hammered.
+    and however few retries there are: a dead server is never hammered. By default it admits all at once.
 
     Args:
         limit: the pictures in flight, fewer on overload; shared by the galleries of a run. None leaves it alone.
@@ -41,7 +37,9 @@ class Throttle:
         retry_after_max: the longest pause that a server's ``Retry-After`` gets, in seconds.
     """
 
-    def __init__(self, limit: InFlight | None, *, rate: float | None, retry_after_max: float) -> None:
+    def __init__(
+        self, limit: InFlight | None = None, *, rate: float | None = None, retry_after_max: float = 0.0
+    ) -> None:
         self._limit = limit
         self.set_rate(rate)
         self._retry_after_max = retry_after_max
@@ -97,10 +95,7 @@ class Throttle:
         """Learns from a failed request.
 
         A failure that is not a sign of overload by itself, such as a reset, is one where many come in a row.
-
-        Args:
-            started: when the request had started, from `admit`.
-            error: what happened.
+        ``started`` is what `admit` returned.
         """
         if error.overload or error.retry_after is not None:
             self.overloaded(started, str(error), error.retry_after)
@@ -130,8 +125,3 @@ class Throttle:
 
     def _pause(self, seconds: float) -> None:
         self._next_start = max(self._next_start, trio.current_time() + seconds)
-
-
-def unthrottled() -> Throttle:
-    """A throttle that admits everything at once, for what asks no server."""
-    return Throttle(None, rate=None, retry_after_max=0.0)

@@ -44,9 +44,6 @@ class Watch:
 class TimeLimit:
     """Cuts off blocks of a task: ``with limit.until(deadline): ...``, one after the other.
 
-    Args:
-        watch: of all tasks.
-
     Attributes:
         was_reached: whether the last block was cut off.
     """

@@ -28,13 +28,7 @@ def _digest_of(data: bytes) -> str:
 
 
 class Upload:
-    """The upload of one picture.
-
-    Args:
-        target: where pictures go.
-        threads: where digests are taken.
-        state: of the run.
-    """
+    """The upload of one picture; digests are taken in the threads."""
 
     def __init__(self, target: Gallery, threads: WorkerThreads, state: State) -> None:
         self._threads = threads
