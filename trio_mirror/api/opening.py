@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -38,7 +38,7 @@ from trio_mirror.pipeline.recorder import JournalMemory
 from trio_mirror.pipeline.run import Run, Work
 from trio_mirror.pipeline.stages import Stages
 from trio_mirror.pipeline.state import State
-from trio_mirror.pipeline.throttle import unthrottled
+from trio_mirror.pipeline.throttle import Throttle
 from trio_mirror.settings import RetryUploads, Settings, option_error
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def open_run(
     async with opening as (source_gallery, target_gallery):
         setup = _set_up(source, target, settings, source_gallery, target_gallery, is_real=transport is None)
         own += setup.own_files
-        async with _open_journal(setup, source_gallery, target_gallery) as journal:
+        async with _open_journal(setup.journal, settings, source_gallery, target_gallery) as journal:
             _warn_of_unverified(settings, source_gallery, target_gallery)
             await target_gallery.prepare()
             memory = None if journal is None else JournalMemory(journal)
@@ -87,13 +87,15 @@ async def open_run(
             )
             async with opening_work as (work, state):
                 run = _make_run(source_gallery, settings, journal, work, state)
-                run.report.journal = str(setup.journal) if setup.is_automatic and journal is not None else None
+                automatic = journal if settings.journal is None else None
+                if automatic is not None:
+                    run.report.journal = str(setup.journal)
                 async with run.working():
                     yield run
                 takes_all = settings.limit is None and not (settings.include or settings.exclude or settings.shard)
-                if setup.is_automatic and journal is not None and takes_all and run.is_whole and _is_whole(journal):
+                if automatic is not None and takes_all and run.is_whole and _is_whole(automatic):
                     # The same command is a new run from now on.
-                    await in_thread(journal.remove)
+                    await in_thread(automatic.remove)
                     run.report.journal = None
 
 
@@ -101,10 +103,8 @@ class _Setup(NamedTuple):
     """What the places of a run decide."""
 
     in_place: bool  # whether the mirrored pictures go where the pictures come from
-    journal: Path | None  # where the run is remembered
-    is_automatic: bool  # whether the journal is one that nobody named
-    is_declined: bool  # whether the journal is removed, and the run not remembered
-    own_files: tuple[str | os.PathLike[str], ...]  # what else the run reads and writes
+    journal: Path | None  # where the run is remembered, or an earlier one was
+    own_files: Sequence[str | os.PathLike[str]]  # what else the run reads and writes
 
 
 def _set_up(
@@ -127,7 +127,7 @@ def _set_up(
     """
     place = identity_of(from_gallery)
     in_place = target is None or (place is not None and place == identity_of(to_gallery))
-    is_folder = place is not None and _is_folder(place)
+    is_folder = place is not None and os.path.isdir(place)  # noqa: PTH112 (false, too, where nothing may be looked at)
     named = settings.journal is not None
     is_list = settings.base is not None and not isinstance(source, Names)
     if target is None and is_folder and not (settings.in_place or named or is_list):
@@ -152,21 +152,21 @@ def _set_up(
             journal = journal or automatic
     if settings.update and (journal is None or settings.no_journal):
         raise option_error("update", "it needs a journal, for example --journal run.journal")
-    own: tuple[str | os.PathLike[str], ...] = ()
+    own: list[str | os.PathLike[str]] = []
     if journal is not None:
         # Imported where one is kept, as SQLite is.
         from trio_mirror.journal import journal_files
 
-        own += tuple(journal_files(journal))
+        own += journal_files(journal)
     if settings.base is not None and isinstance(source, str | os.PathLike) and source != STDIN:
-        own += (source,)
-    return _Setup(in_place, journal, journal is not None and not named, settings.no_journal, own)
+        own.append(source)
+    return _Setup(in_place, journal, own)
 
 
 def _make_run(source: Gallery, settings: Settings, journal: Journal | None, work: Work, state: State) -> Run:
     if settings.retry_failed:
         assert journal is not None
-        return Run(partial(open_failed, journal, source), unthrottled(), work, state)
+        return Run(partial(open_failed, journal, source), Throttle(), work, state)
     can_count = getattr(source, "can_be_listed_again", True)
     counting = partial(open_picked, source, settings) if can_count else None
     return Run(source.names, state.source_throttle, work, state, counting)
@@ -211,36 +211,35 @@ async def _open_work(
         yield driver, state
 
 
-def _is_folder(place: str) -> bool:
-    return os.path.isdir(place)  # noqa: PTH112 (false, too, where nothing may be looked at)
-
-
 @asynccontextmanager
-async def _open_journal(setup: _Setup, source: Gallery, target: Gallery) -> AsyncIterator[Journal | None]:
-    if setup.journal is None:
+async def _open_journal(
+    path: Path | None, settings: Settings, source: Gallery, target: Gallery
+) -> AsyncIterator[Journal | None]:
+    """Opens the journal of a run, if it has one; one that is declined is removed."""
+    if path is None:
         yield None
         return
     from trio_mirror.journal import explained, open_journal
 
-    if setup.is_automatic:
-        if not setup.journal.is_absolute():
+    if settings.journal is None:
+        if not path.is_absolute():
             raise option_error("journal", "the home folder is unknown; name a file, such as run.journal")
-        with explained(setup.journal):
-            await in_thread(partial(setup.journal.parent.mkdir, parents=True, exist_ok=True))
+        with explained(path):
+            await in_thread(partial(path.parent.mkdir, parents=True, exist_ok=True))
     names = {"source": identity_of(source) or str(source), "target": identity_of(target) or str(target)}
     opened: list[Journal] = []
     is_over = threading.Event()
 
-    def open_unless_over(path: Path) -> None:
+    def open_unless_over() -> None:
         opened.append(open_journal(path, **names))
         if is_over.is_set():
             opened[0].close()
 
     try:
-        await in_thread(open_unless_over, setup.journal)
-        if setup.is_declined:
+        await in_thread(open_unless_over)
+        if settings.no_journal:
             await in_thread(opened[0].remove)
-        yield None if setup.is_declined else opened[0]
+        yield None if settings.no_journal else opened[0]
     finally:
         is_over.set()
         # It moves the write-ahead log into the file. No cancellation keeps it from that; a dead disk does.

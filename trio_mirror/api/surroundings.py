@@ -32,12 +32,8 @@ def needs_no_loop() -> None:
 
 
 def _in_asyncio() -> bool:
-    if "asyncio" not in sys.modules:  # whose import takes longer than a small run
-        return False
-    import asyncio
-
+    asyncio = sys.modules.get("asyncio")  # whose import takes longer than a small run
     try:
-        asyncio.get_running_loop()
+        return asyncio is not None and asyncio.get_running_loop() is not None
     except RuntimeError:
         return False
-    return True
