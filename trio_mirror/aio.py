@@ -82,8 +82,8 @@ class Results:
         self._token: trio.lowlevel.TrioToken
         self._scope, self._taking = trio.CancelScope(), trio.CancelScope()
         self._wishes, self._wished = trio.open_memory_channel[Wish](float("inf"))
-        # What an iteration got that was cancelled meanwhile.
-        self._untaken: deque[Result] = deque()
+        # Those of iterations that were cancelled meanwhile.
+        self._unclaimed: deque[Wish] = deque()
         threading.Thread(target=self._in_thread, name="trio-mirror", daemon=True).start()
 
     @property
@@ -101,22 +101,22 @@ class Results:
         return self
 
     async def __anext__(self) -> Result:
-        if not self._untaken:
-            wish: Wish = self._loop.create_future()
-            self._call(self._wishes.send_nowait, wish)
-            try:
-                await asyncio.wait({wish, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-            except asyncio.CancelledError:
-                if not wish.cancel():
-                    self._done(wish, wish.result())
-                raise
-            if wish.done() and (result := wish.result().unwrap()) is not None:
-                return result
-        if self._untaken:
-            return self._untaken.popleft()
+        wish = self._unclaimed.popleft() if self._unclaimed else self._wish()
+        try:
+            await asyncio.wait({wish, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._unclaimed.append(wish)
+            raise
+        if wish.done() and (result := wish.result().unwrap()) is not None:
+            return result
         if self._ended.done():
             self._ended.result().unwrap()
         raise StopAsyncIteration
+
+    def _wish(self) -> Wish:
+        wish: Wish = self._loop.create_future()
+        self._call(self._wishes.send_nowait, wish)
+        return wish
 
     async def opened(self) -> None:
         """Waits until the run is open.
@@ -155,14 +155,7 @@ class Results:
 
     def _say(self, future: asyncio.Future[_T], value: _T) -> None:
         """Has a future done in the thread of asyncio."""
-        self._loop.call_soon_threadsafe(self._done, future, value)
-
-    def _done(self, future: asyncio.Future[_T], value: _T) -> None:
-        """Has a future done; a result for which nobody waits any more is kept."""
-        if not future.done():
-            future.set_result(value)
-        elif isinstance(value, outcome.Value) and value.value is not None:
-            self._untaken.append(value.value)
+        self._loop.call_soon_threadsafe(future.set_result, value)
 
     def _in_thread(self) -> None:
         self._say(self._ended, outcome.capture(trio.run, self._main))
