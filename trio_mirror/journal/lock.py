@@ -24,28 +24,19 @@ def hold_lock(path: Path) -> Iterator[None]:
         JournalError: another run holds it, or the file is something else.
         OSError: the file cannot be created or locked.
     """
-    descriptor = _locked(path)
-    # Where a run that ended removed the file before it was locked, another run may hold a new one.
-    while not _is_in_place(descriptor, path):
-        os.close(descriptor)
-        descriptor = _locked(path)
-    try:
-        # Of one length always, so that no reader finds the rest of a longer one.
-        os.pwrite(descriptor, f"{os.getpid():<{_PID_BYTES - 1}}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(path: Path) -> int:
-    # Through a link, or into a file of another kind, nothing is written.
-    descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    try:
-        _lock(descriptor, path)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+    while True:
+        # Through a link, or into a file of another kind, nothing is written.
+        descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            _lock(descriptor, path)
+            # Where a run that ended removed the file before it was locked, another run may hold a new one.
+            if _is_in_place(descriptor, path):
+                # Of one length always, so that no reader finds the rest of a longer one.
+                os.pwrite(descriptor, f"{os.getpid():<{_PID_BYTES - 1}}\n".encode(), 0)
+                yield
+                return
+        finally:
+            os.close(descriptor)
 
 
 def _lock(descriptor: int, path: Path) -> None:

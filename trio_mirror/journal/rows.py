@@ -50,7 +50,7 @@ def remember(connection: sqlite3.Connection, results: Iterable[Result], conditio
     Returns:
         How many they were.
     """
-    rows, count = map(_row_of, results), 0
+    rows, count = ([_bindable(it) for it in values_of(result)] for result in results), 0
     while some := list(islice(rows, _TOGETHER)):
         places = ", ".join([_PLACES] * len(some))
         statement = f"{_INSERT}{places}{_REPLACE}{condition}"
@@ -58,12 +58,8 @@ def remember(connection: sqlite3.Connection, results: Iterable[Result], conditio
     return count
 
 
-def _row_of(result: Result) -> list[str | bytes | int | float]:
-    """The values of a result as SQLite takes them."""
-    return [_bindable(it) for it in values_of(result)]
-
-
 def _bindable(value: Any) -> Any:
+    """A value as SQLite takes it."""
     if value is None:
         return ""
     # ASCII needs no conversion, by SQLite neither.
