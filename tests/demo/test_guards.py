@@ -89,7 +89,7 @@ async def test_uploads_are_held_and_decoded_a_few_at_a_time(served: Served, monk
         counts[what] += step
         most[what] = max(most[what], counts[what])
 
-    async def counted_read(*arguments: Any) -> upload.Upload:
+    async def counted_read(*arguments: Any) -> tuple[bytes, str | None]:
         begin("read", 1)
         await trio.sleep(0.01)
         found = await read(*arguments)

@@ -11,22 +11,19 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 Colour: TypeAlias = str
 """As ``#rrggbb``."""
 
-WIDTH, HEIGHT = 480, 320
-"""Pixels of a scene; the clock and the sticker are squares of the height."""
-
-# Everything is drawn at twice its size and reduced, which smooths the edges.
-_SCALE = 2
+# Pixels of a scene as it is drawn; the clock and the sticker are squares of the height. All are reduced to half of
+# that, which smooths the edges.
+_WIDTH, _HEIGHT = 960, 640
 _CREAM = "#fff6e0"
 _INK = "#1d2b45"
 
 
 def harbour() -> Image.Image:
     """A boat that sails to the right, away from the sun."""
-    width, height = WIDTH * _SCALE, HEIGHT * _SCALE
     horizon = 400
-    scene = Image.new("RGB", (width, height))
-    scene.paste(_gradient(width, horizon, "#6fa8dc", "#ffd9a0"))
-    scene.paste(_gradient(width, height - horizon, "#2f7f9e", "#123a5a"), (0, horizon))
+    scene = Image.new("RGB", (_WIDTH, _HEIGHT))
+    scene.paste(_gradient(_WIDTH, horizon, "#6fa8dc", "#ffd9a0"))
+    scene.paste(_gradient(_WIDTH, _HEIGHT - horizon, "#2f7f9e", "#123a5a"), (0, horizon))
     _glow(scene, (210, 300), 190, "#fff1c4")
     draw = ImageDraw.Draw(scene)
     draw.ellipse((130, 220, 290, 380), fill="#fff3cf")
@@ -48,15 +45,14 @@ def harbour() -> Image.Image:
         draw.arc((x, y, x + 2 * wing, y + wing), 200, 340, fill=_INK, width=5)
     _write(scene, (800, 70), "Sailing east", 44, _INK)
     _arrow(scene, (800, 120), 110, _INK)
-    return scene.reduce(_SCALE)
+    return scene.reduce(2)
 
 
 def mountains() -> Image.Image:
     """A night with a crescent moon on the left and a tent on the right."""
-    width, height = WIDTH * _SCALE, HEIGHT * _SCALE
-    scene = _gradient(width, height, "#141b41", "#d76d77")
+    scene = _gradient(_WIDTH, _HEIGHT, "#141b41", "#d76d77")
     draw = ImageDraw.Draw(scene)
-    for index, (x, y) in enumerate(_scatter(130, (0, 0, width, 340))):
+    for index, (x, y) in enumerate(_scatter(130, (0, 0, _WIDTH, 340))):
         radius = 1 + index % 3
         if not (380 < x < 900 and 50 < y < 215):  # where the lettering goes
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill="#f6e9ff")
@@ -65,25 +61,24 @@ def mountains() -> Image.Image:
     ImageDraw.Draw(moon).ellipse((55, -8, 205, 142), fill=0)
     scene.paste(_CREAM, (110, 60), moon)
     for phase, peak, colour in ((1.0, 330, "#6b4a7d"), (2.6, 410, "#46356b"), (4.3, 490, "#271f4d")):
-        draw.polygon(_ridge(phase, peak, width, height), fill=colour)
+        draw.polygon(_ridge(phase, peak), fill=colour)
     for x, tall in ((60, 190), (130, 240), (205, 170), (330, 130)):
         for step in range(4):
             top, half = 610 - tall + step * tall // 5, tall * (2 + step) // 20
             draw.polygon([(x, top), (x - half, top + tall // 3), (x + half, top + tall // 3)], fill="#0e1430")
-    draw.rectangle((0, 596, width, height), fill="#0e1430")
+    draw.rectangle((0, 596, _WIDTH, _HEIGHT), fill="#0e1430")
     _glow(scene, (760, 560), 120, "#ffb347")
     draw.polygon([(640, 600), (740, 480), (900, 600)], fill="#ffb347")
     draw.polygon([(715, 600), (740, 480), (775, 600)], fill="#7a3b10")
     _write(scene, (640, 110), "Good night", 84, _CREAM)
     _write(scene, (640, 180), "moon left, tent right", 36, "#f3c6d3")
-    return scene.reduce(_SCALE)
+    return scene.reduce(2)
 
 
 def clock(hour: int, minute: int, face: Colour = "#fdf3dc") -> Image.Image:
     """A clock, whose hands turn the wrong way in a mirror."""
-    side = HEIGHT * _SCALE
-    centre = side // 2
-    scene = _gradient(side, side, "#2a9d8f", "#17545c")
+    centre = _HEIGHT // 2
+    scene = _gradient(_HEIGHT, _HEIGHT, "#2a9d8f", "#17545c")
     draw = ImageDraw.Draw(scene)
     draw.ellipse((34, 42, 622, 630), fill="#0f3f46")
     draw.ellipse((26, 26, 614, 614), fill="#e9b44c")
@@ -98,38 +93,36 @@ def clock(hour: int, minute: int, face: Colour = "#fdf3dc") -> Image.Image:
     _hand(draw, centre, 112, (hour + turn) / 12, 18)
     _hand(draw, centre, 170, turn, 12)
     draw.ellipse((centre - 18, centre - 18, centre + 18, centre + 18), fill="#b3541e")
-    return scene.reduce(_SCALE)
+    return scene.reduce(2)
 
 
 def sticker() -> Image.Image:
     """A letter on a round sticker, its shadow half transparent and the rest of the square clear."""
-    side = HEIGHT * _SCALE
-    shadow = Image.new("L", (side, side))
+    shadow = Image.new("L", (_HEIGHT, _HEIGHT))
     ImageDraw.Draw(shadow).ellipse((70, 80, 600, 610), fill=150)
-    scene = Image.new("RGBA", (side, side), _INK)
-    scene.putalpha(shadow.reduce(4).filter(ImageFilter.GaussianBlur(5)).resize((side, side)))
+    scene = Image.new("RGBA", (_HEIGHT, _HEIGHT), _INK)
+    scene.putalpha(shadow.reduce(4).filter(ImageFilter.GaussianBlur(5)).resize((_HEIGHT, _HEIGHT)))
     draw = ImageDraw.Draw(scene)
     draw.ellipse((40, 40, 570, 570), fill=_CREAM)
     draw.ellipse((62, 62, 548, 548), fill="#e63973")
     draw.pieslice((62, 62, 548, 548), 100, 190, fill="#f7a1bd")
     _write(scene, (305, 268), "R", 400, _CREAM)
     _write(scene, (305, 484), "read me", 60, _CREAM)
-    return scene.reduce(_SCALE)
+    return scene.reduce(2)
 
 
 def signpost(word: str = "THIS SIDE UP", colours: tuple[Colour, Colour] = ("#457b9d", "#1d3557")) -> Image.Image:
     """A word below an arrow that points up, between the words left and right."""
-    width, height = WIDTH * _SCALE, HEIGHT * _SCALE
-    scene = _gradient(width, height, *colours)
+    scene = _gradient(_WIDTH, _HEIGHT, *colours)
     draw = ImageDraw.Draw(scene)
     draw.polygon([(0, 0), (190, 0), (0, 190)], fill="#e63946")
     draw.ellipse((820, 500, 1020, 700), fill="#f4a261")
-    draw.rounded_rectangle((60, 60, width - 60, height - 60), 40, outline=_CREAM, width=8)
+    draw.rounded_rectangle((60, 60, _WIDTH - 60, _HEIGHT - 60), 40, outline=_CREAM, width=8)
     draw.polygon([(480, 110), (610, 260), (530, 260), (530, 380), (430, 380), (430, 260), (350, 260)], fill=_CREAM)
     _write(scene, (210, 300), "left", 100, _CREAM)
     _write(scene, (745, 300), "right", 100, _CREAM)
     _write(scene, (480, 480), word, 104, _CREAM)
-    return scene.reduce(_SCALE)
+    return scene.reduce(2)
 
 
 def _gradient(width: int, height: int, top: Colour, bottom: Colour) -> Image.Image:
@@ -159,13 +152,13 @@ def _scatter(count: int, box: tuple[int, int, int, int]) -> Iterator[tuple[float
         yield left + (right - left) * (index * 0.7548777 % 1), top + (bottom - top) * (index * 0.5698403 % 1)
 
 
-def _ridge(phase: float, peak: int, width: int, height: int) -> list[tuple[float, float]]:
+def _ridge(phase: float, peak: int) -> list[tuple[float, float]]:
     """The outline of a range of hills, lower towards the right, that fills the scene below it."""
     line = [
         (x, peak + x / 8 + 38 * math.sin(x / 90 + phase) + 20 * math.sin(x / 31 + 3 * phase) + 9 * math.sin(x / 11))
-        for x in range(0, width + 20, 20)
+        for x in range(0, _WIDTH + 20, 20)
     ]
-    return [(0, height), *line, (width, height)]
+    return [(0, _HEIGHT), *line, (_WIDTH, _HEIGHT)]
 
 
 def _polar(centre: int, radius: float, turn: float) -> tuple[float, float]:

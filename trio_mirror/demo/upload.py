@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import trio
 from PIL import ImageSequence
 from starlette.datastructures import UploadFile
@@ -25,15 +23,11 @@ _DISCARD_SECONDS = 10
 _FORMATS = {it: it.upper() for it in ("jpeg", "png", "gif", "webp", "bmp", "tiff", "jpeg2000")}
 
 
-class Upload(NamedTuple):
-    """What came, and its name where the client gave one."""
-
-    data: bytes
-    name: str | None
-
-
-async def read_upload(request: Request, most: int) -> Upload:
+async def read_upload(request: Request, most: int) -> tuple[bytes, str | None]:
     """Reads one file of a multipart form, or the raw body, whose name is in ``?name=``, of at most so many bytes.
+
+    Returns:
+        What came, and its name where the client gave one.
 
     Raises:
         HTTPException: too large, too slow, or a form without a file.
@@ -41,23 +35,23 @@ async def read_upload(request: Request, most: int) -> Upload:
     request = Request(request.scope, _bounded(request.receive, most))
     with trio.move_on_after(_SECONDS):
         if request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
-            upload = await _read_form(request)
+            data, name = await _read_form(request)
         else:
-            upload = Upload(await request.body(), request.query_params.get("name"))
-        if len(upload.data) > most:
+            data, name = await request.body(), request.query_params.get("name")
+        if len(data) > most:
             raise _too_large(most)
-        return upload
+        return data, name
     raise HTTPException(408, f"the picture did not come within {_SECONDS} s")
 
 
-async def _read_form(request: Request) -> Upload:
+async def _read_form(request: Request) -> tuple[bytes, str | None]:
     async with request.form(max_files=1) as form:
         files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
         if not files:
             raise HTTPException(400, "the form holds no file")
         # Of a file name in a form, browsers percent-encode only line breaks and quotes
         # (WHATWG HTML, "Multipart form data"); no line break makes a name here.
-        return Upload(await files[0].read(), (files[0].filename or "").replace("%22", '"'))
+        return await files[0].read(), (files[0].filename or "").replace("%22", '"')
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
