@@ -55,13 +55,8 @@ def _show(
 
     A listed picture is one line: its name, stage and error, with tabs between.
     """
-    asked = {
-        Outcome.MIRRORED: mirrored,
-        Outcome.SKIPPED: skipped,
-        Outcome.FAILED: failed,
-        Outcome.UNKNOWN: unknown,
-    }
-    outcomes = [outcome for outcome, wanted in asked.items() if wanted]
+    asked = zip(Outcome, (mirrored, skipped, failed, unknown), strict=True)
+    outcomes = [outcome for outcome, wanted in asked if wanted]
     with read_journal(file) as journal:
         if outcomes:
             for result in journal.results(outcomes):

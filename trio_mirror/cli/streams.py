@@ -40,13 +40,9 @@ def prepare_streams() -> None:
 @contextmanager
 def own_stderr() -> Iterator[TextIO]:
     """Gives stderr for our own lines, a descriptor of its own."""
-    kept = os.dup(2)
-    try:
-        raw = io.BufferedWriter(_Lossy(kept, "w", closefd=False))
-        with io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace") as stderr:
-            yield stderr
-    finally:
-        os.close(kept)
+    raw = io.BufferedWriter(_Lossy(os.dup(2), "w"))
+    with io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace") as stderr:
+        yield stderr
 
 
 @contextmanager
