@@ -233,6 +233,7 @@ def jpeg_of(data: bytes) -> Image.Image:
         return ImageOps.exif_transpose(image)
 
 
+SUBJECT = struct.pack("<2sHIHHHIIIHHHIHHI", b"II", 42, 8, 1, 0x8769, 4, 1, 26, 0, 1, 0x9214, 3, 2, 2, 3, 0)
 WITHOUT_ORIENTATION = struct.pack("<2sHIHHHI4sI", b"II", 42, 8, 1, 0x0131, 2, 4, b"abc\0", 0)
 
 
@@ -285,6 +286,20 @@ def test_content_credentials_are_taken_out_unless_they_are_to_stay(unproven: Non
 def test_places_in_the_picture_are_noted(unproven: None) -> None:
     whole = SIGNATURE + box(b"xml ", REGION) + box(b"jxlc", SMALL)
     assert jxl.flip(whole, limits=Limits()).notes == ("not mirrored: positions in XMP",)
+    subject = box(b"Exif", bytes(4), SUBJECT)
+    assert jxl.flip(SIGNATURE + subject + box(b"jxlc", SMALL), limits=Limits()).notes == (
+        "not mirrored: positions in EXIF",
+    )
+    # What its JPEG is displayed by turns them there.
+    assert not jxl.flip(from_jpeg(SUBJECT), limits=Limits()).notes
+
+
+def test_places_in_compressed_boxes_are_noted(unproven: None) -> None:
+    brotli = pytest.importorskip("brotli", reason="the extra proof is not installed")
+    compressed = box(b"brob", b"xml ", brotli.compress(REGION))
+    assert jxl.flip(SIGNATURE + compressed + box(b"jxlc", SMALL), limits=Limits()).notes == (
+        "not mirrored: positions in XMP",
+    )
 
 
 def test_damage_is_found() -> None:

@@ -11,7 +11,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader, whole_boxes
 from trio_mirror.flip.jxl.header import SIGNATURE, Header, mirrored_header
-from trio_mirror.flip.jxl.reconstruction import mirror_reconstruction
+from trio_mirror.flip.jxl.reconstruction import metadata, mirror_reconstruction
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.left import positions_left
@@ -52,9 +52,10 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
             _move_index(data, box, growth, edits)
         elif box.kind == b"jhgm":
             _mirror_codestream(data, [_Piece(box, _gain_map(data, box), box.end)], edits)
-    notes = mirror_reconstruction(data, top, edits)
-    xmp = next((data[box.body : box.end] for box in top if box.kind == b"xml "), b"")
-    notes += positions_left(b"", xmp, Mirror(header.width, header.height))
+    notes = dropped = mirror_reconstruction(data, top, edits)
+    if dropped or not any(box.kind == b"jbrd" for box in top):  # else the orientation in its EXIF turns them
+        (_, exif), (_, xmp) = (metadata(data, top, kind) for kind in (b"Exif", b"xml "))
+        notes += positions_left(exif[4 + int.from_bytes(exif[:4]) :], xmp, Mirror(header.width, header.height))
     notes += credentials(data, top, edits, keep=keep_credentials)
     mirrored = edits.apply()
     proof = prove_jxl(mirrored, header.width * header.height * header.channels, animated=header.animated)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from trio_mirror.flip.exif import byte_order, end_of_directory, mirrored, orientation_field, pointer
@@ -57,7 +57,7 @@ def mirror_reconstruction(data: bytes, top: Sequence[Box], edits: Edits) -> tupl
     jbrd = next((box for box in top if box.kind == b"jbrd"), None)
     if jbrd is None:
         return ()
-    exif, content = next(_exif_boxes(data, top), (None, b""))
+    exif, content = metadata(data, top, b"Exif")
     said = _read(data[jbrd.body : jbrd.end])
     start, end = (exif.start, exif.end) if exif else (jbrd.start, jbrd.start)
     new = _changes(said, data[start:end], content)
@@ -95,13 +95,14 @@ def _changes(said: _Said, box: bytes, content: bytes) -> tuple[list[Change], byt
     return [Change(behind - 16, behind, text(length, 16))], struct.pack(">I4s", 8 + len(content), b"Exif") + content
 
 
-def _exif_boxes(data: bytes, top: Sequence[Box]) -> Iterator[tuple[Box, bytes]]:
-    """The boxes of EXIF blocks and what is in them; nothing where it is compressed and cannot be read."""
+def metadata(data: bytes, top: Sequence[Box], kind: bytes) -> tuple[Box | None, bytes]:
+    """The first box of a kind and what is in it; nothing where it is compressed and cannot be read."""
     for box in top:
-        if box.kind == b"Exif":
-            yield box, data[box.body : box.end]
-        elif box.kind == b"brob" and data[box.body : box.body + 4] == b"Exif":
-            yield box, _decompressed(data[box.body + 4 : box.end])
+        if box.kind == kind:
+            return box, data[box.body : box.end]
+        if box.kind == b"brob" and data[box.body : box.body + 4] == kind:
+            return box, _decompressed(data[box.body + 4 : box.end])
+    return None, b""
 
 
 def _decompressed(data: bytes) -> bytes:
@@ -111,8 +112,8 @@ def _decompressed(data: bytes) -> bytes:
         return b""
     decoder = brotli.Decompressor()
     with contextlib.suppress(brotli.error):
-        # No EXIF block of a JPEG is longer.
-        content: bytes = decoder.process(data, output_buffer_limit=1 << 16)
+        # An EXIF block of a JPEG has up to 64 KB, XMP of a real picture hardly more.
+        content: bytes = decoder.process(data, output_buffer_limit=1 << 20)
         if decoder.is_finished():
             return content
     return b""
