@@ -138,6 +138,26 @@ async def test_a_long_list_that_comes_at_once_leaves_others_their_turn() -> None
         nursery.cancel_scope.cancel()
 
 
+async def test_a_list_of_urls_names_what_is_below_the_base() -> None:
+    server = Server(
+        gallery(f"{BASE}a.png\nHTTP://gallery.example:80/images/b%20c.png?key=1\nhttp://other.example/d.png\n")
+    )
+
+    async with open_mirror(BASE, concurrency=1, retries=0, transport=server) as results:
+        outcomes = {result.name: result.outcome async for result in results}
+
+    assert outcomes == {
+        "a.png": Outcome.MIRRORED,
+        "b c.png": Outcome.MIRRORED,
+        "http://other.example/d.png": Outcome.FAILED,
+    }
+    assert [str(request.url) for request in server.requests if request.method == "GET"] == [
+        BASE,
+        f"{BASE}a.png",
+        f"{BASE}b%20c.png?key=1",
+    ]
+
+
 async def test_a_raw_upload_with_its_name_in_the_query() -> None:
     server = Server(gallery("b c.png\n", store=lambda _: httpx.Response(201)))
 

@@ -8,10 +8,27 @@ from urllib.parse import unquote
 import httpx
 
 from trio_mirror.galleries.urls import origin, parse_url
+from trio_mirror.names import ListedName, hide_credentials, is_url
 
 # What makes a relative link more than a path below the base (RFC 3986, sections 4.2 and 5.2).
 _SPECIAL = re.compile("[?#:]")
 _SPECIAL_SEGMENTS = {"", ".", ".."}
+# RFC 3986, section 3.4.
+_QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
+
+
+def listed_name(line: str, base: httpx.URL | None) -> str:
+    """The name of a line of a list: of a URL, the one that it has below the base.
+
+    Any other URL stays as it is, which the name rules refuse.
+    """
+    if not is_url(line):
+        return line
+    link, _, query = line.partition("?")
+    below = None if base is None else name_below(base, link)
+    if below is None or not _QUERY.fullmatch(query):
+        return hide_credentials(line)
+    return ListedName(below, query)
 
 
 def folder_of(url: httpx.URL) -> httpx.URL:

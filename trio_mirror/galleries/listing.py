@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
+import httpx
 import trio
 
 from trio_mirror.errors import ListError
 from trio_mirror.galleries.dedup_window import DedupWindow
+from trio_mirror.galleries.links import listed_name
 from trio_mirror.galleries.list_decoder import ListDecoder
 from trio_mirror.names import MAX_NAME_BYTES
 
@@ -22,8 +24,10 @@ _SAMPLE_LINES = 100
 _UTF_16_LE = re.compile(rb"([^\0]\0){4}")
 
 
-async def names_of(chunks: AsyncIterator[bytes], place: object) -> AsyncGenerator[str, None]:
+async def names_of(chunks: AsyncIterator[bytes], place: object, base: httpx.URL | None) -> AsyncGenerator[str, None]:
     """The names of a list whose text streams in; other tasks have their turn however much of it comes at once.
+
+    URLs below ``base`` come as the names that they have there.
 
     Raises:
         ListError: it is damaged, or in a form that is not known.
@@ -33,13 +37,13 @@ async def names_of(chunks: AsyncIterator[bytes], place: object) -> AsyncGenerato
         for text in decoder.feed(chunk):
             for at in range(0, len(text), _PIECE_BYTES):
                 await trio.lowlevel.checkpoint()
-                for name in parser.feed(text[at : at + _PIECE_BYTES]):
-                    yield name
+                for line in parser.feed(text[at : at + _PIECE_BYTES]):
+                    yield listed_name(line, base)
     for text in decoder.end():
-        for name in parser.feed(text):
-            yield name
-    for name in parser.end():
-        yield name
+        for line in parser.feed(text):
+            yield listed_name(line, base)
+    for line in parser.end():
+        yield listed_name(line, base)
 
 
 async def each(names: Iterable[str]) -> AsyncGenerator[str, None]:

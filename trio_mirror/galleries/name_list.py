@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -18,16 +17,14 @@ from trio_mirror.errors import ListError
 from trio_mirror.galleries.disk_names import to_disk
 from trio_mirror.galleries.gallery import Gallery, identity_of
 from trio_mirror.galleries.in_thread import in_thread
-from trio_mirror.galleries.links import name_below
+from trio_mirror.galleries.links import listed_name
 from trio_mirror.galleries.listing import names_of
 from trio_mirror.model import Picture
-from trio_mirror.names import ListedName, hide_credentials, is_url
+from trio_mirror.names import hide_credentials, is_url
 
 STDIN = "-"  # stands for standard input in the place of a file's name
 
 _CHUNK = 65_536
-# RFC 3986, section 3.4.
-_QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 
 
 class NameListGallery:
@@ -106,12 +103,14 @@ class NameListGallery:
             raise ListError(f"the list {self._place} cannot be read: {error.strerror}") from error
 
     async def _each(self, descriptor: int) -> AsyncGenerator[str, None]:
-        async with aclosing(self._chunks(descriptor)) as chunks, aclosing(names_of(chunks, self._place)) as lines:
-            async for line in lines:
-                yield await self._name_of(line)
+        async with (
+            aclosing(self._chunks(descriptor)) as chunks,
+            aclosing(names_of(chunks, self._place, self._url)) as names,
+        ):
+            async for name in names:
+                yield await self._first(name)
 
-    async def _name_of(self, line: str) -> str:
-        name = self._name(line)
+    async def _first(self, name: str) -> str:
         return name if self._first_name is None else await self._first_name(name)
 
     async def _chunks(self, descriptor: int) -> AsyncGenerator[bytes, None]:
@@ -120,15 +119,6 @@ class NameListGallery:
             with self._readable():
                 chunk = await _read(descriptor)
             yield chunk
-
-    def _name(self, line: str) -> str:
-        if not is_url(line):
-            return line
-        name, _, query = line.partition("?")
-        below = None if self._url is None else name_below(self._url, name)
-        if below is None or not _QUERY.fullmatch(query):
-            return hide_credentials(line)
-        return ListedName(below, query)
 
 
 class NamedGallery(NameListGallery):
@@ -156,7 +146,7 @@ class NamedGallery(NameListGallery):
 
         async def names() -> AsyncGenerator[str, None]:
             for name in self._named:
-                yield await self._name_of(name)
+                yield await self._first(listed_name(name, self._url))
 
         async with aclosing(names()) as each:
             yield each

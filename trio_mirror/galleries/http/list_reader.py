@@ -63,7 +63,8 @@ class ListReader:
         async with AsyncExitStack() as stack:
             there, media_type, text = await stack.enter_async_context(self._open(url))
             if media_type.startswith("text/") and index_parser(media_type) is None:
-                base, names = folder_of(there), names_of(text, self._place)
+                base = folder_of(there)
+                names = names_of(text, self._place, base)
             else:
                 index = await self._index(there, media_type, text)
                 await stack.aclose()
