@@ -290,7 +290,9 @@ def test_places_in_the_picture_are_noted(unproven: None) -> None:
     assert jxl.flip(SIGNATURE + subject + box(b"jxlc", SMALL), limits=Limits()).notes == (
         "not mirrored: positions in EXIF",
     )
-    # What its JPEG is displayed by turns them there.
+
+
+def test_places_are_not_noted_where_the_orientation_in_exif_turns_them() -> None:
     assert not jxl.flip(from_jpeg(SUBJECT), limits=Limits()).notes
 
 
