@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.settings import Settings, available_cores
 from trio_mirror.settings.cores import quotas
 
@@ -50,10 +51,15 @@ def test_the_part_of_a_core_counts_as_one(monkeypatch: pytest.MonkeyPatch, quota
     assert available_cores() == cores
 
 
-@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (128, 16)])
+@pytest.mark.parametrize(
+    ("cores", "processes", "without_library"), [(1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 4), (8, 4, 8), (128, 16, 16)]
+)
 def test_so_many_processes_are_chosen_as_gain_something(
-    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, without_library: int
 ) -> None:
     monkeypatch.setattr("trio_mirror.settings.cores.available_cores", lambda: cores)
 
+    monkeypatch.setattr(turbojpeg, "libraries", lambda: ("one",))
     assert Settings(processes="auto").processes == processes
+    monkeypatch.setattr(turbojpeg, "libraries", tuple)
+    assert Settings(processes="auto").processes == without_library

@@ -22,8 +22,15 @@ def available_cores() -> int:
 
 
 def useful_processes() -> int:
-    """How many worker processes gain something: one fills two cores, and one driver keeps sixteen at work."""
-    return min(max(1, available_cores() // 2), 16)
+    """How many worker processes gain something: one driver keeps sixteen at work.
+
+    One process fills two cores; where Pillow encodes all JPEGs, whose threads wait for one another, little more than
+    one.
+    """
+    from trio_mirror.flip.jpeg import turbojpeg  # not needed before it is asked
+
+    filled = 2 if turbojpeg.libraries() else 1
+    return min(max(1, available_cores() // filled), 16)
 
 
 def quotas(own: Path, root: Path) -> Iterator[float]:
