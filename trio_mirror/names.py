@@ -20,10 +20,19 @@ MAX_NAME_BYTES = 4096
 _MAX_DECODINGS = 4
 # What nearly all names are, and what none of the rules below is about.
 _ORDINARY = re.compile(r"[a-z0-9_][\w.-]*(/[a-z0-9_][\w.-]*)*", re.ASCII | re.IGNORECASE)
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 # RFC 3986, section 3.1 and 3.2.
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_URL = re.compile(r"\A[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+# What no name may be, and what to say of it; the first that is found counts.
+_REFUSED = (
+    (re.compile(r"\A\Z"), "is empty"),
+    (re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]"), "holds a control character"),
+    (re.compile("[\ud800-\udfff]"), "is not valid UTF-8"),
+    (_URL, "is a URL that does not lead below the base"),
+    (re.compile(r"\\"), "holds a backslash, which is a slash elsewhere"),
+    (re.compile(r"\A/"), "is an absolute path"),
+    (re.compile(r"(?:\A|/)\.\.?(?:/|\Z)"), "holds a '.' or '..' segment"),
+    (re.compile(r"//|/\Z"), "holds an empty segment"),
+)
 _ESCAPED_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
 
@@ -172,23 +181,9 @@ def _check(name: str) -> None:
 
 
 def _check_as_written(name: str) -> None:
-    if not name:
-        raise NameRefusedError("the name is empty")
-    if _CONTROL.search(name):
-        raise NameRefusedError("the name holds a control character")
-    if _SURROGATE.search(name):
-        raise NameRefusedError("the name is not valid UTF-8")
-    if is_url(name):
-        raise NameRefusedError("the name is a URL that does not lead below the base")
-    if "\\" in name:
-        raise NameRefusedError("the name holds a backslash, which is a slash elsewhere")
-    if name.startswith("/"):
-        raise NameRefusedError("the name is an absolute path")
-    segments = name.split("/")
-    if ".." in segments or "." in segments:
-        raise NameRefusedError("the name holds a '.' or '..' segment")
-    if "" in segments:
-        raise NameRefusedError("the name holds an empty segment")
+    for refused, why in _REFUSED:
+        if refused.search(name):
+            raise NameRefusedError(f"the name {why}")
 
 
 def _escaped(character: str) -> str:
