@@ -5,13 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import Self
 from urllib.parse import unquote
 
 from trio_mirror.errors import NameRefusedError, hide_userinfo
-
-if TYPE_CHECKING:
-    from typing import Self
 
 MAX_NAME_BYTES = 4096
 """The longest name accepted, in bytes of UTF-8 (Linux's PATH_MAX)."""

@@ -7,7 +7,7 @@ from contextlib import aclosing, contextmanager
 
 import httpx
 
-from trio_mirror.galleries.http.errors import barred, too_large
+from trio_mirror.galleries.http.errors import ExchangeError, too_large
 from trio_mirror.galleries.http.exchange import Carrier, Request
 from trio_mirror.galleries.http.over_httpx import from_httpx, response_of, to_httpx
 from trio_mirror.galleries.http.response import Response
@@ -87,4 +87,5 @@ def _in_known_form() -> Iterator[None]:
     try:
         yield
     except (LookupError, NotImplementedError, ValueError) as error:
-        raise barred(f"the server asks for credentials in a form that is not known: {error}") from error
+        why = f"the server asks for credentials in a form that is not known: {error}"
+        raise ExchangeError(why, barred=True) from error

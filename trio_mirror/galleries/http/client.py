@@ -245,7 +245,7 @@ class Client:
         limit, fields = self._settings.max_bytes, response.fields
         if int(fields.get("content-length", 0)) > limit:
             raise too_large(limit)
-        digest = digest_of(fields)
+        promised = digest_of(fields)
         min_rate = MinRate(self._settings.min_rate)
         parts: list[bytes] = []
         size = 0
@@ -255,9 +255,9 @@ class Client:
             size += len(chunk)
             if size > limit:
                 raise too_large(limit)
-            if digest is not None:
-                digest.update(chunk)
-        if digest is not None and not digest.matches():
+            if promised is not None:
+                promised[0].update(chunk)
+        if promised is not None and promised[0].digest() != promised[1]:
             raise ExchangeError("the body is not what its digest says", transient=True)
         return b"".join(parts)
 

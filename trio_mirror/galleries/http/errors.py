@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -34,7 +34,10 @@ class ExchangeError(RequestError):
     """
 
     sent = False
-    barred = False
+
+    def __init__(self, message: str, *, barred: bool = False, **traits: Any) -> None:
+        super().__init__(message, **traits)
+        self.barred = barred
 
     def at(self, place: object, kind: type[_Error], message: str | None = None) -> _Error | AccessError:
         """The same failure as an error of another kind, or of the run where no request to a place can work."""
@@ -65,9 +68,9 @@ class map_exceptions:  # noqa: N801 (it reads as a function does)
 
 def _exchange_error(error: Exception) -> ExchangeError:
     if refusal := tls_refusal(error):
-        return barred(f"TLS failed: {_why_no_tls(refusal)}")
+        return ExchangeError(f"TLS failed: {_why_no_tls(refusal)}", barred=True)
     if isinstance(error, httpx.ProxyError) and str(error).startswith("407"):
-        return barred(f"the proxy refused the connection: {printable(str(error))}; {PROXY_HINT}")
+        return ExchangeError(f"{_why_not_connected(error)}; {PROXY_HINT}", barred=True)
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return ExchangeError(_why_not_connected(error), transient=True, overload=True)
     if isinstance(error, httpx.DecodingError):
@@ -79,13 +82,6 @@ def _exchange_error(error: Exception) -> ExchangeError:
     return ExchangeError(
         f"the connection failed ({type(error).__name__}){detail}", transient=isinstance(error, passing)
     )
-
-
-def barred(message: str) -> ExchangeError:
-    """The error of a server to which no request can work."""
-    error = ExchangeError(message)
-    error.barred = True
-    return error
 
 
 def _why_not_connected(error: httpx.TransportError) -> str:

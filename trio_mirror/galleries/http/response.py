@@ -129,16 +129,15 @@ class Response:
         refusal = refusal if first_line in refusal else f"{refusal}: {first_line}"
         # HTTP has no status for it; this is what nginx says to a client that does not show its certificate.
         wants_certificate = self.status == httpx.codes.BAD_REQUEST and "SSL certificate" in first_line
-        error = ExchangeError(
+        return ExchangeError(
             f"{refusal}; {CERTIFICATE_HINT}" if wants_certificate else f"{refusal}{self._hint()}",
             transient=self.status in TRANSIENT_STATUSES,
             retry_after=None if retry_after is None else parse_retry_after(retry_after, now),
             overload=self.status in OVERLOAD_STATUSES,
             refused=self.status in {401, 403} or wants_certificate,
             status=self.status,
+            barred=self.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED,
         )
-        error.barred = self.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED
-        return error
 
     def _hint(self) -> str:
         if self.status in REDIRECTS and "location" in self.fields:
