@@ -23,7 +23,7 @@ from tests.helpers.server import Server
 from trio_mirror import ListError, Outcome, mirror, open_mirror
 from trio_mirror.galleries.http.crawl import MAX_DEPTH
 from trio_mirror.galleries.http.gallery import open_http_gallery
-from trio_mirror.galleries.http.index import index_parser
+from trio_mirror.galleries.http.list_reader import index_parser
 from trio_mirror.galleries.links import name_below
 from trio_mirror.settings import Settings
 

@@ -19,11 +19,11 @@ from trio_mirror.galleries.http.coding import ACCEPTED
 from trio_mirror.galleries.http.credentials import as_typed, auth_of
 from trio_mirror.galleries.http.digest import digest_of
 from trio_mirror.galleries.http.errors import ExchangeError, map_exceptions, too_large
-from trio_mirror.galleries.http.exchange import Carrier, RawField, Request, RequestBody
+from trio_mirror.galleries.http.exchange import Carrier, Request, RequestBody
 from trio_mirror.galleries.http.min_rate import MinRate
 from trio_mirror.galleries.http.over_httpx import OverHttpx
 from trio_mirror.galleries.http.redirects import Redirects
-from trio_mirror.galleries.http.response import REDIRECTS, Fields, Response
+from trio_mirror.galleries.http.response import REDIRECTS, Fields, RawField, Response
 from trio_mirror.galleries.http.transport import open_carriers
 from trio_mirror.galleries.urls import written
 from trio_mirror.settings import Settings

@@ -8,19 +8,16 @@ visit the scheduler after each write that went through at once.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import httpx
 import trio
 
+from trio_mirror.galleries.http.exchange import Request, RequestBody
 from trio_mirror.galleries.http.parser import ResponseReader
 from trio_mirror.galleries.http.response import Response
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trio_mirror.galleries.http.exchange import Request, RequestBody
 
 # A head comes with a small picture behind it. What follows of a known length is not parsed, and a few large reads cost
 # least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.

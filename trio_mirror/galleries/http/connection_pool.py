@@ -10,17 +10,14 @@ from __future__ import annotations
 import socket
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
 
 import httpx
 import trio
 
 from trio_mirror.galleries.http.connection import Connection
+from trio_mirror.galleries.http.exchange import Request
+from trio_mirror.galleries.http.response import Response
 from trio_mirror.galleries.in_thread import when_threads
-
-if TYPE_CHECKING:
-    from trio_mirror.galleries.http.exchange import Request
-    from trio_mirror.galleries.http.response import Response
 
 IDLE_TIMEOUT = 30.0
 """Seconds after which an idle connection is closed: servers close theirs after 5 s (Apache) to 75 s (nginx)."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from urllib.parse import quote
 
 import httpx
 
 from trio_mirror.errors import ListError, NameRefusedError
+from trio_mirror.galleries.http.index import Index
 from trio_mirror.galleries.links import name_below
 from trio_mirror.names import PictureName, hide_credentials, printable
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-
-    from trio_mirror.galleries.http.index import Index
 
 MAX_DEPTH = 16  # sub-folders within each other that are followed: a link on the server's disk may lead back up for ever
 _MOST_FOLDERS = 65_536  # that wait to be followed
@@ -101,13 +97,10 @@ class Crawl:
             while names := await self._take(page):
                 for name in names:
                     yield name
-            self._leave(page)
+            if page.elsewhere and not self._links_left:
+                self._example = printable(hide_credentials(page.example[:200]))
+            self._links_left += page.elsewhere
             page = None if page.next_page is None else await self._read(page.next_page)
 
     def _follows(self, folder: str) -> bool:
         return self._recursive and folder.count("/") <= MAX_DEPTH
-
-    def _leave(self, index: Index) -> None:
-        if index.elsewhere and not self._links_left:
-            self._example = printable(hide_credentials(index.example[:200]))
-        self._links_left += index.elsewhere

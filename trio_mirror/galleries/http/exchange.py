@@ -1,19 +1,14 @@
-"""What an exchange is, whatever carries it: header fields and bytes out, header fields and bytes in."""
+"""What an exchange is, whatever carries it: a request out, a response in."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import httpx
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-
-    from trio_mirror.galleries.http.response import Response
-
-RawField: TypeAlias = tuple[bytes, bytes]
-"""A header field as it is sent."""
+from trio_mirror.galleries.http.response import RawField, Response
 
 
 class RequestBody(httpx.AsyncByteStream, httpx.SyncByteStream):
@@ -64,24 +59,6 @@ class Request:
     fields: Sequence[RawField]
     body: RequestBody = field(default_factory=RequestBody)
     extensions: Mapping[str, Any] = field(default_factory=dict)
-
-
-class ResponseBody(Protocol):
-    """The body of a response, on its way."""
-
-    @property
-    def has_come(self) -> bool:
-        """Whether all of it has come, so that closing it keeps its connection."""
-
-    @property
-    def server_address(self) -> str | None:
-        """The address that it comes from, where that is known."""
-
-    async def receive(self) -> bytes:
-        """The next part of it; empty at its end."""
-
-    async def aclose(self) -> None:
-        """Gives the connection back if all of the body was read, and closes it otherwise. It does not wait."""
 
 
 class Carrier(Protocol):

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+
+import httpx
 
 from trio_mirror.errors import ListError
+from trio_mirror.galleries.http.index import Index
 from trio_mirror.galleries.links import folder_of, name_below, resolve
 from trio_mirror.galleries.urls import origin, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import httpx
-
-    from trio_mirror.galleries.http.index import Index
 
 # How the title of an index begins: Apache, nginx, lighttpd; Python's http.server. An empty folder has no other mark.
 _TITLES = (b"index of", b"directory listing")

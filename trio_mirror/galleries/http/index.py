@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import TypeAlias
 
 import httpx
 
 from trio_mirror.galleries.dedup_window import DedupWindow
-from trio_mirror.galleries.http.html_index import names_of_html
-from trio_mirror.galleries.http.json_index import names_of_json
-from trio_mirror.galleries.http.xml_index import names_of_xml
-from trio_mirror.galleries.links import folder_of
 from trio_mirror.galleries.listing import WINDOW
-
-IndexParser: TypeAlias = Callable[[bytes | bytearray, httpx.URL], "Index"]
 
 
 @dataclass(slots=True)
@@ -39,31 +31,3 @@ class Index:
         """Counts a link to another place."""
         self.elsewhere += 1
         self.example = self.example or link
-
-
-def index_parser(media_type: str) -> IndexParser | None:
-    """What reads an index of a media type; None for a media type that no index has.
-
-    It is a function of the whole index and of the URL that it came from. It looks for the first name, and raises
-    `ListError` where it finds that this is not an index; so does the iteration of `Index.names`.
-    """
-    entries = _ENTRIES.get(media_type)
-    if entries is None:
-        return None
-
-    def parse(page: bytes | bytearray, url: httpx.URL) -> Index:
-        index = Index(folder_of(url))
-        names = entries(page, url, index)
-        index.names = chain(list(islice(names, 1)), names)
-        return index
-
-    return parse
-
-
-_ENTRIES = {
-    "text/html": names_of_html,
-    "application/xhtml+xml": names_of_html,
-    "application/json": names_of_json,
-    "application/xml": names_of_xml,
-    "text/xml": names_of_xml,
-}

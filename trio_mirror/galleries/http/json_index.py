@@ -5,17 +5,14 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
 
 from trio_mirror.errors import ListError
+from trio_mirror.galleries.http.index import Index
 from trio_mirror.galleries.urls import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import httpx
-
-    from trio_mirror.galleries.http.index import Index
 
 # An entry is decoded in one go, which holds the interpreter, and from its start again with each piece.
 _PIECE = 16 * 1024  # bytes

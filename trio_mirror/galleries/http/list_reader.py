@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from itertools import chain, islice
+from typing import TypeVar
 
+import httpx
 import trio
 
 from trio_mirror.errors import AccessError, ListError
+from trio_mirror.galleries.http.client import Client, Receive
 from trio_mirror.galleries.http.crawl import Crawl
 from trio_mirror.galleries.http.errors import ExchangeError
-from trio_mirror.galleries.http.index import index_parser
+from trio_mirror.galleries.http.html_index import names_of_html
+from trio_mirror.galleries.http.index import Index
+from trio_mirror.galleries.http.json_index import names_of_json
+from trio_mirror.galleries.http.xml_index import names_of_xml
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.galleries.links import folder_of
 from trio_mirror.galleries.listing import names_of
 from trio_mirror.galleries.urls import shown
 from trio_mirror.names import printable
-from trio_mirror.settings import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-
-    import httpx
-
-    from trio_mirror.galleries.http.client import Client, Receive
-    from trio_mirror.galleries.http.index import Index
-    from trio_mirror.settings import Settings
+from trio_mirror.settings import Settings, format_size
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _NAMES = 256  # of an index that are read at a time
+_ENTRIES = {
+    "text/html": names_of_html,
+    "application/xhtml+xml": names_of_html,
+    "application/json": names_of_json,
+    "application/xml": names_of_xml,
+    "text/xml": names_of_xml,
+}
 
 
 class ListReader:
@@ -138,3 +142,22 @@ class ListReader:
                 hint = "check the credentials (--auth or --header), and that this folder may be listed"
                 raise AccessError(f"{shown(url)} refuses us: {error}; {hint}") from error
             raise error.at(self._place, ListError, f"the list {shown(url)} cannot be read: {error}") from error
+
+
+def index_parser(media_type: str) -> Callable[[bytes | bytearray, httpx.URL], Index] | None:
+    """What reads an index of a media type; None for a media type that no index has.
+
+    It is a function of the whole index and of the URL that it came from. It looks for the first name, and raises
+    `ListError` where it finds that this is not an index; so does the iteration of `Index.names`.
+    """
+    entries = _ENTRIES.get(media_type)
+    if entries is None:
+        return None
+
+    def parse(page: bytes | bytearray, url: httpx.URL) -> Index:
+        index = Index(folder_of(url))
+        names = entries(page, url, index)
+        index.names = chain(list(islice(names, 1)), names)
+        return index
+
+    return parse

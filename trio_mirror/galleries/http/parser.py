@@ -8,8 +8,7 @@ from __future__ import annotations
 import httptools
 import httpx
 
-from trio_mirror.galleries.http.exchange import RawField
-from trio_mirror.galleries.http.response import Fields, decoded
+from trio_mirror.galleries.http.response import Fields, RawField, decoded
 
 # Of a head, of trailers, or of what stands between chunks. The client has limits of its own for what it sees.
 _OVERHEAD_BYTES = 256 * 1024

@@ -8,9 +8,9 @@ import httpx
 
 from trio_mirror.galleries.http.addresses import is_private
 from trio_mirror.galleries.http.errors import ExchangeError
-from trio_mirror.galleries.http.exchange import RawField, Request
+from trio_mirror.galleries.http.exchange import Request
 from trio_mirror.galleries.http.over_httpx import to_httpx
-from trio_mirror.galleries.http.response import Response
+from trio_mirror.galleries.http.response import RawField, Response
 from trio_mirror.galleries.urls import host_of, is_upgrade, origin, shown, written
 
 MAX_REDIRECTS = 5

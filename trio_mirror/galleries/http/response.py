@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 import httpx
 import trio
@@ -29,12 +30,9 @@ from trio_mirror.galleries.urls import LAST_PORT, host_of
 from trio_mirror.names import hide_credentials, printable
 from trio_mirror.settings import format_size
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from trio_mirror.galleries.http.exchange import RawField, ResponseBody
-
-Fields: TypeAlias = "Mapping[str, str]"
+RawField: TypeAlias = tuple[bytes, bytes]
+"""A header field as it is sent."""
+Fields: TypeAlias = Mapping[str, str]
 """Header fields by their names in lower case; what came repeatedly is joined by commas.
 
 Values are text as ISO 8859-1, which loses nothing of what they are (RFC 9110, section 5.5).
@@ -49,6 +47,24 @@ _REFUSAL_BYTES = 2_048
 _REFUSAL_CHARACTERS = 200
 # Seconds that reading it may take.
 _REFUSAL_TIMEOUT = 2.0
+
+
+class ResponseBody(Protocol):
+    """The body of a response, on its way."""
+
+    @property
+    def has_come(self) -> bool:
+        """Whether all of it has come, so that closing it keeps its connection."""
+
+    @property
+    def server_address(self) -> str | None:
+        """The address that it comes from, where that is known."""
+
+    async def receive(self) -> bytes:
+        """The next part of it; empty at its end."""
+
+    async def aclose(self) -> None:
+        """Gives the connection back if all of the body was read, and closes it otherwise. It does not wait."""
 
 
 @dataclass(eq=False)
@@ -114,7 +130,9 @@ class Response:
     async def _first_line(self) -> str:
         text = (await self.read_start()).decode("utf-8", "replace")
         if self.fields.get("content-type", "").lower().startswith("text/html"):
-            text = _title_of(text)
+            # What an error page says in short; the rest of it is for browsers.
+            title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
+            text = "" if title is None else html.unescape(title[1])
         lines = text.strip().splitlines() or [""]
         return printable(lines[0][:_REFUSAL_CHARACTERS])
 
@@ -178,9 +196,3 @@ def decoded(raw: list[RawField]) -> Fields:
 def _key(name: bytes) -> str:
     # The same few come with each response.
     return name.lower().decode("iso-8859-1")
-
-
-def _title_of(page: str) -> str:
-    """What an error page says in short; the rest of it is for browsers."""
-    title = re.search(r"<title[^>]*>([^<]*)", page, re.IGNORECASE)
-    return "" if title is None else html.unescape(title[1])

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from urllib.parse import unquote_plus
 from xml.parsers import expat
 
+import httpx
+
 from trio_mirror.errors import ListError
+from trio_mirror.galleries.http.index import Index
 from trio_mirror.galleries.urls import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import httpx
-
-    from trio_mirror.galleries.http.index import Index
 
 _PIECE = 16 * 1024  # bytes that are parsed at a time
 # A tag or a comment is read from its start again with each piece.
