@@ -22,6 +22,7 @@ _PIECE_BYTES = 16 * 1024
 _SAMPLE_LINES = 100
 # UTF-16 of four ASCII letters; a list between NULs would have four names of one letter.
 _UTF_16_LE = re.compile(rb"([^\0]\0){4}")
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of it
 
 
 async def names_of(chunks: AsyncIterator[bytes], place: object, base: httpx.URL | None) -> AsyncGenerator[str, None]:
@@ -110,7 +111,7 @@ class ListingParser:
         name = line.decode("utf-8", "surrogateescape")
         if self._held is None:
             return [name]
-        if len(line) <= MAX_NAME_BYTES and not name.isascii() and not _is_utf_8(line):
+        if len(line) <= MAX_NAME_BYTES and _NOT_UTF_8.search(name):
             self._held.append(name)
             if len(self._held) == _SAMPLE_LINES:
                 raise self._error(f"in UTF-8: not one of its first {_SAMPLE_LINES} lines is")
@@ -120,11 +121,3 @@ class ListingParser:
 
     def _error(self, found: str) -> ListError:
         return ListError(f"the list {self._place} is not {found}; convert it to UTF-8, for example by iconv")
-
-
-def _is_utf_8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

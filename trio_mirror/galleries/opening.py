@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -54,7 +54,7 @@ async def open_galleries(
             refuse_nested(source, target)
         if is_same_folder(source, target):
             target = None
-    first = next((url for place in (source, target) if (url := as_url(place)) is not None), None)
+    first = next(filter(None, map(as_url, (source, target))), None)
     access = {"transport": transport, "auth": auth}
 
     def opened(place: Place) -> AbstractAsyncContextManager[Gallery]:
@@ -76,27 +76,22 @@ async def open_galleries(
         yield source_gallery, source_gallery if target is None else await stack.enter_async_context(opened(target))
 
 
-@asynccontextmanager
-async def _open_gallery(
+def _open_gallery(
     place: Place, settings: Settings, access: Mapping[str, Any], folder: Mapping[str, Any]
-) -> AsyncIterator[Gallery]:
+) -> AbstractAsyncContextManager[Gallery]:
     if isinstance(place, Gallery):
-        yield place
-    elif (store := as_store(place)) is not None:
+        return nullcontext(place)
+    if (store := as_store(place)) is not None:
         from trio_mirror.galleries.object_store.gallery import open_store
 
-        async with open_store(store, settings) as gallery:
-            yield gallery
-    elif (url := as_url(place)) is not None:
+        return open_store(store, settings)
+    if (url := as_url(place)) is not None:
         from trio_mirror.galleries.http.gallery import open_http_gallery
 
-        async with open_http_gallery(url, settings, **access) as gallery:
-            yield gallery
-    else:
-        from trio_mirror.galleries.folder import FileGallery, FolderGallery
+        return open_http_gallery(url, settings, **access)
+    from trio_mirror.galleries.folder import FileGallery, FolderGallery
 
-        choices = {"max_bytes": settings.max_bytes, "keep_times": settings.times, **folder}
-        if isinstance(place, PictureFile):
-            yield FileGallery(place.folder, place.name, **choices)
-        else:
-            yield FolderGallery(place, **choices)
+    choices = {"max_bytes": settings.max_bytes, "keep_times": settings.times, **folder}
+    if isinstance(place, PictureFile):
+        return nullcontext(FileGallery(place.folder, place.name, **choices))
+    return nullcontext(FolderGallery(place, **choices))

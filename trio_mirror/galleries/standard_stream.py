@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing
 
 from trio_mirror.errors import FetchError, SettingsError, UploadError
 from trio_mirror.galleries.in_thread import in_thread
@@ -27,11 +27,9 @@ class StandardStream:
     def __str__(self) -> str:
         return f"standard {self._direction}"
 
-    @asynccontextmanager
-    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+    def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """Gives the one name that it has."""
-        async with aclosing(each([_NAME])) as names:
-            yield names
+        return aclosing(each([_NAME]))
 
     async def fetch(self, name: str, known_etag: str | None = None) -> Picture:  # noqa: ARG002 (it has no entity tag)
         """Reads standard input to its end.

@@ -6,12 +6,12 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 
@@ -38,7 +38,6 @@ from trio_mirror.names import PictureName, media_type_of, printable
 from trio_mirror.settings import format_size
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 # As many threads as Trio has for all such calls together.
 _THREADS = 40
@@ -106,15 +105,14 @@ class FolderGallery:
         """
         try:
             if not self._in_place:
-                await self._in_thread(lambda: self.path.mkdir(parents=True, exist_ok=True))
-            await self._in_thread(partial(sweep, self.path))
+                await in_thread(partial(self.path.mkdir, parents=True, exist_ok=True), limiter=self._threads)
+            await in_thread(sweep, self.path, limiter=self._threads)
         except FileExistsError as error:
             raise SettingsError(f"{self} is a file, not a folder") from error
         except OSError as error:
             raise SettingsError(f"the folder {self} cannot be created: {error.strerror}") from error
 
-    @asynccontextmanager
-    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+    def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """Lists the names, folder by folder: the sorted files of one, then its subfolders in order.
 
         Hidden files and folders are left out, and with them our own temporary files. Links to folders are not
@@ -124,8 +122,7 @@ class FolderGallery:
             ListError: the folder, or one of its subfolders, cannot be read, or all pictures in them are hidden; from
                 the iteration.
         """
-        async with aclosing(self._walk()) as names:
-            yield names
+        return aclosing(self._walk())
 
     async def first_name(self, name: str) -> str:
         """The one name, of all that lead to a file by links, under which a folder in place mirrors it.
@@ -133,7 +130,7 @@ class FolderGallery:
         Any list may name a file and links to it. With one name for all of them, each file is mirrored once, whatever
         remembers names.
         """
-        first = await self._in_thread(partial(self._links.first_name, name))
+        first = await in_thread(self._links.first_name, name, limiter=self._threads)
         if first != name:
             _log.info("%s is the same file as %s, and is mirrored as that", printable(name), printable(first))
         return first
@@ -146,11 +143,11 @@ class FolderGallery:
             NotPictureError: it leads to a file of the run.
             FetchError: there is no such file, or it cannot be read, or it is larger than ``max_bytes``.
         """
-        return await self._in_thread(partial(self._read, PictureName(name), known_etag))
+        return await in_thread(self._read, PictureName(name), known_etag, limiter=self._threads)
 
     async def has(self, name: str) -> bool:
         """Whether a file, or a link to one, has a name."""
-        return await self._in_thread(partial(os.path.lexists, self.path / to_disk(PictureName(name))))
+        return await in_thread(os.path.lexists, self.path / to_disk(PictureName(name)), limiter=self._threads)
 
     async def store(self, picture: Picture) -> None:
         """Writes one picture, whole or not at all, replacing what has its name.
@@ -163,19 +160,16 @@ class FolderGallery:
             StorageError: the disk is full.
             UploadError: it cannot be written, or would replace a picture of another name.
         """
-        await self._in_thread(partial(self._write, picture, PictureName(picture.name)))
-
-    async def _in_thread(self, call: Callable[[], _T]) -> _T:
-        return await in_thread(call, limiter=self._threads)
+        await in_thread(self._write, picture, PictureName(picture.name), limiter=self._threads)
 
     async def _walk(self) -> AsyncGenerator[str, None]:
         folders = [""]
         hidden, is_empty = 0, True
         while folders:
-            files, subfolders, left_out = await self._in_thread(partial(list_folder, self.path, folders.pop()))
+            files, subfolders, left_out = await in_thread(list_folder, self.path, folders.pop(), limiter=self._threads)
             hidden += left_out
             if self._in_place:
-                files = await self._in_thread(partial(self._links.once_each, files))
+                files = await in_thread(self._links.once_each, files, limiter=self._threads)
             for file in files:
                 is_empty = False
                 yield from_disk(file)

@@ -45,7 +45,9 @@ def replace_file(
     Raises:
         OSError: it cannot be written; what was there is whole.
     """
-    old = _status(folder, file_name)
+    old: os.stat_result | None = None
+    with suppress(FileNotFoundError):
+        old = os.stat(file_name, dir_fd=folder, follow_symlinks=False)
     if old is not None and not stat.S_ISREG(old.st_mode):
         old = None
     with _temporary_file(folder, 0o666 if old is None else 0o600) as (temporary, descriptor):
@@ -109,13 +111,6 @@ def _remove_unlocked(path: Path) -> None:
         path.unlink()
     finally:
         os.close(descriptor)
-
-
-def _status(folder: int, file_name: str) -> os.stat_result | None:
-    try:
-        return os.stat(file_name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
 
 
 def _keep_attributes(folder: int, file_name: str, new: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -84,8 +84,7 @@ class ObjectStoreGallery(UrlGallery):
         self._settings = settings
         self._has_been_read = False
 
-    @asynccontextmanager
-    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+    def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """Lists the names: on S3 page by page, elsewhere folder by folder.
 
         Raises:
@@ -94,8 +93,7 @@ class ObjectStoreGallery(UrlGallery):
             AccessError: the store refuses us; from the iteration.
         """
         pages = self._pages() if hasattr(self._files, "_call_s3") else self._folders()
-        async with aclosing(self._visible(pages)) as names:
-            yield names
+        return aclosing(self._visible(pages))
 
     async def fetch(self, name: str, known_etag: str | None = None) -> Picture | None:
         """Reads one object, unless it still has the entity tag that is known.

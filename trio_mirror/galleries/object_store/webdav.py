@@ -85,7 +85,6 @@ class DavFiles(Objects):
 
 def dav_client(url: str, settings: Settings) -> Any:
     """A client of the server at ``webdav://host`` (HTTP) or ``webdavs://host`` (HTTPS); a netrc file has passwords."""
-    import httpx
     from webdav4.client import Client
 
     class EncodingClient(Client):  # type: ignore[misc]
