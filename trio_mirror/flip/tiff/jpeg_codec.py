@@ -30,9 +30,10 @@ _LARGE = 1 << 22
 _LADDER = (1, 1.4, 2, 2.8, 4, 8, 255)
 """By what the steps of the quantization tables are divided, until the pixels are close enough."""
 
-_GREY, _RGB, _CMYK = 1, 2, 5  # PhotometricInterpretation
+# By the number of components that are not luma and chroma: Pillow's mode, and PhotometricInterpretation.
+_COLOURS = {1: ("L", 1), 3: ("RGB", 2), 4: ("CMYK", 5)}
 _JPEG_TABLES = 347
-_APP0 = 0xE0
+_APPS = range(0xE0, 0xF0)
 _LONGEST_APP = 18  # bytes of a JFIF segment without a thumbnail; an Adobe segment has 16
 SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # that Pillow can write, of luma against chroma, to its names of them
 
@@ -60,9 +61,9 @@ class Jpeg:
                 return self._components(stream, size).tobytes()
         # libtiff forgives some damage, and a last strip that is higher than the image.
         tags = {_JPEG_TABLES: self.tables} if self.tables else {}
-        photometric = YCBCR if self.ycbcr else {1: _GREY, 3: _RGB, 4: _CMYK}[self.components]
+        mode, photometric = self._colours
         picture = decode_strip(data, size, JPEG, samples=self.components, photometric=photometric, tags=tags)
-        return picture.convert(self._mode).tobytes()
+        return picture.convert(mode).tobytes()
 
     def encode(self, raster: bytes, rows: int) -> bytes:
         """Encodes a strip or tile, as coarsely as the file's own tables are where that is close enough.
@@ -70,7 +71,7 @@ class Jpeg:
         Raises:
             FlipError: even the finest tables do not keep the pixels within 40 dB.
         """
-        picture = Image.frombytes(self._mode, (self.width, rows), raster)
+        picture = Image.frombytes(self._colours[0], (self.width, rows), raster)
         for divisor in _LADDER:
             tables = [[max(1, int(step / divisor)) for step in table] for *_, table in self._layers]
             stream = _encoded(picture, tables, self._sampling)
@@ -94,17 +95,18 @@ class Jpeg:
         return self._abbreviated(transformed.data)
 
     def _components(self, stream: bytes, size: tuple[int, int]) -> Image.Image:
-        arguments = (self._mode, self._mode, 1)  # what Pillow shall make of it, what it is, at which scale
-        picture = Image.frombytes(self._mode, size, stream, "jpeg", (*arguments, False))
-        if self._mode != "YCbCr" or self.full_chroma or self.factors == (1, 1):
+        mode, _ = self._colours
+        how = mode, mode, 1  # what Pillow shall make of it, what it is, at which scale
+        picture = Image.frombytes(mode, size, stream, "jpeg", (*how, False))
+        if mode != "YCbCr" or self.full_chroma or self.factors == (1, 1):
             return picture
         # Chroma is wanted as it is stored. Smoothed for display it would be smoothed once more each time.
-        draft = Image.frombytes(self._mode, size, stream, "jpeg", (*arguments, True))
-        return Image.merge(self._mode, (picture.getchannel(0), draft.getchannel(1), draft.getchannel(2)))
+        draft = Image.frombytes(mode, size, stream, "jpeg", (*how, True))
+        return Image.merge(mode, (picture.getchannel(0), draft.getchannel(1), draft.getchannel(2)))
 
     @property
-    def _mode(self) -> str:
-        return {1: "L", 3: "YCbCr" if self.ycbcr else "RGB", 4: "CMYK"}[self.components]
+    def _colours(self) -> tuple[str, int]:
+        return ("YCbCr", YCBCR) if self.ycbcr else _COLOURS[self.components]
 
     @cached_property
     def _layers(self) -> list[tuple[int, int, list[int]]]:
@@ -144,13 +146,13 @@ class Jpeg:
         Quantization tables stay: those of one strip hold for the next too, where that brings none of its own.
         """
         shared = set(huffman_tables(_segments(self.tables)))
-        own = (bytes(segment) for segment in _segments(self.sample) if _is_app(segment.marker))
+        own = (bytes(segment) for segment in _segments(self.sample) if segment.marker in _APPS)
         # Not what is longer, such as a thumbnail or Exif of the first strip: it would come again in every other.
         kept = [SOI, *(segment for segment in own if len(segment) <= _LONGEST_APP)]
         for segment in _segments(stream):
             if segment.marker == DHT:
                 kept += [bytes(Segment(DHT, table)) for table in huffman_tables([segment]) if table not in shared]
-            elif not _is_app(segment.marker):
+            elif segment.marker not in _APPS:
                 kept.append(bytes(segment))
         *_, scans = coded_part(stream)
         return b"".join([*kept, scans])
@@ -180,8 +182,7 @@ def frame_of(stream: bytes) -> tuple[int, int, int, int] | None:
     """The depth, height, width and number of components that a stream announces; none if it is damaged."""
     for segment in _segments(stream):
         if segment.marker in FRAMES and len(segment.payload) >= 6:
-            depth, height, width, components = struct.unpack_from(">BHHB", segment.payload)
-            return depth, height, width, components
+            return struct.unpack_from(">BHHB", segment.payload)
     return None
 
 
@@ -191,7 +192,3 @@ def _segments(stream: bytes) -> Iterator[Segment]:
         if marker in {SOS, EOI}:
             return
         yield Segment(marker, stream[at:end])
-
-
-def _is_app(marker: int) -> bool:
-    return _APP0 <= marker < _APP0 + 16

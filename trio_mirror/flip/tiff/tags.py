@@ -213,17 +213,9 @@ def _credentials(directory: _Directory) -> Changes:
     return {} if kept else {_CREDENTIALS: None}, directory.metadata.credentials("a C2PA manifest")
 
 
-def _gdal_metadata(directory: _Directory) -> Changes:
-    found = _GDAL_POSITIONS.search(directory.ifd.octets(_GDAL_METADATA))
-    return {}, not_mirrored({"positions in GDAL's metadata"} if found else set())
-
-
-def _iptc(directory: _Directory) -> Changes:
-    return {}, not_mirrored({"the preview in IPTC"} if IPTC_PREVIEW in directory.ifd.octets(_IPTC) else set())
-
-
-def _left(tag: int, what: str) -> tuple[tuple[int], Rule]:
-    return (tag,), lambda _: ({}, not_mirrored({what}))
+def _left(tag: int, what: str, is_stated: Callable[[bytes], object] = lambda _: True) -> tuple[tuple[int], Rule]:
+    """The rule of what is only noted, where it is stated by the bytes of its tag."""
+    return (tag,), lambda directory: ({}, not_mirrored({what} if is_stated(directory.ifd.octets(tag)) else set()))
 
 
 # Tags, and the rule that mirrors them.
@@ -237,8 +229,8 @@ _RULES: list[tuple[Collection[int], Rule]] = [
     _block(_PHOTOSHOP, Metadata.photoshop),
     ((_MAKER_NOTE,), _maker_note),
     ((_CREDENTIALS,), _credentials),
-    ((_GDAL_METADATA,), _gdal_metadata),
-    ((_IPTC,), _iptc),
+    _left(_GDAL_METADATA, "positions in GDAL's metadata", _GDAL_POSITIONS.search),
+    _left(_IPTC, "the preview in IPTC", lambda octets: IPTC_PREVIEW in octets),
     _left(_CLIP_PATH, "a clipping path"),
     _left(_ANNOTATIONS, "annotations"),
     _left(_PHOTOSHOP_LAYERS, "the layers among Photoshop's data"),
