@@ -73,13 +73,13 @@ def find(data: bytes, kind: bytes) -> list[Box]:
         if box.kind == kind:
             found.append(box)
         if box.kind in CONTAINERS:
-            pending += box.children(data)
+            pending += box.children()
         elif box.kind == b"meta":
-            pending += box.children(data, skip=4)
+            pending += box.children(skip=4)
         elif box.kind == b"stsd":
-            pending += box.children(data, skip=8)
+            pending += box.children(skip=8)
         elif box.kind == b"av01":
-            pending += box.children(data, skip=78)
+            pending += box.children(skip=78)
     return found
 
 
@@ -466,7 +466,7 @@ def test_any_changed_or_cut_byte_gives_a_picture_or_a_flip_error(
 def test_the_cost_of_moving_offsets_grows_with_the_file_and_no_faster() -> None:
     def moves(pieces: int) -> Callable[[], object]:
         edits = Edits(bytes(8 + pieces))
-        whole = Box(b"free", 0, 8, 8 + pieces)
+        whole = Box(bytes(8 + pieces), b"free", 0, 8, 8 + pieces)
         for at in range(pieces):
             edits.splice(whole, 8 + at, 8 + at, b"12345678")
         return lambda: [edits.moved(at) for at in range(pieces)]
@@ -474,8 +474,8 @@ def test_the_cost_of_moving_offsets_grows_with_the_file_and_no_faster() -> None:
     assert is_linear(moves, 500)
     assert moves(3)() == [0, 0, 0]
     edits = Edits(bytes(64))
-    edits.splice(Box(b"free", 0, 8, 64), 20, 24, b"12345678")
-    edits.splice(Box(b"free", 0, 8, 64), 10, 12, b"")
+    edits.splice(Box(bytes(64), b"free", 0, 8, 64), 20, 24, b"12345678")
+    edits.splice(Box(bytes(64), b"free", 0, 8, 64), 10, 12, b"")
     assert [edits.moved(at) for at in (11, 12, 23, 24)] == [0, -2, -2, 2]
 
 
@@ -490,7 +490,7 @@ def test_the_cost_of_properties_grows_with_the_file_and_no_faster() -> None:
     def in_tables(items: Iterable[int]) -> tuple[Callable[[], Properties], bytes]:
         tables = b"".join(box(b"ipma", struct.pack(">IIHB", 0, 1, item, 0)) for item in items)
         data = box(b"meta", bytes(4) + box(b"iprp", box(b"ipco", b"") + tables))
-        return lambda: Properties(data, Box(b"meta", 0, 8, len(data))), data
+        return lambda: Properties(Box(data, b"meta", 0, 8, len(data))), data
 
     assert is_linear(mirror, 100)
     with pytest.raises(FlipError, match="listed twice"):

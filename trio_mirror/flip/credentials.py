@@ -14,13 +14,13 @@ _MANIFEST = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481").bytes
 _LABEL, _LABEL_END = b"c2pa\0", 64
 
 
-def credentials(data: bytes, top: Sequence[Box], edits: Edits, *, keep: bool) -> tuple[str, ...]:
+def credentials(top: Sequence[Box], edits: Edits, *, keep: bool) -> tuple[str, ...]:
     """Adds the edits that take manifests out of a file, unless they are kept; returns a note if there are any."""
     manifests = [
         box
         for box in top
-        if (box.kind == b"uuid" and data.startswith(_MANIFEST, box.body))
-        or (box.kind == b"jumb" and _LABEL in data[box.body : min(box.body + _LABEL_END, box.end)])
+        if (box.kind == b"uuid" and box.data.startswith(_MANIFEST, box.body))
+        or (box.kind == b"jumb" and _LABEL in box.data[box.body : min(box.body + _LABEL_END, box.end)])
     ]
     for box in () if keep else manifests:
         edits.splice(None, box.start, box.end, b"")

@@ -10,7 +10,7 @@ import contextlib
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 
@@ -23,19 +23,34 @@ DAMAGED = "the file is damaged"
 class Box:
     """A box by its places in the file, counted in bytes: its start, its body, its end."""
 
+    data: bytes = field(repr=False, compare=False)  # the file
     kind: bytes
     start: int
     body: int
     end: int
     parent: Box | None = None
 
-    def children(self, data: bytes, *, skip: int = 0) -> Iterator[Box]:
-        """The boxes inside, after ``skip`` bytes of the body (the fields of a full box, say)."""
-        return boxes(data, self.body + skip, self.end, parent=self)
+    @property
+    def content(self) -> bytes:
+        """The bytes of the body."""
+        return self.data[self.body : self.end]
 
-    def child(self, data: bytes, kind: bytes, *, skip: int = 0) -> Box | None:
+    @property
+    def version(self) -> int:
+        """The version of a full box."""
+        return self.reader().number(4) >> 24  # and flags
+
+    def reader(self, *, skip: int = 0) -> Reader:
+        """Reads the body after ``skip`` bytes."""
+        return Reader(self.data, self.body + skip, self.end)
+
+    def children(self, *, skip: int = 0) -> Iterator[Box]:
+        """The boxes inside, after ``skip`` bytes of the body (the fields of a full box, say)."""
+        return boxes(self.data, self.body + skip, self.end, parent=self)
+
+    def child(self, kind: bytes, *, skip: int = 0) -> Box | None:
         """The first box of this kind inside, if there is one."""
-        return next((box for box in self.children(data, skip=skip) if box.kind == kind), None)
+        return next((box for box in self.children(skip=skip) if box.kind == kind), None)
 
 
 def boxes(data: bytes, start: int, end: int, *, parent: Box | None = None) -> Iterator[Box]:
@@ -52,7 +67,7 @@ def boxes(data: bytes, start: int, end: int, *, parent: Box | None = None) -> It
             size = end - start  # the last box of a file may reach to the file's end
         if not body - start <= size <= end - start:
             raise FlipError(f"{DAMAGED}: a box in it is cut short")
-        yield Box(kind, start, body, start + size, parent)
+        yield Box(data, kind, start, body, start + size, parent)
         start += size
 
 

@@ -69,15 +69,15 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     if len(streams) != 1:
         raise FlipError(f"{DAMAGED}: the JPEG 2000 has {len(streams)} codestreams instead of one")
     [stream] = streams
-    mirrored, coding = _mirrored_stream(data[stream.body : stream.end], limits)
+    mirrored, coding = _mirrored_stream(stream.content, limits)
     headers = [box for box in top if box.kind == b"jp2h"]
-    if not coding.reversible and any(header.child(data, b"pclr") for header in headers):
+    if not coding.reversible and any(header.child(b"pclr") for header in headers):
         raise FlipError("the picture is a JPEG 2000 with a palette that is not reversible, which cannot be kept")
     edits = Edits(data)
     edits.splice(stream, stream.body, stream.end, mirrored)
     metadata = Metadata(Mirror(*coding.size), keep_credentials=keep_credentials)
-    notes = _notes(coding) + _mirror_metadata(data, top, metadata, edits)
-    notes += credentials(data, top, edits, keep=keep_credentials)
+    notes = _notes(coding) + _mirror_metadata(top, metadata, edits)
+    notes += credentials(top, edits, keep=keep_credentials)
     return Flipped(edits.apply(), "image/jp2", lossless=coding.reversible, notes=notes)
 
 
@@ -110,20 +110,20 @@ def _mirrored_stream(stream: bytes, limits: Limits) -> tuple[bytes, Coding]:
     raise FlipError("the JPEG 2000 cannot be encoded again closely enough")
 
 
-def _mirror_metadata(data: bytes, top: Sequence[Box], metadata: Metadata, edits: Edits) -> tuple[str, ...]:
+def _mirror_metadata(top: Sequence[Box], metadata: Metadata, edits: Edits) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
     mirrors = {_XMP: metadata.xmp, _EXIF: metadata.exif, _PHOTOSHOP: metadata.photoshop}
     for box in top:
-        kind = data[box.body : box.body + 16] if box.kind == b"uuid" else b""
+        kind = box.data[box.body : box.body + 16] if box.kind == b"uuid" else b""
         if kind in mirrors:
-            content, more = mirrors[kind](data[box.body + 16 : box.end])
+            content, more = mirrors[kind](box.data[box.body + 16 : box.end])
             edits.splice(box, box.body + 16, box.end, content)
             notes += more
         elif kind == _GEOGRAPHY:
             notes += (_GEOGRAPHY_NOTE.format("GeoJP2"),)
         elif box.kind == b"roid":  # ISO/IEC 15444-2, annex M
             notes += not_mirrored({"regions of interest"})
-        elif box.kind == b"asoc" and data.find(_GML, box.body, box.end) >= 0:
+        elif box.kind == b"asoc" and box.data.find(_GML, box.body, box.end) >= 0:
             notes += (_GEOGRAPHY_NOTE.format("GMLJP2"),)
     return notes
 

@@ -16,7 +16,7 @@ from trio_mirror.flip.heif.metadata import mirror_metadata
 from trio_mirror.flip.heif.offsets import Location, move_chunks, move_item_locations, read_locations
 from trio_mirror.flip.heif.properties import Properties
 from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader, whole_boxes
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.proof import prove_avif, prove_heif
@@ -43,7 +43,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     media_type = _media_type(data)
     # What follows the last whole box does not matter; missing image data show when they are decoded.
     every = whole_boxes(data)
-    top = _top_level(data, every)
+    top = _top_level(every)
     meta, moov, mini = (top.get(kind) for kind in (b"meta", b"moov", b"mini"))
     if not (meta or moov or mini):
         raise FlipError(f"{DAMAGED}: the file has no description of its images")
@@ -52,22 +52,22 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     edits, kinds, pixels, locations = Edits(data), set[bytes](), 0, list[Location]()
     notes = [_IGNORED_NOTE] if media_type != "image/avif" else []
     if mini:  # whose second byte ends with the orientation of EXIF less 1 (23008-12, annex O)
-        edits.patch(mini.body + 1, 1, Reader(data, mini.body + 1, mini.end).number(1) ^ 1)
+        edits.patch(mini.body + 1, 1, mini.reader(skip=1).number(1) ^ 1)
     if meta:
-        items, properties = read_items(data, meta), Properties(data, meta)
+        items, properties = read_items(meta), Properties(meta)
         kinds, pixels = {*items.kinds.values()} & CODED, items.pixels_decoded(properties.size)
-        locations = [*read_locations(data, meta)]
-        notes += _mirror_items(data, items, properties, locations, edits, limits)
+        locations = [*read_locations(meta)]
+        notes += _mirror_items(items, properties, locations, edits, limits)
     if moov:
-        check_frames(data, moov, limits)
-        mirror_tracks(data, moov, edits)
+        check_frames(moov, limits)
+        mirror_tracks(moov, edits)
         notes.append(_SEQUENCE_NOTE)
     if b"mpvd" in top:
         notes.append(_MOTION_NOTE)
-    notes += credentials(data, every, edits, keep=keep_credentials)
+    notes += credentials(every, edits, keep=keep_credentials)
     move_item_locations(locations, edits)
     if moov:
-        _move_track_offsets(data, moov, edits)
+        _move_track_offsets(moov, edits)
     mirrored = edits.apply()
     proof = prove_avif(mirrored, limits) if media_type == "image/avif" else prove_heif(mirrored, kinds, pixels)
     return Flipped(mirrored, media_type, lossless=True, notes=(*notes, *proof))
@@ -84,12 +84,12 @@ def _media_type(data: bytes) -> str:
     raise NotPictureError("the file is a video or a camera's raw file, not a HEIF picture")
 
 
-def _top_level(data: bytes, every: list[Box]) -> dict[bytes, Box]:
+def _top_level(every: list[Box]) -> dict[bytes, Box]:
     """The first box of each kind, not counting ``meta`` boxes that describe something else than pictures."""
     found: dict[bytes, Box] = {}
     for box in every:
-        handler = box.child(data, b"hdlr", skip=4) if box.kind == b"meta" else None
-        if box.kind != b"meta" or (handler and data[handler.body + 8 : handler.body + 12] == b"pict"):
+        handler = box.child(b"hdlr", skip=4) if box.kind == b"meta" else None
+        if box.kind != b"meta" or (handler and handler.content[8:12] == b"pict"):
             found.setdefault(box.kind, box)
     if b"moof" in found:
         raise FlipError("the file is written in fragments, as a stream, which is not mirrored here")
@@ -97,7 +97,7 @@ def _top_level(data: bytes, every: list[Box]) -> dict[bytes, Box]:
 
 
 def _mirror_items(
-    data: bytes, items: Items, properties: Properties, locations: list[Location], edits: Edits, limits: Limits
+    items: Items, properties: Properties, locations: list[Location], edits: Edits, limits: Limits
 ) -> tuple[str, ...]:
     """Mirrors the items; returns notes on what is missing, or misplaced."""
     size = properties.size(items.primary)
@@ -105,18 +105,18 @@ def _mirror_items(
         check_size(*size, limits)
     properties.refuse_own_shape({item for item, kind in items.kinds.items() if kind in COMPUTED})
     properties.mirror(items.displayed(), edits)
-    swap_stereo_pairs(data, items.meta, edits)
+    swap_stereo_pairs(items.meta, edits)
     shown = properties.orientation(items.primary)
-    notes = mirror_metadata(data, items, locations, shown, Mirror(*(size or (0, 0))), edits)
-    return notes + ((_CUT_NOTE,) if items.cut_short(data, locations) else ())
+    notes = mirror_metadata(items, locations, shown, Mirror(*(size or (0, 0))), edits)
+    return notes + ((_CUT_NOTE,) if items.cut_short(locations) else ())
 
 
-def _move_track_offsets(data: bytes, moov: Box, edits: Edits) -> None:
-    for table in sample_tables(data, moov):
-        for box in table.children(data):
+def _move_track_offsets(moov: Box, edits: Edits) -> None:
+    for table in sample_tables(moov):
+        for box in table.children():
             if box.kind in {b"stco", b"co64"}:
-                move_chunks(data, edits, box)
-    tracks = (box for box in moov.children(data) if box.kind == b"trak")
-    for box in chain.from_iterable(parent.children(data) for parent in (moov, *tracks)):
+                move_chunks(box, edits)
+    tracks = (box for box in moov.children() if box.kind == b"trak")
+    for box in chain.from_iterable(parent.children() for parent in (moov, *tracks)):
         if box.kind == b"meta":
-            move_item_locations(read_locations(data, box), edits)
+            move_item_locations(read_locations(box), edits)

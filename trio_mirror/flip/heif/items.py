@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.heif.offsets import FROM_FILE, Location
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits
 
 # Derived images that lay their inputs out anew: the mirroring belongs to them, not to their inputs.
 _LAYOUTS = {b"grid", b"iovl", b"iden"}
@@ -43,19 +43,15 @@ class Items:
         if self.kinds[self.primary] not in _IMAGES:
             kind = self.kinds[self.primary].decode("latin-1")
             raise FlipError(f"the picture's image is of the kind {kind!r}, which is not mirrored here")
-        parts = {
-            part
-            for kind, item, inputs in self.references
-            if kind == b"dimg" and self.kinds.get(item) in _LAYOUTS
-            for part in inputs
-        }
+        parts: set[int] = set()
         # Alpha planes and thumbnails of a part are parts themselves, and so are the inputs of a part.
         for _ in range(_DEEPEST):
-            more = {
-                item
-                for kind, item, masters in self.references
-                if kind in {b"auxl", b"thmb"} and masters and parts.issuperset(masters)
-            } | {part for kind, item, inputs in self.references if kind == b"dimg" and item in parts for part in inputs}
+            more: set[int] = set()
+            for how, item, others in self.references:
+                if how == b"dimg" and (item in parts or self.kinds.get(item) in _LAYOUTS):
+                    more.update(others)
+                elif how in {b"auxl", b"thmb"} and others and parts.issuperset(others):
+                    more.add(item)
             if more <= parts:
                 break
             parts |= more
@@ -85,7 +81,7 @@ class Items:
 
         return sum(cost(item) for item, kind in self.kinds.items() if kind in _IMAGES | COMPUTED)
 
-    def cut_short(self, data: bytes, locations: Iterable[Location]) -> bool:
+    def cut_short(self, locations: Iterable[Location]) -> bool:
         """Whether the file ends before its coded images do; decoders leave missing tiles grey, and say nothing.
 
         Raises:
@@ -96,7 +92,7 @@ class Items:
             for location in locations
             if location.method == FROM_FILE and self.kinds.get(location.item) in CODED
             for offset, length in location.extents
-            if location.base.value + offset.value + length > len(data)
+            if location.base.value + offset.value + length > len(self.meta.data)
         }
         if self.primary in cut:
             raise FlipError("the picture cannot be read: the file ends before its image does")
@@ -108,54 +104,50 @@ class Items:
         return next((item for item in describing if self.kinds.get(item) == kind), None)
 
 
-def read_items(data: bytes, meta: Box) -> Items:
+def read_items(meta: Box) -> Items:
     """Reads the items of a ``meta`` box."""
     kinds: dict[int, bytes] = {}
     references: list[tuple[bytes, int, list[int]]] = []
     primary: int | None = None
-    for box in meta.children(data, skip=4):
+    for box in meta.children(skip=4):
         if box.kind == b"pitm":
-            primary = Reader(data, box.body + 4, box.end).number(4 if _version(data, box) else 2)
+            primary = box.reader(skip=4).number(4 if box.version else 2)
         elif box.kind == b"iinf":
-            kinds = _read_item_types(data, box)
+            kinds = _read_item_types(box)
         elif box.kind == b"iref":
-            references = _read_references(data, box)
+            references = _read_references(box)
     if primary is None or primary not in kinds:
         raise FlipError(f"{DAMAGED}: the file does not say which of its images to show")
     return Items(meta, primary, kinds, references)
 
 
-def _read_item_types(data: bytes, iinf: Box) -> dict[int, bytes]:
+def _read_item_types(iinf: Box) -> dict[int, bytes]:
     kinds = {}
-    for box in iinf.children(data, skip=8 if _version(data, iinf) else 6):
-        version = _version(data, box)
+    for box in iinf.children(skip=8 if iinf.version else 6):
+        version = box.version
         if box.kind == b"infe" and version >= 2:
-            reader = Reader(data, box.body + 4, box.end)
+            reader = box.reader(skip=4)
             item, _, kind = (reader.number(size) for size in (4 if version > 2 else 2, 2, 4))
             kinds[item] = kind.to_bytes(4)
     return kinds
 
 
-def _read_references(data: bytes, iref: Box) -> list[tuple[bytes, int, list[int]]]:
-    size = 4 if _version(data, iref) else 2
+def _read_references(iref: Box) -> list[tuple[bytes, int, list[int]]]:
+    size = 4 if iref.version else 2
     references = []
-    for box in iref.children(data, skip=4):
-        reader = Reader(data, box.body, box.end)
+    for box in iref.children(skip=4):
+        reader = box.reader()
         item = reader.number(size)
         references.append((box.kind, item, [reader.number(size) for _ in range(reader.number(2))]))
     return references
 
 
-def _version(data: bytes, box: Box) -> int:
-    return Reader(data, box.body, box.end).number(4) >> 24  # and flags
-
-
-def swap_stereo_pairs(data: bytes, meta: Box, edits: Edits) -> None:
+def swap_stereo_pairs(meta: Box, edits: Edits) -> None:
     """Notes the edits by which the right view of a stereo pair becomes the left one (23008-12, 6.8, ``ster``)."""
-    groups = meta.child(data, b"grpl", skip=4)
-    for group in groups.children(data) if groups else ():
+    groups = meta.child(b"grpl", skip=4)
+    for group in groups.children() if groups else ():
         if group.kind == b"ster":
-            reader = Reader(data, group.body + 8, group.end)
+            reader = group.reader(skip=8)
             views = [reader.number(4) for _ in range(reader.number(4))]
             for number, view in enumerate(reversed(views)):
                 edits.patch(group.body + 12 + 4 * number, 4, view)

@@ -20,10 +20,10 @@ from trio_mirror.flip.positions.left import positions_left
 
 
 def mirror_metadata(
-    data: bytes, items: Items, locations: Sequence[Location], shown: Orientation, mirror: Mirror, edits: Edits
+    items: Items, locations: Sequence[Location], shown: Orientation, mirror: Mirror, edits: Edits
 ) -> tuple[str, ...]:
     """Notes the edit of the orientation that EXIF states, if that is how the picture was shown; returns a note."""
-    (exif_at, exif), (_, xmp) = (_block(data, items, locations, kind) for kind in (b"Exif", b"mime"))
+    (exif_at, exif), (_, xmp) = (_block(items, locations, kind) for kind in (b"Exif", b"mime"))
     # The block is preceded by how many bytes lie before its TIFF header (ISO/IEC 23008-12, A.2.1).
     before = 4 + int.from_bytes(exif[:4])
     block = exif[before:]
@@ -35,15 +35,15 @@ def mirror_metadata(
     return positions_left(block, xmp, mirror)
 
 
-def _block(data: bytes, items: Items, locations: Sequence[Location], kind: bytes) -> tuple[int, bytes]:
+def _block(items: Items, locations: Sequence[Location], kind: bytes) -> tuple[int, bytes]:
     """Where the first item of a kind that describes the primary image begins, and its data, unless it is in pieces."""
     item = items.describing_primary(kind)
     location = next((each for each in locations if each.item == item), None)
-    idat = items.meta.child(data, b"idat", skip=4)
+    idat = items.meta.child(b"idat", skip=4)
     starts = {FROM_FILE: 0} | ({IN_IDAT: idat.body} if idat else {})
     start = starts.get(location.method) if location else None
     if location is None or start is None or len(location.extents) != 1:
         return 0, b""
     [(offset, length)] = location.extents
     start += location.base.value + offset.value
-    return start, data[start : start + length]
+    return start, items.meta.data[start : start + length]

@@ -31,15 +31,15 @@ class Field(NamedTuple):
     value: int
 
 
-def read_locations(data: bytes, meta: Box) -> Iterator[Location]:
+def read_locations(meta: Box) -> Iterator[Location]:
     """Reads the ``iloc`` boxes of a ``meta`` box.
 
     Raises:
         FlipError: the table is damaged, or an item's data are in another file.
     """
-    for box in meta.children(data, skip=4):
+    for box in meta.children(skip=4):
         if box.kind == b"iloc":
-            yield from _read_table(Reader(data, box.body, box.end))
+            yield from _read_table(box.reader())
 
 
 def _read_table(reader: Reader) -> Iterator[Location]:
@@ -83,9 +83,9 @@ def move_item_locations(locations: Iterable[Location], edits: Edits) -> None:
                 _move(edits, offset, step)
 
 
-def move_chunks(data: bytes, edits: Edits, offsets: Box) -> None:
+def move_chunks(offsets: Box, edits: Edits) -> None:
     """Notes the patches of an ``stco`` or ``co64`` box; call after the last splice."""
-    reader = Reader(data, offsets.body + 4, offsets.end)
+    reader = offsets.reader(skip=4)
     size = 8 if offsets.kind == b"co64" else 4
     for _ in range(reader.number(4)):
         offset = Field(reader.at, size, reader.number(size))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.heif.orientation import ORIENTING, Orientation, read_orientation
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits
 
 _CHANGING_SHAPE = {*ORIENTING, b"clap"}
 _TURNED_BY_NOTHING = (b"irot", b"\0")
@@ -24,22 +24,21 @@ class Association(NamedTuple):
 class Properties:
     """The properties of a ``meta`` box and their associations with items."""
 
-    def __init__(self, data: bytes, meta: Box) -> None:
-        iprp = meta.child(data, b"iprp", skip=4)
-        ipco = iprp and iprp.child(data, b"ipco")
+    def __init__(self, meta: Box) -> None:
+        iprp = meta.child(b"iprp", skip=4)
+        ipco = iprp and iprp.child(b"ipco")
         if not iprp or not ipco:
             raise FlipError(f"{DAMAGED}: the file's images have no properties")
-        self._data = data
         self._ipco = ipco
-        self._boxes = list(ipco.children(data))
-        self._numbers = {data[box.start : box.end]: number for number, box in enumerate(self._boxes, 1)}
+        self._boxes = list(ipco.children())
+        self._numbers = {meta.data[box.start : box.end]: number for number, box in enumerate(self._boxes, 1)}
         self._added: list[bytes] = []
-        self._view = memoryview(data)
+        self._view = memoryview(meta.data)
         self._associations: dict[int, list[Association]] = {}
         self._tables: list[tuple[Box, dict[int, list[Association]]]] = []
-        for box in iprp.children(data):
+        for box in iprp.children():
             if box.kind == b"ipma":
-                table = _read_associations(data, box)
+                table = _read_associations(box)
                 if not self._associations.keys().isdisjoint(table):
                     raise FlipError(_TWICE)
                 self._associations |= table
@@ -72,7 +71,7 @@ class Properties:
                 for item, associations in table.items()
             }
             used.update(each.number for associations in changed.values() for each in associations)
-            edits.splice(box, box.body, box.end, _write_associations(self._data, box, changed))
+            edits.splice(box, box.body, box.end, _write_associations(box, changed))
         end = self._ipco.end if self._added else self._end_of_used(used)
         edits.splice(self._ipco, end, self._ipco.end, b"".join(self._added))
 
@@ -121,8 +120,8 @@ class Properties:
         return self._numbers[wanted]
 
 
-def _read_associations(data: bytes, ipma: Box) -> dict[int, list[Association]]:
-    reader = Reader(data, ipma.body, ipma.end)
+def _read_associations(ipma: Box) -> dict[int, list[Association]]:
+    reader = ipma.reader()
     version, wide = reader.number(1), reader.number(3) & 1
     table: dict[int, list[Association]] = {}
     for _ in range(reader.number(4)):
@@ -136,9 +135,8 @@ def _read_associations(data: bytes, ipma: Box) -> dict[int, list[Association]]:
     return table
 
 
-def _write_associations(data: bytes, ipma: Box, table: dict[int, list[Association]]) -> bytes:
-    version = data[ipma.body]
-    flags = int.from_bytes(data[ipma.body + 1 : ipma.body + 4])
+def _write_associations(ipma: Box, table: dict[int, list[Association]]) -> bytes:
+    version, flags = ipma.version, int.from_bytes(ipma.data[ipma.body + 1 : ipma.body + 4])
     if any(association.number > 0x7F for associations in table.values() for association in associations):
         flags |= 1
     size = 2 if flags & 1 else 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.credentials import credentials
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader, whole_boxes
+from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.jxl.header import SIGNATURE, Header, mirrored_header
 from trio_mirror.flip.jxl.reconstruction import metadata, mirror_reconstruction
 from trio_mirror.flip.limits import check_size
@@ -49,14 +49,14 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     check_size(header.width, header.height, limits)
     for box in top:
         if box.kind == b"jxli":
-            _move_index(data, box, growth, edits)
+            _move_index(box, growth, edits)
         elif box.kind == b"jhgm":
-            _mirror_codestream(data, [_Piece(box, _gain_map(data, box), box.end)], edits)
-    notes = dropped = mirror_reconstruction(data, top, edits)
+            _mirror_codestream(data, [_Piece(box, _gain_map(box), box.end)], edits)
+    notes = dropped = mirror_reconstruction(top, edits)
     if dropped or not any(box.kind == b"jbrd" for box in top):  # else the orientation in its EXIF turns them
-        (_, exif), (_, xmp) = (metadata(data, top, kind) for kind in (b"Exif", b"xml "))
+        (_, exif), (_, xmp) = (metadata(top, kind) for kind in (b"Exif", b"xml "))
         notes += positions_left(exif[4 + int.from_bytes(exif[:4]) :], xmp, Mirror(header.width, header.height))
-    notes += credentials(data, top, edits, keep=keep_credentials)
+    notes += credentials(top, edits, keep=keep_credentials)
     mirrored = edits.apply()
     proof = prove_jxl(mirrored, header.width * header.height * header.channels, animated=header.animated)
     return Flipped(mirrored, "image/jxl", lossless=True, notes=notes + proof)
@@ -77,31 +77,30 @@ def _mirror_codestream(data: bytes, pieces: list[_Piece], edits: Edits) -> tuple
     return header, growth
 
 
-def _gain_map(data: bytes, jhgm: Box) -> int:
+def _gain_map(jhgm: Box) -> int:
     """Where the codestream of a gain map begins (18181-2, the box ``jhgm``): behind metadata, colours and a profile."""
-    reader = Reader(data, jhgm.body, jhgm.end)
-    reader.number(1)
+    reader = jhgm.reader(skip=1)
     for size in (2, 1, 4):
         length = reader.number(size)
         reader.at += length
     return reader.at
 
 
-def _move_index(data: bytes, jxli: Box, growth: int, edits: Edits) -> None:
+def _move_index(jxli: Box, growth: int, edits: Edits) -> None:
     """Moves the first offset of a frame index, from which the others count (18181-2, the box ``jxli``)."""
-    at = jxli.body
-    if _variable(data, at, jxli.end)[0] == 0:
+    frames, at = _variable(jxli, jxli.body)
+    if not frames:
         return
-    at = _variable(data, at, jxli.end)[1] + 8
-    offset, end = _variable(data, at, jxli.end)
+    at += 8
+    offset, end = _variable(jxli, at)
     edits.splice(jxli, at, end, _written(offset + growth))
 
 
-def _variable(data: bytes, at: int, end: int) -> tuple[int, int]:
+def _variable(jxli: Box, at: int) -> tuple[int, int]:
     """A number of variable length, seven bits a byte and the lowest first, and where it ends."""
     value = shift = 0
-    while at < end and shift < 63:
-        byte, at = data[at], at + 1
+    while at < jxli.end and shift < 63:
+        byte, at = jxli.data[at], at + 1
         value |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80:

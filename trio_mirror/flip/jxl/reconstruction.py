@@ -52,22 +52,22 @@ class _Said(NamedTuple):
         return next((app for app in self.apps if app.kind == _EXIF), None)
 
 
-def mirror_reconstruction(data: bytes, top: Sequence[Box], edits: Edits) -> tuple[str, ...]:
+def mirror_reconstruction(top: Sequence[Box], edits: Edits) -> tuple[str, ...]:
     """Notes the edits by which the JPEG is mirrored too, or those that leave out its ``jbrd``, and returns a note."""
     jbrd = next((box for box in top if box.kind == b"jbrd"), None)
     if jbrd is None:
         return ()
-    exif, content = metadata(data, top, b"Exif")
-    said = _read(data[jbrd.body : jbrd.end])
+    exif, content = metadata(top, b"Exif")
+    said = _read(jbrd.content)
     start, end = (exif.start, exif.end) if exif else (jbrd.start, jbrd.start)
-    new = _changes(said, data[start:end], content)
+    new = _changes(said, jbrd.data[start:end], content)
     if new is None:
         edits.splice(None, jbrd.start, jbrd.end, b"")
         return (_DROPPED,)
     changes, box = new
     edits.splice(None, start, end, box)
     behind = jbrd.body + -(-said.end // 8)
-    bits = text_of(data[jbrd.body : behind])[: said.end]
+    bits = text_of(jbrd.data[jbrd.body : behind])[: said.end]
     edits.splice(jbrd, jbrd.body, behind, bytes_of(changed(bits, changes)))
     return ()
 
@@ -95,13 +95,13 @@ def _changes(said: _Said, box: bytes, content: bytes) -> tuple[list[Change], byt
     return [Change(behind - 16, behind, text(length, 16))], struct.pack(">I4s", 8 + len(content), b"Exif") + content
 
 
-def metadata(data: bytes, top: Sequence[Box], kind: bytes) -> tuple[Box | None, bytes]:
+def metadata(top: Sequence[Box], kind: bytes) -> tuple[Box | None, bytes]:
     """The first box of a kind and what is in it; nothing where it is compressed and cannot be read."""
     for box in top:
         if box.kind == kind:
-            return box, data[box.body : box.end]
-        if box.kind == b"brob" and data[box.body : box.body + 4] == kind:
-            return box, _decompressed(data[box.body + 4 : box.end])
+            return box, box.content
+        if box.kind == b"brob" and box.content.startswith(kind):
+            return box, _decompressed(box.content[4:])
     return None, b""
 
 
