@@ -1,9 +1,10 @@
 """The one list of what depends on x: positions, and directions of rotation, that a file states of its raster.
 
-`table` is the list: field, container, unit, rule. Its appliers are pure functions over a `Mirror`, one module a
-container: `exif` (the EXIF or TIFF block, with `maker_note`), `xmp` (the packet, as text), `photoshop` (image
-resources). Each returns the mirrored bytes, and notes on what it could not mirror. What describes the scene and not
-the raster, such as the compass direction of the camera, stays.
+`table` is the list of EXIF and XMP: field, unit, rule; maker notes and Photoshop's resources have theirs beside their
+rules. The appliers are pure functions over a `Mirror`, one module a container: `exif` (the EXIF or TIFF block, with
+`maker_note`), `xmp` (the packet, as text), `photoshop` (image resources). Each returns the mirrored bytes, and notes
+on what it could not mirror. What describes the scene and not the raster, such as the compass direction of the camera,
+stays.
 """
 
 from __future__ import annotations

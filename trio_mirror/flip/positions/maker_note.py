@@ -6,18 +6,15 @@ The layouts are those of ExifTool's tables (MakerNotes.pm, and the module of eac
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from trio_mirror.flip.exif import end_of_entries, read_values
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions import Mirror
 
 # Values of a tag and their byte order -> the values in the mirrored raster.
-Rule: TypeAlias = "Callable[[bytes, str, Mirror], bytes]"
+Rule = Callable[[bytes, str, Mirror], bytes]
 
 # How a stated value is called in notes.
 _FOCUS, _FACES, _AREA = "focus points", "faces", "the area of the thumbnail"

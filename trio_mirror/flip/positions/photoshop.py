@@ -12,13 +12,10 @@ from collections.abc import Callable, Iterator
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.exif import mirrored_fields
-from trio_mirror.flip.positions.table import PHOTOSHOP
 from trio_mirror.flip.positions.xmp import mirrored_packet
 
 # Photoshop's own, and those of programs beside it.
 _SIGNATURES = {b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR"}
-_GUIDES, _SLICES, _EXIF, _XMP = 1032, 1050, 1058, 1060
-_THUMBNAILS = frozenset({1033, 1036})  # Photoshop 4's, with red and blue exchanged, and that of all later versions
 _THUMBNAIL_HEADER = 28
 _FORMAT_JPEG = 1
 # A path's records ("Path resource format"): knots are three points of y and x, 8.24 fixed point.
@@ -30,37 +27,33 @@ _RECTANGLE = re.compile(
     rb"\0\0\0\0Top long(.{4})\0\0\0\0Leftlong(.{4})\0\0\0\0Btomlong(.{4})\0\0\0\0Rghtlong(.{4})", re.DOTALL
 )
 IPTC_PREVIEW = b"\x1c\2\xca"  # how the data set with one begins (IPTC-NAA IIM 4.2, 2:202)
-# Resources whose layout is not read here, and whether one states nothing.
-_UNREAD: dict[int, Callable[[bytes], bool]] = {
-    **dict.fromkeys((1038, 1073), lambda data: data[4:8] == bytes(4)),  # a version, and how many there are
-    1080: lambda data: len(data) <= 64,
-    1028: lambda data: IPTC_PREVIEW not in data,
-}
+
+# Mirrors an encoded picture along the same axis, and raises FlipError where it cannot.
+MirrorJpeg = Callable[[bytes], bytes]
+Mirrored = tuple[bytes, tuple[str, ...]]  # the data of a resource, and notes
+# Mirrors the data of a resource; what it cannot read raises struct.error or ValueError.
+Rule = Callable[[bytes, Mirror, MirrorJpeg], Mirrored]
 
 
-def mirrored_resources(
-    resources: bytes, mirror: Mirror, mirror_jpeg: Callable[[bytes], bytes]
-) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors Photoshop's image resources, one behind the other; a thumbnail that cannot be mirrored is dropped.
-
-    ``mirror_jpeg`` mirrors a thumbnail along the same axis, and raises FlipError where it cannot.
-    """
+def mirrored_resources(resources: bytes, mirror: Mirror, mirror_jpeg: MirrorJpeg) -> Mirrored:
+    """Mirrors Photoshop's image resources, one behind the other; a thumbnail that cannot be mirrored is dropped."""
     pieces: list[bytes] = []
     notes: list[str] = []
     unmended: set[str] = set()
     kept = 0
     for number, start, data, end in _resources(resources):
-        if number not in PHOTOSHOP:
+        if number not in _RULES:
             continue
+        what, rule = _RULES[number]
         old = resources[data:end]
         try:
-            new, more = _mirrored(number, old, mirror, mirror_jpeg)
+            new, more = rule(old, mirror, mirror_jpeg)
             notes += more
         except FlipError as error:
             new = b""
             notes.append(f"the Photoshop thumbnail was dropped: {error}")
         except (struct.error, ValueError):
-            unmended.add(f"Photoshop's {PHOTOSHOP[number]}")
+            unmended.add(f"Photoshop's {what}")
             continue
         if new == old:
             continue
@@ -85,33 +78,26 @@ def _resources(resources: bytes) -> Iterator[tuple[int, int, int, int]]:
         start = end + (end - data) % 2
 
 
-def _mirrored(
-    number: int, data: bytes, mirror: Mirror, mirror_jpeg: Callable[[bytes], bytes]
-) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors one resource of the table."""
-    if number in _THUMBNAILS:
-        return _mirrored_thumbnail(data, mirror_jpeg), ()
-    if number == _XMP:
-        return mirrored_packet(data, mirror, mirror_jpeg)
-    if number == _EXIF:
-        return mirrored_fields(data, mirror)
-    if number in _UNREAD:
-        if not _UNREAD[number](data):
+def _unread(states_nothing: Callable[[bytes], bool]) -> Rule:
+    """The rule of a resource whose layout is not read here."""
+
+    def rule(data: bytes, *_: object) -> Mirrored:
+        if not states_nothing(data):
             raise ValueError("it is not read here")
         return data, ()
-    how = {_GUIDES: _mirrored_guides, _SLICES: _mirrored_slices}.get(number, _mirrored_path)
-    return how(data, mirror), ()
+
+    return rule
 
 
-def _mirrored_thumbnail(resource: bytes, mirror_jpeg: Callable[[bytes], bytes]) -> bytes:
+def _thumbnail(resource: bytes, _: Mirror, mirror_jpeg: MirrorJpeg) -> Mirrored:
     if len(resource) < _THUMBNAIL_HEADER or int.from_bytes(resource[:4], "big") != _FORMAT_JPEG:
         raise FlipError("it is not a JPEG")
     mirrored = mirror_jpeg(resource[_THUMBNAIL_HEADER:])
     # Bytes 20 to 23 state the compressed size.
-    return resource[:20] + len(mirrored).to_bytes(4, "big") + resource[24:_THUMBNAIL_HEADER] + mirrored
+    return resource[:20] + len(mirrored).to_bytes(4, "big") + resource[24:_THUMBNAIL_HEADER] + mirrored, ()
 
 
-def _mirrored_path(data: bytes, mirror: Mirror) -> bytes:
+def _path(data: bytes, mirror: Mirror, _: object) -> Mirrored:
     out = bytearray(data)
     column = 0 if mirror.rows else 1
     for at in range(0, len(data) - _RECORD + 1, _RECORD):
@@ -123,20 +109,20 @@ def _mirrored_path(data: bytes, mirror: Mirror) -> bytes:
             near, far = column, column + 2
             numbers[near], numbers[far] = _FIXED_ONE - numbers[far], _FIXED_ONE - numbers[near]
         struct.pack_into(">6i", out, at + 2, *numbers)
-    return bytes(out)
+    return bytes(out), ()
 
 
-def _mirrored_guides(data: bytes, mirror: Mirror) -> bytes:
+def _guides(data: bytes, mirror: Mirror, _: object) -> Mirrored:
     out = bytearray(data)
     (count,) = struct.unpack_from(">I", data, 12)
     for at in range(16, min(16 + 5 * count, len(data) - 4), 5):
         place, is_horizontal = struct.unpack_from(">iB", data, at)
         if bool(is_horizontal) == mirror.rows:
             struct.pack_into(">i", out, at, mirror.length * _GUIDE_UNIT - place)
-    return bytes(out)
+    return bytes(out), ()
 
 
-def _mirrored_slices(data: bytes, mirror: Mirror) -> bytes:
+def _slices(data: bytes, mirror: Mirror, _: object) -> Mirrored:
     """Mirrors the rectangles of version 6, and those of the descriptors that later versions are or add."""
     out = bytearray(data)
     (version,) = struct.unpack_from(">I", data)
@@ -160,7 +146,7 @@ def _mirrored_slices(data: bytes, mirror: Mirror) -> bytes:
         raise ValueError("its version is unknown")
     for found in _RECTANGLE.finditer(data, end):
         _mirror_rectangle(out, tuple(map(found.start, range(1, 5))), mirror)
-    return bytes(out)
+    return bytes(out), ()
 
 
 def _mirror_rectangle(out: bytearray, places: tuple[int, ...], mirror: Mirror) -> None:
@@ -175,3 +161,22 @@ def _after_text(data: bytes, at: int) -> int:
     """The offset behind a text in UTF-16, which its length in characters precedes."""
     (length,) = struct.unpack_from(">I", data, at)
     return at + 4 + 2 * int(length)
+
+
+_COLOUR_SAMPLERS = "colour samplers", _unread(lambda data: data[4:8] == bytes(4))  # a version, and how many there are
+_RULES: dict[int, tuple[str, Rule]] = {
+    1025: ("the working path", _path),
+    1028: ("preview in IPTC", _unread(lambda data: IPTC_PREVIEW not in data)),
+    1032: ("guides", _guides),
+    1033: ("thumbnail", _thumbnail),  # Photoshop 4's, with red and blue exchanged
+    1036: ("thumbnail", _thumbnail),
+    1038: _COLOUR_SAMPLERS,
+    1050: ("slices", _slices),
+    1058: ("EXIF", lambda data, mirror, _: mirrored_fields(data, mirror)),
+    1060: ("XMP", mirrored_packet),
+    1073: _COLOUR_SAMPLERS,
+    1080: ("counts", _unread(lambda data: len(data) <= 64)),
+    **dict.fromkeys(range(2000, 2999), ("paths", _path)),
+}
+"""By the number of a resource, its name in notes, and how it is mirrored: the knots of paths are shares of the sides,
+guides are 1/32 pixels, edges of slices are pixels."""

@@ -8,23 +8,6 @@ from typing import NamedTuple
 EXIF = {0x9214: "SubjectArea", 0xA214: "SubjectLocation"}
 """Fields of EXIF that begin with a pixel's x and y (Exif 2.32, section 4.6.5): x → width - 1 - x. Sizes stay."""
 
-PHOTOSHOP = {
-    1025: "the working path",
-    1028: "preview in IPTC",
-    1032: "guides",
-    1033: "thumbnail",
-    1036: "thumbnail",
-    1038: "colour samplers",
-    1050: "slices",
-    1058: "EXIF",
-    1060: "XMP",
-    1073: "colour samplers",
-    1080: "counts",
-    **dict.fromkeys(range(2000, 2999), "paths"),
-}
-"""Image resources of Photoshop (Adobe Photoshop File Formats Specification) that `photoshop` has a rule for: the
-knots of paths are shares of the sides, guides are 1/32 pixels, edges of slices are pixels."""
-
 
 class Unit(Enum):
     """What a number counts, which is also how it is mirrored; v is the number, s the size that goes with it."""
