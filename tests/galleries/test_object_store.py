@@ -444,6 +444,21 @@ async def test_an_object_keeps_what_it_has(s3: httpx.Client, dressed: str, targe
     assert "b + c" in before["tagging"]
 
 
+async def test_a_space_in_a_tag_is_sent_as_every_server_reads_it(dressed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    def watch(method: str, arguments: dict[str, Any]) -> bool:
+        if method == "put_object":
+            sent.append(arguments["Tagging"])
+        return False
+
+    refuse(monkeypatch, watch)
+    await mirror("s3://bucket/in/")
+
+    # Ceph's gateway takes a plus sign for one.
+    assert sent == ["a=b%20%2B%20c&d=e"]
+
+
 async def test_requests_are_made_for_nothing_that_is_not_there(
     s3: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

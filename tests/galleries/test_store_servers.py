@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -114,6 +115,36 @@ async def test_azure_keeps_what_a_blob_has(tmp_path: Path, monkeypatch: pytest.M
     assert is_mirrored(png(), data)
     assert {name: found.content_settings[name] for name in settings} == settings
     assert (found.metadata, tags, found.blob_tier) == ({"by": "me"}, {"a": "b c"}, "Cool")
+
+
+@pytest.mark.parametrize("target", [None, "out/"])
+async def test_s3_keeps_what_an_object_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str | None) -> None:
+    kept: dict[str, Any] = {
+        "ContentType": "image/x-png",
+        "CacheControl": "max-age=9",
+        "ContentDisposition": "inline",
+        "ContentLanguage": "de",
+        "Metadata": {"by": "me"},
+    }
+    with STORES["radosgw"](tmp_path) as store:
+        enter(store.environment, monkeypatch)
+        from botocore.session import get_session
+
+        with closing(get_session().create_client("s3")) as client:
+            client.put_object(Bucket="bucket", Key="in/a.png", Body=png(), Tagging="a=b%20c", ACL="public-read", **kept)
+            report = await mirror("s3://bucket/in/", f"s3://bucket/{target}" if target else None)
+            place = {"Bucket": "bucket", "Key": f"{target or 'in/'}a.png"}
+            found = client.get_object(**place)
+            data = found["Body"].read()
+            tags = client.get_object_tagging(**place)["TagSet"]
+            grants = client.get_object_acl(**place)["Grants"]
+
+    assert report.mirrored == 1
+    assert is_mirrored(png(), data)
+    assert {name: found[name] for name in kept} == kept
+    assert tags == [{"Key": "a", "Value": "b c"}]
+    everyone = "http://acs.amazonaws.com/groups/global/AllUsers"
+    assert [it["Permission"] for it in grants if it["Grantee"].get("URI") == everyone] == ["READ"]
 
 
 @pytest.mark.parametrize("target", [None, "out/"])

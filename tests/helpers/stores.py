@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
+import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,11 @@ StrictModes no
 UsePAM no
 Subsystem sftp internal-sftp
 """
+# One process that keeps all in SQLite: https://docs.ceph.com/en/latest/dev/radosgw/ ("DBStore").
+_DBSTORE = (
+    "--no-mon-config -n client.admin --rgw-backend-store=dbstore --rgw-config-store=dbstore "
+    "--dbstore-db-dir={root} --dbstore-config-uri=file:{root}/config.db --rgw-data={root} --run-dir={root}"
+)
 _WSGIDAV = "-m wsgidav.server.server_cli --host=127.0.0.1 --port={port} --root={root} --auth=anonymous"
 
 
@@ -56,15 +62,41 @@ def s3rver(root: Path) -> Iterator[Store]:
     pytest.importorskip("s3fs", reason="the extra s3 is not installed")
     command = "s3rver -d {root} -p {port} -a 127.0.0.1 --configure-bucket bucket"
     with running(Recipe(package="npm && npm install --global s3rver@3.7.1", command=command), root) as url:
-        found = {
-            "AWS_ENDPOINT_URL": url.rstrip("/"),
-            "AWS_ACCESS_KEY_ID": "S3RVER",
-            "AWS_SECRET_ACCESS_KEY": "S3RVER",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-        nobody = found | {"AWS_ACCESS_KEY_ID": "nobody"}
-        yield Store(place="s3://bucket", environment=found, intruder=nobody, writes_whole=False)
+        yield _s3(url, "S3RVER", writes_whole=False)
+
+
+@contextmanager
+def radosgw(root: Path) -> Iterator[Store]:
+    """S3 by Ceph's own gateway."""
+    pytest.importorskip("s3fs", reason="the extra s3 is not installed")
+    from botocore.session import get_session
+
+    recipe = Recipe(
+        package="radosgw",
+        command=f"radosgw -d -c {{file}} {_DBSTORE}",
+        files={"conf": "[client]\nrgw frontends = beast endpoint=127.0.0.1:{port}\n"},
+    )
+    with running(recipe, root) as url:
+        user = "-c /dev/null user create --uid=me --display-name=me --access-key=key --secret-key=key"
+        command = f"radosgw-admin {_DBSTORE.format(root=root)} {user}"
+        subprocess.run(command.split(), check=True, capture_output=True)
+        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "key", "region_name": "us-east-1"}
+        with closing(get_session().create_client("s3", endpoint_url=url, **keys)) as client:
+            client.create_bucket(Bucket="bucket")
+        yield _s3(url, "key")
+
+
+def _s3(url: str, key: str, *, writes_whole: bool = True) -> Store:
+    """A store that speaks S3, whose one user has the same key and secret."""
+    found = {
+        "AWS_ENDPOINT_URL": url.rstrip("/"),
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    nobody = found | {"AWS_ACCESS_KEY_ID": "nobody"}
+    return Store(place="s3://bucket", environment=found, intruder=nobody, writes_whole=writes_whole)
 
 
 @contextmanager
@@ -144,4 +176,4 @@ def wsgidav(root: Path) -> Iterator[Store]:
         yield Store(place=url.rstrip("/"), environment={"NETRC": os.devnull})
 
 
-STORES = {it.__name__: it for it in (s3rver, azurite, gcs, openssh, rclone, wsgidav)}
+STORES = {it.__name__: it for it in (s3rver, radosgw, azurite, gcs, openssh, rclone, wsgidav)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from trio_mirror.galleries.object_store.errors import status_of
 from trio_mirror.galleries.object_store.properties import SHARED, KeptObjects, Properties, take
@@ -70,7 +70,8 @@ class S3Objects(KeptObjects):
 
     async def _read_tags(self, place: Mapping[str, str]) -> dict[str, str]:
         tags = (await self._call("get_object_tagging", **place))["TagSet"]
-        return {"Tagging": urlencode([(tag["Key"], tag["Value"]) for tag in tags])}
+        # Not with a plus sign for a space, which Ceph's gateway takes as it is.
+        return {"Tagging": urlencode([(tag["Key"], tag["Value"]) for tag in tags], quote_via=quote)}
 
     async def _read_grants(self, place: Mapping[str, str]) -> dict[str, str]:
         """The grants of an ACL, unless it is the one that every new object gets."""
