@@ -6,6 +6,7 @@ import base64
 import re
 import struct
 from hashlib import md5
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageChops, ImageOps
@@ -23,12 +24,16 @@ from tests.flip.jpegs import (
     with_segments,
     xmp_segment,
 )
+from tests.flip.steps import is_linear
 from tests.flip.test_exif import thumbnail_of
 from tests.flip.xmp_packets import packet
 from tests.helpers.pictures import encode
 from trio_mirror.flip import flip
 from trio_mirror.flip.jpeg import mirror_image
 from trio_mirror.flip.jpeg.segments import Segment, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("route")
 
@@ -178,6 +183,16 @@ def test_extended_xmp_that_does_not_change_stays_byte_by_byte() -> None:
     parts = extended(packet(NAMED), packet("<a:b xmlns:a='http://a/'>" + "text" * 2_000 + "</a:b>"))
     flipped = flip(turned(1, *parts))
     assert [it for it in parse(flipped.data).segments if it.marker == APP1][1:] == parts
+
+
+def test_many_packets_with_many_extensions_take_linear_work() -> None:
+    def work(pieces: int) -> Callable[[], object]:
+        area = 'xmlns:s="http://ns.adobe.com/xmp/sType/Area#" s:x="0.1"'
+        parts = [it for number in range(pieces) for it in extended(packet(NAMED), f"<a{number} {area}/>".encode())]
+        data = turned(1, *parts)
+        return lambda: flip(data)
+
+    assert is_linear(work, 200)
 
 
 def test_pictures_of_an_unknown_kind_are_dropped_with_one_note() -> None:

@@ -6,6 +6,7 @@ section 1.1.3.1). The packet names the digest.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, Segment
 
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _DIGEST = 32
+_DIGESTS = re.compile(rb"[0-9A-F]{32}")
 _HEADER = len(EXTENSION) + _DIGEST + 8
 
 
@@ -41,8 +43,7 @@ def mirrored_xmp(
     for position in packets:
         old = segments[position].payload
         new, notes = metadata.xmp(old)
-        for before, after in digests.items():
-            new = new.replace(before, after)
+        new = _DIGESTS.sub(lambda found: digests.get(found[0], found[0]), new)
         if len(new) > PAYLOAD_LIMIT:
             new, notes = old, (*notes, "not mirrored: XMP that would outgrow its segment")
         yield [position], [new], notes
