@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageOps
@@ -19,6 +20,7 @@ from tests.flip.jpegs import (
     with_segments,
     xmp_segment,
 )
+from tests.flip.steps import is_linear
 from tests.flip.test_multi_picture import images, several
 from tests.flip.xmp_packets import packet
 from tests.helpers.pictures import encode
@@ -26,6 +28,9 @@ from trio_mirror.flip import flip
 from trio_mirror.flip.jpeg import assembly
 from trio_mirror.flip.jpeg.multi_picture import read_index
 from trio_mirror.flip.jpeg.segments import Segment, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("route")
 
@@ -312,6 +317,17 @@ def test_images_within_a_video_are_left_alone() -> None:
     film = VIDEO[:24] + struct.pack(">I", 8 + len(plain())) + b"mdat" + plain()
     flipped = flip(encoded(drawn(64, 48)) + film)
     assert flipped.data.endswith(film)
+
+
+def test_segments_and_further_jpegs_that_fail_take_linear_work() -> None:
+    small = encoded(drawn(8, 8))
+    twelve_bits = small.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")
+
+    def work(pieces: int) -> Callable[[], object]:
+        data = with_segments(small, *[Segment(0xE1, b"of no known kind")] * 4 * pieces) + twelve_bits * pieces
+        return lambda: flip(data)
+
+    assert is_linear(work, 200)
 
 
 def test_a_further_jpeg_that_claims_to_be_huge_fails_no_picture() -> None:

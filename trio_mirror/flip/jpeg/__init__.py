@@ -83,6 +83,7 @@ def _mirrored_parts(
     """Mirrors the further images: by their places in the file, None for the gain map where it cannot be; and notes."""
     mirrored: dict[int, Mirrored | None] = {}
     notes: tuple[str, ...] = ()
+    gain_map = file.gain_map
     for part in file.parts:
         image = Source(file.data[part.start : part.jpeg.end], part.jpeg)
         # An image that states no orientation is shown like the first: previews and gain maps state none.
@@ -91,7 +92,7 @@ def _mirrored_parts(
             check_frame(part.jpeg, len(image.data), limits)
             mirrored[part.start] = mirrored_as(image, sources.get(part.start), shown)
         except FlipError as error:
-            if part is file.gain_map:
+            if part is gain_map:
                 if lossless is Lossless.ALWAYS:
                     raise FlipError(f"the gain map for HDR displays cannot be mirrored: {error}") from error
                 mirrored[part.start] = None
