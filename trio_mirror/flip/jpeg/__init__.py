@@ -12,7 +12,7 @@ from trio_mirror.flip.jpeg.file import File, read_file
 from trio_mirror.flip.jpeg.layout import Change
 from trio_mirror.flip.jpeg.mirror_image import mirrored_raster, thumbnail_mirror
 from trio_mirror.flip.jpeg.segments import Jpeg, joined, parse
-from trio_mirror.flip.jpeg.stereo import Source, right_eye, stereo_sources
+from trio_mirror.flip.jpeg.stereo import right_eye, stereo_sources
 from trio_mirror.flip.jpeg.surroundings import displayed_as, is_plain, mirrored_segments
 from trio_mirror.flip.jpeg.validate import check_frame
 from trio_mirror.flip.limits import check_count, check_total
@@ -35,14 +35,14 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     """
     jpeg = parse(data)
     if jpeg.end == len(data) and all(map(is_plain, jpeg.segments)):
-        return _flip_plain(data, jpeg, limits, lossless)
+        return _flip_plain(jpeg, limits, lossless)
     file, notes = read_file(data, jpeg, limits)
     _check_all(file, limits)
-    orientation = displayed_as(file.jpeg.segments) or 1
+    orientation = displayed_as(file.first.segments) or 1
     mirrored_as = partial(_mirrored, lossless=lossless, keep_credentials=keep_credentials)
     sources, unswapped_views = stereo_sources(file)
     eye, unswapped_eye = right_eye(file)
-    first = mirrored_as(Source(data[: file.jpeg.end], file.jpeg), sources.get(0), orientation, eye=eye)
+    first = mirrored_as(file.first, sources.get(0), orientation, eye=eye)
     further, dropped = _mirrored_parts(file, orientation, sources, mirrored_as, limits, lossless)
     pngs, left = _mirrored_pngs(file, orientation)
     flipped, moved = assembled(file, first, further, pngs)
@@ -56,18 +56,18 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     )
 
 
-def _flip_plain(data: bytes, jpeg: Jpeg, limits: Limits, lossless: Lossless) -> Flipped:
+def _flip_plain(jpeg: Jpeg, limits: Limits, lossless: Lossless) -> Flipped:
     """Mirrors a file of one image whose metadata stay as they are."""
-    check_frame(jpeg, len(data), limits)
+    check_frame(jpeg, limits)
     check_total(jpeg.frame.width * jpeg.frame.height, limits)
-    coded, exact, notes = mirrored_raster(data, jpeg, lossless, rows=False)
+    coded, exact, notes = mirrored_raster(jpeg, lossless, rows=False)
     return Flipped(joined(jpeg.segments, coded), "image/jpeg", exact, notes)
 
 
 def _check_all(file: File, limits: Limits) -> None:
-    check_count(1 + len(file.parts), limits)
-    check_frame(file.jpeg, file.jpeg.end, limits)
-    sizes = [jpeg.frame.width * jpeg.frame.height for jpeg in (file.jpeg, *(part.jpeg for part in file.parts))]
+    check_count(len(file.images), limits)
+    check_frame(file.first, limits)
+    sizes = [image.frame.width * image.frame.height for image in file.images]
     # A further image that is too large by itself is not mirrored.
     check_total(sum(pixels for pixels in sizes if pixels <= limits.frame_pixels), limits)
 
@@ -75,7 +75,7 @@ def _check_all(file: File, limits: Limits) -> None:
 def _mirrored_parts(
     file: File,
     orientation: int,
-    sources: dict[int, Source],
+    sources: dict[int, Jpeg],
     mirrored_as: Callable[..., Mirrored],
     limits: Limits,
     lossless: Lossless,
@@ -84,20 +84,19 @@ def _mirrored_parts(
     mirrored: dict[int, Mirrored | None] = {}
     notes: tuple[str, ...] = ()
     gain_map = file.gain_map
-    for part in file.parts:
-        image = Source(file.data[part.start : part.jpeg.end], part.jpeg)
+    for image in file.further:
         # An image that states no orientation is shown like the first: previews and gain maps state none.
-        shown = displayed_as(part.jpeg.segments) or orientation
+        shown = displayed_as(image.segments) or orientation
         try:
-            check_frame(part.jpeg, len(image.data), limits)
-            mirrored[part.start] = mirrored_as(image, sources.get(part.start), shown)
+            check_frame(image, limits)
+            mirrored[image.start] = mirrored_as(image, sources.get(image.start), shown)
         except FlipError as error:
-            if part is gain_map:
+            if image is gain_map:
                 if lossless is Lossless.ALWAYS:
                     raise FlipError(f"the gain map for HDR displays cannot be mirrored: {error}") from error
-                mirrored[part.start] = None
+                mirrored[image.start] = None
                 what = "the gain map for HDR displays was dropped, with its XMP and its entry in the index"
-            elif file.index and part.start in file.index.starts:
+            elif file.index and image.start in file.index.starts:
                 raise
             else:
                 what = "a further JPEG behind the picture was left as it was"
@@ -107,7 +106,7 @@ def _mirrored_parts(
 
 def _mirrored_pngs(file: File, orientation: int) -> tuple[list[Change], tuple[str, ...]]:
     """The PNGs behind the first image, such as depth maps, in no fewer bytes than before."""
-    pixels = file.jpeg.frame.width * file.jpeg.frame.height
+    pixels = file.first.frame.width * file.first.frame.height
     mirror_png = thumbnail_mirror(rows=flips_rows(orientation), largest=pixels)
     changes: list[Change] = []
     notes: tuple[str, ...] = ()
@@ -121,11 +120,11 @@ def _mirrored_pngs(file: File, orientation: int) -> tuple[list[Change], tuple[st
 
 
 def _mirrored(
-    image: Source,
-    source: Source | None,
+    image: Jpeg,
+    source: Jpeg | None,
     orientation: int,
     *,
-    eye: Source | None = None,
+    eye: Jpeg | None = None,
     lossless: Lossless,
     keep_credentials: bool,
 ) -> Mirrored:
@@ -134,16 +133,16 @@ def _mirrored(
     ``source`` is that of its raster, where it takes that of another view; ``eye`` a view inside its metadata, with
     which its raster changes places.
     """
-    frame = image.jpeg.frame
+    frame = image.frame
     mirror = Mirror(frame.width, frame.height, flips_rows(orientation))
-    coded, exact, notes = mirrored_raster(*(eye or source or image), lossless, rows=mirror.rows)
+    coded, exact, notes = mirrored_raster(eye or source or image, lossless, rows=mirror.rows)
     pictures = thumbnail_mirror(rows=mirror.rows, largest=frame.width * frame.height)
     if eye is not None:
-        other, _, _ = mirrored_raster(*image, lossless, rows=mirror.rows)
-        pictures = _with_other(pictures, eye.data, joined(eye.jpeg.segments, other))
-    segments, more = mirrored_segments(image.jpeg.segments, pictures, mirror, keep_credentials=keep_credentials)
+        other, _, _ = mirrored_raster(image, lossless, rows=mirror.rows)
+        pictures = _with_other(pictures, eye.data, joined(eye.segments, other))
+    segments, more = mirrored_segments(image.segments, pictures, mirror, keep_credentials=keep_credentials)
     return Mirrored(segments, coded, exact, notes + more)
 
 
 def _with_other(pictures: Callable[[bytes], bytes], eye: bytes, other: bytes) -> Callable[[bytes], bytes]:
-    return lambda picture: other if picture == eye else pictures(picture)
+    return lambda picture: other if picture.startswith(eye) else pictures(picture)

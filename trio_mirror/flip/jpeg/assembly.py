@@ -54,7 +54,7 @@ def assembled(
     Raises:
         FlipError: the XMP has no room for a new length.
     """
-    end = file.jpeg.end
+    end = file.first.end
     if end == len(file.data):
         return bytes(first), ()
     has_dropped = None in further.values()
@@ -76,14 +76,14 @@ def assembled(
 
 def _layout(file: File, further: dict[int, Mirrored | None], pngs: list[Change]) -> Layout:
     changes = [*pngs]
-    for part in file.parts:
-        if part.start in further:
-            image = further[part.start]
-            new = image.in_place_of(part.jpeg.end - part.start) if image else b""
-            changes.append(Change(part.start, part.jpeg.end, new))
+    for image in file.further:
+        if image.start in further:
+            mirrored = further[image.start]
+            new = mirrored.in_place_of(len(image.data)) if mirrored else b""
+            changes.append(Change(image.start, image.end, new))
     if file.blocks:
-        changes.append(file.blocks.change(Layout(file.data, file.jpeg.end, sorted(changes))))
-    return Layout(file.data, file.jpeg.end, sorted(changes))
+        changes.append(file.blocks.change(Layout(file.data, file.first.end, sorted(changes))))
+    return Layout(file.data, file.first.end, sorted(changes))
 
 
 def _with_lengths(file: File, first: Mirrored, layout: Layout, size: int, *, without_gain_map: bool) -> Mirrored:
@@ -92,7 +92,7 @@ def _with_lengths(file: File, first: Mirrored, layout: Layout, size: int, *, wit
     for segment in first.segments:
         if segment.payload.startswith(XMP):
             packet = segment.payload[len(XMP) :]
-            new = with_lengths(packet, file.data, file.jpeg.end, layout, size, without_gain_map=without_gain_map)
+            new = with_lengths(packet, file.data, file.first.end, layout, size, without_gain_map=without_gain_map)
             if len(XMP) + len(new) > PAYLOAD_LIMIT:
                 raise FlipError("its XMP has no room for the length of a further image")
             segment = segment.with_payload(XMP + new)  # noqa: PLW2901
@@ -103,29 +103,29 @@ def _with_lengths(file: File, first: Mirrored, layout: Layout, size: int, *, wit
 def _with_moves(file: File, first: Mirrored, layout: Layout) -> tuple[Mirrored, tuple[str, ...]]:
     """The first image with new places and sizes in its EXIF where what follows it could not keep its own."""
     size, segments, found = len(first), list(first.segments), False
-    places = [place for part in file.parts for place in (part.start, part.jpeg.end)]
-    if size == file.jpeg.end and all(layout.moved(place) == place - size for place in places):
+    places = [place for image in file.further for place in (image.start, image.end)]
+    if size == file.first.end and all(layout.moved(place) == place - size for place in places):
         return first, ()
     position = next((at for at, segment in enumerate(segments) if segment.payload.startswith(EXIF)), None)
     if position is not None:
         # Where the TIFF header of the EXIF block stood and stands; a block keeps its first segment.
-        before = next(it.at for it in file.jpeg.segments if it.payload.startswith(EXIF)) + len(EXIF)
+        before = next(it.at for it in file.first.segments if it.payload.startswith(EXIF)) + len(EXIF)
         after = offset_of(segments, position) + len(EXIF)
         moves = []
-        for part in file.parts:
-            start, stop = layout.moved(part.start), layout.moved(part.jpeg.end)
-            moves.append(Move(part.start - before, size + start - after, part.jpeg.end - part.start, stop - start))
+        for image in file.further:
+            start, stop = layout.moved(image.start), layout.moved(image.end)
+            moves.append(Move(image.start - before, size + start - after, len(image.data), stop - start))
         block, found = patched(segments[position].payload[len(EXIF) :], moves)
         segments[position] = segments[position].with_payload(EXIF + block)
-    notes = () if found and file.parts else ("what follows the picture has moved, where its maker may not find it",)
+    notes = () if found and file.further else ("what follows the picture has moved, where its maker may not find it",)
     return replace(first, segments=segments), notes
 
 
 def _indexed(file: File, first: Mirrored, layout: Layout) -> list[Segment]:
     assert file.index is not None
     size = len(first)
-    ends = {part.start: part.jpeg.end for part in file.parts}
-    entries = [(file.index.entries[0].size + size - file.jpeg.end, 0)]
+    ends = {image.start: image.end for image in file.further}
+    entries = [(file.index.entries[0].size + size - file.first.end, 0)]
     for entry, start in zip(file.index.entries[1:], file.index.places[1:], strict=True):
         if start is None:
             entries.append((0, 0))

@@ -54,7 +54,7 @@ def _with_mirrored_thumbnail(block: bytes, fields: dict[int, Field], mirror_jpeg
     if not thumbnail.startswith(SOI) or len(thumbnail) < length.value:
         raise FlipError("it is damaged")
     # The length may be too large, and what stands behind the thumbnail is not ours to overwrite.
-    thumbnail = thumbnail[: parse(thumbnail).end]
+    thumbnail = parse(thumbnail).data
     mirrored = mirror_jpeg(thumbnail)
     end = start + len(thumbnail)
     if len(mirrored) <= len(thumbnail):

@@ -19,9 +19,7 @@ _THUMBNAIL_PIXELS = 4_000_000
 PNG = b"\x89PNG\r\n\x1a\n"  # how a PNG begins
 
 
-def mirrored_raster(
-    image: bytes, jpeg: Jpeg, lossless: Lossless, *, rows: bool
-) -> tuple[CodedPart, bool, tuple[str, ...]]:
+def mirrored_raster(jpeg: Jpeg, lossless: Lossless, *, rows: bool) -> tuple[CodedPart, bool, tuple[str, ...]]:
     """Mirrors the raster of a JPEG: by the order of its rows, or else each row.
 
     Returns:
@@ -30,20 +28,20 @@ def mirrored_raster(
     Raises:
         FlipError: it is damaged, or cannot be mirrored exactly though that is required.
     """
-    check_data(image, jpeg)
+    check_data(jpeg.data, jpeg)
     if lossless is not Lossless.NEVER:
-        transformed = turbojpeg.transform(image, Operation.mirroring(rows=rows), jpeg.entropy_coding)
+        transformed = turbojpeg.transform(jpeg.data, Operation.mirroring(rows=rows), jpeg.entropy_coding)
         if transformed:
             if not transformed.warning:
                 return coded_part(transformed.data), True, ()
             # The library warns of every blemish; only decoding shows whether rows are missing.
             with map_pillow_errors("the JPEG"):
-                decoded(image)
+                decoded(jpeg.data)
             return coded_part(transformed.data), True, (f"the JPEG is damaged: {transformed.warning}",)
     if lossless is Lossless.ALWAYS:
         raise FlipError(f"the JPEG cannot be mirrored exactly: {_why_not_exact(jpeg.frame, rows=rows)}")
     with map_pillow_errors("the JPEG"):
-        coded, notes = mirrored_by_encoding(image, jpeg, rows=rows)
+        coded, notes = mirrored_by_encoding(jpeg, rows=rows)
         return coded, False, notes
 
 
@@ -77,8 +75,8 @@ def thumbnail_mirror(*, rows: bool, largest: int = 0) -> Callable[[bytes], bytes
 
             return png.flip(data, limits=limits, rows=rows).data
         jpeg = parse(data)
-        check_frame(jpeg, jpeg.end, limits)
-        coded, _, _ = mirrored_raster(data[: jpeg.end], jpeg, Lossless.AUTO, rows=rows)
+        check_frame(jpeg, limits)
+        coded, _, _ = mirrored_raster(jpeg, Lossless.AUTO, rows=rows)
         return joined(jpeg.segments, coded)
 
     return mirror

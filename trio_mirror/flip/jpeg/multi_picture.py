@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from trio_mirror.flip.exif import byte_order, end_of_directory, pointer, read_values
 from trio_mirror.flip.jpeg.container import GAIN_MAP
-from trio_mirror.flip.jpeg.segments import SOI, Segment
-from trio_mirror.flip.jpeg.trailer import Part
+from trio_mirror.flip.jpeg.segments import SOI, Jpeg, Segment
 
 _APP1, _APP2 = 0xE1, 0xE2
 _SIGNATURE = b"MPF\0"
@@ -59,15 +58,13 @@ class Index:
         """Where the further images begin in the file, in bytes, in their order there."""
         return sorted({start for start in self.places[1:] if start is not None})
 
-    def repaired(self, parts: Sequence[Part]) -> Index | None:
+    def repaired(self, images: Sequence[Jpeg]) -> Index | None:
         """The index with the places of these images, if it names as many, of their sizes."""
-        sizes = [part.jpeg.end - part.start for part in parts]
-        if not sizes or [entry.size for entry in self.entries[1:]] != sizes:
+        first, *further = self.entries
+        if not images or [entry.size for entry in further] != [len(image.data) for image in images]:
             return None
-        further = (
-            entry._replace(offset=part.start - self.base) for entry, part in zip(self.entries[1:], parts, strict=True)
-        )
-        return replace(self, entries=(self.entries[0], *further))
+        found = (it._replace(offset=image.start - self.base) for it, image in zip(further, images, strict=True))
+        return replace(self, entries=(first, *found))
 
 
 def read_index(segments: Iterable[Segment]) -> Index | None:

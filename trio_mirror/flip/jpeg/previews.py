@@ -39,16 +39,16 @@ def mirrored_inside(
             at = skip.stop
             continue
         try:
-            end = parse(block, at).end
+            preview = parse(block, at)
         except FlipError:
             at += len(SOI)
             continue
         try:
-            mirrored = _mirrored_in_place(block[at:end], mirror_jpeg)
-            block = b"".join([block[:at], mirrored, block[end:]])
+            mirrored = _mirrored_in_place(preview.data, mirror_jpeg)
+            block = b"".join([block[:at], mirrored, block[preview.end :]])
         except FlipError as error:
             notes = not_mirrored({f"a preview in the {what} ({error})"})
-        at = end
+        at = preview.end
     return block, notes
 
 

@@ -46,7 +46,7 @@ def decoded(data: bytes) -> JpegImageFile:
     return image
 
 
-def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> tuple[CodedPart, tuple[str, ...]]:
+def mirrored_by_encoding(jpeg: Jpeg, *, rows: bool) -> tuple[CodedPart, tuple[str, ...]]:
     """Decodes a JPEG, mirrors it and encodes it in the same colour space, close to the mirrored decode.
 
     The first rung of a ladder that comes within ``CLOSE_ENOUGH`` is taken: the file's own quantisation
@@ -57,13 +57,13 @@ def mirrored_by_encoding(data: bytes, jpeg: Jpeg, *, rows: bool) -> tuple[CodedP
     Returns:
         The tables, the frame and the scans, which follow the original's own segments; a note if they are not close.
     """
-    image = decoded(data)
+    image = decoded(jpeg.data)
     tables = [image.quantization[component.table] for component in jpeg.frame.components]
     mirrored = image.transpose(_TOP_BOTTOM if rows else _LEFT_RIGHT)
     del image  # a large picture needs the room for what follows
     coding = coding_of(jpeg)
     # Pillow's buffer has 2 bytes a pixel, or a block. Much finer tables may take four times the bytes.
-    size = len(data) - sum(map(len, jpeg.segments))
+    size = len(jpeg.data) - sum(map(len, jpeg.segments))
     pixels = mirrored.width * mirrored.height
     buffered = 2 * size < pixels or 4 * pixels < _PILLOWS_BLOCK
     fitted = pixels <= _SMALL or jpeg.entropy_coding.fitted

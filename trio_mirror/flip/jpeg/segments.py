@@ -122,10 +122,16 @@ class Scan(NamedTuple):
 class Jpeg:
     """One JPEG, taken apart."""
 
+    data: bytes  # up to its end-of-image marker; without one, all that follows
+    start: int  # offset in bytes in the file
     segments: tuple[Segment, ...]  # the application and comment segments in file order
     frame: Frame
     entropy_coding: EntropyCoding
-    end: int  # offset in bytes, in the file, of what follows the end-of-image marker; without one, all of the file
+
+    @property
+    def end(self) -> int:
+        """Offset in bytes, in the file, of what follows it."""
+        return self.start + len(self.data)
 
 
 def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
@@ -161,7 +167,7 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
         restart_interval=restart_interval,
         fitted=not all(map(_is_common, huffman)),
     )
-    return Jpeg(tuple(segments), frame, coding, end)
+    return Jpeg(data[start:end], start, tuple(segments), frame, coding)
 
 
 def first_scan(data: bytes) -> Scan:

@@ -17,17 +17,10 @@ _BEGINS = re.compile(BEGINS.pattern + b"|" + re.escape(PNG) + rb"|(?<=\0\0..)fty
 _FAILURES = 16
 
 
-class Part(NamedTuple):
-    """A further image of a file, from ``start`` to ``jpeg.end``."""
-
-    start: int  # offset in bytes in the file
-    jpeg: Jpeg
-
-
 class Trailer(NamedTuple):
     """What follows the first image."""
 
-    parts: list[Part]
+    images: list[Jpeg]
     videos: list[slice]  # in bytes of the file: ISO base media files
     pngs: list[slice]  # in bytes of the file, too
 
@@ -38,11 +31,11 @@ def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Tra
     None of the further images that an index names, at ``starts`` in order, reaches into the next. At most ``most``
     images are looked for.
     """
-    parts: list[Part] = []
+    images: list[Jpeg] = []
     videos: list[slice] = []
     pngs: list[slice] = []
     failures = 0
-    while len(parts) + len(pngs) < most and failures < _FAILURES:
+    while len(images) + len(pngs) < most and failures < _FAILURES:
         found = _BEGINS.search(data, end)
         if found is None:
             break
@@ -58,14 +51,12 @@ def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Tra
             continue
         stop = next(iter(starts[bisect_right(starts, start) :]), len(data))
         try:
-            part = Part(start, parse(data, start, stop))
+            images.append(parse(data, start, stop))
+            end = images[-1].end
         except FlipError:
             failures += 1
             end = start + len(SOI)
-            continue
-        parts.append(part)
-        end = part.jpeg.end
-    return Trailer(parts, videos, pngs)
+    return Trailer(images, videos, pngs)
 
 
 def _end_of_chunks(data: bytes, at: int) -> int:

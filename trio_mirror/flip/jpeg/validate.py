@@ -29,13 +29,13 @@ _READABLE, _LOSSLESS = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}, {0xC3, 0xCB}
 _LOOKAHEAD = bytes(8)
 
 
-def check_frame(jpeg: Jpeg, size: int, limits: Limits) -> None:
-    """Refuses what common decoders do not read, what is over a limit, and what is too large for its ``size`` in bytes.
+def check_frame(jpeg: Jpeg, limits: Limits) -> None:
+    """Refuses what common decoders do not read, what is over a limit, and what is too large for its bytes.
 
     Raises:
         FlipError: in words that say which.
     """
-    frame = jpeg.frame
+    frame, size = jpeg.frame, len(jpeg.data)
     if frame.marker not in _READABLE:
         coding = "lossless" if frame.marker in _LOSSLESS else "hierarchical"
         raise FlipError(f"the JPEG is coded in the {coding} way, which is not supported")
