@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trio_mirror.flip.jpeg.segments import Segment
+from trio_mirror.flip.jpeg.segments import APP, Segment
 from trio_mirror.flip.positions.xmp import credentials_note
-
-_APP11 = 0xEB
 
 
 def without_credentials(segments: Sequence[Segment], *, keep: bool) -> tuple[list[Segment], tuple[str, ...]]:
@@ -22,4 +20,4 @@ def without_credentials(segments: Sequence[Segment], *, keep: bool) -> tuple[lis
 
 def _box(segment: Segment) -> bytes:
     """The number of the JUMBF box of which the segment holds a part; empty for other segments."""
-    return segment.payload[2:4] if segment.marker == _APP11 and segment.payload.startswith(b"JP") else b""
+    return segment.payload[2:4] if segment.holds(APP[11], b"JP") else b""

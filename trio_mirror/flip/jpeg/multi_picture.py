@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from trio_mirror.flip.exif import byte_order, end_of_directory, pointer, read_values
 from trio_mirror.flip.jpeg.container import GAIN_MAP
-from trio_mirror.flip.jpeg.segments import SOI, Jpeg, Segment
+from trio_mirror.flip.jpeg.segments import APP, SOI, Jpeg, Segment
 
-_APP1, _APP2 = 0xE1, 0xE2
 _SIGNATURE = b"MPF\0"
 _ENTRIES, _ENTRY_SIZE = 0xB002, 16
 _UNDEFINED = 7
@@ -102,7 +101,7 @@ def is_directed(segments: Iterable[Segment]) -> bool:
 def has_gain_map(segments: Iterable[Segment]) -> bool:
     """Whether a further image only brightens the first on HDR displays, which is whole without it."""
     return any(
-        (segment.marker == _APP1 and GAIN_MAP.encode() in segment.payload) or _holds_iso_gain_map(segment)
+        (segment.marker == APP[1] and GAIN_MAP.encode() in segment.payload) or _holds_iso_gain_map(segment)
         for segment in segments
     )
 
@@ -139,8 +138,8 @@ def offset_of(segments: Sequence[Segment], position: int) -> int:
 
 
 def _holds_index(segment: Segment) -> bool:
-    return segment.marker == _APP2 and segment.payload.startswith(_SIGNATURE)
+    return segment.holds(APP[2], _SIGNATURE)
 
 
 def _holds_iso_gain_map(segment: Segment) -> bool:
-    return segment.marker == _APP2 and segment.payload.startswith(_ISO_GAIN_MAP)
+    return segment.holds(APP[2], _ISO_GAIN_MAP)

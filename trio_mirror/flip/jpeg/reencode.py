@@ -14,7 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.sample import MARGIN, inside, sample
-from trio_mirror.flip.jpeg.segments import CodedPart, Component, Jpeg, coded_part, joined, parse
+from trio_mirror.flip.jpeg.segments import APP, CodedPart, Component, Jpeg, coded_part, joined, parse
 
 CLOSE_ENOUGH = 40.0
 """Decibels of peak signal-to-noise ratio between the mirrored decode and the decoded result.
@@ -22,7 +22,6 @@ CLOSE_ENOUGH = 40.0
 Smaller differences are invisible side by side.
 """
 
-_APP0, _APP14 = 0xE0, 0xEE
 _LEFT_RIGHT, _TOP_BOTTOM = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM
 # Pillow's numbers for chroma subsampling, by how much wider and higher a chroma sample is than a luma sample.
 _SUBSAMPLING: dict[tuple[float, float] | None, int] = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
@@ -70,7 +69,7 @@ def mirrored_by_encoding(jpeg: Jpeg, *, rows: bool) -> tuple[CodedPart, tuple[st
     whole = _Encoder(_as_coded(mirrored, coding), tables, jpeg, coding, buffered, fitted)
     strips = sample(mirrored)
     part = strips and replace(whole, raster=_as_coded(strips, coding), buffered=False)
-    decisive = [segment for segment in jpeg.segments if segment.marker in {_APP0, _APP14}]
+    decisive = [segment for segment in jpeg.segments if segment.marker in {APP[0], APP[14]}]
 
     def shortfall(encoded: bytes, encode: Callable[[_Encoder], bytes | None]) -> float:
         if strips and part and (trial := encode(part)):
@@ -178,11 +177,11 @@ def _chroma(components: Sequence[Component]) -> tuple[float, float] | None:
 
 def coding_of(jpeg: Jpeg) -> str:
     """The colour space of the coded samples, by libjpeg's rule (libjpeg.txt, "Special color spaces")."""
-    payloads = [s.payload for s in jpeg.segments if s.marker == _APP14 and s.payload.startswith(b"Adobe")]
+    payloads = [s.payload for s in jpeg.segments if s.holds(APP[14], b"Adobe")]
     transform = next((payload[11] for payload in payloads if len(payload) >= 12), None)
     if len(jpeg.frame.components) == 4:
         return "YCCK" if transform == 2 else "CMYK"
-    if any(s.marker == _APP0 and s.payload.startswith(b"JFIF\0") for s in jpeg.segments):
+    if any(s.holds(APP[0], b"JFIF\0") for s in jpeg.segments):
         return "YCbCr"
     if transform is not None:
         return "RGB" if transform == 0 else "YCbCr"

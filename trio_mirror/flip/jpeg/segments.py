@@ -15,12 +15,13 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 
 SOI = b"\xff\xd8"
+APP = range(0xE0, 0xF0)
+"""The markers of application data, APP0 to APP15, by their numbers."""
 COM = 0xFE
 
 CodedPart: TypeAlias = "tuple[bytes | memoryview, ...]"
 """The tables, frame and scans of a JPEG, in pieces: the scans of a photo are megabytes, to be copied once."""
 
-_APP0, _APP15 = 0xE0, 0xEF
 DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
 _RST0, _SOI, EOI, SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
 _TEM = 0x01
@@ -49,6 +50,10 @@ class Segment:
     marker: int  # the second byte of the marker, such as 0xE1 for APP1
     payload: bytes  # what follows the length
     at: int = field(default=0, compare=False)  # offset in bytes of the payload in the data that it was parsed from
+
+    def holds(self, marker: int, signature: bytes) -> bool:
+        """Whether it has this marker, and its payload begins like this."""
+        return self.marker == marker and self.payload.startswith(signature)
 
     def with_payload(self, payload: bytes) -> Segment:
         """The same segment with other contents."""
@@ -147,7 +152,7 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
     frame, restart_interval, scans = None, 0, 0
     for marker, at, end in walk(data, start + 2, len(data) if stop is None else min(stop, len(data))):
         payload = data[at:end]
-        if _APP0 <= marker <= _APP15 or marker == COM:
+        if marker in APP or marker == COM:
             segments.append(Segment(marker, payload, at))
         elif marker == DHT:
             huffman.append(payload)

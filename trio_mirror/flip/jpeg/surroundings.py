@@ -13,23 +13,22 @@ from trio_mirror.flip.jpeg.credentials import without_credentials
 from trio_mirror.flip.jpeg.extended_xmp import EXTENSION, mirrored_xmp
 from trio_mirror.flip.jpeg.metadata import XMP, Metadata
 from trio_mirror.flip.jpeg.previews import BEGINS
-from trio_mirror.flip.jpeg.segments import COM, PAYLOAD_LIMIT, Segment
+from trio_mirror.flip.jpeg.segments import APP, COM, PAYLOAD_LIMIT, Segment
 from trio_mirror.flip.positions import Mirror, not_mirrored
 
-_APP0, _APP1, _APP2, _APP3, _APP5, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xE3, 0xE5, 0xED, 0xEF
 _ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 # Bytes that may be a raster, such as the thermal ones of DJI, InfiRay and Parrot (ExifTool, JPEG.pm).
 _RASTER = 1 << 15
 # What a segment holds, by its marker and first bytes.
 _KINDS = (
-    (_APP0, jfif.SIGNATURE),
-    (_APP0, jfif.EXTENSION_SIGNATURE),
-    (_APP1, EXIF),
-    (_APP1, XMP),
-    (_APP1, EXTENSION),
-    (_APP1, flir.SIGNATURE),
-    (_APP2, _ICC),
-    (_APP13, _PHOTOSHOP),
+    (APP[0], jfif.SIGNATURE),
+    (APP[0], jfif.EXTENSION_SIGNATURE),
+    (APP[1], EXIF),
+    (APP[1], XMP),
+    (APP[1], EXTENSION),
+    (APP[1], flir.SIGNATURE),
+    (APP[2], _ICC),
+    (APP[13], _PHOTOSHOP),
 )
 
 
@@ -38,16 +37,15 @@ def is_plain(segment: Segment) -> bool:
 
     Most pictures hold no other segments.
     """
-    marker, payload = segment.marker, segment.payload
-    if marker == _APP0:
-        return payload.startswith(jfif.SIGNATURE) and payload[12:14] == bytes(2)  # without a thumbnail
-    return marker == COM or (marker == _APP2 and payload.startswith(_ICC))
+    if segment.marker == APP[0]:
+        return segment.payload.startswith(jfif.SIGNATURE) and segment.payload[12:14] == bytes(2)  # without a thumbnail
+    return segment.marker == COM or segment.holds(APP[2], _ICC)
 
 
 def displayed_as(segments: Sequence[Segment]) -> int | None:
     """The orientation, 1 to 8, by which viewers show the picture; None where EXIF and XMP state none."""
     first = next(iter(_exif_blocks(segments)), [])
-    xmp = next((s.payload.removeprefix(XMP) for s in segments if _is(s, _APP1, XMP)), b"")
+    xmp = next((s.payload.removeprefix(XMP) for s in segments if s.holds(APP[1], XMP)), b"")
     return displayed_orientation(b"".join(segments[it].payload.removeprefix(EXIF) for it in first), xmp)
 
 
@@ -139,7 +137,7 @@ def _places(segments: Sequence[Segment]) -> dict[bytes, list[int]]:
     """The positions of the segments of each kind, by their first bytes; empty where they are of none."""
     found: dict[bytes, list[int]] = defaultdict(list)
     for position, segment in enumerate(segments):
-        kinds = (signature for marker, signature in _KINDS if _is(segment, marker, signature))
+        kinds = (signature for marker, signature in _KINDS if segment.holds(marker, signature))
         found[next(kinds, b"")].append(position)
     return found
 
@@ -148,7 +146,7 @@ def _exif_blocks(segments: Sequence[Segment]) -> list[list[int]]:
     """The positions of the segments of each EXIF block; one without a TIFF header continues the block before."""
     blocks: list[list[int]] = []
     for position, segment in enumerate(segments):
-        if _is(segment, _APP1, EXIF):
+        if segment.holds(APP[1], EXIF):
             if not blocks or byte_order(segment.payload[len(EXIF) :]):
                 blocks.append([])
             blocks[-1].append(position)
@@ -160,12 +158,8 @@ def _preview_blocks(segments: Sequence[Segment], positions: list[int]) -> list[l
     blocks: list[list[int]] = []
     for position in positions:
         marker = segments[position].marker
-        if blocks and blocks[-1][-1] == position - 1 and _APP3 <= segments[blocks[-1][0]].marker <= marker <= _APP5:
+        if blocks and blocks[-1][-1] == position - 1 and APP[3] <= segments[blocks[-1][0]].marker <= marker <= APP[5]:
             blocks[-1].append(position)
-        elif _APP1 <= marker <= _APP15 and BEGINS.search(segments[position].payload):
+        elif marker in APP[1:] and BEGINS.search(segments[position].payload):
             blocks.append([position])
     return blocks
-
-
-def _is(segment: Segment, marker: int, signature: bytes) -> bool:
-    return segment.marker == marker and segment.payload.startswith(signature)

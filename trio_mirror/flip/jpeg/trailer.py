@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import takewhile
 from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.isobmff import boxes
 from trio_mirror.flip.jpeg.mirror_image import PNG
 from trio_mirror.flip.jpeg.previews import BEGINS
 from trio_mirror.flip.jpeg.segments import SOI, Jpeg, parse
@@ -39,23 +42,22 @@ def read_trailer(data: bytes, end: int, starts: Sequence[int], most: int) -> Tra
         found = _BEGINS.search(data, end)
         if found is None:
             break
+        start = found.start()
         if found[0] == b"ftyp":
-            start = found.start() - 4
+            start -= 4
             end = _end_of_boxes(data, start)
             videos.append(slice(start, end))
-            continue
-        start = found.start()
-        if found[0] == PNG:
+        elif found[0] == PNG:
             end = _end_of_chunks(data, start + len(PNG))
             pngs.append(slice(start, end))
-            continue
-        stop = next(iter(starts[bisect_right(starts, start) :]), len(data))
-        try:
-            images.append(parse(data, start, stop))
-            end = images[-1].end
-        except FlipError:
-            failures += 1
-            end = start + len(SOI)
+        else:
+            stop = next(iter(starts[bisect_right(starts, start) :]), len(data))
+            try:
+                images.append(parse(data, start, stop))
+                end = images[-1].end
+            except FlipError:
+                failures += 1
+                end = start + len(SOI)
     return Trailer(images, videos, pngs)
 
 
@@ -67,15 +69,9 @@ def _end_of_chunks(data: bytes, at: int) -> int:
 
 
 def _end_of_boxes(data: bytes, at: int) -> int:
-    """The offset behind the boxes that begin at ``at`` with a file type (ISO/IEC 14496-12, section 4.2)."""
-    start = at
-    while at + 8 <= len(data) and data[at + 4 : at + 8].isalnum():
-        size = int.from_bytes(data[at : at + 4], "big")
-        if size == 1:
-            size = int.from_bytes(data[at + 8 : at + 16], "big")
-        if size == 0:
-            return len(data)
-        if size < 8 or at + size > len(data):
-            break
-        at += size
-    return max(at, start + 8)
+    """The offset behind the whole boxes that begin at ``at`` with a file type."""
+    end = at + 8
+    with suppress(FlipError):
+        for box in takewhile(lambda box: box.kind.isalnum(), boxes(data, at, len(data))):
+            end = box.end
+    return end

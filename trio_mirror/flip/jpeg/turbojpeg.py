@@ -19,6 +19,7 @@ from enum import IntEnum
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from trio_mirror.flip.jpeg.segments import EntropyCoding
 
@@ -94,32 +95,28 @@ class TurboJpeg:
         self.path = path
         library, holding_gil = ctypes.CDLL(path), ctypes.PyDLL(path)
         self.version_3 = hasattr(library, "tj3Transform")
-        prefix = "tj3" if self.version_3 else "tj"
-        size = c_size_t if self.version_3 else c_ulong
-        self._size = size
-        self._transform = library[f"{prefix}Transform"]
-        self._transform.argtypes = [c_void_p, c_char_p, size, c_int, POINTER(c_void_p), POINTER(size), c_void_p]
+        size = self._size = c_size_t if self.version_3 else c_ulong
+
+        def function(found: Any, returned: Any, *arguments: Any) -> Any:
+            found.restype, found.argtypes = returned, arguments
+            return found
+
+        transform = (c_void_p, c_char_p, size, c_int, POINTER(c_void_p), POINTER(size), c_void_p)
         if self.version_3:
-            self._init = holding_gil["tj3Init"]
-            self._init.argtypes = [c_int]
-            self._set = holding_gil["tj3Set"]
-            self._set.argtypes = [c_void_p, c_int, c_int]
+            self._transform = function(library["tj3Transform"], c_int, *transform)
+            self._init = function(holding_gil["tj3Init"], c_void_p, c_int)
+            self._set = function(holding_gil["tj3Set"], c_int, c_void_p, c_int, c_int)
+            self._allocate = function(holding_gil["tj3Alloc"], c_void_p, size)
+            self._free = function(holding_gil["tj3Free"], None, c_void_p)
+            self._error = function(holding_gil["tj3GetErrorStr"], c_char_p, c_void_p)
+            self._destroy = function(holding_gil["tj3Destroy"], None, c_void_p)
         else:
-            self._init = holding_gil["tjInitTransform"]
-            self._init.argtypes = []
-            self._transform.argtypes.append(c_int)
-        self._init.restype = c_void_p
-        self._destroy = holding_gil[f"{prefix}Destroy"]
-        self._destroy.argtypes = [c_void_p]
-        self._allocate = holding_gil[f"{prefix}Alloc"]
-        self._allocate.argtypes = [size if self.version_3 else c_int]
-        self._allocate.restype = c_void_p
-        self._free = holding_gil[f"{prefix}Free"]
-        self._free.argtypes = [c_void_p]
-        self._free.restype = None
-        self._error = holding_gil["tj3GetErrorStr" if self.version_3 else "tjGetErrorStr2"]
-        self._error.argtypes = [c_void_p]
-        self._error.restype = c_char_p
+            self._transform = function(library["tjTransform"], c_int, *transform, c_int)
+            self._init = function(holding_gil["tjInitTransform"], c_void_p)
+            self._allocate = function(holding_gil["tjAlloc"], c_void_p, c_int)
+            self._free = function(holding_gil["tjFree"], None, c_void_p)
+            self._error = function(holding_gil["tjGetErrorStr2"], c_char_p, c_void_p)
+            self._destroy = function(holding_gil["tjDestroy"], c_int, c_void_p)
 
     def transform(self, data: bytes, operation: Operation, coding: EntropyCoding = HUFFMAN) -> Transformed | None:
         """Transforms the coefficients of a JPEG; none is recomputed. Whatever follows its end is ignored.

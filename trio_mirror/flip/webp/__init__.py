@@ -40,24 +40,22 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     check_size(*canvas, limits)
     frames = [read_frame(chunk, canvas) for chunk in container.chunks if chunk.code == b"ANMF"]
     _check_frames(len(frames), canvas, limits)
-    _check_density([frame.coded for frame in frames] or [read_coded(container.chunks)])
+    before = [frame.coded for frame in frames] or [read_coded(container.chunks)]
+    _check_density(before)
     with map_pillow_errors("the WebP"):
         open_image(data, "WEBP", limits)  # the container as a whole is sound
     method = _method(container.chunks)
     if frames:
         view = _view(container.chunks, method, limits)
         mirrored = list(mirror_frames(frames, canvas, view, method))
-        before, after = [frame.coded for frame in frames], [frame.coded for frame in mirrored]
-        gained_alpha = any(new.has_alpha and not old.has_alpha for old, new in zip(before, after, strict=True))
+        after = [frame.coded for frame in mirrored]
         following = iter(mirrored)
         chunks = [next(following).to_chunk() if it.code == b"ANMF" else it for it in container.chunks]
-        if gained_alpha:  # a frame that grew has transparent pixels, where the file had none
-            chunks = _announcing_alpha(chunks)
+        if any(new.has_alpha and not old.has_alpha for old, new in zip(before, after, strict=True)):
+            chunks = _announcing_alpha(chunks)  # a frame that grew has transparent pixels, where the file had none
     else:
-        coded = read_coded(container.chunks)
-        new = mirror(coded, method)
-        chunks = replace_coded(container.chunks, new)
-        before, after = [coded], [new]
+        after = [mirror(before[0], method)]
+        chunks = replace_coded(container.chunks, after[0])
     rows = method is Image.Transpose.FLIP_TOP_BOTTOM
     metadata = Metadata(Mirror(*canvas, rows=rows), keep_credentials=keep_credentials)
     chunks, notes = _with_mirrored_metadata(chunks, metadata)
