@@ -94,10 +94,11 @@ def read_values(block: bytes, order: str, directory: int, base: int = 0) -> Iter
 def read_directory(block: bytes, order: str, at: int) -> dict[int, Field]:
     """The integer fields of the directory at ``at``, by tag; the first of a repeated tag counts."""
     fields: dict[int, Field] = {}
-    for tag, kind, place in read_values(block, order, at) if at else ():
-        if kind in _INTEGERS and place.stop - place.start == _SIZES[kind]:
+    for entry in range(at + 2, min(end_of_directory(block, order, at), len(block) - 11), 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", block, entry)
+        if count == 1 and kind in _INTEGERS:
             code = order + _INTEGERS[kind]
-            fields.setdefault(tag, Field(code, place.start, *struct.unpack_from(code, block, place.start)))
+            fields.setdefault(tag, Field(code, entry + 8, *struct.unpack_from(code, block, entry + 8)))
         elif tag == STRIP_OFFSETS:
-            fields.setdefault(tag, Field(f"{order}I", place.start, 0))
+            fields.setdefault(tag, Field(f"{order}I", entry + 8, 0))
     return fields

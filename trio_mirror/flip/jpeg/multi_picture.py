@@ -68,7 +68,7 @@ class Index:
 
 def read_index(segments: Iterable[Segment]) -> Index | None:
     """Reads the multi-picture index; None without a valid one."""
-    segment = next((segment for segment in segments if _holds_index(segment)), None)
+    segment = next((segment for segment in segments if segment.holds(APP[2], _SIGNATURE)), None)
     if segment is None:
         return None
     block = segment.payload[len(_SIGNATURE) :]
@@ -87,7 +87,7 @@ def read_index(segments: Iterable[Segment]) -> Index | None:
 
 def is_directed(segments: Iterable[Segment]) -> bool:
     """Whether an image states the direction of its view, neither 0 nor unknown (all ones)."""
-    for segment in filter(_holds_index, segments):
+    for segment in (it for it in segments if it.holds(APP[2], _SIGNATURE)):
         block = segment.payload[len(_SIGNATURE) :]
         if order := byte_order(block):
             first = pointer(block, order, 4)
@@ -101,19 +101,19 @@ def is_directed(segments: Iterable[Segment]) -> bool:
 def has_gain_map(segments: Iterable[Segment]) -> bool:
     """Whether a further image only brightens the first on HDR displays, which is whole without it."""
     return any(
-        (segment.marker == APP[1] and GAIN_MAP.encode() in segment.payload) or _holds_iso_gain_map(segment)
+        (segment.marker == APP[1] and GAIN_MAP.encode() in segment.payload) or segment.holds(APP[2], _ISO_GAIN_MAP)
         for segment in segments
     )
 
 
 def without_index(segments: Iterable[Segment]) -> list[Segment]:
     """The segments without the index."""
-    return [segment for segment in segments if not _holds_index(segment)]
+    return [segment for segment in segments if not segment.holds(APP[2], _SIGNATURE)]
 
 
 def without_gain_map(segments: Iterable[Segment]) -> list[Segment]:
     """The segments without those that say that there is a gain map, and where; its XMP aside."""
-    return [segment for segment in without_index(segments) if not _holds_iso_gain_map(segment)]
+    return [segment for segment in without_index(segments) if not segment.holds(APP[2], _ISO_GAIN_MAP)]
 
 
 def with_index(segments: Sequence[Segment], index: Index, entries: Iterable[tuple[int, int]]) -> list[Segment]:
@@ -121,7 +121,7 @@ def with_index(segments: Sequence[Segment], index: Index, entries: Iterable[tupl
 
     The offsets are made relative to the place that the index has among these segments. Zeroed entries stay.
     """
-    position = next(position for position, segment in enumerate(segments) if _holds_index(segment))
+    position = next(position for position, segment in enumerate(segments) if segment.holds(APP[2], _SIGNATURE))
     base = offset_of(segments, position) + len(_SIGNATURE)
     payload = bytearray(segments[position].payload)
     for number, (size, start) in enumerate(entries):
@@ -135,11 +135,3 @@ def with_index(segments: Sequence[Segment], index: Index, entries: Iterable[tupl
 def offset_of(segments: Sequence[Segment], position: int) -> int:
     """Where the payload of a segment stands in the JPEG, in bytes."""
     return len(SOI) + sum(map(len, segments[:position])) + 4
-
-
-def _holds_index(segment: Segment) -> bool:
-    return segment.holds(APP[2], _SIGNATURE)
-
-
-def _holds_iso_gain_map(segment: Segment) -> bool:
-    return segment.holds(APP[2], _ISO_GAIN_MAP)

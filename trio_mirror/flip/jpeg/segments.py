@@ -6,7 +6,7 @@ import io
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -22,6 +22,7 @@ COM = 0xFE
 CodedPart: TypeAlias = "tuple[bytes | memoryview, ...]"
 """The tables, frame and scans of a JPEG, in pieces: the scans of a photo are megabytes, to be copied once."""
 
+_METADATA = frozenset({*APP, COM})
 DHT, _JPG, _DAC, _DQT = 0xC4, 0xC8, 0xCC, 0xDB
 _RST0, _SOI, EOI, SOS, _DRI = 0xD0, 0xD8, 0xD9, 0xDA, 0xDD
 _TEM = 0x01
@@ -57,7 +58,7 @@ class Segment:
 
     def with_payload(self, payload: bytes) -> Segment:
         """The same segment with other contents."""
-        return replace(self, payload=payload)
+        return Segment(self.marker, payload, self.at)
 
     def __len__(self) -> int:
         """Bytes that it takes in a file, marker and length included."""
@@ -152,7 +153,7 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
     frame, restart_interval, scans = None, 0, 0
     for marker, at, end in walk(data, start + 2, len(data) if stop is None else min(stop, len(data))):
         payload = data[at:end]
-        if marker in APP or marker == COM:
+        if marker in _METADATA:
             segments.append(Segment(marker, payload, at))
         elif marker == DHT:
             huffman.append(payload)

@@ -19,17 +19,13 @@ from trio_mirror.flip.positions import Mirror, not_mirrored
 _ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 # Bytes that may be a raster, such as the thermal ones of DJI, InfiRay and Parrot (ExifTool, JPEG.pm).
 _RASTER = 1 << 15
-# What a segment holds, by its marker and first bytes.
-_KINDS = (
-    (APP[0], jfif.SIGNATURE),
-    (APP[0], jfif.EXTENSION_SIGNATURE),
-    (APP[1], EXIF),
-    (APP[1], XMP),
-    (APP[1], EXTENSION),
-    (APP[1], flir.SIGNATURE),
-    (APP[2], _ICC),
-    (APP[13], _PHOTOSHOP),
-)
+# The first bytes of the kinds of segments, by their marker.
+_KINDS = {
+    APP[0]: (jfif.SIGNATURE, jfif.EXTENSION_SIGNATURE),
+    APP[1]: (EXIF, XMP, EXTENSION, flir.SIGNATURE),
+    APP[2]: (_ICC,),
+    APP[13]: (_PHOTOSHOP,),
+}
 
 
 def is_plain(segment: Segment) -> bool:
@@ -98,11 +94,11 @@ class _Rewriting:
 
     def segments(self) -> list[Segment]:
         """The segments in their order."""
-        return [
-            segment.with_payload(payload)
-            for position, segment in enumerate(self._segments)
-            for payload in self._replaced.get(position, [segment.payload])
-        ]
+        segments: list[Segment] = []
+        for position, segment in enumerate(self._segments):
+            replaced = position in self._replaced
+            segments += map(segment.with_payload, self._replaced[position]) if replaced else [segment]
+        return segments
 
     def replace(self, positions: Sequence[int], payloads: Sequence[bytes], notes: tuple[str, ...]) -> None:
         """Puts payloads in the places of others; the last takes what is over."""
@@ -137,7 +133,7 @@ def _places(segments: Sequence[Segment]) -> dict[bytes, list[int]]:
     """The positions of the segments of each kind, by their first bytes; empty where they are of none."""
     found: dict[bytes, list[int]] = defaultdict(list)
     for position, segment in enumerate(segments):
-        kinds = (signature for marker, signature in _KINDS if segment.holds(marker, signature))
+        kinds = filter(segment.payload.startswith, _KINDS.get(segment.marker, ()))
         found[next(kinds, b"")].append(position)
     return found
 
