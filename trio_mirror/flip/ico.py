@@ -58,19 +58,19 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     places = sorted({place for place in stated if place.size})
     if not places or places[0].offset < entries.stop or sum(it.size for it in places) > _SHARED_BY * len(data):
         raise FlipError("the icon is damaged: an image of it is not where it should be")
-    mirrored = {
-        it: _mirror_image(data[it.offset : it.offset + it.size], limits, keep_credentials=keep_credentials)
-        for it in places
-    }
     out, at = bytearray(data[: entries.stop]), entries.stop
+    mirrored: dict[_Place, _Image] = {}
     moved: dict[_Place, int] = {}
+    notes: list[str] = []
     for place in places:
+        end = place.offset + place.size
+        image = mirrored[place] = _mirror_image(data[place.offset : end], limits, keep_credentials=keep_credentials)
         out += data[at : place.offset]
         moved[place] = len(out)
-        out += mirrored[place].data
-        at = max(at, place.offset + place.size)
+        out += image.data
+        at = max(at, end)
+        notes += image.notes
     out += data[at:]
-    notes = [note for image in mirrored.values() for note in image.notes]
     for entry, place in zip(entries, stated, strict=True):
         if place.size:
             struct.pack_into("<II", out, entry + 8, len(mirrored[place].data), moved[place])

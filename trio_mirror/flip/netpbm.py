@@ -30,14 +30,7 @@ _TO_ONES = bytes.maketrans(b"0", b"1")
 _NO_BITS = bytes(set(range(256)) - set(b"01"))
 _AT_ONCE = 4_096  # pixels
 _CUT_SHORT = "the picture is damaged: its raster ends before the last row"
-_MEDIA_TYPES = {
-    b"P1": "image/x-portable-bitmap",
-    b"P2": "image/x-portable-graymap",
-    b"P3": "image/x-portable-pixmap",
-    b"P4": "image/x-portable-bitmap",
-    b"P5": "image/x-portable-graymap",
-    b"P6": "image/x-portable-pixmap",
-}
+_KINDS = {**dict.fromkeys(b"14", "bitmap"), **dict.fromkeys(b"25", "graymap"), **dict.fromkeys(b"36", "pixmap")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
                 raise FlipError(_CUT_SHORT)
             parts.append(reverse_rows(data[header.end : at], header.width, header.height, header.bits))
     parts.append(data[at:])
-    return Flipped(b"".join(parts), _MEDIA_TYPES.get(data[:2], "image/x-portable-anymap"), lossless=True)
+    return Flipped(b"".join(parts), f"image/x-portable-{_KINDS.get(data[1], 'anymap')}", lossless=True)
 
 
 def _read_header(data: bytes, at: int) -> Header:

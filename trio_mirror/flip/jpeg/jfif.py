@@ -10,8 +10,9 @@ from trio_mirror.flip.rows import reverse_raster
 
 SIGNATURE, EXTENSION_SIGNATURE = b"JFIF\0", b"JFXX\0"
 
-_JPEG, _PALETTE, _RGB = 0x10, 0x11, 0x13
-_PALETTE_SIZE = 768
+_JPEG = 0x10
+# The kinds of bitmaps: where one with a palette, and one of colours, begins, and its bytes of a pixel.
+_BITMAPS = {0x11: (8 + 768, 1), 0x13: (8, 3)}
 
 
 def mirrored_jfif(payload: bytes, *, rows: bool) -> tuple[bytes, tuple[str, ...]]:
@@ -34,10 +35,8 @@ def mirrored_jfxx(
 
 def _mirrored_extension(payload: bytes, mirror_jpeg: Callable[[bytes], bytes], *, rows: bool) -> bytes:
     kind = payload[5] if len(payload) > 8 else None
-    if kind == _PALETTE:
-        return _with_mirrored_bitmap(payload, 6, 8 + _PALETTE_SIZE, 1, rows=rows)
-    if kind == _RGB:
-        return _with_mirrored_bitmap(payload, 6, 8, 3, rows=rows)
+    if kind in _BITMAPS:
+        return _with_mirrored_bitmap(payload, 6, *_BITMAPS[kind], rows=rows)
     if kind != _JPEG:
         raise FlipError("it is of an unknown kind")
     mirrored = payload[:6] + mirror_jpeg(payload[6:])

@@ -9,7 +9,6 @@ from functools import partial
 from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.exif import byte_order, displayed_orientation
 from trio_mirror.flip.jpeg import flir, jfif
-from trio_mirror.flip.jpeg.credentials import without_credentials
 from trio_mirror.flip.jpeg.extended_xmp import EXTENSION, mirrored_xmp
 from trio_mirror.flip.jpeg.metadata import XMP, Metadata
 from trio_mirror.flip.jpeg.previews import BEGINS
@@ -59,8 +58,8 @@ def mirrored_segments(
     Returns:
         The segments in their order, and notes.
     """
-    segments, notes = without_credentials(segments, keep=keep_credentials)
     metadata = Metadata(mirror, mirror_picture, keep_credentials=keep_credentials)
+    segments, notes = _without_credentials(segments, metadata)
     places, rewriting = _places(segments), _Rewriting(segments, notes)
     for position in places[jfif.SIGNATURE]:
         rewriting.rewrite([position], 0, partial(jfif.mirrored_jfif, rows=mirror.rows))
@@ -81,6 +80,19 @@ def mirrored_segments(
     if sum(len(segment.payload) for segment in unknown if segment.marker != COM) > _RASTER:
         rewriting.notes += not_mirrored({"unknown application data"})
     return rewriting.segments(), rewriting.notes
+
+
+def _without_credentials(segments: Sequence[Segment], metadata: Metadata) -> tuple[Sequence[Segment], tuple[str, ...]]:
+    """The segments without C2PA manifests, unless these are kept, and a note if there are any.
+
+    A manifest is a box of JUMBF of the type ``c2pa``, over all segments with its number (ISO/IEC 19566-5, annex D).
+    """
+    boxes = [it.payload[2:4] if it.holds(APP[11], b"JP") else b"" for it in segments]
+    manifests = {box for box, it in zip(boxes, segments, strict=True) if box and b"c2pa" in it.payload[8:64]}
+    if not manifests:
+        return segments, ()
+    kept = [it for box, it in zip(boxes, segments, strict=True) if box not in manifests]
+    return segments if metadata.keep_credentials else kept, metadata.credentials("a C2PA manifest")
 
 
 class _Rewriting:

@@ -66,18 +66,16 @@ def _canvas(chunks: Sequence[Chunk]) -> _Canvas:
 
 def _offset(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirrored:
     """Of oFFs, the place of the picture on a page."""
-    axis, length = metadata.axis, metadata.mirror.length
-    if canvas and struct.unpack_from(">B", body, 8)[0] == _PIXELS:
-        return _subtracted(body, 4 * axis, canvas[axis] - length), ()
-    return body, place_left(struct.unpack_from(">2i", body)[axis])
+    in_pixels = canvas and struct.unpack_from(">B", body, 8)[0] == _PIXELS
+    return _placed(body, 0, metadata, canvas if in_pixels else None)
 
 
-def _place_on_canvas(body: bytes, metadata: Metadata, canvas: _Canvas) -> Mirrored:
-    """Of caNv, the sizes of a canvas, and the place of the picture on it."""
+def _placed(body: bytes, at: int, metadata: Metadata, canvas: _Canvas) -> Mirrored:
+    """The place, at ``at``, of the picture on a page."""
     axis = metadata.axis
     if canvas:
-        return _subtracted(body, 8 + 4 * axis, canvas[axis] - metadata.mirror.length), ()
-    return body, place_left(struct.unpack_from(">2i", body, 8)[axis])
+        return _subtracted(body, at + 4 * axis, canvas[axis] - metadata.mirror.length), ()
+    return body, place_left(struct.unpack_from(">2i", body, at)[axis])
 
 
 def _subtracted(body: bytes, at: int, minuend: int) -> bytes:
@@ -129,7 +127,7 @@ _RULES: dict[bytes, Callable[[bytes, Metadata, _Canvas], Mirrored]] = {
     b"zTXt": _text(b"zTXt"),
     b"iTXt": _text(b"iTXt"),
     b"oFFs": _offset,
-    b"caNv": _place_on_canvas,
+    b"caNv": lambda body, metadata, canvas: _placed(body, 8, metadata, canvas),  # behind the canvas's sizes
     # Where a sprite of the Doom engine is held.
     b"grAb": lambda body, metadata, _: (_subtracted(body, 4 * metadata.axis, metadata.mirror.length), ()),
     b"npTc": _nine_patch,

@@ -62,14 +62,9 @@ class Frame:
         return read_coded(self.chunks)
 
     @property
-    def blends(self) -> bool:
-        """Whether its transparent pixels let the canvas through."""
-        return not self.timing[-1] & _DO_NOT_BLEND
-
-    @property
-    def is_disposed(self) -> bool:
-        """Whether its part of the canvas is cleared after it was shown."""
-        return bool(self.timing[-1] & _DISPOSE_TO_BACKGROUND)
+    def flags(self) -> int:
+        """Whether its transparent pixels replace the canvas's, and its part of that is cleared after it was shown."""
+        return self.timing[-1]
 
     def to_chunk(self) -> Chunk:
         """The ``ANMF`` chunk."""
@@ -130,13 +125,13 @@ def mirror_frames(
             picture = shown(number, grown)
             corner = (place.left - grown.left, place.top - grown.top)
             mirrored = encode(_grow(pixels, corner, picture, _redrawn(lost, grown, frame)), coded)
-            lost = _cleared(picture, place, grown) if frame.is_disposed else None
+            lost = _cleared(picture, place, grown) if frame.flags & _DISPOSE_TO_BACKGROUND else None
         yield replace(frame, rectangle=grown, chunks=replace_coded(frame.chunks, mirrored))
 
 
 def _redrawn(lost: Lost | None, grown: Rectangle, frame: Frame) -> Image.Image | None:
     """A mask of what a larger frame has to show beyond its own pixels; None if that is all that it covers."""
-    if not frame.blends:
+    if frame.flags & _DO_NOT_BLEND:
         return None
     mask = Image.new("L", (grown.right - grown.left, grown.bottom - grown.top))
     if lost:

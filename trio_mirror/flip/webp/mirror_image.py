@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 
 from PIL import Image, ImageChops
 
@@ -32,22 +31,14 @@ def mirror(coded: Coded, method: Image.Transpose, *, is_frame: bool = False) -> 
     library = libwebp.library()
     if coded.lossless or not library:
         return encode(coded.decode().transpose(method), coded)
-    tries = _FRAME if is_frame else _STILL
-    pixels = _pixels(coded, library).transpose(method)
-    return _mirror_planes(coded, method, pixels, library, tries) or _encode_lossless(pixels)
-
-
-def _mirror_planes(
-    coded: Coded, method: Image.Transpose, wanted: Image.Image, library: LibWebP, tries: Iterable[tuple[int, int]]
-) -> Coded | None:
-    """Mirrors a lossy image without a detour by RGB; None if no quality is close to what is wanted."""
+    wanted = _pixels(coded, library).transpose(method)
     planes = library.decode(Container([coded.image]).to_bytes(), coded.size()).mirrored(method)
     alpha = wanted.getchannel("A") if wanted.mode == "RGBA" else None
-    for quality, effort in tries:
+    for quality, effort in _FRAME if is_frame else _STILL:
         mirrored = _with_alpha(_read(library.encode(planes, alpha, quality, effort)), coded)
         if _is_close(wanted, _pixels(mirrored, library)):
             return mirrored
-    return None
+    return _encode_lossless(wanted)
 
 
 def encode(pixels: Image.Image, like: Coded) -> Coded:
