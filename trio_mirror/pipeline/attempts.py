@@ -43,11 +43,7 @@ class Attempts:
     ) -> _T:
         """Awaits ``attempt(*args)`` until it succeeds, fails for good, or has no retry left.
 
-        Args:
-            throttle: of the gallery that is asked.
-            attempt: one attempt.
-            args: its arguments.
-            item: the picture that it is for, in whose result attempts and retries are counted.
+        The throttle is that of the gallery that is asked. In the result of the item, attempts and retries are counted.
 
         Raises:
             MirrorError: the last attempt's error, as it was raised; one that asked for a longer wait than

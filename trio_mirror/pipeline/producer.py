@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -99,14 +100,14 @@ async def _picked(names: AsyncIterator[str], picked: Picked) -> AsyncGenerator[s
     picked.end()
 
 
+@dataclass(eq=False)
 class Producer:
-    """Takes names from the list, no faster than pictures end; the throttle is that of the place of the list."""
+    """Takes names from the list, no faster than pictures end."""
 
-    def __init__(self, names: Opening, throttle: Throttle, state: State) -> None:
-        self._names = names
-        self._throttle = throttle
-        self._state = state
-        self._taken: set[bytes] = set()
+    _names: Opening
+    _throttle: Throttle  # of the place that the list is read from
+    _state: State
+    _taken: set[bytes] = field(default_factory=set)
 
     async def produce(self, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]) -> None:
         """Sends an item for each name: on to the work, or to its end where there is nothing to do."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -96,53 +96,32 @@ class JournalMemory:
         raise _silent_for(_PATIENCE)
 
 
+@dataclass(eq=False)
 class Recorder:
-    """Takes the results of a run, and stops it where the journal cannot be written or a limit is reached.
+    """Takes the results of a run, and stops it where the journal cannot be written or a limit is reached."""
 
-    Args:
-        report: the sum of the results.
-        settings: its limits on failures and bytes count.
-        in_flight: gets a token back for each result.
-        stop: of the run.
-        memory: remembers the results; None remembers nothing.
-        run: the id of the run, which its results get.
-        on_result: gets each result.
-        skips_others: whether what is not a picture is skipped, in place of failing.
+    _report: Report
+    _settings: Settings  # its limits on failures and bytes count
+    _in_flight: InFlight  # gets a token back for each result
+    _stop: Stop
+    _memory: Memory | None  # remembers the results; None remembers nothing
+    _run: str | None = None  # the id of the run, which its results get
+    _on_result: Callable[[Result], None] | None = None  # gets each result
+    _skips_others: Callable[[], bool] = lambda: False  # whether what is not a picture is skipped, in place of failing
 
-    Attributes:
-        late: results that were recorded when nobody took them any more.
-    """
-
-    def __init__(
-        self,
-        report: Report,
-        settings: Settings,
-        in_flight: InFlight,
-        stop: Stop,
-        memory: Memory | None,
-        run: str | None = None,
-        on_result: Callable[[Result], None] | None = None,
-        skips_others: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._report = report
-        self._settings = settings
-        self._in_flight = in_flight
-        self._stop = stop
-        self._memory = memory
-        self.late: list[Result] = []
-        self._run = run
-        self._on_result = on_result
-        self._skips_others = skips_others
-        self._expected: set[str] = set()
-        self._started = trio.current_time()
-        self._cut_off: deque[Item] = deque()
-        self._unwritten: list[Result] = []
-        self._unwritable: JournalError | None = None
-        self._lock = trio.Lock()
-        self._written = trio.Event()
-        self._wanted, self._gathering = trio.Event(), trio.CancelScope()
-        self._intending = 0
-        self._is_silent = False
+    late: list[Result] = field(default_factory=list)
+    """Results that were recorded when nobody took them any more."""
+    _expected: set[str] = field(default_factory=set)
+    _started: float = field(default_factory=trio.current_time)
+    _cut_off: deque[Item] = field(default_factory=deque)
+    _unwritten: list[Result] = field(default_factory=list)
+    _unwritable: JournalError | None = None
+    _lock: trio.Lock = field(default_factory=trio.Lock)
+    _written: trio.Event = field(default_factory=trio.Event)
+    _wanted: trio.Event = field(default_factory=trio.Event)
+    _gathering: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _intending: int = 0
+    _is_silent: bool = False
 
     def expect(self, name: str) -> None:
         """Takes a name whose result will have to be remembered."""

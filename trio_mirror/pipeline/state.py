@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import KW_ONLY, dataclass, field
 from secrets import token_hex
 
 import trio
@@ -19,76 +20,52 @@ from trio_mirror.pipeline.stop import Stop
 from trio_mirror.pipeline.throttle import Throttle
 from trio_mirror.settings import Settings
 
-_NO_HOOKS = Hooks()
 
-
+@dataclass(eq=False)
 class State:
-    """The state of a run, made before its parts.
+    """The state of a run, made before its parts."""
 
-    Args:
-        source: where pictures come from.
-        target: where they go.
-        settings: how.
-        memory: what is remembered of pictures beyond the run; None for nothing.
-        hooks: functions of the caller's.
-        in_place: whether the target is where the pictures come from.
-        intents: whether each upload is remembered before it leaves, with the digests before and after the flip.
-        grace: seconds beyond ``drain`` in which the last results of other machines come in.
+    source: Gallery
+    target: Gallery
+    settings: Settings
+    memory: Memory | None  # what is remembered of pictures beyond the run; None for nothing
+    hooks: Hooks = Hooks()
+    _: KW_ONLY
+    in_place: bool  # whether the target is where the pictures come from
+    intents: bool  # whether each upload is remembered before it leaves, with the digests before and after the flip
+    grace: float = 0.0  # seconds beyond ``drain`` in which the last results of other machines come in
 
-    Attributes:
-        report: the sum of the results so far.
-        passed: how many pictures have passed each stage.
-        started: when the run began, by Trio's clock.
-        list_attempts: how often it was tried to open the list.
-        list_ended: whether it was taken to its end.
-        at_work: the pictures that a stage of this process is at, and since when, those of longest first.
-    """
+    started: float = field(default_factory=trio.current_time)
+    list_attempts: int = 0  # how often it was tried to open the list
+    list_ended: bool = False  # whether it was taken to its end
+    passed: Counter[Stage] = field(default_factory=Counter)  # how many pictures have passed each stage
+    at_work: dict[Item, float] = field(default_factory=dict)
+    """The pictures that a stage of this process is at, and since when, those of longest first."""
 
-    def __init__(
-        self,
-        source: Gallery,
-        target: Gallery,
-        settings: Settings,
-        memory: Memory | None,
-        hooks: Hooks = _NO_HOOKS,
-        *,
-        in_place: bool,
-        intents: bool,
-        grace: float = 0.0,
-    ) -> None:
-        self.settings = settings
-        self.memory = memory
-        self.hooks = hooks
-        self.in_place = in_place
-        self.intents = intents
+    def __post_init__(self) -> None:
+        settings = self.settings
         self.run_id = token_hex(8)
-        self.report = Report(source=str(source), target=str(target))
-        self.passed: Counter[Stage] = Counter()
-        self.started = trio.current_time()
-        self.list_attempts = 0
-        self.list_ended = False
-        self.at_work: dict[Item, float] = {}
+        self.report = Report(source=str(self.source), target=str(self.target))
         self.in_flight = InFlight(within_descriptors(settings.concurrency))
-        self.stop = Stop(self.report, settings, grace)
-        self._source = source
+        self.stop = Stop(self.report, settings, self.grace)
         self.recorder = Recorder(
             self.report,
             settings,
             self.in_flight,
             self.stop,
-            memory,
+            self.memory,
             self.run_id,
-            hooks.on_result,
+            self.hooks.on_result,
             lambda: self.skips_others,
         )
         self.attempts = Attempts(retries=settings.retries, retry_after_max=settings.retry_after_max)
         self.source_throttle = self._throttle()
-        self.target_throttle = self.source_throttle if target is source else self._throttle()
+        self.target_throttle = self.source_throttle if self.target is self.source else self._throttle()
 
     @property
     def skips_others(self) -> bool:
         """Whether what is not a picture is skipped: the list has whatever lies in a place."""
-        lists_all = getattr(self._source, "lists_all", False)
+        lists_all = getattr(self.source, "lists_all", False)
         return lists_all and not self.settings.strict and self.hooks.transform is None
 
     def set_rate(self, rate: float | None) -> None:

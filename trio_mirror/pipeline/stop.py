@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import trio
 
 from trio_mirror.errors import GalleryError
@@ -9,30 +11,23 @@ from trio_mirror.model import Report
 from trio_mirror.settings import Settings
 
 
+@dataclass(eq=False)
 class Stop:
-    """When and why a run stops.
+    """When and why a run stops."""
 
-    Args:
-        report: gets the reason.
-        settings: ``deadline`` and ``drain`` count.
-        grace: seconds beyond ``drain`` in which the last results of other machines come in.
+    _report: Report  # gets the reason
+    _settings: Settings  # its ``deadline`` and ``drain`` count
+    _grace: float = 0.0  # seconds beyond ``drain`` in which the last results of other machines come in
 
-    Attributes:
-        listing: the scope of the producer; a drain cancels it.
-        working: the scope of all stages; it ends with the drain's time.
-        draining: set by a drain.
-        error: what ended the run as a whole, if anything.
-    """
+    listing: trio.CancelScope = field(default_factory=trio.CancelScope)  # of the producer; a drain cancels it
+    working: trio.CancelScope = field(default_factory=trio.CancelScope)  # of all stages; it ends with the drain's time
+    draining: trio.Event = field(default_factory=trio.Event)  # set by a drain
+    error: GalleryError | None = None  # what ended the run as a whole, if anything
 
-    def __init__(self, report: Report, settings: Settings, grace: float = 0.0) -> None:
-        self.listing = trio.CancelScope()
-        self.working = trio.CancelScope()
-        self.draining = trio.Event()
-        self.error: GalleryError | None = None
-        self._report = report
-        self._drain_seconds = settings.drain + grace
-        if settings.deadline is not None:
-            self.listing.deadline = trio.current_time() + settings.deadline
+    def __post_init__(self) -> None:
+        self._drain_seconds = self._settings.drain + self._grace
+        if self._settings.deadline is not None:
+            self.listing.deadline = trio.current_time() + self._settings.deadline
             self.working.deadline = self.listing.deadline + self._drain_seconds
 
     def because(self, reason: str) -> None:
