@@ -26,8 +26,8 @@ from zlib import crc32
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import decode, encode
-from trio_mirror.journal.rows import COLUMNS, remember, values_of
-from trio_mirror.model import Outcome, Result, Stage
+from trio_mirror.journal.rows import remember, values_of
+from trio_mirror.model import Result
 
 # Bytes; the longest name and the longest entity tag fit into one.
 _SEGMENT = 1 << 18
@@ -135,19 +135,11 @@ def recover(connection: sqlite3.Connection, path: Path) -> None:
     data = path.read_bytes()
     if not data.startswith(_MAGIC[: len(data)]):
         raise JournalError(f"{path} is not of a journal; move it away, or choose another journal")
+    latest = {name: (name, *more) for _, name, *more in sorted(_records(data), key=itemgetter(0))}
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        remember(connection, _latest(data), _IS_NEWS)
+        remember(connection, latest.values(), _IS_NEWS)
     path.unlink()
-
-
-def _latest(data: bytes) -> Iterator[Result]:
-    """The last intent of each name."""
-    latest = {values[0]: values for _, *values in sorted(_records(data), key=itemgetter(0))}
-    for values in latest.values():
-        intent = Result(**dict(zip(COLUMNS, values, strict=True)))
-        intent.outcome, intent.stage = Outcome(intent.outcome), Stage(intent.stage)
-        yield intent
 
 
 def _records(data: bytes) -> Iterator[list[Any]]:

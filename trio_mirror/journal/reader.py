@@ -57,28 +57,24 @@ class Summary:
     """The time of the newest result, likewise."""
 
 
+@dataclass(eq=False)
 class JournalReader:
     """An open journal. Its methods may be called from any thread, one at a time.
 
     None of them ever waits for a run that writes: in SQLite's WAL mode a writer appends to the ``-wal`` file,
     and a reader sees the last commit before it began (https://www.sqlite.org/wal.html, section 2.2).
-
-    Attributes:
-        path: the file.
-        source: where the pictures come from, without credentials.
-        target: where they go, likewise.
     """
 
-    def __init__(
-        self, path: Path, galleries: tuple[str, str], reading: sqlite3.Connection, resources: ExitStack
-    ) -> None:
-        self.path = path
-        self.source, self.target = galleries
-        self._reading = reading
+    path: Path
+    source: str  # where the pictures come from, without credentials
+    target: str  # where they go, likewise
+    _reading: sqlite3.Connection
+    _resources: ExitStack
+
+    def __post_init__(self) -> None:
         # A journal of an earlier format is read without being changed.
-        substitutes = OLDER if version_of(reading) < FORMAT else {}
+        substitutes = OLDER if version_of(self._reading) < FORMAT else {}
         self._select = f"SELECT {', '.join(substitutes.get(it, it) for it in COLUMNS)} FROM pictures"  # noqa: S608 (the columns are our own)
-        self._resources = resources
 
     def __enter__(self) -> Self:
         return self
@@ -170,4 +166,4 @@ def read_journal(path: Path) -> JournalReader:
             unwritable = (JournalError, OSError, sqlite3.DatabaseError)
             with suppress(*unwritable), hold_lock(path), closing(connect(path)) as writing:
                 recover(writing, intents_of(path))
-        return JournalReader(path, galleries_of(reading, path), reading, opened.pop_all())
+        return JournalReader(path, *galleries_of(reading, path), reading, opened.pop_all())

@@ -42,19 +42,19 @@ values_of = attrgetter(*(f"{it}.value" if it in ("outcome", "stage") else it for
 """The values of a result, in the order of the columns."""
 
 
-def remember(connection: sqlite3.Connection, results: Iterable[Result], condition: str = "") -> int:
-    """Remembers results, each in place of what was remembered of its picture, where that meets the condition.
+def remember(connection: sqlite3.Connection, rows: Iterable[Iterable[Any]], condition: str = "") -> int:
+    """Remembers the values of results, each in place of what was remembered of its picture where the condition holds.
 
     Many go into one statement: after each, the thread that writes would wait for the GIL.
 
     Returns:
         How many they were.
     """
-    rows, count = ([_bindable(it) for it in values_of(result)] for result in results), 0
+    rows, count = iter(rows), 0
     while some := list(islice(rows, _TOGETHER)):
         places = ", ".join([_PLACES] * len(some))
         statement = f"{_INSERT}{places}{_REPLACE}{condition}"
-        count += connection.execute(statement, list(chain.from_iterable(some))).rowcount
+        count += connection.execute(statement, [*map(_bindable, chain.from_iterable(some))]).rowcount
     return count
 
 

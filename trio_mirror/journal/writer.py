@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trio_mirror.errors import JournalError
@@ -23,7 +24,7 @@ from trio_mirror.journal.database import (
 from trio_mirror.journal.intents import Intents, intents_of, recover
 from trio_mirror.journal.lock import hold_lock
 from trio_mirror.journal.reader import JournalReader
-from trio_mirror.journal.rows import COLUMNS, remember
+from trio_mirror.journal.rows import COLUMNS, remember, values_of
 from trio_mirror.model import Result
 
 # What follows the time and "mirrored" only decides ties, so that the order of merging makes no difference.
@@ -33,34 +34,20 @@ _IS_NEWER = "WHERE " + " > ".join(
 )
 
 
+@dataclass(eq=False)
 class Journal(JournalReader):
     """A journal that this run alone writes. `record` may run in one thread while another reads.
 
     What was recorded is still there after the process is killed, as the rows are in the system's hands by
     then. A power failure may take the last of them, and leaves the file whole: that is SQLite's
     ``synchronous=NORMAL``, which spares an fsync at every commit.
-
-    Attributes:
-        is_new: whether it remembered nothing as it was opened.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        galleries: tuple[str, str],
-        reading: sqlite3.Connection,
-        writing: sqlite3.Connection,
-        intents: Intents,
-        resources: ExitStack,
-        *,
-        is_new: bool,
-    ) -> None:
-        super().__init__(path, galleries, reading, resources)
-        self._writing = writing
-        self._intents = intents
-        self._file = path.stat()
-        self._turn = threading.Lock()
-        self.is_new = is_new
+    _writing: sqlite3.Connection
+    _intents: Intents
+    _file: os.stat_result
+    is_new: bool  # whether it remembered nothing as it was opened
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
         """Closes the file, when what is being written has been. To close it again does nothing."""
@@ -121,7 +108,7 @@ class Journal(JournalReader):
         with self._turn, explained(self.path), self._writing:
             self._check_place()
             self._writing.execute("BEGIN IMMEDIATE")
-            return remember(self._writing, results, condition)
+            return remember(self._writing, map(values_of, results), condition)
 
     def _check_place(self) -> None:
         # SQLite goes on writing a file to which no name leads any more.
@@ -156,8 +143,7 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
         writing = opened.enter_context(closing(connect(path)))
         if is_empty(writing):
             create_tables(writing, source, target)
-        galleries = galleries_of(writing, path)
-        check_galleries(path, galleries, (source, target))
+        check_galleries(path, galleries_of(writing, path), (source, target))
         upgrade(writing)
         recover(writing, intents_of(path))
         writing.execute("PRAGMA journal_mode = WAL")
@@ -168,7 +154,8 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
         intents = Intents(intents_of(path))
         opened.callback(intents.close)
         [(remembers,)] = reading.execute("SELECT EXISTS (SELECT * FROM pictures)")
-        return Journal(path, galleries, reading, writing, intents, opened.pop_all(), is_new=not remembers)
+        file = path.stat()
+        return Journal(path, source, target, reading, opened.pop_all(), writing, intents, file, is_new=not remembers)
 
 
 def _check_writable(connection: sqlite3.Connection) -> None:
