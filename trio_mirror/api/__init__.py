@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,7 +12,6 @@ import httpx
 import trio
 
 from trio_mirror.api.opening import open_run
-from trio_mirror.api.surroundings import needs_no_loop, needs_trio
 from trio_mirror.galleries import Place, Source
 from trio_mirror.model import Report, Result
 from trio_mirror.pipeline.hooks import Hooks
@@ -44,7 +44,10 @@ async def open_mirror(
     Raises:
         SettingsError: a choice that cannot work, or a target that cannot store.
     """
-    needs_trio()
+    if not trio.lowlevel.in_trio_run():
+        raise RuntimeError(
+            "this call needs Trio's event loop: under asyncio use trio_mirror.aio, without a loop trio_mirror.run"
+        )
     auth = choices.pop("auth") if isinstance(choices.get("auth"), httpx.Auth) else None
     hooks = Hooks(transform, on_result=on_result)
     async with open_run(source, target, Settings(**choices), hooks, transport=transport, auth=auth) as opened:
@@ -73,7 +76,10 @@ async def mirror(source: Source, target: Place | None = None, **choices: Any) ->
 @keywords_like(open_mirror)
 def run(source: Source, target: Place | None = None, **choices: Any) -> Report:
     """Does what `mirror` does, for scripts that have no event loop; Ctrl-C is a plain KeyboardInterrupt."""
-    needs_no_loop()
+    if trio.lowlevel.in_trio_run():
+        raise RuntimeError("trio_mirror.run starts an event loop, and one is running: await trio_mirror.mirror")
+    if _in_asyncio():
+        raise RuntimeError("trio_mirror.run starts an event loop, and one is running: await trio_mirror.aio.mirror")
     try:
         # Anywhere else it would cut through what holds a run together.
         return trio.run(partial(mirror, source, target, **choices), restrict_keyboard_interrupt_to_checkpoints=True)
@@ -82,3 +88,11 @@ def run(source: Source, target: Place | None = None, **choices: Any) -> Report:
         if rest is not None:
             raise
     raise KeyboardInterrupt
+
+
+def _in_asyncio() -> bool:
+    asyncio = sys.modules.get("asyncio")  # whose import takes longer than a small run
+    try:
+        return asyncio is not None and asyncio.get_running_loop() is not None
+    except RuntimeError:
+        return False
