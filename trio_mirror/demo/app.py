@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 from urllib.parse import unquote
 
 import httpx
@@ -63,7 +62,7 @@ def gallery_app(folder: Path, mirrored: Path, *, hosts: Sequence[str]) -> Starle
             Route("/images/{name:path}", endpoints.fetch, methods=["GET"]),
         ],
         middleware=[Middleware(OwnOrigin, hosts=hosts)],
-        exception_handlers={HTTPException: _answer_http_error, **dict.fromkeys(_STATUSES, _answer_error)},
+        exception_handlers=dict.fromkeys([HTTPException, *_STATUSES], _answer_error),
     )
     app.state.stored = 0
     return app
@@ -160,10 +159,7 @@ def _part(request: Request, etag: str, size: int) -> range | None:
 
 
 async def _answer_error(_request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return PlainTextResponse(f"{printable(error.detail)}\n", error.status_code, error.headers)
     status = next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
     return PlainTextResponse(f"{printable(str(error))}\n", status)
-
-
-async def _answer_http_error(_request: Request, error: Exception) -> Response:
-    refusal = cast("HTTPException", error)
-    return PlainTextResponse(f"{printable(refusal.detail)}\n", refusal.status_code, refusal.headers)

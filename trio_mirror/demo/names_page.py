@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 import trio
 
@@ -17,18 +18,18 @@ _CHUNK = 64 * 1024  # bytes that are read, and sent, at a time
 _KEPT_SECONDS = 1.0
 
 
+@dataclass(eq=False)
 class NamesPage:
     """The names of a folder, one a line, without what is not a picture, and what would be refused when asked for.
 
     It is read once for all who ask within a second, unless the folder itself (not one in it) has changed meanwhile.
     """
 
-    def __init__(self, gallery: FolderGallery) -> None:
-        self._gallery = gallery
-        self._lock = trio.Lock()
-        self._chunks: list[bytes] = []
-        self._changed = math.nan
-        self._read_at = -math.inf
+    _gallery: FolderGallery
+    _lock: trio.Lock = field(default_factory=trio.Lock)
+    _chunks: list[bytes] = field(default_factory=list)
+    _changed: float = math.nan
+    _read_at: float = -math.inf
 
     async def chunks(self) -> list[bytes]:
         """The text of the list.
