@@ -50,17 +50,16 @@ def run_job(options: Options, settings: Settings, verbosity: int, config: str) -
         # What was imported stays: looking for cycles in it costs each run a little, and the end of a short one a tenth.
         gc.freeze()
         gc.enable()
-        code = ExitCode.INTERRUPTED
         try:
             with nullcontext() if options.debug else quiet_libraries(), _interrupts_raised():
-                code = trio.run(
+                return trio.run(
                     partial(_run_job, options, settings, views, printer, own_files),
                     restrict_keyboard_interrupt_to_checkpoints=True,
                 )
         except* KeyboardInterrupt:
             # It came before the first or after the last moment at which signals are watched.
             pass
-        return code
+        return ExitCode.INTERRUPTED
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from dataclasses import dataclass, field
 
 import trio
 
@@ -14,21 +15,16 @@ _log = logging.getLogger(__name__)
 _LAST = 1.0
 
 
+@dataclass(eq=False)
 class Stops:
-    """Watches for signals: the first one drains the run, the second one cancels it.
+    """Watches for signals: the first one drains the run, the second one cancels it."""
 
-    Attributes:
-        signal: the number of the first signal.
-        at_once: the scope that the second one cancels.
-        run: what the first one drains; without a run it cancels, too.
-        writing: the scope of the last writes, which have a second from then on.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self.at_once = trio.CancelScope()
-        self.run: Run | None = None
-        self.writing = trio.CancelScope()
+    signal: int | None = None  # the number of the first one
+    run: Run | None = None  # what it drains; without a run it cancels, too
+    at_once: trio.CancelScope = field(default_factory=trio.CancelScope)  # what the second one cancels
+    writing: trio.CancelScope = field(
+        default_factory=trio.CancelScope
+    )  # of the last writes, with a second from then on
 
     async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Waits for signals, until it is cancelled."""

@@ -25,9 +25,15 @@ class Printer:
 
     def print(self, *parts: Line) -> None:
         """Prints one line, and writes it at once."""
-        is_styled = any(it.style for it in parts) and self.has_styles
+        text = "".join(it.plain for it in parts) + "\n"
+        if any(it.style for it in parts) and self.has_styles:
+            from rich.text import Text
+
+            with self.console.capture() as captured:
+                self.console.print(Text.assemble(*parts), soft_wrap=True)
+            text = captured.get()
         # By ourselves in both cases: where nobody reads, rich would end the process.
-        self._stream.write(self._styled(parts) if is_styled else "".join(it.plain for it in parts) + "\n")
+        self._stream.write(text)
         self._stream.flush()
 
     @property
@@ -41,10 +47,3 @@ class Printer:
         from rich.console import Console
 
         return Console(file=self._stream, highlight=False, markup=False, emoji=False)
-
-    def _styled(self, parts: tuple[Line, ...]) -> str:
-        from rich.text import Text
-
-        with self.console.capture() as captured:
-            self.console.print(Text.assemble(*parts), soft_wrap=True)
-        return captured.get()

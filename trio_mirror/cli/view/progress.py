@@ -89,8 +89,8 @@ class Progress:
         lines = [self._bar(width, ascii_only=ascii_only), *_flowing(self._figures(), width, ascii_only=ascii_only)]
         lines += [Text(text, "yellow") for text in self._delays()]
         for failure in self._failures:
-            text = Text().append("x " if ascii_only else "✗ ", "red").append(f"{printable(failure.name)} ", "bold")
-            lines.append(text.append(f"{failure.stage}: {printable(str(failure.error))}", ""))
+            mark, name = ("x " if ascii_only else "✗ ", "red"), (f"{printable(failure.name)} ", "bold")
+            lines.append(Text.assemble(mark, name, f"{failure.stage}: {printable(str(failure.error))}"))
         for line in lines:
             line.truncate(width, overflow="ellipsis")
         return lines

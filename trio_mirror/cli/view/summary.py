@@ -23,9 +23,8 @@ _INSTALLS_TURBOJPEG = "brew install jpeg-turbo" if sys.platform == "darwin" else
 class Summary:
     """Gathers what the report does not hold, and describes a run."""
 
-    def __init__(self) -> None:
-        self._mirrored_bytes_in = 0
-        self._there = 0
+    _mirrored_bytes_in = 0
+    _there = 0  # pictures that the target had
 
     def add(self, result: Result) -> None:
         """Takes a result as it comes."""

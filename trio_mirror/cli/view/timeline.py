@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_POINTS = 1_000
-
-# Seconds between the first points; twice as many each time that there are too many.
-_FIRST_INTERVAL = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,17 +21,12 @@ class Point:
     reason: str | None  # why they were fewer than the concurrency
 
 
+@dataclass
 class Timeline:
-    """Keeps at most `MAX_POINTS` points, however long the run: when they are too many, every second one goes.
+    """Keeps at most `MAX_POINTS` points, however long the run: when they are too many, every second one goes."""
 
-    Attributes:
-        interval: how long to wait until the next point, in seconds.
-        points: the points, in order.
-    """
-
-    def __init__(self) -> None:
-        self.interval = _FIRST_INTERVAL
-        self.points: list[Point] = []
+    interval: float = 0.25  # seconds to wait until the next point: twice as many each time that there are too many
+    points: list[Point] = field(default_factory=list)
 
     def add(self, point: Point) -> None:
         """Takes the next point."""

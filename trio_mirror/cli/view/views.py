@@ -51,6 +51,7 @@ class Views:
         self._options = options
         self._verbosity = verbosity
         self._stderr = stderr
+        self._shows_progress = verbosity >= 0 if options.progress is None else options.progress
         self._is_live = self._can_be_live()
         self._progress: Progress | None = None
         self._summary = Summary()
@@ -130,11 +131,6 @@ class Views:
             printer = self._stderr if self._options.events == STDOUT else Printer(sys.stdout)
             for line in lines:
                 printer.print(line)
-
-    @property
-    def _shows_progress(self) -> bool:
-        asked = self._options.progress
-        return self._verbosity >= 0 if asked is None else asked
 
     def _can_be_live(self) -> bool:
         """Whether progress is drawn in place: only where a person looks on, and nothing else is drawn there."""
