@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, as
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
@@ -189,9 +189,9 @@ class Producer:
         """
         state = self._state
         if state.memory is not None:
-            if state.recorder.expects(name) or (known is not None and known.run == state.run_id):
+            if name in state.recorder.expected or (known is not None and known.run == state.run_id):
                 return True
-            state.recorder.expect(name)
+            state.recorder.expected.add(name)
         elif state.in_place:
             digest = blake2b(_identity(name), digest_size=8).digest()
             if digest in self._taken:
@@ -252,8 +252,8 @@ class Fetch:
         self._source = source
         self._attempts = state.attempts
         self._throttle, self._target_throttle = state.source_throttle, state.target_throttle
-        skips = state.settings.skip_existing and isinstance(target, SearchableGallery)
-        self._has = cast("SearchableGallery", target).has if skips else None
+        skips = state.settings.skip_existing
+        self._has = target.has if skips and isinstance(target, SearchableGallery) else None
 
     async def __call__(self, item: Item) -> None:
         """Reads the picture: with ``update``, only if it is not what was mirrored, else if the target may have any."""

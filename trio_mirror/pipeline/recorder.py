@@ -111,7 +111,8 @@ class Recorder:
 
     late: list[Result] = field(default_factory=list)
     """Results that were recorded when nobody took them any more."""
-    _expected: set[str] = field(default_factory=set)
+    expected: set[str] = field(default_factory=set)
+    """The names that were taken and whose results have to be remembered, until they are."""
     _started: float = field(default_factory=trio.current_time)
     _cut_off: deque[Item] = field(default_factory=deque)
     _unwritten: list[Result] = field(default_factory=list)
@@ -122,14 +123,6 @@ class Recorder:
     _gathering: trio.CancelScope = field(default_factory=trio.CancelScope)
     _intending: int = 0
     _is_silent: bool = False
-
-    def expect(self, name: str) -> None:
-        """Takes a name whose result will have to be remembered."""
-        self._expected.add(name)
-
-    def expects(self, name: str) -> bool:
-        """Whether this run has taken a name, and does not remember its result yet."""
-        return name in self._expected
 
     async def intend(self, intent: Result) -> None:
         """Remembers, before a picture leaves for its target, its result so far: what it was and what it will be.
@@ -217,7 +210,7 @@ class Recorder:
         if item.ended:
             self._cut_off.append(item)
         else:
-            self._expected.discard(item.name)
+            self.expected.discard(item.name)
             self._in_flight.give_back()
 
     def next_cut_off(self) -> Result | None:
@@ -279,7 +272,7 @@ class Recorder:
                 self._stop.fail(error)
             else:
                 del self._unwritten[: len(group)]
-                self._expected.difference_update(result.name for result in group if not result.is_intent)
+                self.expected.difference_update(result.name for result in group if not result.is_intent)
             written.set()
 
 
