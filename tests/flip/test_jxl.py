@@ -296,6 +296,12 @@ def test_places_are_not_noted_where_the_orientation_in_exif_turns_them() -> None
     assert not jxl.flip(from_jpeg(SUBJECT), limits=Limits()).notes
 
 
+def test_compressed_boxes_that_cannot_be_read_are_noted(unproven: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "brotli", None)
+    [note] = jxl.flip(SIGNATURE + box(b"brob", b"xml ", b"?") + box(b"jxlc", SMALL), limits=Limits()).notes
+    assert note.startswith("not mirrored: positions in compressed metadata")
+
+
 def test_places_in_compressed_boxes_are_noted(unproven: None) -> None:
     brotli = pytest.importorskip("brotli", reason="the extra proof is not installed")
     compressed = box(b"brob", b"xml ", brotli.compress(REGION))

@@ -101,7 +101,7 @@ def test_a_cropped_panorama_keeps_looking_at_what_it_showed() -> None:
 )
 def test_what_cannot_be_mended_is_named_and_left_as_it_was(space: str, fields: dict[str, str]) -> None:
     data = packet(structure(space, "Any", fields))
-    assert mirrored_packet(data, ACROSS, refuse) == (data, (f"not mirrored: {next(iter(fields))}",))
+    assert mirrored_packet(data, ACROSS, refuse) == (data, (f"not mirrored: {next(iter(fields))} in XMP",))
 
 
 def test_entities_are_never_expanded() -> None:
@@ -302,7 +302,7 @@ def test_the_subject_is_an_array_in_xmp(mirror: Mirror, wanted: list[str]) -> No
 
     assert mirrored(area(["12", "10", "7"]), mirror) == area(wanted)
     outside = area(["2000", "1500", "7"])
-    assert mirrored_packet(outside, mirror, refuse) == (outside, ("not mirrored: SubjectArea",))
+    assert mirrored_packet(outside, mirror, refuse) == (outside, ("not mirrored: SubjectArea in XMP",))
 
 
 def test_references_to_characters_are_read() -> None:

@@ -13,7 +13,7 @@ from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.jxl.header import SIGNATURE, Header, mirrored_header
 from trio_mirror.flip.jxl.reconstruction import metadata, mirror_reconstruction
 from trio_mirror.flip.limits import check_size
-from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.left import positions_left
 from trio_mirror.flip.proof import prove_jxl
 from trio_mirror.model import Flipped, Limits
@@ -54,8 +54,11 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
             _mirror_codestream(data, [_Piece(box, _gain_map(box), box.end)], edits)
     notes = dropped = mirror_reconstruction(top, edits)
     if dropped or not any(box.kind == b"jbrd" for box in top):  # else the orientation in its EXIF turns them
-        (_, exif), (_, xmp) = (metadata(top, kind) for kind in (b"Exif", b"xml "))
+        found = [metadata(top, kind) for kind in (b"Exif", b"xml ")]
+        (_, exif), (_, xmp) = found
         notes += positions_left(exif[4 + int.from_bytes(exif[:4]) :], xmp, Mirror(header.width, header.height))
+        if any(box and not content for box, content in found):
+            notes += not_mirrored({"positions in compressed metadata (unread without the extra proof)"})
     notes += credentials(top, edits, keep=keep_credentials)
     mirrored = edits.apply()
     proof = prove_jxl(mirrored, header.width * header.height * header.channels, animated=header.animated)

@@ -91,7 +91,7 @@ class _Mirroring:
             self.edits += [(value.whole, b"") for value in values]
             self.notes.append(f"a picture in the XMP was dropped: {error}")
         except (ValueError, LookupError):
-            self.unmended.add(name.removeprefix(space))
+            self.unmended.add(f"{name.removeprefix(space)} in XMP")
 
     def _picture(self, value: Value) -> bytes:
         picture = base64.b64decode(value.text)  # which skips what is not of its alphabet, line breaks too
