@@ -15,7 +15,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from trio_mirror.errors import SettingsError
-from trio_mirror.settings.units import parse_count, parse_duration, parse_flag, parse_path, parse_size, parse_text
+from trio_mirror.settings.units import parse_count, parse_duration, parse_flag, parse_path, parse_text
 
 if TYPE_CHECKING:
     _T = TypeVar("_T")
@@ -50,27 +50,33 @@ class Panel(StrEnum):
     SERVER = "Server"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
+@dataclass(frozen=True)
+class Form:
+    """How one value of a field is written."""
+
+    parse: Callable[[str], Any]
+    """Reads it from text; raises ValueError with what is expected."""
+    metavar: str
+    kind: type[Any] = str
+    """What it is in Python."""
+    check: Callable[[Any], None] | None = None
+    """Further checks; raises ValueError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting(Form):
     """All that is declared about one field."""
 
     help_text: str
     panel: Panel
-    parse: Callable[[str], Any]
-    """Reads one value from text; raises ValueError with what is expected."""
-    metavar: str
     shown: str
     """The default as people read it."""
     example: str
     """A valid value, as people write it."""
-    kind: type[Any] = str
-    """The Python type of one value."""
     zero: bool = False
     """Whether a number may be 0; it is never below."""
     most: int = sys.maxsize
     """The upper bound of a number."""
-    check: Callable[[Any], None] | None = None
-    """Further checks of one value; raises ValueError."""
     optional: bool = False
     """Whether None is a value."""
     also: str | None = None
@@ -108,22 +114,22 @@ def setting(
     default: Any,
     help_text: str,
     panel: Panel,
-    parse: Callable[[str], Any],
-    metavar: str,
+    form: Form,
     shown: str | None = None,
+    example: str | None = None,
     **more: Any,
 ) -> Any:
-    """Declares a field whose value is read by ``parse``; a tuple as its default makes it repeatable."""
+    """Declares a field; a tuple as its default makes it repeatable."""
     shown = str(default) if shown is None else shown
     declared = Setting(
+        **vars(form),
         help_text=help_text,
         panel=panel,
-        parse=parse,
-        metavar=metavar,
         shown=shown,
+        example=shown if example is None else example,
         optional=default is None,
         repeatable=isinstance(default, tuple),
-        **{"example": shown} | more,
+        **more,
     )
     return field(default=default, repr=not declared.secret, metadata={"setting": declared})
 
@@ -138,29 +144,24 @@ def text(
     shown: str = "none",
 ) -> Any:
     """Declares a text that may be left out."""
-    return setting(default, help_text, panel, parse_text, metavar, shown, example=example)
+    return setting(default, help_text, panel, Form(parse_text, metavar), shown, example)
 
 
 def path(help_text: str, panel: Panel, metavar: str, example: str, *, shown: str = "none") -> Any:
     """Declares a path, or a place that may be one, that may be left out."""
-    return setting(None, help_text, panel, parse_path, metavar, shown, example=example)
-
-
-def size(default: int | None, help_text: str, panel: Panel, shown: str) -> Any:
-    """Declares a number of bytes."""
-    return setting(default, help_text, panel, parse_size, "SIZE", shown, example="64MiB", kind=Integral)
+    return setting(None, help_text, panel, Form(parse_path, metavar), shown, example)
 
 
 def count(default: int | None, help_text: str, panel: Panel, **more: Any) -> Any:
     """Declares a whole number."""
-    example = "100" if default is None else str(default)
-    return setting(default, help_text, panel, parse_count, "COUNT", kind=Integral, **{"example": example} | more)
+    more = {"example": None if default else "100"} | more
+    return setting(default, help_text, panel, Form(parse_count, "COUNT", Integral), **more)
 
 
 def seconds(default: float | None, help_text: str, panel: Panel, **more: Any) -> Any:
     """Declares a time."""
     shown = "none" if default is None else f"{default:g}s"
-    return setting(default, help_text, panel, parse_duration, "TIME", shown, example="1m30s", kind=Real, **more)
+    return setting(default, help_text, panel, Form(parse_duration, "TIME", Real), shown, "1m30s", **more)
 
 
 def choice(default: StrEnum, help_text: str, panel: Panel) -> Any:
@@ -172,7 +173,7 @@ def choice(default: StrEnum, help_text: str, panel: Panel) -> Any:
             raise ValueError(f"expected one of {', '.join(kind)}")
         return kind(text.lower())
 
-    return setting(default, help_text, panel, parse, "|".join(kind), kind=kind)
+    return setting(default, help_text, panel, Form(parse, "|".join(kind), kind))
 
 
 def flag(
@@ -180,7 +181,7 @@ def flag(
 ) -> Any:
     """Declares a yes or no."""
     shown = shown or ("on" if default else "off")
-    return setting(default, help_text, panel, parse_flag, "", shown, example="yes", kind=bool, also=also)
+    return setting(default, help_text, panel, Form(parse_flag, "", bool), shown, "yes", also=also)
 
 
 def value_of(name: str, declared: Setting, value: Any, origin: str | None = None) -> Any:

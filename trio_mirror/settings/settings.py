@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from trio_mirror.model import Limits, Lossless
 from trio_mirror.settings.cores import useful_processes
 from trio_mirror.settings.fields import (
+    Form,
     Panel,
     choice,
     count,
@@ -24,13 +25,12 @@ from trio_mirror.settings.fields import (
     path,
     seconds,
     setting,
-    size,
     table_of,
     text,
     value_of,
 )
 from trio_mirror.settings.shard import Shard, parse_shard
-from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate, parse_text
+from trio_mirror.settings.units import parse_byte_rate, parse_count, parse_rate, parse_size, parse_text
 
 if TYPE_CHECKING:
     from trio_mirror.settings.fields import OptionalPath, Parsed
@@ -70,7 +70,7 @@ class RetryUploads(StrEnum):
 
 
 # Ray's own forms of an address, and "local", which starts it here.
-_CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9A-Fa-f:.]+\]|[^\s/@:\[\]]+):\d{1,5}")
+_ADDRESS = re.compile(r"auto|local|(ray://)?(\[[0-9A-Fa-f:.]+\]|[^\s/@:\[\]]+):\d{1,5}")
 
 
 def _parse_processes(text: str) -> int:
@@ -78,7 +78,7 @@ def _parse_processes(text: str) -> int:
 
 
 def _parse_cluster(text: str) -> str:
-    if not _CLUSTER.fullmatch(text):
+    if not _ADDRESS.fullmatch(text):
         raise ValueError("expected ray://HOST:PORT, HOST:PORT, auto or local")
     return text
 
@@ -122,6 +122,17 @@ def _check_success(status: int) -> None:
         raise ValueError("expected a status from 200 to 299")
 
 
+_SHARD = Form(parse_shard, "K/N", Shard)
+_CLUSTER = Form(_parse_cluster, "CLUSTER")
+_PROCESSES = Form(_parse_processes, "COUNT|auto", Integral)
+_SIZE = Form(parse_size, "SIZE", Integral)
+_RATE = Form(parse_rate, "RATE", Real)
+_BYTE_RATE = Form(parse_byte_rate, "RATE", Real)
+_HEADER = Form(_parse_header, "'NAME: VALUE'", tuple, _check_header)
+_AUTH = Form(lambda text: tuple(text.split(":", 1)), "USER:PASSWORD", tuple, _check_auth)
+_SUCCESS = Form(parse_count, "CODE", Integral, _check_success)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How a run is done. Checked on construction; texts are parsed as on the command line.
@@ -144,14 +155,7 @@ class Settings:
     strict: bool = flag("Fail what is not a picture; else it is skipped.", Panel.SELECTION)
     limit: int | None = count(None, "At most this many names.", Panel.SELECTION, shown="all")
     shard: Parsed[Shard | None, str] = setting(
-        None,
-        "Only part K of N, at 1/N of the rate; auto/N under a scheduler.",
-        Panel.SELECTION,
-        parse_shard,
-        "K/N",
-        "all",
-        example="1/4",
-        kind=Shard,
+        None, "Only part K of N, at 1/N of the rate; auto/N under a scheduler.", Panel.SELECTION, _SHARD, "all", "1/4"
     )
 
     lossless: Parsed[Lossless, str] = choice(
@@ -164,23 +168,10 @@ class Settings:
         None, "Threads that flip.", Panel.PARALLEL, shown="the cores", example="2", most=1_024
     )
     processes: Parsed[int, str] = setting(
-        1,
-        "Worker processes; auto: as many as gain.",
-        Panel.PARALLEL,
-        _parse_processes,
-        "COUNT|auto",
-        kind=Integral,
-        example="2",
-        most=1_024,
+        1, "Worker processes; auto: as many as gain.", Panel.PARALLEL, _PROCESSES, example="2", most=1_024
     )
     cluster: str | None = setting(
-        None,
-        "Ray cluster: ray://HOST:PORT, HOST:PORT, auto or local.",
-        Panel.PARALLEL,
-        _parse_cluster,
-        "CLUSTER",
-        "none",
-        example="local",
+        None, "Ray cluster: ray://HOST:PORT, HOST:PORT, auto or local.", Panel.PARALLEL, _CLUSTER, "none", "local"
     )
     slice: int = count(2_000, "Names in one task of the cluster.", Panel.PARALLEL)
 
@@ -201,44 +192,26 @@ class Settings:
     retry_failed: bool = flag("Only what failed or is unknown.", Panel.RESUMING)
 
     rate: Parsed[float | None, str] = setting(
-        None, "Requests started per second.", Panel.LIMITS, parse_rate, "RATE", "no limit", example="50/s", kind=Real
+        None, "Requests started per second.", Panel.LIMITS, _RATE, "no limit", "50/s"
     )
     adaptive: bool = flag("Fewer in flight while the server is overloaded.", Panel.LIMITS, default=True)
     min_rate: Parsed[float, str] = setting(
-        1024.0, "Slowest body, over 30 s.", Panel.LIMITS, parse_byte_rate, "RATE", "1KiB/s", kind=Real, zero=True
+        1024.0, "Slowest body, over 30 s.", Panel.LIMITS, _BYTE_RATE, "1KiB/s", zero=True
     )
     max_failures: int | None = count(None, "Stop after this many failed pictures.", Panel.LIMITS, shown="no limit")
-    max_bytes: Parsed[int, str] = size(64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, "64MiB")
-    max_bytes_total: Parsed[int | None, str] = size(
-        None, "Stop after this many bytes downloaded.", Panel.LIMITS, "no limit"
+    max_bytes: Parsed[int, str] = setting(64 * 1024**2, "Bytes of one picture.", Panel.LIMITS, _SIZE, "64MiB")
+    max_bytes_total: Parsed[int | None, str] = setting(
+        None, "Stop after this many bytes downloaded.", Panel.LIMITS, _SIZE, "no limit", "64MiB"
     )
     max_frame_pixels: int = count(Limits().frame_pixels, "Pixels of one frame or page.", Panel.LIMITS)
     max_total_pixels: int = count(Limits().total_pixels, "Pixels of all frames of a picture.", Panel.LIMITS)
     max_frames: int = count(Limits().frames, "Frames or pages of one picture.", Panel.LIMITS)
 
     header: Parsed[Sequence[tuple[str, str]], Sequence[tuple[str, str] | str]] = setting(
-        (),
-        "Header for every request; repeatable.",
-        Panel.SERVER,
-        _parse_header,
-        "'NAME: VALUE'",
-        "none",
-        example="Name: value",
-        kind=tuple,
-        check=_check_header,
-        secret=True,
+        (), "Header for every request; repeatable.", Panel.SERVER, _HEADER, "none", "Name: value", secret=True
     )
     auth: Parsed[tuple[str, ...] | None, str] = setting(
-        None,
-        "Credentials; for bearer a token alone.",
-        Panel.SERVER,
-        lambda text: tuple(text.split(":", 1)),
-        "USER:PASSWORD",
-        "none",
-        example="USER:PASSWORD",
-        kind=tuple,
-        check=_check_auth,
-        secret=True,
+        None, "Credentials; for bearer a token alone.", Panel.SERVER, _AUTH, "none", "USER:PASSWORD", secret=True
     )
     auth_type: Parsed[AuthType, str] = choice(
         AuthType.BASIC, "Scheme of the credentials; netrc takes them from ~/.netrc.", Panel.SERVER
@@ -252,22 +225,14 @@ class Settings:
         None,
         "Where uploads are posted: a path, or a URL of the target's origin.",
         Panel.SERVER,
-        parse_text,
-        "URL",
+        Form(parse_text, "URL"),
         "the target",
-        example="/upload",
+        "/upload",
         secret=True,
     )
-    field: str = setting("image", "Multipart field of the picture.", Panel.SERVER, _parse_field, "NAME")
+    field: str = setting("image", "Multipart field of the picture.", Panel.SERVER, Form(_parse_field, "NAME"))
     success_status: Sequence[int] = setting(
-        (200,),
-        "Status that means stored; repeatable. For put also 201 and 204.",
-        Panel.SERVER,
-        parse_count,
-        "CODE",
-        "200",
-        kind=Integral,
-        check=_check_success,
+        (200,), "Status that means stored; repeatable. For put also 201 and 204.", Panel.SERVER, _SUCCESS, "200"
     )
 
     def __post_init__(self) -> None:
