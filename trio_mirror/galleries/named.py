@@ -80,7 +80,7 @@ def as_named(source: Source, target: Place | None, settings: Settings) -> tuple[
 def _from_home(place: Any) -> Any:
     """The same place, with the home folder in the place of ``~``."""
     with suppress(ValueError):  # a NUL, which is refused in words
-        return os.path.expanduser(place) if isinstance(place, str | os.PathLike) else place  # noqa: PTH111 (a URL)
+        return os.path.expanduser(place) if isinstance(place, str | os.PathLike) else place
     return place
 
 
@@ -97,18 +97,17 @@ def _pictures(source: Source, base: str | None) -> list[str] | None:
         return None
     path = os.fspath(source)
     is_picture = path == STDIN or is_picture_name(path.partition("?")[0] if is_url(path) else path)
-    # For what may not be looked at, os.path says that it is not there; pathlib raises.
-    return [path] if is_picture and not os.path.isdir(path) else None  # noqa: PTH112
+    return [path] if is_picture and not os.path.isdir(path) else None
 
 
 def _check_files(paths: list[str], *, has_target: bool) -> None:
     """Refuses what is not a file among several, and a target that was written without ``--to``."""
-    meant = shlex.quote(paths[1] if os.path.isdir(paths[0]) else paths[-1])  # noqa: PTH112
+    meant = shlex.quote(paths[1] if os.path.isdir(paths[0]) else paths[-1])
     hint = "" if has_target else f"; write a target as --to {meant}, and many files as their folder with --include"
     for path in paths:
-        if path == STDIN or is_url(path) or os.path.isdir(path):  # noqa: PTH112
+        if path == STDIN or is_url(path) or os.path.isdir(path):
             raise SettingsError(f"{printable(path)}: expected one SOURCE, or files alone{hint}")
-    if hint and not os.path.exists(paths[-1]):  # noqa: PTH110
+    if hint and not os.path.exists(paths[-1]):
         raise SettingsError(f"there is no file {printable(paths[-1])}{hint}")
 
 
@@ -120,7 +119,7 @@ def _target_of(path: str, target: Place) -> Place | None:
     if isinstance(target, Gallery) or as_store(target) or as_url(target):
         return target
     folder, name = os.path.split(target)
-    if os.path.isdir(target) or not is_picture_name(name):  # noqa: PTH112
+    if os.path.isdir(target) or not is_picture_name(name):
         return target
     if os.path.realpath(target) == os.path.realpath(path):
         return None

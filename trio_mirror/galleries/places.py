@@ -52,14 +52,13 @@ def check_place(role: str, place: object) -> None:
 def list_of(source: Place, base: str | None) -> str | PathLike[str] | None:
     """Where the list of names is, if the source is one and not a gallery."""
     shown = "standard input" if source == STDIN else hide_credentials(str(source))
-    # For what may not be looked at, or a path that is too long, os.path says that it is not there; pathlib raises.
-    if isinstance(source, Gallery) or is_url(str(source)) or os.path.isdir(source):  # noqa: PTH112
+    if isinstance(source, Gallery) or is_url(str(source)) or os.path.isdir(source):
         if base is not None:
             example = f"trio-mirror names.txt --base {hide_credentials(base)}"
             raise option_error("base", f"it goes with a list of names, as in {example}, and {shown} is a gallery")
         return None
     # What is not there is an unreadable list where a list was meant, and an unreadable folder otherwise.
-    if base is None and (source == STDIN or os.path.exists(source)):  # noqa: PTH110
+    if base is None and (source == STDIN or os.path.exists(source)):
         example = f"trio-mirror {source} --base http://host/images/"
         raise option_error("base", f"expected the gallery of the names that {shown} lists, as in {example}")
     return source if base is not None else None
@@ -122,7 +121,7 @@ def as_url(place: Place | None) -> httpx.URL | None:
 def _refuse_almost_url(place: str) -> None:
     """Refuses what would be made or looked for as a folder, where a server was meant."""
     almost = _ALMOST_URL.match(place)
-    if almost is not None and not os.path.isdir(place):  # noqa: PTH112 (false, too, where nothing may be looked at)
+    if almost is not None and not os.path.isdir(place):
         url = f"{(almost[1] or 'http').lower()}://{place[almost.end() :]}"
         raise SettingsError(printable(f"{place} is neither a URL nor an existing folder; write {url} or ./{place}"))
 
@@ -131,8 +130,7 @@ def is_same_folder(source: Place, target: Place) -> bool:
     """Whether both are one folder, by whatever path."""
     if isinstance(source, Gallery) or isinstance(target, Gallery):
         return False
-    # For what may not be looked at, os.path says that it is not there; pathlib raises.
-    return os.path.isdir(source) and os.path.isdir(target) and os.path.samefile(source, target)  # noqa: PTH112, PTH121
+    return os.path.isdir(source) and os.path.isdir(target) and os.path.samefile(source, target)  # noqa: PTH121
 
 
 def refuse_nested(source: Place, target: Place) -> None:

@@ -45,8 +45,8 @@ def choose(options: Mapping[str, Any], environ: Mapping[str, str], file: str | N
         SettingsError: the file cannot be read, or a value is invalid; the message names its origin.
     """
     table, chosen = all_settings(), dict[str, Chosen]()
-    if file is not None or os.path.exists(CONFIG_FILE):  # noqa: PTH110 (false, too, where nothing may be looked at)
-        chosen = read_config(CONFIG_FILE if file is None else os.path.expanduser(file))  # noqa: PTH111 (there may be no home)
+    if file is not None or os.path.exists(CONFIG_FILE):
+        chosen = read_config(CONFIG_FILE if file is None else os.path.expanduser(file))
     chosen |= {name: Chosen(value, variable_name(name)) for name, value in from_environment(environ).items()}
     for name, value in options.items():
         origin = "SOURCE" if name == "source" else option_name(name)

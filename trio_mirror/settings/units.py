@@ -87,7 +87,7 @@ def parse_text(text: str) -> str:
 
 def parse_path(text: str) -> str:
     """Takes a path; ``~`` is the home folder also where no shell has seen it, as in a file."""
-    return os.path.expanduser(parse_text(text))  # noqa: PTH111 (it may be a URL)
+    return os.path.expanduser(parse_text(text))
 
 
 def parse_count(text: str) -> int:

@@ -65,7 +65,7 @@ def open_files(scheme: str, url: str, settings: Settings) -> Any:
     driver_scheme = scheme.replace("webdavs", "webdav")
     kind = fsspec.get_filesystem_class(driver_scheme)
     # One of our own, whose connections end with the run.
-    options = kind._get_kwargs_from_urls(url) | {"skip_instance_cache": True}  # noqa: SLF001
+    options = kind._get_kwargs_from_urls(url) | {"skip_instance_cache": True}
     if scheme == "s3":
         options["config_kwargs"] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {}) | {
             "max_pool_connections": settings.concurrency,

@@ -125,9 +125,9 @@ class ObjectStoreGallery(UrlGallery):
         await trio.lowlevel.checkpoint()
         try:
             if self._objects.has_folders:
-                await self._request(partial(self._files._makedirs, exist_ok=True), self._root)  # noqa: SLF001
+                await self._request(partial(self._files._makedirs, exist_ok=True), self._root)
             elif isinstance(self._objects, KeptObjects):
-                await self._request(self._files._info, self._root.partition("/")[0])  # noqa: SLF001
+                await self._request(self._files._info, self._root.partition("/")[0])
         except StoreError as error:
             # Rights to write may come without those to look: then the first write shows.
             if error.missing:
@@ -145,7 +145,7 @@ class ObjectStoreGallery(UrlGallery):
             FetchError: that cannot be found out.
         """
         try:
-            info = await self._request(self._files._info, self._path_of(name))  # noqa: SLF001
+            info = await self._request(self._files._info, self._path_of(name))
         except StoreError as error:
             if error.missing:
                 return False
@@ -174,7 +174,7 @@ class ObjectStoreGallery(UrlGallery):
         prefix = f"{key}/" if key else ""
         page: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
         while True:
-            listed = await self._listed(partial(self._files._call_s3, **page), "list_objects_v2")  # noqa: SLF001
+            listed = await self._listed(partial(self._files._call_s3, **page), "list_objects_v2")
             for entry in listed.get("Contents", ()):
                 yield entry["Key"].removeprefix(prefix)
             if not listed.get("IsTruncated"):
@@ -186,7 +186,7 @@ class ObjectStoreGallery(UrlGallery):
         base = f"{self._root.rstrip('/')}/"
         folders = [self._root]
         while folders:
-            entries = await self._listed(partial(self._files._ls, detail=True), folders.pop())  # noqa: SLF001
+            entries = await self._listed(partial(self._files._ls, detail=True), folders.pop())
             entries = sorted(entries, key=lambda entry: entry["name"])
             for entry in entries:
                 if entry["type"] == "file" or (entry["type"] == "link" and await self._may_be_file(entry["name"])):
@@ -196,7 +196,7 @@ class ObjectStoreGallery(UrlGallery):
     async def _may_be_file(self, link: str) -> bool:
         """Whether a symbolic link may be read, as in a folder: one to nowhere fails alone, when it is."""
         try:
-            info = await self._request(self._files._info, link)  # noqa: SLF001
+            info = await self._request(self._files._info, link)
         except StoreError:
             return True
         return bool(info["type"] == "file")
@@ -211,7 +211,7 @@ class ObjectStoreGallery(UrlGallery):
     def _path_of(self, name: str) -> str:
         path = "/".join((self._root.rstrip("/"), *PictureName(name).segments))
         # Drivers read more into a path than a key: a version on S3, a query on Azure.
-        if "?versionId=" in name or self._files._strip_protocol(path) != path:  # noqa: SLF001
+        if "?versionId=" in name or self._files._strip_protocol(path) != path:
             raise NameRefusedError(
                 "the store's driver would take the name for another one, for what follows a '?' or '#'"
             )

@@ -27,7 +27,7 @@ class GcsObjects(KeptObjects):
     async def describe(self, path: str) -> Mapping[str, Any]:
         """Reads an object's resource (https://cloud.google.com/storage/docs/json_api/v1/objects)."""
         bucket, key, _ = self.files.split_path(path)
-        found = await self.files._call("GET", "b/{}/o/{}", bucket, key, json_out=True)  # noqa: SLF001
+        found = await self.files._call("GET", "b/{}/o/{}", bucket, key, json_out=True)
         values = take(_PROPERTIES, found)
         if values.get("contentEncoding") == "gzip":
             # It is undone on the way here.
@@ -48,9 +48,9 @@ class GcsObjects(KeptObjects):
             f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{resource}\r\n"
             f"--{boundary}\r\nContent-Type: {properties['contentType']}\r\n\r\n"
         )
-        await self.files._call(  # noqa: SLF001
+        await self.files._call(
             "POST",
-            f"{self.files._location}/upload/storage/v1/b/{quote(bucket)}/o",  # noqa: SLF001
+            f"{self.files._location}/upload/storage/v1/b/{quote(bucket)}/o",
             uploadType="multipart",
             headers={"Content-Type": f"multipart/related; boundary={boundary}"},
             data=b"".join((body.encode(), data, f"\r\n--{boundary}--\r\n".encode())),
@@ -58,12 +58,12 @@ class GcsObjects(KeptObjects):
 
     async def has_acls(self, bucket: str) -> bool:
         """Whether access is not by the bucket's own rules alone (uniform bucket-level access)."""
-        found = await self.files._call("GET", "b/{}", bucket, json_out=True, fields="iamConfiguration")  # noqa: SLF001
+        found = await self.files._call("GET", "b/{}", bucket, json_out=True, fields="iamConfiguration")
         return not found.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {}).get("enabled", False)
 
     async def _read_more(self, bucket: str, key: str) -> Mapping[str, Any]:
         return await self.read_acl(bucket, partial(self._read_acl, bucket, key))
 
     async def _read_acl(self, bucket: str, key: str) -> dict[str, Any]:
-        found = await self.files._call("GET", "b/{}/o/{}/acl", bucket, key, json_out=True)  # noqa: SLF001
+        found = await self.files._call("GET", "b/{}/o/{}/acl", bucket, key, json_out=True)
         return {"acl": [{"entity": entry["entity"], "role": entry["role"]} for entry in found.get("items", ())]}

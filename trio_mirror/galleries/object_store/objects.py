@@ -25,7 +25,7 @@ class Objects:
 
     def root_of(self, url: str) -> str:
         """The path of a gallery, in the form of the driver."""
-        root: str = self.files._strip_protocol(url)  # noqa: SLF001
+        root: str = self.files._strip_protocol(url)
         return root
 
     async def close(self) -> None:
@@ -54,17 +54,17 @@ class Objects:
 
     async def describe(self, path: str) -> Mapping[str, Any]:
         """The type, size and entity tag of an object, and where it has them, its media type and `Properties`."""
-        info: Mapping[str, Any] = await self.files._info(path)  # noqa: SLF001
+        info: Mapping[str, Any] = await self.files._info(path)
         return info
 
     async def load(self, path: str) -> bytes:
         """The bytes of an object, or one more than the limit."""
-        data: bytes = await self.files._cat_file(path, start=0, end=self._max_bytes + 1)  # noqa: SLF001
+        data: bytes = await self.files._cat_file(path, start=0, end=self._max_bytes + 1)
         return data
 
     async def write(self, path: str, picture: Picture) -> None:
         """Writes one object, whole or not at all."""
-        await self.files._pipe_file(path, picture.data)  # noqa: SLF001
+        await self.files._pipe_file(path, picture.data)
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
@@ -80,12 +80,12 @@ class Files(Objects):
         """Writes a temporary file, and puts it in the place of the other."""
         _, temporary = temporary_beside(path)
         try:
-            await self.files._pipe_file(temporary, picture.data)  # noqa: SLF001
-            await self.files._mv(temporary, path)  # noqa: SLF001
+            await self.files._pipe_file(temporary, picture.data)
+            await self.files._mv(temporary, path)
         except BaseException:
             # Where it cannot be created it cannot be removed either, which says nothing.
             with suppress(Exception):
-                await self.files._rm_file(temporary)  # noqa: SLF001
+                await self.files._rm_file(temporary)
             raise
 
 

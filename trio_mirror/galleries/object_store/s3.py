@@ -28,7 +28,7 @@ class S3Objects(KeptObjects):
 
     async def close(self) -> None:
         """Closes the connections of the client, which the first request makes."""
-        if (client := self.files._s3) is not None:  # noqa: SLF001
+        if (client := self.files._s3) is not None:
             await client.__aexit__(None, None, None)
 
     async def read(self, path: str, name: str, known_etag: str | None) -> Picture | None:
@@ -57,7 +57,7 @@ class S3Objects(KeptObjects):
 
     async def put(self, path: str, data: bytes, properties: Mapping[str, Any]) -> None:
         """Writes an object."""
-        await self.files._pipe_file(path, data, **properties)  # noqa: SLF001
+        await self.files._pipe_file(path, data, **properties)
 
     async def has_acls(self, bucket: str) -> bool:
         """Whether the owner of the bucket owns each object by itself, which since April 2023 is the default."""
@@ -87,4 +87,4 @@ class S3Objects(KeptObjects):
 
     async def _call(self, method: str, **arguments: Any) -> Any:
         """One request, by the name that boto3 has for it."""
-        return await self.files._call_s3(method, **arguments)  # noqa: SLF001
+        return await self.files._call_s3(method, **arguments)

@@ -94,10 +94,10 @@ def dav_client(url: str, settings: Settings) -> Any:
             url: httpx.URL = super().join_url(quote(path), add_trailing_slash)
             return url
 
-    netrc = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")  # noqa: PTH111 (there may be no home)
+    netrc = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
     return EncodingClient(
         url.replace("webdav", "http", 1),
-        auth=httpx.NetRCAuth(netrc) if os.path.exists(netrc) else None,  # noqa: PTH110 (as above)
+        auth=httpx.NetRCAuth(netrc) if os.path.exists(netrc) else None,
         timeout=settings.timeout,
         verify=not settings.insecure and ssl.create_default_context(cafile=settings.ca_file),
         # Attempts are made and counted by us.
