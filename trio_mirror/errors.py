@@ -13,7 +13,8 @@
         ├── NameRefusedError the list named something that is no place below the base
         ├── FetchError       the picture could not be read from its source
         ├── FlipError        the picture could not be mirrored
-        │   └── NotPictureError  the bytes, or the name, are those of something else
+        │   ├── NotPictureError  the bytes, or the name, are those of something else
+        │   └── MemoryLimitError the flip took more memory than its process may have
         └── UploadError      the target did not store the picture
             └── UnknownUploadError   the picture was sent, and no answer came back
 

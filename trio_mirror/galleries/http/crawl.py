@@ -62,12 +62,13 @@ class Crawl:
             if prefix not in seen:
                 seen.add(prefix)
                 found = list[str]()
-                async for name in self._names_of(index):
-                    if not name.endswith("/"):
+                async for entry in self._names_of(index):
+                    name = f"{prefix}{entry}"
+                    if not entry.endswith("/"):
                         is_empty = False
-                        yield f"{prefix}{name}"
-                    elif self._follows(f"{prefix}{name}") and len(folders) + len(found) < _MOST_FOLDERS:
-                        found.append(f"{prefix}{name}")
+                        yield name
+                    elif self._recursive and name.count("/") <= MAX_DEPTH and len(folders) + len(found) < _MOST_FOLDERS:
+                        found.append(name)
                     else:
                         self._folders_left += 1
                 folders += reversed(found)
@@ -101,6 +102,3 @@ class Crawl:
                 self._example = printable(hide_credentials(page.example[:200]))
             self._links_left += page.elsewhere
             page = None if page.next_page is None else await self._read(page.next_page)
-
-    def _follows(self, folder: str) -> bool:
-        return self._recursive and folder.count("/") <= MAX_DEPTH

@@ -82,15 +82,11 @@ def _trusting(settings: Settings) -> ssl.SSLContext:
 
                 return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             # On Linux truststore does no more than this, but for each connection, which takes it 0.1 s.
-            context = ssl.create_default_context()
-            if context.cert_store_stats()["x509_ca"] or _has_files(ssl.get_default_verify_paths().capath):
+            context, folder = ssl.create_default_context(), ssl.get_default_verify_paths().capath
+            if context.cert_store_stats()["x509_ca"] or (folder and any(os.scandir(folder))):
                 return context
         # The variables' certificates; else those of certifi, where the system has none.
         return httpx.create_ssl_context(verify=not settings.insecure)
     except OSError as error:
         variables = "SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE"
         raise SettingsError(f"TLS cannot be set up: {error}; look at the environment's {variables}") from error
-
-
-def _has_files(folder: str | None) -> bool:
-    return folder is not None and any(os.scandir(folder))
