@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_mirror.errors import ListError
+from trio_mirror.galleries.dedup_window import WINDOW
 from trio_mirror.galleries.list_decoder import ListDecoder
-from trio_mirror.galleries.listing import WINDOW, ListingParser
+from trio_mirror.galleries.listing import ListingParser
 from trio_mirror.names import MAX_NAME_BYTES
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+WINDOW = 65_536  # a repeat is noticed when it comes within this many distinct names
 # An int of 60 bits takes a third less memory than one of 61.
 _HASH = 2**60 - 1
 
@@ -15,7 +16,7 @@ class DedupWindow:
     `OrderedDict` would take 18 MB. A new name has the hash of one of them once in 10^13 names.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = WINDOW) -> None:
         self._size = size
         self._hashes: set[int] = set()
         self._in_order: deque[int] = deque()

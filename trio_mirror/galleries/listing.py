@@ -14,8 +14,6 @@ from trio_mirror.galleries.links import listed_name
 from trio_mirror.galleries.list_decoder import ListDecoder
 from trio_mirror.names import MAX_NAME_BYTES
 
-WINDOW = 65_536  # a repeat is noticed when it comes within this many distinct names
-
 # The event loop stands still while so much is taken apart, which is thousands of names at most.
 _PIECE_BYTES = 16 * 1024
 # A list is in another encoding where its first lines, so many or all of fewer, are not UTF-8.
@@ -66,7 +64,7 @@ class ListingParser:
         self._place = place
         self._rest = b""
         self._separator: bytes | None = None
-        self._recent = DedupWindow(WINDOW)
+        self._recent = DedupWindow()
         self._held: list[str] | None = []
 
     def feed(self, chunk: bytes) -> list[str]:

@@ -6,7 +6,6 @@ import errno
 import logging
 import resource
 from functools import cache
-from typing import TypedDict
 
 _log = logging.getLogger(__name__)
 _LACKING = {
@@ -19,12 +18,7 @@ _LACKING = {
 _OTHER_FILES = 32
 
 
-class _Traits(TypedDict):
-    transient: bool
-    overload: bool
-
-
-def traits_of(error: OSError) -> _Traits:
+def traits_of(error: OSError) -> dict[str, bool]:
     """Whether an error passes when less is done at once, as arguments of a `MirrorError`."""
     lacking = _LACKING.get(error.errno or 0)
     if lacking is not None:

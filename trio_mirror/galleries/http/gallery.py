@@ -93,12 +93,7 @@ class HttpGallery(UrlGallery):
             yield names
 
     async def locate(self) -> str:
-        """Finds out, and gives, where its pictures are, for a run that does not read its list.
-
-        Raises:
-            ListError: as `names` does.
-            AccessError: as `names` does.
-        """
+        """Finds out, for a run that does not read its list, where its pictures are; raises what `names` does."""
         async with self.names():
             return self._base
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import httpx
 
 from trio_mirror.galleries.dedup_window import DedupWindow
-from trio_mirror.galleries.listing import WINDOW
 
 
 @dataclass(slots=True)
@@ -21,7 +20,7 @@ class Index:
     elsewhere: int = 0  # links to other places that were found so far, those to the folders around this one left out
     example: str = ""  # the first of them
     next_page: httpx.URL | None = None  # where the list goes on; known when the names were read
-    _seen: DedupWindow = field(default_factory=lambda: DedupWindow(WINDOW))
+    _seen: DedupWindow = field(default_factory=DedupWindow)
 
     def is_new(self, text: str) -> bool:
         """Whether a name or a link comes for the first time within the dedup window."""

@@ -58,12 +58,7 @@ class ListReader:
 
     @asynccontextmanager
     async def open(self, url: httpx.URL) -> AsyncIterator[tuple[httpx.URL, AsyncIterator[str]]]:
-        """Opens a list: what its names are below, and the names.
-
-        Raises:
-            ListError: as `HttpGallery.names` does.
-            AccessError: likewise.
-        """
+        """Opens a list: what its names are below, and the names; raises what `HttpGallery.names` does."""
         async with AsyncExitStack() as stack:
             there, media_type, text = await stack.enter_async_context(self._open(url))
             if media_type.startswith("text/") and index_parser(media_type) is None:
