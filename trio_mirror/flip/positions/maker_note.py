@@ -13,25 +13,15 @@ from typing import NamedTuple
 from trio_mirror.flip.exif import end_of_entries, read_values
 from trio_mirror.flip.positions import Mirror
 
-# Values of a tag and their byte order -> the values in the mirrored raster.
-Rule = Callable[[bytes, str, Mirror], bytes]
-
 # How a stated value is called in notes.
 _FOCUS, _FACES, _AREA = "focus points", "faces", "the area of the thumbnail"
 _THUMBNAIL = (160, 120)  # pixels (DCF 2.0, section 3.3.4)
 
 
 def mirrored_maker_note(note: bytes, make: bytes, at: int, mirror: Mirror) -> tuple[bytes, set[str]]:
-    """Mirrors what a MakerNote states.
+    """Mirrors what a MakerNote states; returns as many bytes, and the names of what stays as it was.
 
-    Args:
-        note: its bytes.
-        make: the camera's maker, as EXIF names it.
-        at: the offset of the note in its TIFF structure, in bytes.
-        mirror: the raster.
-
-    Returns:
-        As many bytes, and the names of what stays as it was.
+    ``make`` is the camera's maker, as EXIF names it, ``at`` the offset of the note in its TIFF structure, in bytes.
     """
     maker = next((it for it in _MAKERS if (note if it.directory else make).startswith(it.begins)), None)
     if maker is None:
@@ -50,97 +40,85 @@ def mirrored_maker_note(note: bytes, make: bytes, at: int, mirror: Mirror) -> tu
     # Where an editor moved the note and left its offsets from elsewhere, all of them lead to other bytes.
     places = values.values() if maker.base is None else [place for *_, place in stated]
     are_true = all(it.stop - it.start <= 4 or end <= it.start < it.stop <= len(note) for it in places)
-    unmended = set()
-    for what, rule, place in stated:
+    mirrored, unmended = bytearray(note), set()
+    for what, (code, rule), place in stated:
+        layout = f"{order}{(place.stop - place.start) // struct.calcsize(code)}{code}"
         try:
             if not are_true:
                 raise ValueError("its offsets are not true")  # noqa: TRY301 (the same as what the rules raise)
-            note = b"".join([note[: place.start], rule(note[place], order, mirror), note[place.stop :]])
-        except (struct.error, ValueError, IndexError):
+            numbers = rule([*struct.unpack_from(layout, mirrored, place.start)], mirror)
+            mirrored[place.start : place.start + struct.calcsize(layout)] = struct.pack(layout, *numbers)
+        except (struct.error, ValueError, IndexError):  # a place outside of the picture cannot be packed
             unmended.add(f"{what} in the MakerNote of {maker.name}")
-    return note, unmended
+    return bytes(mirrored), unmended
 
 
-def _pixel(values: bytes, order: str, mirror: Mirror) -> bytes:
-    """Its x and y."""
-    return _moved(values, order, int(mirror.rows), mirror.length)
+def _pixel(numbers: list[int], mirror: Mirror) -> list[int]:
+    x, y = numbers
+    return [x, mirror.length - y] if mirror.rows else [mirror.length - x, y]
 
 
-def _pixel_of_size(values: bytes, order: str, mirror: Mirror) -> bytes:
-    """Width, height, x and y."""
-    size = struct.unpack_from(f"{order}2H", values)
-    return values[:4] + _moved(values[4:], order, int(mirror.rows), size[mirror.rows])
+def _pixel_of_size(numbers: list[int], mirror: Mirror) -> list[int]:
+    width, height, x, y = numbers
+    return [width, height, *((x, height - y) if mirror.rows else (width - x, y))]
 
 
-def _moved(values: bytes, order: str, axis: int, length: int) -> bytes:
-    place = list(struct.unpack(f"{order}2H", values))
-    place[axis] = length - place[axis]
-    if place[axis] < 0:
-        raise ValueError("it lies outside of the picture")
-    return struct.pack(f"{order}2H", *place)
-
-
-def _shares(values: bytes, order: str, mirror: Mirror) -> bytes:
+def _shares(numbers: list[int], mirror: Mirror) -> list[int]:
     """Fractions of the sides, over 1 where there is no point."""
-    terms = list(struct.unpack(f"{order}4I", values))
-    over, under = 2 * mirror.rows, 2 * mirror.rows + 1
-    if terms[over] <= terms[under]:
-        terms[over] = terms[under] - terms[over]
-    return struct.pack(f"{order}4I", *terms)
+    x, width, y, height = numbers
+    if mirror.rows:
+        return [x, width, height - y if y <= height else y, height]
+    return [width - x if x <= width else x, width, y, height]
 
 
-def _from_middle(values: bytes, order: str, mirror: Mirror, *, number: int, before: int) -> bytes:
+def _from_middle(numbers: list[int], mirror: Mirror, *, number: int, before: int) -> list[int]:
     """Eight numbers, one of them how many areas there are; lists, two of them of x and y from the middle; more.
 
-    Args:
-        values: the numbers.
-        order: their byte order.
-        mirror: the raster.
-        number: which of the eight says how many areas there are.
-        before: how many lists stand before that of x.
-
-    Returns:
-        The numbers.
+    ``number`` says which of the eight that is, ``before`` how many lists stand before that of x.
     """
-    numbers = list(struct.unpack(f"{order}{len(values) // 2}h", values))
     areas = numbers[number]
     first = 8 + areas * (before + mirror.rows)
     if not 0 <= areas <= len(numbers) - first:
         raise ValueError("its areas are too many")
-    for at in range(first, first + areas):
-        numbers[at] = max(-numbers[at], -0x7FFF)
-    return struct.pack(f"{order}{len(numbers)}h", *numbers)
+    end = first + areas
+    return [*numbers[:first], *(max(-place, -0x7FFF) for place in numbers[first:end]), *numbers[end:]]
 
 
-def _sides(values: bytes, order: str, mirror: Mirror, *, at: int, others: Mapping[int, int]) -> bytes:
-    """One word that may name a side; ``others`` gives the opposite of each."""
-    old = values[2 * at : 2 * at + 2]
-    (word,) = struct.unpack(f"{order}H", old)
-    new = old if mirror.rows else struct.pack(f"{order}H", others.get(word, word))
-    return values[: 2 * at] + new + values[2 * at + 2 :]
+def _sides(numbers: list[int], mirror: Mirror, *, at: int, others: Mapping[int, int]) -> list[int]:
+    """One number that may name a side; ``others`` gives the opposite of each."""
+    side = numbers[at]
+    numbers[at] = side if mirror.rows else others.get(side, side)
+    return numbers
 
 
-def _unread(values: bytes, *_: object) -> bytes:
+def _unread(numbers: list[int], _: Mirror) -> list[int]:
     """Refuses values whose layout differs from camera to camera; all bits 0, or all 1, state nothing."""
-    if values.strip(b"\0\xff"):
+    if not {0, 0xFF}.issuperset(numbers):
         raise ValueError("it is not read here")
-    return values
+    return numbers
 
 
-def _counted(values: bytes, order: str, _: Mirror, *, at: int = 0) -> bytes:
+def _counted(numbers: list[int], _: Mirror, *, at: int = 0) -> list[int]:
     """Refuses values whose layout is not read here, unless they say that there are none."""
-    if struct.unpack_from(f"{order}H", values, 2 * at)[0]:
+    if numbers[at]:
         raise ValueError("it is not read here")
-    return values
+    return numbers
 
 
-def _area(values: bytes, order: str, mirror: Mirror) -> bytes:
+def _area(numbers: list[int], mirror: Mirror) -> list[int]:
     """The first and the last column, and row, of a thumbnail that the picture fills; all zeros where it fills all."""
-    edges = list(struct.unpack(f"{order}4H", values))
-    if any(edges):
-        at, last = 2 * mirror.rows, _THUMBNAIL[mirror.rows] - 1
-        edges[at : at + 2] = last - edges[at + 1], last - edges[at]
-    return struct.pack(f"{order}4H", *edges)
+    left, right, top, bottom = numbers
+    last = _THUMBNAIL[mirror.rows] - 1
+    if not any(numbers):
+        return numbers
+    return [left, right, last - bottom, last - top] if mirror.rows else [last - right, last - left, top, bottom]
+
+
+class _Rule(NamedTuple):
+    code: str
+    """Of struct, by which the values of a tag are numbers."""
+    mirrored: Callable[[list[int], Mirror], list[int]]
+    """Those numbers -> the numbers in the mirrored raster."""
 
 
 class _Maker(NamedTuple):
@@ -151,41 +129,41 @@ class _Maker(NamedTuple):
     """Offset in the note."""
     base: int | None
     """From where in the note offsets count; None: from the start of the TIFF structure."""
-    rules: dict[str, dict[int, Rule]]
+    rules: dict[str, dict[int, _Rule]]
     """What its tags state, and how each is mirrored."""
 
 
-def _all(rule: Rule, *tags: int) -> dict[int, Rule]:
-    return dict.fromkeys(tags, rule)
-
-
-_OLYMPUS = {_FOCUS: _all(_unread, 0x2020, 0x2050)}
-_PENTAX = {_FOCUS: _all(_unread, 0x0E, 0x0F, 0x21F, 0x231, 0x245), _FACES: _all(_counted, 0x60)}
+_CANON = {
+    _FOCUS: {
+        0x01: _Rule("H", partial(_sides, at=19, others={0x3002: 0x3004, 0x3004: 0x3002})),
+        0x04: _Rule(
+            "H", partial(_sides, at=14, others={0x3001: 0x3004, 0x3004: 0x3001, 0x3003: 0x3006, 0x3006: 0x3003})
+        ),
+        0x12: _Rule("h", partial(_from_middle, number=0, before=0)),
+        **dict.fromkeys((0x26, 0x3C), _Rule("h", partial(_from_middle, number=2, before=2))),
+    },
+    _FACES: {0x24: _Rule("H", partial(_counted, at=2))},
+    _AREA: {0x13: _Rule("H", _area)},
+}
+_FUJIFILM = {_FOCUS: {0x1023: _Rule("H", _pixel)}, _FACES: {0x4100: _Rule("H", _counted)}}
+_NIKON = {_FOCUS: dict.fromkeys((0x88, 0xB7), _Rule("B", _unread)), _FACES: {0x21: _Rule("H", partial(_counted, at=3))}}
+_OLYMPUS = {_FOCUS: dict.fromkeys((0x2020, 0x2050), _Rule("B", _unread))}
+_PANASONIC = {_FOCUS: {0x4D: _Rule("I", _shares)}, _FACES: dict.fromkeys((0x4E, 0x61), _Rule("H", _counted))}
+_PENTAX = {
+    _FOCUS: dict.fromkeys((0x0E, 0x0F, 0x21F, 0x231, 0x245), _Rule("B", _unread)),
+    _FACES: {0x60: _Rule("H", _counted)},
+}
+_SONY = {_FOCUS: {0x2027: _Rule("H", _pixel_of_size), **dict.fromkeys((0x201D, 0x201E, 0x2020), _Rule("B", _unread))}}
 _MAKERS = [
-    _Maker(
-        "Canon",
-        b"Canon",
-        0,
-        None,
-        {
-            _FOCUS: {
-                0x01: partial(_sides, at=19, others={0x3002: 0x3004, 0x3004: 0x3002}),
-                0x04: partial(_sides, at=14, others={0x3001: 0x3004, 0x3004: 0x3001, 0x3003: 0x3006, 0x3006: 0x3003}),
-                0x12: partial(_from_middle, number=0, before=0),
-                **_all(partial(_from_middle, number=2, before=2), 0x26, 0x3C),
-            },
-            _FACES: {0x24: partial(_counted, at=2)},
-            _AREA: {0x13: _area},
-        },
-    ),
-    _Maker("Fujifilm", b"FUJIFILM", 12, 0, {_FOCUS: {0x1023: _pixel}, _FACES: {0x4100: _counted}}),
-    _Maker("Nikon", b"Nikon\0\2", 18, 10, {_FOCUS: _all(_unread, 0x88, 0xB7), _FACES: {0x21: partial(_counted, at=3)}}),
+    _Maker("Canon", b"Canon", 0, None, _CANON),
+    _Maker("Fujifilm", b"FUJIFILM", 12, 0, _FUJIFILM),
+    _Maker("Nikon", b"Nikon\0\2", 18, 10, _NIKON),
     _Maker("Olympus", b"OLYMP\0", 8, None, _OLYMPUS),
     _Maker("Olympus", b"OLYMPUS\0", 12, 0, _OLYMPUS),
     _Maker("Olympus", b"OM SYSTEM\0", 16, 0, _OLYMPUS),
-    _Maker("Panasonic", b"Panasonic\0", 12, None, {_FOCUS: {0x4D: _shares}, _FACES: _all(_counted, 0x4E, 0x61)}),
+    _Maker("Panasonic", b"Panasonic\0", 12, None, _PANASONIC),
     _Maker("Pentax", b"AOC\0", 6, None, _PENTAX),
     _Maker("Pentax", b"PENTAX \0", 10, 0, _PENTAX),
     _Maker("Ricoh", b"RICOH\0", 8, 0, _PENTAX),
-    _Maker("Sony", b"SONY ", 12, None, {_FOCUS: {0x2027: _pixel_of_size, **_all(_unread, 0x201D, 0x201E, 0x2020)}}),
+    _Maker("Sony", b"SONY ", 12, None, _SONY),
 ]

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from trio_mirror.flip.tiff.ifd import Entry, Ifd
-from trio_mirror.flip.tiff.space import Span, merged
+from trio_mirror.flip.tiff.space import Span, appended, merged
 
 
 class Value(NamedTuple):
@@ -82,9 +82,7 @@ class Editor:
             start = old.start
             out[start : start + len(octets)] = octets
         else:
-            out += bytes(len(out) % 2)
-            start = len(out)
-            out += octets
+            start = appended(out, octets)
         return bytearray(head + struct.pack(f"{file.order}{file.offset_code}", start))
 
     def _tag(self, entry: bytes | bytearray) -> int:

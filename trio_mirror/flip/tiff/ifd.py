@@ -13,7 +13,7 @@ from functools import cached_property
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
-from trio_mirror.flip.tiff.space import Span
+from trio_mirror.flip.tiff.space import Span, appended
 
 # Bytes of one value, by field type (TIFF 6.0 section 2; 13, 16, 17 and 18 are IFD, LONG8, SLONG8 and IFD8).
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -169,9 +169,7 @@ class Structure:
         if len(packed) <= self.inline:
             out[start : start + self.inline] = packed.ljust(self.inline, b"\0")
             return
-        out += bytes(len(out) % 2)
-        struct.pack_into(f"{self.order}{self.offset_code}", out, start, len(out))
-        out += packed
+        struct.pack_into(f"{self.order}{self.offset_code}", out, start, appended(out, packed))
 
     def keep_beyond(self, out: bytearray) -> None:
         """Keeps what pointed beyond the end of the file from pointing at what ``out`` has gained there."""

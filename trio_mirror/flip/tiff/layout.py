@@ -74,11 +74,16 @@ class Layout:
         """Rows that are stored there: a tile is whole even where the image ends inside it."""
         return self.segment_height if self.tiled else self.rows(band)
 
-    @property
-    def places(self) -> list[int] | None:
-        """Where each byte of a block goes inside the mirrored block; none where a unit is a pixel."""
+    def mirrored_inside(self, raster: bytes) -> bytes:
+        """Mirrors each block of pixels that share their chroma, in its place: its luma, and two bytes behind that."""
         luma = self.block[0] * self.block[1]
-        return None if luma == 1 else [*mirrored_grid(*self.block, rows=self.rows_first), luma, luma + 1]
+        if luma == 1:
+            return raster
+        places = [*mirrored_grid(*self.block, rows=self.rows_first), luma, luma + 1]
+        mirrored = bytearray(len(raster))
+        for place, target in enumerate(places):
+            mirrored[target :: len(places)] = raster[place :: len(places)]
+        return bytes(mirrored)
 
 
 def mirrored_grid(across: int, down: int, *, rows: bool) -> list[int]:

@@ -17,6 +17,13 @@ class Span:
     stop: int
 
 
+def appended(out: bytearray, octets: bytes) -> int:
+    """Adds bytes to the end of a file, at a word boundary (TIFF 6.0 section 2), and returns where they stand."""
+    out += bytes(len(out) % 2)
+    out += octets
+    return len(out) - len(octets)
+
+
 class Space:
     """The bytes of a file, ``out``, that may be written anew.
 
@@ -53,13 +60,11 @@ class Space:
         start = free.take(len(piece))
         if start is not None:
             self._out[start : start + len(piece)] = piece
-            return start
-        if free.spans and free.spans[-1].stop == len(self._out):
+        elif free.spans and free.spans[-1].stop == len(self._out):
             start = free.take_last()
+            self._out[start:] = piece
         else:
-            self._out += bytes(len(self._out) % 2)  # TIFF 6.0 section 2 wants word boundaries
-            start = len(self._out)
-        self._out[start:] = piece
+            start = appended(self._out, piece)
         return start
 
 

@@ -112,8 +112,7 @@ class Segments:
         """The data of each strip or tile of the mirrored image, decoded and encoded again."""
         layout = self.layout
         per_plane = layout.across * layout.down
-        for plane in range(layout.planes):
-            first = plane * per_plane
+        for first in range(0, len(self.slots), per_plane):
             starts = range(first, first + per_plane, layout.across)
             bands = (self._joined(self.slots[start : start + layout.across], band) for band, start in enumerate(starts))
             for band, rows in enumerate(self._mirrored_bands(bands)):
@@ -125,17 +124,16 @@ class Segments:
         layout = self.layout
         if not layout.rows_first:
             return map(self._reversed, bands)  # unlike a generator, it does not hold a band that is done with
-        moved = (_moved_inside(band, layout.places) for band in bands)
-        raster = reverse_row_order(b"".join(moved), layout.stride)
+        raster = reverse_row_order(b"".join(map(layout.mirrored_inside, bands)), layout.stride)
         size = layout.segment_height * layout.stride
         return (raster[start : start + size] for start in range(0, len(raster), size))
 
     def _reversed(self, band: bytes) -> bytes:
-        layout = self.layout
         if not band:
             return band
-        moved = _moved_inside(band, layout.places)
-        return reverse_rows(moved, layout.width, len(band) // layout.stride, layout.bits)
+        layout = self.layout
+        height = len(band) // layout.stride
+        return reverse_rows(layout.mirrored_inside(band), layout.width, height, layout.bits)
 
     def _joined(self, slots: list[Span], band: int) -> bytes:
         """The rows of the image that a band holds; none where all of it is left out, and may stay so."""
@@ -169,16 +167,6 @@ class Segments:
             if right - left < stride:
                 lines = [(line + line[-unit:] * stride)[:stride] for line in lines]
             yield b"".join(lines) + lines[-1] * below
-
-
-def _moved_inside(raster: bytes, places: list[int] | None) -> bytes:
-    """Moves the bytes inside each unit: that at index ``i`` goes to ``places[i]``."""
-    if places is None:
-        return raster
-    moved = bytearray(len(raster))
-    for place, target in enumerate(places):
-        moved[target :: len(places)] = raster[place :: len(places)]
-    return bytes(moved)
 
 
 def _slots(file: Structure, layout: Layout) -> list[Span]:
