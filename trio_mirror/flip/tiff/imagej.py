@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from itertools import chain, islice, repeat
 
+from trio_mirror.flip.positions import Mirror
+
 _ROIS = {b"roi ", b"over"}
 _LINE, _FREEHAND, _POINT = 3, 7, 10
 _RECTANGLES = {1, 2}  # and ovals in them
@@ -21,11 +23,10 @@ _SEGMENTS = {0: 1, 1: 1, 2: 2, 3: 3, 4: 0}  # points of each piece of a java.awt
 _HEADER = 64
 
 
-def mirrored_rois(octets: bytes, counts: list[int], extent: int, axis: int, order: str) -> tuple[bytes, bool]:
+def mirrored_rois(octets: bytes, counts: list[int], mirror: Mirror, order: str) -> tuple[bytes, bool]:
     """Moves the regions among ImageJ's metadata (tag 50839); returns also whether everything in it is mirrored.
 
     ``counts`` are the lengths of its parts in bytes, the first one that of its table of contents (tag 50838).
-    ``extent`` is the image's width or its height, for the axis 0 or 1.
 
     Raises:
         struct.error: the parts are not as they should be.
@@ -37,7 +38,7 @@ def mirrored_rois(octets: bytes, counts: list[int], extent: int, axis: int, orde
         part = octets[at : at + count]
         if kind in _ROIS:
             whole &= struct.unpack_from(">H", part, 48)[0] != _IMAGE
-            part = _mirrored_roi(part, extent, axis)
+            part = _mirrored_roi(part, mirror.length, int(mirror.rows))
         parts.append(part)
         at += count
     return b"".join([*parts, octets[at:]]), whole

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from trio_mirror.flip.positions import Mirror, not_mirrored
+
 _SHAPE = re.compile(rb"<(?:\w+:)?(?:Rectangle|Mask|Ellipse|Line|Point|Label|Polygon|Polyline)\b[^<>]*>")
 _POINTS = re.compile(rb"(\sPoints\s*=\s*[\"'])([^\"']*)")
 _NUMBER = re.compile(rb"[-+]?[\d.]{1,25}(?:[eE]-?\d{1,2})?")
@@ -15,34 +17,33 @@ _NUMBER = re.compile(rb"[-+]?[\d.]{1,25}(?:[eE]-?\d{1,2})?")
 _UNMIRRORED = re.compile(rb"<(?:\w+:)?(?:Mask|Transform)\b")
 
 
-def holds_regions(text: bytes) -> bool:
-    """Whether a description is OME-XML with shapes in it."""
-    return b"<OME" in text and _SHAPE.search(text) is not None
+def mirrored_ome(text: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...]]:
+    """Moves the shapes of a description that is OME-XML to where they lie in the mirrored image.
 
-
-def mirrored_ome(text: bytes, extent: int, axis: int) -> tuple[bytes, bool]:
-    """Moves the shapes to where they lie in the mirrored image, whose width or height (axis 0 or 1) is ``extent``.
-
-    Returns also whether everything is mirrored: bitmaps and shapes with a transformation of their own are not, nor is
-    anything where images of other sizes share the text.
+    A note says that not all is mirrored: bitmaps and shapes with a transformation of their own are not, nor is anything
+    where images of other sizes share the text.
     """
-    sizes = re.findall(_attribute((b"SizeX", b"SizeY")[axis]), text)
-    if any(size != b"%d" % extent for _, size in sizes):
-        return text, False
+    if b"<OME" not in text or not _SHAPE.search(text):
+        return text, ()
+    left = not_mirrored({"some of OME's regions"})
+    sizes = re.findall(_attribute(b"SizeY" if mirror.rows else b"SizeX"), text)
+    if any(size != b"%d" % mirror.length for _, size in sizes):
+        return text, left
     try:
-        out = _SHAPE.sub(lambda shape: _mirrored_shape(shape[0], extent, axis), text)
+        mirrored = _SHAPE.sub(lambda shape: _mirrored_shape(shape[0], mirror), text)
     except ValueError:
-        return text, False
-    return out, not _UNMIRRORED.search(text)
+        return text, left
+    return mirrored, left if _UNMIRRORED.search(text) else ()
 
 
-def _mirrored_shape(shape: bytes, extent: int, axis: int) -> bytes:
-    low, size = ((b"X", b"Width"), (b"Y", b"Height"))[axis]
+def _mirrored_shape(shape: bytes, mirror: Mirror) -> bytes:
+    low, size = (b"Y", b"Height") if mirror.rows else (b"X", b"Width")
+    edge = Decimal(mirror.length)
     taken = re.search(_attribute(size), shape)
-    shape = _subtracted(shape, low, extent - _number(taken[2] if taken else b"0"))
+    shape = _subtracted(shape, low, edge - _number(taken[2] if taken else b"0"))
     for end in (b"1", b"2"):
-        shape = _subtracted(shape, low + end, Decimal(extent))
-    return _POINTS.sub(lambda points: points[1] + _mirrored_points(points[2], Decimal(extent), axis), shape)
+        shape = _subtracted(shape, low + end, edge)
+    return _POINTS.sub(lambda points: points[1] + _mirrored_points(points[2], edge, int(mirror.rows)), shape)
 
 
 def _mirrored_points(points: bytes, edge: Decimal, axis: int) -> bytes:

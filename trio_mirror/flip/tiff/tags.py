@@ -22,7 +22,7 @@ from trio_mirror.flip.tiff import georeference
 from trio_mirror.flip.tiff.edit import Editor, Value
 from trio_mirror.flip.tiff.ifd import Ifd
 from trio_mirror.flip.tiff.imagej import mirrored_rois
-from trio_mirror.flip.tiff.ome import holds_regions, mirrored_ome
+from trio_mirror.flip.tiff.ome import mirrored_ome
 from trio_mirror.flip.tiff.space import Span
 
 _WIDTH, _DESCRIPTION, _MAKE, _RESOLUTION, _POSITION = 256, 270, 271, 282, 286  # the first of each pair: of x
@@ -66,11 +66,6 @@ class _Directory:
     def mirror(self) -> Mirror:
         """The image's raster."""
         return self.metadata.mirror
-
-    @property
-    def axis(self) -> int:
-        """0 where columns were reversed, 1 where rows were."""
-        return self.metadata.axis
 
     def unpacked(self, tag: int, kind: int) -> list[Any]:
         """The numbers of a tag, of a RATIONAL both terms; none where it has another type than ``kind``."""
@@ -144,16 +139,16 @@ def _georeference(directory: _Directory) -> Changes:
 
 def _position(directory: _Directory) -> Changes:
     """Moves an image on the page that it was cut from (TIFF 6.0 section 12, XPosition)."""
-    position, length = _POSITION + directory.axis, directory.mirror.length
-    full = directory.ifd.number(_FULL_SIZE + directory.axis, 0)
-    resolution, old = directory.rational(_RESOLUTION + directory.axis), directory.rational(position)
+    axis, length = directory.metadata.axis, directory.mirror.length
+    full = directory.ifd.number(_FULL_SIZE + axis, 0)
+    resolution, old = directory.rational(_RESOLUTION + axis), directory.rational(_POSITION + axis)
     if full < length or not resolution or old is None:
         return {}, not_mirrored({"the place on a page of unknown size"} if old else set())
     new = (Fraction(full - length) / resolution - old).limit_denominator(_MAX_LONG)
     if not 0 <= new.numerator <= _MAX_LONG:
         return {}, not_mirrored({"the place of an image that is not on its page"})
     terms = struct.pack(f"{directory.order}2I", new.numerator, new.denominator)
-    return {position: Value(_RATIONAL, 1, terms)}, ()
+    return {_POSITION + axis: Value(_RATIONAL, 1, terms)}, ()
 
 
 def _subject(directory: _Directory) -> Changes:
@@ -171,19 +166,10 @@ def _subject(directory: _Directory) -> Changes:
     return changes, not_mirrored(outside)
 
 
-def _description(directory: _Directory) -> Changes:
-    text = directory.ifd.octets(_DESCRIPTION)
-    if not holds_regions(text):
-        return {}, ()
-    text, whole = mirrored_ome(text, directory.mirror.length, directory.axis)
-    return directory.replaced(_DESCRIPTION, text), not_mirrored(set() if whole else {"some of OME's regions"})
-
-
 def _imagej(directory: _Directory) -> Changes:
     octets, counts = directory.ifd.octets(_IMAGEJ), directory.unpacked(_IMAGEJ_COUNTS, _LONG)
-    order = directory.order
     try:
-        octets, whole = mirrored_rois(octets, counts, directory.mirror.length, directory.axis, order)
+        octets, whole = mirrored_rois(octets, counts, directory.mirror, directory.order)
     except (struct.error, IndexError):
         return {}, not_mirrored({"ImageJ's regions, which cannot be read"})
     return directory.replaced(_IMAGEJ, octets), not_mirrored(set() if whole else {"a picture among ImageJ's regions"})
@@ -223,7 +209,7 @@ _RULES: list[tuple[Collection[int], Rule]] = [
     (georeference.TAGS, _georeference),
     ((_POSITION, _POSITION + 1), _position),
     (EXIF, _subject),
-    ((_DESCRIPTION,), _description),
+    _block(_DESCRIPTION, lambda metadata, text: mirrored_ome(text, metadata.mirror)),
     ((_IMAGEJ,), _imagej),
     _block(_XMP, Metadata.xmp),
     _block(_PHOTOSHOP, Metadata.photoshop),
