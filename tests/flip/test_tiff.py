@@ -23,6 +23,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.rows import reverse_rows
 from trio_mirror.flip.tiff import flip
 from trio_mirror.flip.tiff.codecs import thunderscan
+from trio_mirror.flip.tiff.edit import Editor
 from trio_mirror.flip.tiff.ifd import Structure
 from trio_mirror.flip.tiff.predictor import Predictor
 from trio_mirror.flip.tiff.space import Space, Span
@@ -233,18 +234,18 @@ def test_values_that_outgrow_their_type_get_a_larger_one(count: int, *, big: boo
     writer = Writer(big=big)
     writer.add(image, short_counts=True)
     data = bytes(writer.data)
-    structure = Structure(data)
+    [page] = Structure(data).images(1)
     out = bytearray(data)
-    structure.store(out, structure.images(1)[0].entries[279], [70_000] * count)
+    Editor([page], [], out).store(page.entries[279], [70_000] * count)
     before, after = Reader(data).directories()[0], Reader(bytes(out)).directories()[0]
     assert after == before | {279: (70_000,) * count}
 
 
 def test_a_classic_file_does_not_point_beyond_four_gigabytes() -> None:
     data = write(Drawn(rows=noise(8, 2, 8, 1)))
-    structure = Structure(data)
+    [page] = Structure(data).images(1)
     with pytest.raises(FlipError, match="too large for a classic TIFF"):
-        structure.store(bytearray(data), structure.images(1)[0].entries[273], [1 << 32])
+        Editor([page], [], bytearray(data)).store(page.entries[273], [1 << 32])
 
 
 def test_strips_that_pages_share_are_mirrored_once() -> None:
@@ -256,6 +257,17 @@ def test_strips_that_pages_share_are_mirrored_once() -> None:
     writer.directory({tag: (4, struct.pack("<I", tags[tag][0])) for tag in names})
     result = flipped(bytes(writer.data))
     assert rows_of(result, image, image) == [image.mirrored(), image.mirrored()]
+
+
+def test_pages_that_share_one_list_of_byte_counts_each_get_their_own() -> None:
+    images = [Drawn(rows=noise(40, 20, bits, 1), rows_per_strip=10, compression=8) for bits in (2, 7)]
+    data = bytearray(write(*images))
+    pages = Structure(bytes(data)).images(2)
+    first, second = (page.entries[279] for page in pages)
+    longest = max(count for page in pages for count in page.numbers(279))
+    struct.pack_into("<2I", data, first.start, longest, longest)
+    struct.pack_into("<I", data, second.at + 8, first.start)
+    assert rows_of(flipped(bytes(data)), *images) == [image.mirrored() for image in images]
 
 
 def test_a_chain_of_pages_that_comes_back_ends_there() -> None:

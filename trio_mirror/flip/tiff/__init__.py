@@ -11,6 +11,7 @@ import re
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_total
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
+from trio_mirror.flip.tiff.edit import Editor
 from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.layout import OLD_JPEG
 from trio_mirror.flip.tiff.old_jpeg import read_old_jpeg, with_whole_streams
@@ -60,12 +61,13 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     _check_stack(images)
     out = bytearray(data)
     space = Space(out, structure.occupied(images), slots)
+    editor = Editor(directories, slots, out)
     exact = True
     for raster in rasters:
         mirrored = raster.mirrored(lossless)
-        raster.store(out, space.place(raster.slots, mirrored.pieces), mirrored)
+        raster.store(editor, space.place(raster.slots, mirrored.pieces), mirrored)
         exact &= mirrored.lossless
-    notes = mirror_tags(directories, slots, out, keep_credentials=keep_credentials)
+    notes = mirror_tags(directories, editor, keep_credentials=keep_credentials)
     if len(out) > len(data):
         structure.keep_beyond(out)
     if any(image.rows_first and _ORIENTATION not in image.entries for image in images):
@@ -81,7 +83,7 @@ def _check_readable(structure: Structure, images: list[Ifd]) -> None:
     if masks := [image for image in images if image.number(_PHOTOMETRIC, 0) == _MASK]:
         grey = bytearray(shown)  # Pillow has no name for masks, which are grey pictures
         for mask in masks:
-            structure.store(grey, mask.entries[_PHOTOMETRIC], [_GREY])
+            Editor([mask], [], grey).store(mask.entries[_PHOTOMETRIC], [_GREY])
         shown = bytes(grey)
     try:
         with map_pillow_errors("the TIFF"), open_image(shown, "TIFF") as picture:

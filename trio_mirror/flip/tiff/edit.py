@@ -10,8 +10,11 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
-from trio_mirror.flip.tiff.ifd import Entry, Ifd
+from trio_mirror.errors import FlipError
+from trio_mirror.flip.tiff.ifd import UNSIGNED, Entry, Ifd, with_private
 from trio_mirror.flip.tiff.space import Span, appended, merged
+
+_LONG, _LONG8 = 4, 16
 
 
 class Value(NamedTuple):
@@ -25,19 +28,19 @@ class Value(NamedTuple):
 class Editor:
     """Changes tags in ``out``, a copy of the file; what does not fit in its old place goes to the end.
 
-    ``images`` are all its directories, ``raster`` is where the strips and tiles of all images stand.
+    ``images`` are all its directories of images, ``raster`` is where the strips and tiles of all images stand.
     """
 
     def __init__(self, images: list[Ifd], raster: list[Span], out: bytearray) -> None:
+        self.out = out
         self._file = images[0].file
-        self._images = images
+        self._ifds = with_private(images)
         self._raster = raster
-        self._out = out
-        self._users = Counter(entry.start for image in images for entry in image.entries.values())
+        self._users = Counter(entry.start for ifd in self._ifds for entry in ifd.entries.values())
 
     @cached_property
     def _used(self) -> list[Span]:
-        return merged([*self._file.occupied(self._images), *self._raster])
+        return merged([*self._file.occupied(self._ifds), *self._raster])
 
     def has_room(self, image: Ifd) -> bool:
         """Whether one more tag has room behind a directory: unused zeros."""
@@ -50,12 +53,31 @@ class Editor:
         """Whether a value that does not grow stays in its place: only this entry has it."""
         return self._users[entry.start] == 1
 
+    def store(self, entry: Entry, numbers: list[int]) -> None:
+        """Replaces the first values of an entry of whole numbers, by a larger type where they outgrew their own.
+
+        Raises:
+            FlipError: a value is larger than this kind of TIFF can hold.
+        """
+        file, old = self._file, self._file.values(entry)
+        values = (*numbers, *old[len(numbers) :])
+        if values == old:
+            return
+        larger = _LONG8 if file.big else _LONG
+        kind = entry.kind if max(values) < 1 << 8 * entry.size // entry.count else larger
+        try:
+            octets = struct.pack(f"{file.order}{len(values)}{UNSIGNED[kind]}", *values)
+        except struct.error as error:
+            raise FlipError("the mirrored picture would be too large for a classic TIFF (4 GB)") from error
+        stored = self._packed(self._tag(self.out[entry.at : entry.at + 2]), Value(kind, len(values), octets), entry)
+        self.out[entry.at : entry.at + file.entry_size] = stored
+
     def change(self, image: Ifd, changes: Mapping[int, Value | None]) -> None:
         """Gives tags new values, or none: then they are taken out, and their old bytes cleared.
 
         At most one tag may be added, and only where :meth:`has_room`.
         """
-        file, out = self._file, self._out
+        file, out = self._file, self.out
         first = image.at + file.count_size
         old = [out[at : at + file.entry_size] for at in range(first, image.link, file.entry_size)]
         kept = [entry for entry in old if self._tag(entry) not in changes]
@@ -74,7 +96,7 @@ class Editor:
 
     def _packed(self, tag: int, value: Value, old: Entry | None) -> bytearray:
         """A directory's entry, its value stored in its old place where only this entry has it and it fits."""
-        file, out, octets = self._file, self._out, value.octets
+        file, out, octets = self._file, self.out, value.octets
         head = struct.pack(f"{file.order}HH{file.offset_code}", tag, value.kind, value.number)
         if len(octets) <= file.inline:
             return bytearray(head + octets.ljust(file.inline, b"\0"))

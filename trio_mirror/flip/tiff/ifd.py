@@ -8,17 +8,17 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
-from trio_mirror.flip.tiff.space import Span, appended
+from trio_mirror.flip.tiff.space import Span
 
 # Bytes of one value, by field type (TIFF 6.0 section 2; 13, 16, 17 and 18 are IFD, LONG8, SLONG8 and IFD8).
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-_LONG, _LONG8 = 4, 16
+UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _ORIENTATION, _SUB_IFDS = 274, 330
 _XMP = 700  # the tags below it describe the image
 _PRIVATE_IFDS = {34665, 34853, 40965}  # Exif, GPS and Interoperability
@@ -47,7 +47,7 @@ class Entry:
     @property
     def whole_numbers(self) -> bool:
         """Whether it holds values that count or point."""
-        return self.kind in _UNSIGNED and self.count > 0
+        return self.kind in UNSIGNED and self.count > 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,11 @@ class Ifd:
         return [Span(self.at, self.stop), *values]
 
 
+def with_private(images: Iterable[Ifd]) -> list[Ifd]:
+    """These directories and those behind them that are not images, each once: pages may share their EXIF."""
+    return [*{ifd.at: ifd for image in images for ifd in (image, *image.private)}.values()]
+
+
 class Structure:
     """The directories of one TIFF file.
 
@@ -139,37 +144,14 @@ class Structure:
             raise FlipError("the TIFF holds no image")
         return list(found.values())
 
-    def occupied(self, images: list[Ifd]) -> list[Span]:
+    def occupied(self, images: Iterable[Ifd]) -> list[Span]:
         """The bytes of the file that the header, the directories and their values take."""
-        private = {inside.at: inside for image in images for inside in image.private}
-        return [Span(0, 16 if self.big else 8)] + [span for ifd in (*images, *private.values()) for span in ifd.spans]
+        found = with_private(images)
+        return [Span(0, 16 if self.big else 8)] + [span for ifd in found for span in ifd.spans]
 
     def values(self, entry: Entry) -> tuple[int, ...]:
         """The values of an entry of whole numbers."""
-        return struct.unpack_from(f"{self.order}{entry.count}{_UNSIGNED[entry.kind]}", self.data, entry.start)
-
-    def store(self, out: bytearray, entry: Entry, values: list[int]) -> None:
-        """Replaces the first values of an entry in ``out``, a copy of the file.
-
-        They stay in place. Where they outgrew their type, the entry gets a larger one and room at the end.
-
-        Raises:
-            FlipError: a value is larger than this kind of TIFF can hold.
-        """
-        values = [*values, *self.values(entry)[len(values) :]]
-        if max(values) < 1 << 8 * _SIZES[entry.kind]:
-            struct.pack_into(f"{self.order}{len(values)}{_UNSIGNED[entry.kind]}", out, entry.start, *values)
-            return
-        kind = _LONG8 if self.big else _LONG
-        if max(values) >= 1 << 8 * _SIZES[kind]:
-            raise FlipError("the mirrored picture would be too large for a classic TIFF (4 GB)")
-        packed = struct.pack(f"{self.order}{len(values)}{_UNSIGNED[kind]}", *values)
-        start = entry.at + self.entry_size - self.inline
-        struct.pack_into(f"{self.order}H", out, entry.at + 2, kind)
-        if len(packed) <= self.inline:
-            out[start : start + self.inline] = packed.ljust(self.inline, b"\0")
-            return
-        struct.pack_into(f"{self.order}{self.offset_code}", out, start, appended(out, packed))
+        return struct.unpack_from(f"{self.order}{entry.count}{UNSIGNED[entry.kind]}", self.data, entry.start)
 
     def keep_beyond(self, out: bytearray) -> None:
         """Keeps what pointed beyond the end of the file from pointing at what ``out`` has gained there."""

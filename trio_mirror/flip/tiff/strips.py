@@ -12,6 +12,7 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_density
 from trio_mirror.flip.rows import reverse_row_order, reverse_rows
 from trio_mirror.flip.tiff.codecs import LZMA, ZSTD, Codec, codec_of, uncompressed
+from trio_mirror.flip.tiff.edit import Editor
 from trio_mirror.flip.tiff.ifd import Ifd, Structure
 from trio_mirror.flip.tiff.jpeg_codec import Jpeg
 from trio_mirror.flip.tiff.layout import UNCOMPRESSED, Layout, mirrored_grid, read_layout
@@ -63,8 +64,8 @@ class Segments:
     codec: Codec | Jpeg
     blank: bytes  # the raster of those that are left out; empty where none is
 
-    def store(self, out: bytearray, starts: list[int], mirrored: Mirrored) -> None:
-        """Writes into ``out``, a copy of the file, where the mirrored strips or tiles are, and how long."""
+    def store(self, editor: Editor, starts: list[int], mirrored: Mirrored) -> None:
+        """Writes where the mirrored strips or tiles are, and how long."""
         changes = [(self.layout.offsets, starts)]
         if self.blank or self.layout.compression != UNCOMPRESSED:
             changes.append((self.layout.counts, [len(piece) for piece in mirrored.pieces]))
@@ -72,7 +73,7 @@ class Segments:
             changes.append((self.layout.subsampling, [1, 1]))
         for entries, values in changes:
             for entry in entries:
-                self.file.store(out, entry, values)
+                editor.store(entry, values)
 
     def mirrored(self, lossless: Lossless) -> Mirrored:
         """The mirrored image; JPEG is rearranged where that is exact and wanted."""

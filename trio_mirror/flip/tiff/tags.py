@@ -23,7 +23,6 @@ from trio_mirror.flip.tiff.edit import Editor, Value
 from trio_mirror.flip.tiff.ifd import Ifd
 from trio_mirror.flip.tiff.imagej import mirrored_rois
 from trio_mirror.flip.tiff.ome import mirrored_ome
-from trio_mirror.flip.tiff.space import Span
 
 _WIDTH, _DESCRIPTION, _MAKE, _RESOLUTION, _POSITION = 256, 270, 271, 282, 286  # the first of each pair: of x
 _FULL_SIZE = 33300  # of the page that the image was cut from (tiff.h, PIXAR_IMAGEFULLWIDTH)
@@ -88,11 +87,10 @@ class _Directory:
         return {} if octets == self.ifd.octets(tag) else {tag: Value(kind, len(octets), octets) if octets else None}
 
 
-def mirror_tags(images: list[Ifd], raster: list[Span], out: bytearray, *, keep_credentials: bool) -> list[str]:
-    """Makes the tags of a file whose images were mirrored true again, in ``out``.
+def mirror_tags(images: list[Ifd], editor: Editor, *, keep_credentials: bool) -> list[str]:
+    """Makes the tags of a file whose images were mirrored true again.
 
-    ``images`` are all its directories of images; ``raster`` is where their strips and tiles stood. The notes name tags
-    that are no longer true, or were taken out.
+    ``images`` are all its directories of images. The notes name tags that are no longer true, or were taken out.
     """
     # What describes an image, by its place in the file: pages may share the directory of their EXIF.
     found = {ifd.at: (ifd, image) for image in images for ifd in (image, *image.private)}
@@ -105,9 +103,8 @@ def mirror_tags(images: list[Ifd], raster: list[Span], out: bytearray, *, keep_c
         raise FlipError("the TIFF is damaged: its directories share their bytes")
     notes: list[str] = []
     if ghost:
-        out[ghost.end(1) : ghost.end()] = b"YES\n"
+        editor.out[ghost.end(1) : ghost.end()] = b"YES\n"
         notes.append("the file is marked as no longer laid out as a cloud-optimized GeoTIFF")
-    editor = Editor([ifd for ifd, _ in found.values()], raster, out)
     for ifd, image in found.values():
         width, height = (image.number(tag, 0) for tag in (_WIDTH, _WIDTH + 1))
         metadata = Metadata(Mirror(width, height, rows=image.rows_first), keep_credentials=keep_credentials)
