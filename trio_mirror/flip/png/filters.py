@@ -7,7 +7,7 @@ takes filters off as it inflates; they are put on by its arithmetic on rasters a
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PIL import Image, ImageChops
 
@@ -41,12 +41,9 @@ class Band:
         """The lowest row: what the filters of the next band refer to."""
         return self.raster[-self.size :]
 
-    def standing_alone(self, starts: list[int]) -> Band:
-        """The same rows, of which those at ``starts`` have filters that do not refer to the row above."""
-        filters = bytearray(self.filters)
-        for row in starts:
-            filters[row] = min(filters[row], _SUB)
-        return replace(self, filters=bytes(filters))
+    def standing_alone(self) -> Band:
+        """The same rows, of which the first has a filter that does not refer to the row above."""
+        return Band(bytes([min(self.filters[0], _SUB)]) + self.filters[1:], self.raster)
 
 
 def unfilter(scanlines: bytes, rows: int, lanes: int, above: bytes) -> Band:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -74,24 +73,20 @@ def mirror_raster(stream: list[memoryview], shape: Shape, restarts: list[int], *
     compressor = fastest.compressobj(level, wbits=shape.window, memLevel=9)
     segments = [bytearray()]
     # What the filters take for pictures of their own: the raster, or each pass of an interlaced one.
-    pictures: Iterable[Iterable[Band]] = [_mirrored_bands(scanlines, shape, rows=rows)]
+    pictures: Iterable[Iterable[Band]] = [_mirrored_bands(scanlines, shape, restarts, rows=rows)]
     if shape.interlaced:
         pictures = _mirrored_passes(scanlines, shape, rows=rows)
+    starts = frozenset(restarts)
     for picture in pictures:
-        above = b""
-        top = 0
+        above, row = b"", 0
         for band in picture:
-            bottom = top + len(band.filters)
-            starts = [row - top for row in restarts[bisect_left(restarts, top) : bisect_left(restarts, bottom)]]
-            filtered = refilter(band.standing_alone(starts) if starts else band, shape.lanes, above)
-            stride = 1 + band.size
-            for number, (start, end) in enumerate(itertools.pairwise([0, *starts, len(band.filters)])):
-                if number:
-                    segments[-1] += compressor.flush(zlib.Z_FULL_FLUSH)
-                    segments.append(bytearray())
-                segments[-1] += compressor.compress(filtered[start * stride : end * stride])
+            if row in starts:
+                segments[-1] += compressor.flush(zlib.Z_FULL_FLUSH)
+                segments.append(bytearray())
+                band = band.standing_alone()  # noqa: PLW2901
+            segments[-1] += compressor.compress(refilter(band, shape.lanes, above))
             above = band.last_row()
-            top = bottom
+            row += len(band.filters)
     segments[-1] += compressor.flush()
     return [bytes(segment) for segment in segments]
 
@@ -131,31 +126,32 @@ class _Scanlines:
         return bytes(data)
 
 
-def _mirrored_bands(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterator[Band]:
-    """A raster without interlace, a band at a time; to reverse the rows, all of it is held."""
+def _mirrored_bands(scanlines: _Scanlines, shape: Shape, cuts: list[int], *, rows: bool) -> Iterator[Band]:
+    """A raster without interlace, a band at a time, none over a cut; to reverse the rows, all of it is held."""
     if rows:
-        for band in reversed(list(_bands(scanlines, shape))):
+        for band in reversed(list(_bands(scanlines, shape, [shape.height - row for row in reversed(cuts)]))):
             yield Band(band.filters[::-1], reverse_row_order(band.raster, band.size))
     else:
-        for band in _bands(scanlines, shape):
+        for band in _bands(scanlines, shape, cuts):
             mirrored = reverse_rows(band.raster, shape.width, len(band.filters), shape.depth * shape.channels)
             yield Band(band.filters, mirrored)
 
 
-def _bands(scanlines: _Scanlines, shape: Shape) -> Iterator[Band]:
+def _bands(scanlines: _Scanlines, shape: Shape, cuts: Iterable[int] = ()) -> Iterator[Band]:
     """The raster as it is, in bands of a workable size."""
     stride = shape.stride(shape.width)
     above = b""
-    for _, height in _band_rows(shape):
+    for _, height in _band_rows(shape, cuts):
         band = unfilter(scanlines.read(height * stride), height, shape.lanes, above)
         yield band
         above = band.last_row()
 
 
-def _band_rows(shape: Shape) -> Iterator[tuple[int, int]]:
-    """The first row of each band, and how many it has."""
+def _band_rows(shape: Shape, cuts: Iterable[int] = ()) -> Iterator[tuple[int, int]]:
+    """The first row of each band, and how many it has; bands end at the cuts, too."""
     step = max(1, _BAND // shape.stride(shape.width))
-    return ((top, min(step, shape.height - top)) for top in range(0, shape.height, step))
+    for start, stop in itertools.pairwise([0, *cuts, shape.height]):
+        yield from ((top, min(step, stop - top)) for top in range(start, stop, step))
 
 
 def _mirrored_passes(scanlines: _Scanlines, shape: Shape, *, rows: bool) -> Iterator[Iterator[Band]]:
