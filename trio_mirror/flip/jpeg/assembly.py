@@ -65,7 +65,7 @@ def assembled(
     without_lengths, size = first, 0
     while size != len(first):  # the length of the first image is one of them, and its digits are part of it
         size = len(first)
-        first = _with_lengths(file, without_lengths, layout, size, without_gain_map=has_dropped)
+        first = _with_lengths(without_lengths, layout, size, without_gain_map=has_dropped)
     if not is_addressed:
         first = replace(first, coded=coded_part(first.in_place_of(end)))
     first, notes = _with_moves(file, first, layout)
@@ -86,16 +86,16 @@ def _layout(file: File, further: dict[int, Mirrored | None], pngs: list[Change])
     return Layout(file.data, file.first.end, sorted(changes))
 
 
-def _with_lengths(file: File, first: Mirrored, layout: Layout, size: int, *, without_gain_map: bool) -> Mirrored:
+def _with_lengths(first: Mirrored, layout: Layout, size: int, *, without_gain_map: bool) -> Mirrored:
     """The first image with what its XMP says of the bytes behind it brought up to date."""
     segments = []
     for segment in first.segments:
         if segment.payload.startswith(XMP):
             packet = segment.payload[len(XMP) :]
-            new = with_lengths(packet, file.data, file.first.end, layout, size, without_gain_map=without_gain_map)
-            if len(XMP) + len(new) > PAYLOAD_LIMIT:
+            payload = XMP + with_lengths(packet, layout, size, without_gain_map=without_gain_map)
+            if len(payload) > PAYLOAD_LIMIT:
                 raise FlipError("its XMP has no room for the length of a further image")
-            segment = segment.with_payload(XMP + new)  # noqa: PLW2901
+            segment = segment.with_payload(payload)  # noqa: PLW2901
         segments.append(segment)
     return replace(first, segments=segments)
 

@@ -86,15 +86,12 @@ def _size(value: Value | None) -> int:
     return int(text) if text.isdecimal() and len(text) <= _DIGITS else 0
 
 
-def with_lengths(
-    packet: bytes, data: bytes, end: int, layout: Layout, new_end: int, *, without_gain_map: bool
-) -> bytes:
+def with_lengths(packet: bytes, layout: Layout, new_end: int, *, without_gain_map: bool) -> bytes:
     """The packet with what it says of the bytes behind the first image brought up to date.
 
-    ``end`` is the offset of what follows the first image in the old file, ``layout`` where that went, ``new_end`` the
-    bytes of the new first image.
+    ``layout`` is where they went, ``new_end`` the bytes of the new first image.
     """
-    directory = read_directory(packet)
+    directory, data, end = read_directory(packet), layout.data, layout.end
     edits: list[tuple[slice, bytes]] = []
     for item, place in zip(directory.items[1:], directory.places(data, end), strict=False):
         if without_gain_map and item.semantic == "GainMap":

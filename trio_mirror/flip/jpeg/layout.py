@@ -23,8 +23,8 @@ class Layout:
     """
 
     def __init__(self, data: bytes, end: int, changes: Sequence[Change]) -> None:
-        self._data = data
-        self._end = end
+        self.data = data
+        self.end = end
         self._changes = changes
         self._stops = [change.stop for change in changes]
         growths = (len(change.new) - (change.stop - change.start) for change in changes)
@@ -32,12 +32,12 @@ class Layout:
 
     def moved(self, offset: int) -> int:
         """How many bytes behind the first image now stands what stood at an offset of the old file."""
-        return offset - self._end + self._growths[bisect_right(self._stops, offset)]
+        return offset - self.end + self._growths[bisect_right(self._stops, offset)]
 
     def pieces(self) -> list[bytes]:
         """The new bytes behind the first image."""
-        pieces, at = [], self._end
+        pieces, at = [], self.end
         for change in self._changes:
-            pieces += [self._data[at : change.start], change.new]
+            pieces += [self.data[at : change.start], change.new]
             at = change.stop
-        return [*pieces, self._data[at:]]
+        return [*pieces, self.data[at:]]

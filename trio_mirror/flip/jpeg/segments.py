@@ -286,17 +286,12 @@ def _search(marker: re.Pattern[bytes], data: bytes, at: int, stop: int) -> int:
 def _frame(marker: int, payload: bytes) -> Frame:
     if len(payload) < 6 or len(payload) < 6 + 3 * payload[5]:
         raise FlipError("the JPEG is damaged: its frame header is too short")
-    frame = Frame(
-        marker,
-        payload[0],
-        int.from_bytes(payload[3:5], "big"),
-        int.from_bytes(payload[1:3], "big"),
-        tuple(
-            Component(payload[at], payload[at + 1] >> 4, payload[at + 1] & 15, payload[at + 2])
-            for at in range(6, 6 + 3 * payload[5], 3)
-        ),
+    precision, height, width, count = struct.unpack_from(">BHHB", payload)
+    components = tuple(
+        Component(number, factors >> 4, factors & 15, table)
+        for number, factors, table in struct.iter_unpack("3B", payload[6 : 6 + 3 * count])
     )
     # T.81, table B.2.
-    if not all(1 <= factor <= 4 for c in frame.components for factor in (c.across, c.down)):
+    if not all(1 <= factor <= 4 for c in components for factor in (c.across, c.down)):
         raise FlipError("the JPEG is damaged: its sampling factors are out of range")
-    return frame
+    return Frame(marker, precision, width, height, components)
