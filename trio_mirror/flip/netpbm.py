@@ -88,15 +88,9 @@ def _read_header(data: bytes, at: int) -> Header:
     # One white space ends the header; where the raster begins with more, that is a sample already.
     if not match or not data[match.end() : match.end() + 1].isspace():
         raise FlipError("the picture is damaged: its header is not that of a Netpbm file")
-    width, height = int(match[1]), int(match[2])
     samples = 3 if magic in {b"P3", b"P6", b"PF"} else 1
-    if pattern is _PBM:
-        bits = 1
-    elif pattern is _PFM:
-        bits = 32 * samples
-    else:
-        bits = samples * _sample_bits(int(match[3]))
-    return Header(magic, width, height, bits, samples, match.end() + 1)
+    bits = 1 if pattern is _PBM else 32 if pattern is _PFM else _sample_bits(int(match[3]))
+    return Header(magic, int(match[1]), int(match[2]), samples * bits, samples, match.end() + 1)
 
 
 def _read_pam(data: bytes, at: int) -> Header:
@@ -125,17 +119,16 @@ def _mirror_plain_bits(raster: bytes, header: Header) -> bytes:
     bits = b"".join(found[1].translate(None, _NO_BITS) for found in _UNCOMMENTED.finditer(raster) if found[1])
     if len(bits) < pixels:
         raise FlipError(_CUT_SHORT)
-    bits = reverse_rows(bits[:pixels], header.width, header.height, 8) + bits[pixels:]
-    out = bytearray()
-    at = 0
-    for found in _UNCOMMENTED.finditer(raster):
-        if found[1]:
-            ones = found[1].translate(_TO_ONES)
-            start, at = at, at + ones.count(b"1")
-            out += ones.replace(b"%", b"%%").replace(b"1", b"%c") % tuple(bits[start:at])
-        else:
-            out += found[0]
-    return bytes(out)
+    mirrored = iter(reverse_rows(bits[:pixels], header.width, header.height, 8) + bits[pixels:])
+
+    def replaced(found: re.Match[bytes]) -> bytes:
+        if not found[1]:  # a comment
+            return found[0]
+        ones = found[1].translate(_TO_ONES)
+        samples = tuple(islice(mirrored, ones.count(b"1")))
+        return ones.replace(b"%", b"%%").replace(b"1", b"%c") % samples
+
+    return _UNCOMMENTED.sub(replaced, raster)
 
 
 def _mirror_plain(raster: bytes, header: Header) -> bytes:
