@@ -63,7 +63,7 @@ class Frame:
 
     @property
     def flags(self) -> int:
-        """Whether its transparent pixels replace the canvas's, and its part of that is cleared after it was shown."""
+        """Whether its part of the canvas is cleared after it was shown, and replaced also where it is transparent."""
         return self.timing[-1]
 
     def to_chunk(self) -> Chunk:
