@@ -220,6 +220,15 @@ def test_no_run_ends_because_nobody_hears_of_it(photos: Path, tmp_path: Path, wh
     assert json.loads(done.stdout)["mirrored"] == 3
 
 
+@pytest.mark.parametrize("where", ["/dev/full", "a reader that has gone"])
+def test_an_exit_code_counts_though_nobody_hears_the_error(photos: Path, tmp_path: Path, where: str) -> None:
+    with _taking_nothing(where) as stderr:
+        wrong = warm.run(photos, "--to", tmp_path / "out", "--concurrency", "0", stderr=stderr)
+        warned = warm.run(photos, "--to", tmp_path / "out", stderr=stderr, environment={"TRIO_MIRROR_WORD": "x"})
+
+    assert (wrong.returncode, warned.returncode) == (2, 0)
+
+
 def _taking_nothing(where: str) -> BinaryIO:
     if where == "/dev/full":
         return Path(where).open("wb")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 from trio_mirror import __version__
 from trio_mirror.cli.ending import end, run_command
 from trio_mirror.cli.exits import ExitCode
-from trio_mirror.cli.streams import stdout_written
+from trio_mirror.cli.streams import print_line, stdout_written
 from trio_mirror.flip.formats import FORMATS
 from trio_mirror.names import printable
 from trio_mirror.settings import (
@@ -160,7 +159,7 @@ def mirror_gallery(
     typed = {name: value for name, value in {"source": source, **given}.items() if value not in (None, [], ())}
     for why in unknown_variables(os.environ) if quiet - verbose < 2 else ():
         # No error: Kubernetes sets such variables itself where a service has our name.
-        print(f"warning: {printable(why)}", file=sys.stderr)  # noqa: T201
+        print_line(f"warning: {printable(why)}")
     chosen = choose(typed, os.environ, config)
     options, settings = build(chosen)
     if show_config:

@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 
 from trio_mirror.cli.exits import ExitCode, exit_code_of
-from trio_mirror.cli.streams import prepare_streams
+from trio_mirror.cli.streams import prepare_streams, print_line
 from trio_mirror.errors import MirrorError, hide_userinfo
 from trio_mirror.names import printable
 
@@ -35,4 +35,4 @@ def end(code: ExitCode, message: str) -> NoReturn:
 
 
 def _print_error(message: str) -> None:
-    print(f"error: {printable(hide_userinfo(message))}", file=sys.stderr)  # noqa: T201
+    print_line(f"error: {printable(hide_userinfo(message))}")

@@ -37,6 +37,12 @@ def prepare_streams() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
+def print_line(line: str) -> None:
+    """Prints a line on stderr. It is lost where that takes nothing, as on a full disk: the exit code still counts."""
+    with suppress(OSError):
+        print(line, file=sys.stderr)  # noqa: T201
+
+
 @contextmanager
 def own_stderr() -> Iterator[TextIO]:
     """Gives stderr for our own lines, a descriptor of its own."""
