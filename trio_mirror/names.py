@@ -141,7 +141,7 @@ def is_other_file(name: str) -> bool:
 
 def is_url(text: str) -> bool:
     """Whether a text is a URL with a host, such as ``http://host/images/``."""
-    return _URL.match(text) is not None
+    return "://" in text and _URL.match(text) is not None  # the search is for few names
 
 
 def hide_credentials(text: str) -> str:
