@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from trio_mirror import names
 from trio_mirror.errors import NameRefusedError
-from trio_mirror.names import MAX_NAME_BYTES, check_name, media_type_of, printable
+from trio_mirror.names import MAX_NAME_BYTES, PictureName, media_type_of, printable
 
 # Text that is rich in what the rules are about.
 hostile_names = st.lists(
@@ -38,7 +38,7 @@ hostile_names = st.lists(
     ],
 )
 def test_ordinary_and_odd_names_are_accepted_as_written(name: str) -> None:
-    assert "/".join(check_name(name).segments) == name
+    assert "/".join(PictureName(name).segments) == name
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_ordinary_and_odd_names_are_accepted_as_written(name: str) -> None:
 )
 def test_a_name_that_is_no_place_below_the_base_is_refused_with_the_reason(name: str, reason: str) -> None:
     with pytest.raises(NameRefusedError, match=reason):
-        check_name(name)
+        PictureName(name)
 
 
 @given(hostile_names)
 def test_no_accepted_name_leaves_the_base_however_often_it_is_decoded(name: str) -> None:
     try:
-        segments = check_name(name).segments
+        segments = PictureName(name).segments
     except NameRefusedError:
         return
     for _ in range(6):
@@ -90,7 +90,7 @@ def test_no_accepted_name_leaves_the_base_however_often_it_is_decoded(name: str)
 
 def verdict(name: str) -> str | None:
     try:
-        check_name(name)
+        PictureName(name)
     except NameRefusedError as refused:
         return str(refused)
     return None

@@ -119,11 +119,6 @@ class PictureName(ListedName):
         return self.split("/")
 
 
-def check_name(name: str) -> PictureName:
-    """Makes sure that a name leads to a place below the base; raises what `PictureName` does."""
-    return PictureName(name)
-
-
 def media_type_of(name: str) -> str:
     """The media type for a name's extension; ``application/octet-stream`` where it is not a picture's."""
     return _MEDIA_TYPES.get(posixpath.splitext(name)[1].lower(), "application/octet-stream")

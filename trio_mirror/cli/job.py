@@ -26,7 +26,7 @@ from trio_mirror.cli.view.printer import Line, Printer
 from trio_mirror.cli.view.views import Views
 from trio_mirror.errors import MirrorError, NameRefusedError, OutputError, SettingsError
 from trio_mirror.model import Report
-from trio_mirror.names import check_name, printable
+from trio_mirror.names import PictureName, printable
 from trio_mirror.pipeline.heap import keep_heap
 from trio_mirror.pipeline.hooks import Hooks
 from trio_mirror.pipeline.nurseries import open_nursery_beside
@@ -155,7 +155,7 @@ async def _print_names(source: str | Sequence[str], target: str | None, settings
 
 def _print_name(name: str) -> None:
     try:
-        check_name(name)
+        PictureName(name)
     except NameRefusedError as error:
         _log.warning("%s: would fail: %s", name, error)
     else:

@@ -11,7 +11,7 @@ import trio
 
 from trio_mirror.errors import NameRefusedError
 from trio_mirror.galleries.folder import FolderGallery
-from trio_mirror.names import check_name, is_other_file, printable
+from trio_mirror.names import PictureName, is_other_file, printable
 
 _log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024  # bytes that are read, and sent, at a time
@@ -57,7 +57,7 @@ class NamesPage:
                 if is_other_file(name):
                     continue
                 try:
-                    lines += f"{check_name(name)}\n".encode()
+                    lines += f"{PictureName(name)}\n".encode()
                 except NameRefusedError as error:
                     _log.warning("left out of the list: %s: %s", printable(name), error)
                 if len(lines) >= _CHUNK:

@@ -15,7 +15,7 @@ from trio_mirror.errors import GalleryError, ListError, NameRefusedError, NotPic
 from trio_mirror.galleries import Gallery, RedirectedGallery, SearchableGallery
 from trio_mirror.galleries.listing import each
 from trio_mirror.model import Outcome, Result, Stage
-from trio_mirror.names import check_name, is_other_file
+from trio_mirror.names import PictureName, is_other_file
 from trio_mirror.pipeline.item import Item, hand_over
 from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import Throttle
@@ -202,7 +202,7 @@ class Producer:
     def _look_at(self, item: Item, known: Result | None) -> None:
         """Ends an item with which nothing has to be done."""
         try:
-            item.result.name = check_name(item.name)
+            item.result.name = PictureName(item.name)
         except NameRefusedError as error:
             item.fail(error)
             return

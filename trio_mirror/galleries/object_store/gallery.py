@@ -150,7 +150,7 @@ class ObjectStoreGallery(UrlGallery):
             if error.missing:
                 return False
             raise error.as_error(FetchError, f"it cannot be looked for: {error}") from error
-        return bool(info["type"] != "directory")
+        return info["type"] != "directory"
 
     async def store(self, picture: Picture) -> None:
         """Writes one object, whole or not at all.
@@ -199,7 +199,7 @@ class ObjectStoreGallery(UrlGallery):
             info = await self._request(self._files._info, link)
         except StoreError:
             return True
-        return bool(info["type"] == "file")
+        return info["type"] == "file"
 
     async def _visible(self, names: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
         async with aclosing(names):

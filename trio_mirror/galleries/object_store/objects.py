@@ -25,8 +25,7 @@ class Objects:
 
     def root_of(self, url: str) -> str:
         """The path of a gallery, in the form of the driver."""
-        root: str = self.files._strip_protocol(url)
-        return root
+        return self.files._strip_protocol(url)
 
     async def close(self) -> None:
         """Closes the driver's connections."""
@@ -54,13 +53,11 @@ class Objects:
 
     async def describe(self, path: str) -> Mapping[str, Any]:
         """The type, size and entity tag of an object, and where it has them, its media type and `Properties`."""
-        info: Mapping[str, Any] = await self.files._info(path)
-        return info
+        return await self.files._info(path)
 
     async def load(self, path: str) -> bytes:
         """The bytes of an object, or one more than the limit."""
-        data: bytes = await self.files._cat_file(path, start=0, end=self._max_bytes + 1)
-        return data
+        return await self.files._cat_file(path, start=0, end=self._max_bytes + 1)
 
     async def write(self, path: str, picture: Picture) -> None:
         """Writes one object, whole or not at all."""

@@ -45,14 +45,11 @@ class DavFiles(Objects):
 
     async def describe(self, path: str) -> Mapping[str, Any]:
         """The type, size and entity tag of a file."""
-        info: Mapping[str, Any] = await self._run(self._files.info, path)
-        return info
+        return await self._run(self._files.info, path)
 
     async def load(self, path: str) -> bytes:
         """The bytes of a file."""
-        response = await self._run(self._client.request, "GET", path)
-        data: bytes = response.content
-        return data
+        return (await self._run(self._client.request, "GET", path)).content
 
     async def write(self, path: str, picture: Picture) -> None:
         """Writes a temporary file, and puts it in the place of the other."""
@@ -91,8 +88,7 @@ def dav_client(url: str, settings: Settings) -> Any:
         """Percent-encodes names, which may hold ``%``, ``?`` and ``#``."""
 
         def join_url(self, path: str, add_trailing_slash: bool = False) -> httpx.URL:  # noqa: FBT001, FBT002 (as it has it)
-            url: httpx.URL = super().join_url(quote(path), add_trailing_slash)
-            return url
+            return super().join_url(quote(path), add_trailing_slash)
 
     netrc = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
     return EncodingClient(
