@@ -94,9 +94,6 @@ class FolderGallery:
     def __str__(self) -> str:
         return str(self.path)
 
-    def __repr__(self) -> str:
-        return f"FolderGallery({str(self.path)!r})"
-
     async def prepare(self) -> None:
         """Creates the folder and its parents unless it is mirrored in place; removes what killed runs have left in it.
 

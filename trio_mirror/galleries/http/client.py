@@ -45,11 +45,8 @@ async def open_client(
 ) -> AsyncIterator[Client]:
     """Opens a client for the origin of ``base``; leaving the block closes its connections.
 
-    Args:
-        base: the URL of the gallery; its userinfo are credentials.
-        settings: timeouts, limits, credentials, and header fields for every request.
-        transport: in place of our own connections; whoever gave it closes it.
-        auth: credentials in place of those of the settings.
+    ``auth``, or else the userinfo of ``base``, comes before the credentials of the settings. Whoever gave a
+    ``transport``, in place of our own connections, closes it.
 
     Raises:
         SettingsError: a file of certificates or credentials cannot be read, or the environment does not fit.
@@ -78,12 +75,8 @@ class Client:
     It hands requests straight to what carries them. What httpx's own client adds to that (cookies, redirects anywhere,
     timeouts of each read alone, which a body that drips beats for ever) is not wanted here, and costs time.
 
-    Args:
-        home: carries the requests to the gallery.
-        elsewhere: carries what its redirects lead to on other origins.
-        base: the URL of the gallery.
-        settings: timeouts and limits.
-        header: the fields for every request to the gallery, credentials with them.
+    ``home`` carries the requests to the gallery, ``elsewhere`` what its redirects lead to on other origins. The fields
+    in ``header``, credentials with them, go with every request to the gallery.
     """
 
     def __init__(
@@ -98,11 +91,9 @@ class Client:
         self._get, self._upload = self._at_home(_GET), self._at_home(_FIELDS)
 
     async def get(self, url: str, known_etag: str | None = None) -> tuple[bytes, Fields] | None:
-        """Reads a whole body, cut off after the timeout, body included.
+        """Reads a whole body, cut off after the timeout, body included; None if it still has the entity tag.
 
-        Args:
-            url: of the body. Redirects of it are followed to other origins, too.
-            known_etag: an entity tag; None is the result where the body still has it.
+        Redirects are followed to other origins, too.
 
         Raises:
             ExchangeError: no complete response in time, a status other than 200, a body cut short, too slow, over
@@ -164,13 +155,9 @@ class Client:
         return part
 
     async def upload(self, method: str, url: str, fields: Mapping[str, str], pieces: Sequence[bytes]) -> None:
-        """Posts or puts to a URL. At home 307 and 308 are followed with the body; other redirects are refusals.
+        """Posts or puts a body to a URL, with header fields beside those of every request.
 
-        Args:
-            method: ``POST`` or ``PUT``.
-            url: where to.
-            fields: header fields beside those of every request.
-            pieces: the body.
+        At home 307 and 308 are followed with the body; other redirects are refusals.
 
         Raises:
             ExchangeError: a status that does not mean stored, or no response in time; its ``sent`` says whether
@@ -209,11 +196,9 @@ class Client:
         return [field for field in fields if field[0].lower() not in self._chosen]
 
     async def _exchange(self, request: Request, anywhere: list[RawField] | None = None) -> Response:
-        """Sends a request, also where redirects lead. Whoever gets the response closes it.
+        """Sends a request to the gallery, also where redirects lead. Whoever gets the response closes it.
 
-        Args:
-            request: to the gallery.
-            anywhere: the header fields that go to other origins, too, where it may be redirected there.
+        Redirects to other origins get the header fields in ``anywhere``; where that is None, they are refused.
         """
         response = await self._home.exchange(request)
         redirects = Redirects(self._base, anywhere) if response.status in REDIRECTS else None

@@ -15,10 +15,6 @@ class RequestBody(httpx.AsyncByteStream, httpx.SyncByteStream):
     """A request body that knows when all of it was handed to the connection.
 
     As a stream of httpx it is its own iterator: an asynchronous generator would stay open when the connection fails.
-
-    Attributes:
-        pieces: the body, in memory.
-        sent: whether all of it was handed over.
     """
 
     def __init__(self, *pieces: bytes) -> None:
@@ -44,21 +40,13 @@ class RequestBody(httpx.AsyncByteStream, httpx.SyncByteStream):
 
 @dataclass(slots=True)
 class Request:
-    """A request.
-
-    Attributes:
-        method: of HTTP.
-        url: as `trio_mirror.galleries.urls.written` gives it.
-        fields: all of its header fields, a Content-Length included if it has a body.
-        body: what follows them.
-        extensions: as httpx has them.
-    """
+    """A request, with a Content-Length among its fields if it has a body."""
 
     method: str
-    url: str
+    url: str  # as `trio_mirror.galleries.urls.written` gives it
     fields: Sequence[RawField]
     body: RequestBody = field(default_factory=RequestBody)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)  # as httpx has them
 
 
 class Carrier(Protocol):

@@ -74,15 +74,12 @@ class Response:
     url: str
     """What was asked for."""
     status: int
-    """The status code."""
     reason: str
-    """The reason phrase."""
     raw: list[RawField]
     """The header fields as they came."""
     fields: Fields
     """The same, decoded."""
     body: ResponseBody
-    """The body as it comes."""
     _pieces: Iterator[bytes] = field(default=iter(()), init=False)
 
     async def aclose(self) -> None:
