@@ -130,14 +130,10 @@ class Jpeg:
 
     data: bytes  # up to its end-of-image marker; without one, all that follows
     start: int  # offset in bytes in the file
+    end: int  # the same of what follows it
     segments: tuple[Segment, ...]  # the application and comment segments in file order
     frame: Frame
     entropy_coding: EntropyCoding
-
-    @property
-    def end(self) -> int:
-        """Offset in bytes, in the file, of what follows it."""
-        return self.start + len(self.data)
 
 
 def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
@@ -173,7 +169,7 @@ def parse(data: bytes, start: int = 0, stop: int | None = None) -> Jpeg:
         restart_interval=restart_interval,
         fitted=not all(map(_is_common, huffman)),
     )
-    return Jpeg(data[start:end], start, tuple(segments), frame, coding)
+    return Jpeg(data[start:end], start, end, tuple(segments), frame, coding)
 
 
 def first_scan(data: bytes) -> Scan:

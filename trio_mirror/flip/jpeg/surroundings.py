@@ -87,11 +87,10 @@ def _without_credentials(segments: Sequence[Segment], metadata: Metadata) -> tup
 
     A manifest is a box of JUMBF of the type ``c2pa``, over all segments with its number (ISO/IEC 19566-5, annex D).
     """
-    boxes = [it.payload[2:4] if it.holds(APP[11], b"JP") else b"" for it in segments]
-    manifests = {box for box, it in zip(boxes, segments, strict=True) if box and b"c2pa" in it.payload[8:64]}
+    manifests = {it.payload[2:4] for it in segments if it.holds(APP[11], b"JP") and b"c2pa" in it.payload[8:64]}
     if not manifests:
         return segments, ()
-    kept = [it for box, it in zip(boxes, segments, strict=True) if box not in manifests]
+    kept = [it for it in segments if not it.holds(APP[11], b"JP") or it.payload[2:4] not in manifests]
     return segments if metadata.keep_credentials else kept, metadata.credentials("a C2PA manifest")
 
 
