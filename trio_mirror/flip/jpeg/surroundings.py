@@ -79,7 +79,7 @@ def mirrored_segments(
     unknown = (segments[it] for it in set(places[b""]).difference(*previews))
     if sum(len(segment.payload) for segment in unknown if segment.marker != COM) > _RASTER:
         rewriting.notes += not_mirrored({"unknown application data"})
-    return rewriting.segments(), rewriting.notes
+    return rewriting.segments(), tuple(rewriting.notes)
 
 
 def _without_credentials(segments: Sequence[Segment], metadata: Metadata) -> tuple[Sequence[Segment], tuple[str, ...]]:
@@ -101,7 +101,7 @@ class _Rewriting:
         self._segments = segments
         # What takes the place of a segment, by its position: nothing, one payload, or several.
         self._replaced: dict[int, Sequence[bytes]] = {}
-        self.notes = notes
+        self.notes = list(notes)
 
     def segments(self) -> list[Segment]:
         """The segments in their order."""
