@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.exif import flips_rows
@@ -18,6 +18,14 @@ from trio_mirror.flip.jpeg.validate import check_frame
 from trio_mirror.flip.limits import check_count, check_total
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.model import Flipped, Limits, Lossless
+
+
+class _Choices(NamedTuple):
+    """What the caller wants."""
+
+    limits: Limits
+    lossless: Lossless
+    keep_credentials: bool
 
 
 def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, keep_credentials: bool = False) -> Flipped:
@@ -39,11 +47,11 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
     file, notes = read_file(data, jpeg, limits)
     _check_all(file, limits)
     orientation = displayed_as(file.first.segments) or 1
-    mirrored_as = partial(_mirrored, lossless=lossless, keep_credentials=keep_credentials)
+    choices = _Choices(limits, lossless, keep_credentials)
     sources, unswapped_views = stereo_sources(file)
     eye, unswapped_eye = right_eye(file)
-    first = mirrored_as(file.first, sources.get(0), orientation, eye=eye)
-    further, dropped = _mirrored_parts(file, orientation, sources, mirrored_as, limits, lossless)
+    first = _mirrored(file.first, sources.get(0), orientation, choices, eye)
+    further, dropped = _mirrored_further(file, orientation, sources, choices)
     pngs, left = _mirrored_pngs(file, orientation)
     flipped, moved = assembled(file, first, further, pngs)
     images = [first, *filter(None, further.values())]
@@ -72,13 +80,8 @@ def _check_all(file: File, limits: Limits) -> None:
     check_total(sum(pixels for pixels in sizes if pixels <= limits.frame_pixels), limits)
 
 
-def _mirrored_parts(
-    file: File,
-    orientation: int,
-    sources: dict[int, Jpeg],
-    mirrored_as: Callable[..., Mirrored],
-    limits: Limits,
-    lossless: Lossless,
+def _mirrored_further(
+    file: File, orientation: int, sources: dict[int, Jpeg], choices: _Choices
 ) -> tuple[dict[int, Mirrored | None], tuple[str, ...]]:
     """Mirrors the further images: by their places in the file, None for the gain map where it cannot be; and notes."""
     mirrored: dict[int, Mirrored | None] = {}
@@ -88,11 +91,11 @@ def _mirrored_parts(
         # An image that states no orientation is shown like the first: previews and gain maps state none.
         shown = displayed_as(image.segments) or orientation
         try:
-            check_frame(image, limits)
-            mirrored[image.start] = mirrored_as(image, sources.get(image.start), shown)
+            check_frame(image, choices.limits)
+            mirrored[image.start] = _mirrored(image, sources.get(image.start), shown, choices)
         except FlipError as error:
             if image is gain_map:
-                if lossless is Lossless.ALWAYS:
+                if choices.lossless is Lossless.ALWAYS:
                     raise FlipError(f"the gain map for HDR displays cannot be mirrored: {error}") from error
                 mirrored[image.start] = None
                 what = "the gain map for HDR displays was dropped, with its XMP and its entry in the index"
@@ -120,13 +123,7 @@ def _mirrored_pngs(file: File, orientation: int) -> tuple[list[Change], tuple[st
 
 
 def _mirrored(
-    image: Jpeg,
-    source: Jpeg | None,
-    orientation: int,
-    *,
-    eye: Jpeg | None = None,
-    lossless: Lossless,
-    keep_credentials: bool,
+    image: Jpeg, source: Jpeg | None, orientation: int, choices: _Choices, eye: Jpeg | None = None
 ) -> Mirrored:
     """Mirrors an image that is displayed by an orientation.
 
@@ -135,12 +132,12 @@ def _mirrored(
     """
     frame = image.frame
     mirror = Mirror(frame.width, frame.height, flips_rows(orientation))
-    coded, exact, notes = mirrored_raster(eye or source or image, lossless, rows=mirror.rows)
+    coded, exact, notes = mirrored_raster(eye or source or image, choices.lossless, rows=mirror.rows)
     pictures = thumbnail_mirror(rows=mirror.rows, largest=frame.width * frame.height)
     if eye is not None:
-        other, _, _ = mirrored_raster(image, lossless, rows=mirror.rows)
+        other, _, _ = mirrored_raster(image, choices.lossless, rows=mirror.rows)
         pictures = _with_other(pictures, eye.data, joined(eye.segments, other))
-    segments, more = mirrored_segments(image.segments, pictures, mirror, keep_credentials=keep_credentials)
+    segments, more = mirrored_segments(image.segments, pictures, mirror, keep_credentials=choices.keep_credentials)
     return Mirrored(segments, coded, exact, notes + more)
 
 
