@@ -14,11 +14,9 @@ from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.heif.items import CODED, COMPUTED, Items, read_items, swap_stereo_pairs
 from trio_mirror.flip.heif.metadata import mirror_metadata
 from trio_mirror.flip.heif.offsets import Location, move_chunks, move_item_locations, read_locations
-from trio_mirror.flip.heif.properties import Properties
 from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.limits import check_size
-from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.proof import prove_avif, prove_heif
 from trio_mirror.model import Flipped, Limits
 
@@ -54,10 +52,9 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     if mini:  # whose second byte ends with the orientation of EXIF less 1 (23008-12, annex O)
         edits.patch(mini.body + 1, 1, mini.reader(skip=1).number(1) ^ 1)
     if meta:
-        items, properties = read_items(meta), Properties(meta)
-        kinds, pixels = {*items.kinds.values()} & CODED, items.pixels_decoded(properties.size)
-        locations = [*read_locations(meta)]
-        notes += _mirror_items(items, properties, locations, edits, limits)
+        items = read_items(meta)
+        kinds, pixels, locations = {*items.kinds.values()} & CODED, items.pixels_decoded(), items.locations
+        notes += _mirror_items(items, edits, limits)
     if moov:
         check_frames(moov, limits)
         mirror_tracks(moov, edits)
@@ -96,19 +93,15 @@ def _top_level(every: list[Box]) -> dict[bytes, Box]:
     return found
 
 
-def _mirror_items(
-    items: Items, properties: Properties, locations: list[Location], edits: Edits, limits: Limits
-) -> tuple[str, ...]:
+def _mirror_items(items: Items, edits: Edits, limits: Limits) -> tuple[str, ...]:
     """Mirrors the items; returns notes on what is missing, or misplaced."""
-    size = properties.size(items.primary)
-    if size:
+    if size := items.properties.size(items.primary):
         check_size(*size, limits)
-    properties.refuse_own_shape({item for item, kind in items.kinds.items() if kind in COMPUTED})
-    properties.mirror(items.displayed(), edits)
+    items.properties.refuse_own_shape({item for item, kind in items.kinds.items() if kind in COMPUTED})
+    items.properties.mirror(items.displayed(), edits)
     swap_stereo_pairs(items.meta, edits)
-    shown = properties.orientation(items.primary)
-    notes = mirror_metadata(items, locations, shown, Mirror(*(size or (0, 0))), edits)
-    return notes + ((_CUT_NOTE,) if items.cut_short(locations) else ())
+    notes = mirror_metadata(items, edits)
+    return notes + ((_CUT_NOTE,) if items.cut_short() else ())
 
 
 def _move_track_offsets(moov: Box, edits: Edits) -> None:

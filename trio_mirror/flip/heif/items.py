@@ -5,11 +5,11 @@ ISO/IEC 14496-12, 8.11 (items) and ISO/IEC 23008-12, 6 and 9 (image items and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.heif.offsets import FROM_FILE, Location
+from trio_mirror.flip.heif.offsets import FROM_FILE, Location, read_locations
+from trio_mirror.flip.heif.properties import Properties
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits
 
 # Derived images that lay their inputs out anew: the mirroring belongs to them, not to their inputs.
@@ -31,6 +31,8 @@ class Items:
     primary: int
     kinds: dict[int, bytes]  # item id to item type, such as hvc1
     references: list[tuple[bytes, int, list[int]]]  # kind, from, to
+    properties: Properties
+    locations: list[Location]
 
     def displayed(self) -> set[int]:
         """The ids of the items whose mirroring, each by itself, mirrors the whole picture.
@@ -59,10 +61,10 @@ class Items:
             raise FlipError("the file shows one image both by itself and as a part of another, which is not mirrored")
         return {item for item, kind in self.kinds.items() if kind in _IMAGES and item not in parts}
 
-    def pixels_decoded(self, size_of: Callable[[int], tuple[int, int] | None]) -> int:
+    def pixels_decoded(self) -> int:
         """How many pixels a decoder goes through for all images: those of an input as often as it is used.
 
-        A grid's own are those of its tiles. ``size_of`` gives the width and height of an item, if it states them.
+        A grid's own are those of its tiles.
         """
         inputs: dict[int, list[int]] = {}
         for kind, item, parts in self.references:
@@ -75,13 +77,13 @@ class Items:
                 return _ENDLESS
             if item not in costs:
                 own = self.kinds.get(item) not in {b"grid", b"iden"}
-                width, height = (own and size_of(item)) or (0, 0)
+                width, height = (own and self.properties.size(item)) or (0, 0)
                 costs[item] = width * height + sum(cost(part, depth + 1) for part in inputs.get(item, ()))
             return costs[item]
 
         return sum(cost(item) for item, kind in self.kinds.items() if kind in _IMAGES | COMPUTED)
 
-    def cut_short(self, locations: Iterable[Location]) -> bool:
+    def cut_short(self) -> bool:
         """Whether the file ends before its coded images do; decoders leave missing tiles grey, and say nothing.
 
         Raises:
@@ -89,7 +91,7 @@ class Items:
         """
         cut = {
             location.item
-            for location in locations
+            for location in self.locations
             if location.method == FROM_FILE and self.kinds.get(location.item) in CODED
             for offset, length in location.extents
             if location.base.value + offset.value + length > len(self.meta.data)
@@ -118,7 +120,7 @@ def read_items(meta: Box) -> Items:
             references = _read_references(box)
     if primary is None or primary not in kinds:
         raise FlipError(f"{DAMAGED}: the file does not say which of its images to show")
-    return Items(meta, primary, kinds, references)
+    return Items(meta, primary, kinds, references, Properties(meta), [*read_locations(meta)])
 
 
 def _read_item_types(iinf: Box) -> dict[int, bytes]:

@@ -8,37 +8,33 @@ the file's own. It is mirrored where the two agreed, one number in its place, th
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 
 from trio_mirror.flip.exif import mirrored, orientation_field
 from trio_mirror.flip.heif.items import Items
-from trio_mirror.flip.heif.offsets import FROM_FILE, IN_IDAT, Location
-from trio_mirror.flip.heif.orientation import Orientation
+from trio_mirror.flip.heif.offsets import FROM_FILE, IN_IDAT
 from trio_mirror.flip.isobmff import Edits
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.left import positions_left
 
 
-def mirror_metadata(
-    items: Items, locations: Sequence[Location], shown: Orientation, mirror: Mirror, edits: Edits
-) -> tuple[str, ...]:
+def mirror_metadata(items: Items, edits: Edits) -> tuple[str, ...]:
     """Notes the edit of the orientation that EXIF states, if that is how the picture was shown; returns a note."""
-    (exif_at, exif), (_, xmp) = (_block(items, locations, kind) for kind in (b"Exif", b"mime"))
+    (exif_at, exif), (_, xmp) = _block(items, b"Exif"), _block(items, b"mime")
     # The block is preceded by how many bytes lie before its TIFF header (ISO/IEC 23008-12, A.2.1).
     before = 4 + int.from_bytes(exif[:4])
     block = exif[before:]
     stated = orientation_field(block)
-    if stated and stated.value == shown.exif():
+    if stated and stated.value == items.properties.orientation(items.primary).exif():
         new = struct.pack(stated.kind, mirrored(stated.value))
         edits.patch(exif_at + before + stated.at, len(new), int.from_bytes(new))
         return ()
-    return positions_left(block, xmp, mirror)
+    return positions_left(block, xmp, Mirror(*(items.properties.size(items.primary) or (0, 0))))
 
 
-def _block(items: Items, locations: Sequence[Location], kind: bytes) -> tuple[int, bytes]:
+def _block(items: Items, kind: bytes) -> tuple[int, bytes]:
     """Where the first item of a kind that describes the primary image begins, and its data, unless it is in pieces."""
     item = items.describing_primary(kind)
-    location = next((each for each in locations if each.item == item), None)
+    location = next((each for each in items.locations if each.item == item), None)
     idat = items.meta.child(b"idat", skip=4)
     starts = {FROM_FILE: 0} | ({IN_IDAT: idat.body} if idat else {})
     start = starts.get(location.method) if location else None

@@ -31,25 +31,12 @@ _MARKER = text(0xE1 - 0xC0, 6)
 _DESCRIPTION = text(2, 2) + text(0, 1) + text(_BEFORE_BLOCK + len(_BLOCK), 16)
 
 
-class _App(NamedTuple):
-    """An APP marker."""
-
-    marker: int  # the bit where it stands among all markers
-    described: int  # the bit where its type and length stand
-    kind: int
-
-
 class _Said(NamedTuple):
-    """What ``jbrd`` says of the JPEG, and at which bit."""
+    """What ``jbrd`` says of the JPEG, by its bits: where a marker stands among all, and where its description does."""
 
-    apps: list[_App]
-    begins: tuple[int, int]  # where a marker is added, and its description: behind JFIF, if the JPEG begins with it
+    exif: tuple[int, int] | None  # of the first APP marker whose data come from the box ``Exif``, if there is one
+    begins: tuple[int, int]  # where both are added: behind JFIF, if the JPEG begins with it
     end: int  # the bit behind all; the rest, from the next byte on, is compressed
-
-    @property
-    def exif(self) -> _App | None:
-        """The marker whose data come from the box ``Exif``, if there is one."""
-        return next((app for app in self.apps if app.kind == _EXIF), None)
 
 
 def mirror_reconstruction(top: Sequence[Box], edits: Edits) -> tuple[str, ...]:
@@ -82,7 +69,7 @@ def _changes(said: _Said, box: bytes, content: bytes) -> tuple[list[Change], byt
         return [Change(marker, marker, _MARKER), Change(described, described, _DESCRIPTION)], _BOX
     if not said.exif or not box:
         return None
-    marker, described, _ = said.exif
+    marker, described = said.exif
     behind = described + len(_DESCRIPTION)
     if box == _BOX:  # by an earlier mirroring
         return [Change(marker, marker + len(_MARKER), ""), Change(described, behind, "")], b""
@@ -150,13 +137,16 @@ def _read(jbrd: bytes) -> _Said:
     while not markers or markers[-1][1] != _EOI:
         markers.append((bits.at, 0xC0 + bits.number(6)))
     kinds = [kind for _, kind in markers]
-    apps: list[_App] = []
+    apps: list[tuple[int, int]] = []
+    exif = None
     for at, kind in markers:
         if 0xE0 <= kind <= 0xEF:
-            apps.append(_App(at, bits.at, bits.choice((0, 0), (0, 1), (1, 2), (2, 4))))
+            apps.append((at, bits.at))
+            if bits.choice((0, 0), (0, 1), (1, 2), (2, 4)) == _EXIF:
+                exif = exif or apps[-1]
             bits.skip(16)
     behind_jfif = kinds[0] == _APP0
-    begins = markers[behind_jfif][0], apps[behind_jfif].described if len(apps) > behind_jfif else bits.at
+    begins = markers[behind_jfif][0], apps[behind_jfif][1] if len(apps) > behind_jfif else bits.at
     bits.skip(16 * kinds.count(_COM))
     _skip_tables(bits)
     _skip_scans(bits, kinds.count(_SOS), restarts=_DRI in kinds)
@@ -164,7 +154,7 @@ def _read(jbrd: bytes) -> _Said:
     bits.choice((0, 0), (8, 1), (16, 257), (22, 65793))  # bytes behind the end
     if bits.number(1):  # bits that fill up the last byte before a marker
         bits.skip(bits.number(24))
-    return _Said(apps, begins, bits.at)
+    return _Said(exif, begins, bits.at)
 
 
 def _skip_tables(bits: Bits) -> None:

@@ -76,7 +76,7 @@ _PANORAMA = {
     "InitialViewHeadingDegrees": Position(Unit.HEADING, whole="PoseHeadingDegrees"),
 }
 _LENS = {**_point(Unit.SHARE, "PrincipalPointX", "PrincipalPointY"), "Skew": Position(Unit.ANGLE)}
-_DEPTH_PICTURES = {name: Position(Unit.PICTURE) for name in ("Data", "Confidence")}
+_DEPTH_PICTURES = dict.fromkeys(("Data", "Confidence"), Position(Unit.PICTURE))
 
 XMP: dict[str, dict[str, Position]] = {
     # Regions: of the Metadata Working Group (Guidelines 2.0, section 5.9), Apple's, ACDSee's, Microsoft's, IPTC's.
