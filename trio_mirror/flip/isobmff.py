@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -101,13 +102,13 @@ class Edits:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._changes: list[tuple[int, int, bytes]] = []
-        self._growths: dict[Box, int] = {}
+        self._growths: Counter[Box] = Counter()
 
     def splice(self, parent: Box | None, start: int, end: int, new: bytes) -> None:
         """Puts ``new`` for the bytes from ``start`` to ``end``, which lie inside ``parent`` (None: the file)."""
         self._changes.append((start, end, new))
         while parent:
-            self._growths[parent] = self._growths.get(parent, 0) + len(new) - (end - start)
+            self._growths[parent] += len(new) - (end - start)
             parent = parent.parent
 
     def patch(self, at: int, size: int, number: int) -> None:

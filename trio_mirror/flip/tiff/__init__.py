@@ -21,6 +21,7 @@ from trio_mirror.flip.tiff.strips import read_segments
 from trio_mirror.flip.tiff.tags import mirror_tags
 from trio_mirror.model import Flipped, Limits, Lossless
 
+_READERS = {OLD_JPEG: read_old_jpeg}  # by the compression, where they are not those of strips or tiles
 _IMAGE_TAGS = frozenset({256, 513})  # ImageWidth; JPEGInterchangeFormat, which brings a width of its own
 # Some writers store blank tiles once. What strips and tiles take may be so many bytes, or so many times the file.
 _SHARED, _SHARED_BY = 1 << 26, 16
@@ -47,9 +48,7 @@ def flip(data: bytes, *, limits: Limits, lossless: Lossless = Lossless.AUTO, kee
         directories = structure.images(limits.frames)
     # A SubIFD without a size is not an image: some writers keep private tags there.
     images = [image for image in directories if image.entries.keys() & _IMAGE_TAGS]
-    rasters = [
-        (read_old_jpeg if image.number(259, 1) == OLD_JPEG else read_segments)(image, limits) for image in images
-    ]
+    rasters = [_READERS.get(image.number(259, 1), read_segments)(image, limits) for image in images]
     check_total(sum(raster.layout.pixels for raster in rasters), limits)
     slots = [slot for raster in rasters for slot in raster.slots]
     stored = sum(slot.stop - slot.start for slot in slots)
