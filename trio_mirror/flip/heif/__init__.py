@@ -7,14 +7,12 @@ of its own for that; it is mirrored where it agreed with them, for those who rea
 
 from __future__ import annotations
 
-from itertools import chain
-
 from trio_mirror.errors import FlipError, NotPictureError
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.heif.items import CODED, COMPUTED, Items, read_items, swap_stereo_pairs
 from trio_mirror.flip.heif.metadata import mirror_metadata
-from trio_mirror.flip.heif.offsets import Location, move_chunks, move_item_locations, read_locations
-from trio_mirror.flip.heif.tracks import check_frames, mirror_tracks, sample_tables
+from trio_mirror.flip.heif.offsets import Location, move_item_locations
+from trio_mirror.flip.heif.tracks import mirror_tracks, move_track_offsets
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.proof import prove_avif, prove_heif
@@ -56,15 +54,14 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         kinds, pixels, locations = {*items.kinds.values()} & CODED, items.pixels_decoded(), items.locations
         notes += _mirror_items(items, edits, limits)
     if moov:
-        check_frames(moov, limits)
-        mirror_tracks(moov, edits)
+        mirror_tracks(moov, limits, edits)
         notes.append(_SEQUENCE_NOTE)
     if b"mpvd" in top:
         notes.append(_MOTION_NOTE)
     notes += credentials(every, edits, keep=keep_credentials)
     move_item_locations(locations, edits)
     if moov:
-        _move_track_offsets(moov, edits)
+        move_track_offsets(moov, edits)
     mirrored = edits.apply()
     proof = prove_avif(mirrored, limits) if media_type == "image/avif" else prove_heif(mirrored, kinds, pixels)
     return Flipped(mirrored, media_type, lossless=True, notes=(*notes, *proof))
@@ -102,14 +99,3 @@ def _mirror_items(items: Items, edits: Edits, limits: Limits) -> tuple[str, ...]
     swap_stereo_pairs(items.meta, edits)
     notes = mirror_metadata(items, edits)
     return notes + ((_CUT_NOTE,) if items.cut_short() else ())
-
-
-def _move_track_offsets(moov: Box, edits: Edits) -> None:
-    for table in sample_tables(moov):
-        for box in table.children():
-            if box.kind in {b"stco", b"co64"}:
-                move_chunks(box, edits)
-    tracks = (box for box in moov.children() if box.kind == b"trak")
-    for box in chain.from_iterable(parent.children() for parent in (moov, *tracks)):
-        if box.kind == b"meta":
-            move_item_locations(read_locations(box), edits)
