@@ -100,11 +100,6 @@ class Items:
             raise FlipError("the picture cannot be read: the file ends before its image does")
         return bool(cut)
 
-    def describing_primary(self, kind: bytes) -> int | None:
-        """The id of the first item of a kind (``Exif``, ``mime``) that describes the primary image, if there is one."""
-        describing = (item for how, item, items in self.references if how == b"cdsc" and self.primary in items)
-        return next((item for item in describing if self.kinds.get(item) == kind), None)
-
 
 def read_items(meta: Box) -> Items:
     """Reads the items of a ``meta`` box."""

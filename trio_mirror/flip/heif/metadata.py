@@ -33,7 +33,8 @@ def mirror_metadata(items: Items, edits: Edits) -> tuple[str, ...]:
 
 def _block(items: Items, kind: bytes) -> tuple[int, bytes]:
     """Where the first item of a kind that describes the primary image begins, and its data, unless it is in pieces."""
-    item = items.describing_primary(kind)
+    describing = (item for how, item, masters in items.references if how == b"cdsc" and items.primary in masters)
+    item = next((each for each in describing if items.kinds.get(each) == kind), None)
     location = next((each for each in items.locations if each.item == item), None)
     idat = items.meta.child(b"idat", skip=4)
     starts = {FROM_FILE: 0} | ({IN_IDAT: idat.body} if idat else {})

@@ -122,12 +122,11 @@ class Properties:
 
 def _read_associations(ipma: Box) -> dict[int, list[Association]]:
     reader = ipma.reader()
-    version, wide = reader.number(1), reader.number(3) & 1
+    version, size = reader.number(1), 1 + (reader.number(3) & 1)
+    essential = 1 << 8 * size - 1
     table: dict[int, list[Association]] = {}
     for _ in range(reader.number(4)):
         item = reader.number(4 if version else 2)
-        size = 2 if wide else 1
-        essential = 1 << 8 * size - 1
         numbers = [reader.number(size) for _ in range(reader.number(1))]
         if item in table:
             raise FlipError(_TWICE)
@@ -139,7 +138,7 @@ def _write_associations(ipma: Box, table: dict[int, list[Association]]) -> bytes
     version, flags = ipma.version, int.from_bytes(ipma.data[ipma.body + 1 : ipma.body + 4])
     if any(association.number > 0x7F for associations in table.values() for association in associations):
         flags |= 1
-    size = 2 if flags & 1 else 1
+    size = 1 + (flags & 1)
     out = bytearray(struct.pack(">II", version << 24 | flags, len(table)))
     for item, associations in table.items():
         if len(associations) > 0xFF:

@@ -71,7 +71,8 @@ class Jpeg:
         Raises:
             FlipError: even the finest tables do not keep the pixels within 40 dB.
         """
-        picture = Image.frombytes(self._colours[0], (self.width, rows), raster)
+        mode, _ = self._colours
+        picture = Image.frombytes(mode, (self.width, rows), raster)
         for divisor in _LADDER:
             tables = [[max(1, int(step / divisor)) for step in table] for *_, table in self._layers]
             stream = _encoded(picture, tables, self._sampling)
@@ -136,9 +137,7 @@ class Jpeg:
 
     def _whole(self, data: bytes) -> bytes:
         """The stream with the tables that it leaves to the TIFF."""
-        if len(self.tables) < 4:
-            return data
-        return self.tables[:-2] + data[2:] if self.tables.endswith(b"\xff\xd9") else self.tables + data[2:]
+        return self.tables.removesuffix(b"\xff\xd9") + data[2:] if len(self.tables) >= 4 else data
 
     def _abbreviated(self, stream: bytes) -> bytes:
         """The stream with the JFIF and Adobe segments of the file's own, and without Huffman tables that the TIFF has.
