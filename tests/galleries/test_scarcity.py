@@ -20,7 +20,8 @@ import trio.testing
 from tests.helpers import processes
 from tests.helpers.memory_gallery import MemoryGallery
 from tests.helpers.pictures import is_mirrored, png
-from trio_mirror import mirror, open_mirror
+from trio_mirror import Flipped, mirror, open_mirror
+from trio_mirror.errors import MemoryLimitError
 from trio_mirror.galleries import scarcity
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.pipeline.threads import WorkerThreads
@@ -147,6 +148,22 @@ def test_no_more_connections_are_made_than_there_are_descriptors(tmp_path: Path)
 
     assert ended.returncode == 0, ended.stderr
     assert len(list(tmp_path.iterdir())) == 100
+
+
+async def test_where_memory_is_short_flips_run_in_processes_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flip(*_: object, **__: object) -> Flipped:
+        raise MemoryLimitError("there is not enough memory to mirror it")
+
+    scarcity.say_once.cache_clear()
+    monkeypatch.setattr("trio_mirror.pipeline.transformer.flip", flip)
+    apart = Flipped(b"mirrored", "image/png", lossless=True)
+    monkeypatch.setattr("trio_mirror.pipeline.transformer.flip_apart", lambda *_: apart)
+    report = await mirror(MemoryGallery(f"{number}.png" for number in range(3)), MemoryGallery())
+
+    assert report.mirrored == 3
+    assert caplog.text.count("the system gives us no more memory (ulimit -v)") == 1
 
 
 _IN_LITTLE = """

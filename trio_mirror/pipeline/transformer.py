@@ -15,6 +15,7 @@ import trio
 
 from trio_mirror.errors import FlipError, MemoryLimitError, UnknownUploadError
 from trio_mirror.flip import flip
+from trio_mirror.galleries.scarcity import say_once
 from trio_mirror.model import Flipped, Outcome, Picture, Result, Stage
 from trio_mirror.pipeline.digest import digest
 from trio_mirror.pipeline.flip_process import flip_apart
@@ -122,7 +123,8 @@ class Transform:
             try:
                 return call()
             except MemoryLimitError:
-                pass  # another process has a limit of its own (ulimit -v)
+                # Another process has a limit of its own.
+                say_once("memory (ulimit -v)")
             finally:
                 self._places.release()
         return flip_apart(call, settings.flip_timeout)
