@@ -12,6 +12,7 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.gif.extensions import mirrored_extensions
 from trio_mirror.flip.gif.frames import Frame, read_frames
+from trio_mirror.flip.isobmff import Edits
 from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_frames, check_size
 from trio_mirror.flip.pillow import map_pillow_errors
@@ -37,9 +38,7 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         raise FlipError("the GIF is damaged or cut short: it holds no picture")
     width, height = struct.unpack_from("<HH", data, 6)
     _check_frames(frames, width, height, limits)
-    view = memoryview(data)
-    parts: list[bytes | memoryview] = []
-    at = 0
+    view, edits = memoryview(data), Edits(data)
     for frame in frames:
         indices = _decode(view, frame)
         bits = view[frame.codes]
@@ -52,12 +51,11 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
             raster = _widen(raster, frame.left, frame.unpainted)
             bits = max(bits, frame.unpainted.bit_length())
         place = struct.pack("<4H", width - frame.right, frame.top, *raster.size)
-        codes = _encode(raster, bits, interlaced=frame.interlaced)
-        parts += [view[at : frame.start], place, view[frame.start + 8 : frame.codes], codes]
+        edits.splice(None, frame.start, frame.start + 8, place)
+        edits.splice(None, frame.codes, frame.end, _encode(raster, bits, interlaced=frame.interlaced))
         height = max(height, frame.top + frame.height)
-        at = frame.end
     metadata = Metadata(Mirror(width, height), keep_credentials=keep_credentials)
-    mirrored, notes = mirrored_extensions(b"".join([*parts, view[at:]]), metadata)
+    mirrored, notes = mirrored_extensions(edits.apply(), metadata)
     return Flipped(mirrored, "image/gif", lossless=True, notes=notes)
 
 

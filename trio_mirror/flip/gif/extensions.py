@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from trio_mirror.flip.gif.frames import read_blocks
+from trio_mirror.flip.isobmff import Edits
 from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.positions import not_mirrored
 
@@ -21,36 +22,31 @@ _GRID = 3  # where the left edge of a plain text's grid stands, before its top, 
 
 def mirrored_extensions(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """Mirrors the extensions of a file whose frames are mirrored, or takes them out; returns notes too."""
-    parts: list[bytes] = []
+    edits = Edits(data)
     notes: list[str] = []
-    at = 0
     for start, label, end in read_blocks(data):
         name = data[start + 3 : start + _NAME]
         if label == _PLAIN_TEXT and end >= start + _GRID + 8:
             left, width = struct.unpack_from("<H2xH", data, start + _GRID)
             moved = struct.pack("<H", max(0, metadata.mirror.width - left - width))
-            parts += [data[at : start + _GRID], moved]
-            at = start + _GRID + len(moved)
+            edits.splice(None, start + _GRID, start + _GRID + len(moved), moved)
             notes += not_mirrored({"the letters of a plain text, which was moved"})
         elif label == _APPLICATION and name == _C2PA:
             notes += metadata.credentials("a C2PA manifest")
             if not metadata.keep_credentials:
-                parts.append(data[at:start])
-                at = end
+                edits.splice(None, start, end, b"")
         elif label == _APPLICATION and name == _PHOTOSHOP:
             old = _joined(data[start + _NAME : end])
             resources, more = metadata.photoshop(old)
             if resources != old:
-                parts += [data[at : start + _NAME], _chained(resources)]
-                at = end
+                edits.splice(None, start + _NAME, end, _chained(resources))
             notes += more
         elif label == _APPLICATION and name == _XMP:
             stop = data.find(_END_OF_XMP, start + _NAME, end) % (end + 1)  # all of it where that is missing
             packet, more = metadata.xmp(data[start + _NAME : stop])
-            parts += [data[at : start + _NAME], packet]
-            at = stop
+            edits.splice(None, start + _NAME, stop, packet)
             notes += more
-    return b"".join([*parts, data[at:]]), tuple(dict.fromkeys(notes))
+    return edits.apply(), tuple(dict.fromkeys(notes))
 
 
 def _joined(chain: bytes) -> bytes:

@@ -71,7 +71,7 @@ def assembled(
     first, notes = _with_moves(file, first, layout)
     if file.index is not None and not has_dropped:
         first = replace(first, segments=_indexed(file, first, layout))
-    return joined(first.segments, (*first.coded, *layout.pieces())), () if is_addressed else notes
+    return joined(first.segments, (*first.coded, layout.new())), () if is_addressed else notes
 
 
 def _layout(file: File, further: dict[int, Mirrored | None], pngs: list[Change]) -> Layout:
@@ -82,8 +82,8 @@ def _layout(file: File, further: dict[int, Mirrored | None], pngs: list[Change])
             new = mirrored.in_place_of(len(image.data)) if mirrored else b""
             changes.append(Change(image.start, image.end, new))
     if file.blocks:
-        changes.append(file.blocks.change(Layout(file.data, file.first.end, sorted(changes))))
-    return Layout(file.data, file.first.end, sorted(changes))
+        changes.append(file.blocks.change(Layout(file.data, file.first.end, changes)))
+    return Layout(file.data, file.first.end, changes)
 
 
 def _with_lengths(first: Mirrored, layout: Layout, size: int, *, without_gain_map: bool) -> Mirrored:
