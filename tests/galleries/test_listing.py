@@ -77,8 +77,16 @@ def test_a_list_is_read_in_each_form_that_programs_write(form: str, names: list[
     [
         ("a.png\nb.png\n".encode("utf-32"), "is in UTF-32, and not text in UTF-8"),
         (codecs.BOM_UTF32_BE + "a.png".encode("utf-32-be"), "is in UTF-32, and not text in UTF-8"),
-        ("a.png\nb.png\n".encode("utf-16-le"), "is not in UTF-8, but in UTF-16 without a byte order mark"),
-        ("a.png\nb.png\n".encode("utf-16-be"), "is not in UTF-8, but in UTF-16 without a byte order mark"),
+        *(
+            (f"{first}.png\nb.png\n".encode(wide), "not in UTF-8, but in UTF-16 or UTF-32 without a byte order mark")
+            for wide, first in (
+                ("utf-16-le", "a"),
+                ("utf-16-be", "a"),
+                ("utf-32-le", "a"),
+                ("utf-32-le", "日"),
+                ("utf-32-be", "日"),
+            )
+        ),
         ("a.png\nb.png\n".encode("utf-16")[:-1], "is in UTF-16 and ends early"),
         ("ä.png\nö.png\n".encode("latin-1"), "is not in UTF-8: not one of its lines is"),
         ("".join(f"ä{n}.png\n" for n in range(100)).encode("latin-1") + b"a.png", "not one of its first 100 lines is"),

@@ -18,8 +18,8 @@ from trio_mirror.names import MAX_NAME_BYTES
 _PIECE_BYTES = 16 * 1024
 # A list is in another encoding where its first lines, so many or all of fewer, are not UTF-8.
 _SAMPLE_LINES = 100
-# UTF-16 of four ASCII letters; a list between NULs would have four names of one letter.
-_UTF_16_LE = re.compile(rb"([^\0]\0){4}")
+# UTF-32, and UTF-16 of four ASCII letters; between NULs, a list would have an empty name, or four of one letter.
+_WIDE = re.compile(rb"[^\0]*\0\0|([^\0]\0){4}")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of it
 
 
@@ -97,8 +97,8 @@ class ListingParser:
         found = re.search(b"[\n\0]", text)
         if found is None or (found[0] == b"\0" and len(text) < 8):
             return None
-        if found[0] == b"\0" and (found.start() == 0 or _UTF_16_LE.match(text)):
-            raise self._error("in UTF-8, but in UTF-16 without a byte order mark")
+        if found[0] == b"\0" and (found.start() == 0 or _WIDE.match(text)):
+            raise self._error("in UTF-8, but in UTF-16 or UTF-32 without a byte order mark")
         return found[0]
 
     def _line(self, line: bytes) -> list[str]:
