@@ -100,7 +100,6 @@ def _public(value: Any) -> Any:
     return value
 
 
-for _name in __all__:
-    if _name not in _LATE and _name != "__version__":
-        _public(globals()[_name])
+for _name in {*__all__} - {*_LATE}:
+    _public(globals()[_name])
 del _name

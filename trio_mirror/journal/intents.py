@@ -41,10 +41,7 @@ _IS_NEWS = "WHERE (pictures.run, pictures.digest_in) <> (excluded.run, excluded.
 
 
 class Intents:
-    """The intents of one run. They may be added and confirmed in any thread.
-
-    Args:
-        path: the file, which is begun anew.
+    """The intents of one run, in a file that is begun anew. They may be added and confirmed in any thread.
 
     Raises:
         OSError: it cannot be written.

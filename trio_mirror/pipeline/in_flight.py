@@ -8,27 +8,23 @@ would deadlock with few tokens.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import trio
 
 
+@dataclass(eq=False)
 class InFlight:
-    """The pictures in flight, counted. Their limit is halved on overload, and grows by one a round (AIMD).
+    """The pictures in flight, counted. Their limit is halved on overload, and grows by one a round (AIMD)."""
 
-    Args:
-        limit: how many there may be at most.
+    limit: int  # how many there may be now; at first, how many at most
+    count: int = 0  # how many there are
+    _successes: int = 0
+    _reason: str | None = None
+    _waiting: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
-    Attributes:
-        count: how many there are.
-        limit: how many there may be now.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.count = 0
-        self.limit = limit
-        self._ceiling = limit
-        self._successes = 0
-        self._reason: str | None = None
-        self._waiting = trio.lowlevel.ParkingLot()
+    def __post_init__(self) -> None:
+        self._ceiling = self.limit
 
     async def take(self) -> None:
         """Takes a token, and waits for one where there is none. Only then it is a checkpoint: its caller sends next."""

@@ -23,10 +23,7 @@ _MAX_FAILED = 20
 
 
 class Sheet:
-    """The contact sheet of one run.
-
-    Args:
-        path: the page to write.
+    """The contact sheet of one run, which is written to a path.
 
     Raises:
         SettingsError: nothing can be written there; raised before the run rather than after hours of it.
