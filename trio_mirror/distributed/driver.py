@@ -15,8 +15,7 @@ import trio
 from trio_mirror.distributed.dispatcher import Dispatcher, Engine
 from trio_mirror.distributed.slices import NamedSlice
 from trio_mirror.model import Result, Stage
-from trio_mirror.pipeline.item import Item
-from trio_mirror.pipeline.stages import Receiver, Sender
+from trio_mirror.pipeline.item import Item, Receiver, Sender
 from trio_mirror.pipeline.state import State
 from trio_mirror.settings import RetryUploads
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from math import inf
+from typing import TypeAlias
 
 import trio
 
 from trio_mirror.errors import MirrorError, NotPictureError
 from trio_mirror.model import Outcome, Picture, Result
 from trio_mirror.names import is_picture_name
+
+Sender: TypeAlias = "trio.MemorySendChannel[Item]"
+Receiver: TypeAlias = "trio.MemoryReceiveChannel[Item]"
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +61,7 @@ class Item:
         self.end(Outcome.UNKNOWN if self.maybe_stored else Outcome.FAILED)
 
 
-async def hand_over(item: Item, leaving: trio.MemorySendChannel[Item]) -> None:
+async def hand_over(item: Item, leaving: Sender) -> None:
     """Sends at once to a task that waits for it, without a turn of the event loop in which nothing would happen."""
     # A cancelled run has nobody left who would take it.
     await trio.lowlevel.checkpoint_if_cancelled()

@@ -16,7 +16,7 @@ from trio_mirror.galleries import Gallery, RedirectedGallery, SearchableGallery
 from trio_mirror.galleries.listing import each
 from trio_mirror.model import Outcome, Result, Stage
 from trio_mirror.names import PictureName, is_other_file
-from trio_mirror.pipeline.item import Item, hand_over
+from trio_mirror.pipeline.item import Item, Sender, hand_over
 from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import Throttle
 from trio_mirror.settings import Settings
@@ -109,7 +109,7 @@ class Producer:
     _state: State
     _taken: set[bytes] = field(default_factory=set)
 
-    async def produce(self, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]) -> None:
+    async def produce(self, listed: Sender, ended: Sender) -> None:
         """Sends an item for each name: on to the work, or to its end where there is nothing to do."""
         with listed, ended, self._state.stop.listing:
             try:
@@ -123,7 +123,7 @@ class Producer:
         if self._state.stop.listing.cancelled_caught:
             self._state.stop.because("deadline")
 
-    async def _each_name(self, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]) -> None:
+    async def _each_name(self, listed: Sender, ended: Sender) -> None:
         """Takes the list to its end. Where it breaks off, it is opened again and goes on, if it is still the same.
 
         A list is read as slowly as its pictures are mirrored, which may be for hours, and servers give up on so slow
@@ -157,9 +157,7 @@ class Producer:
         self._state.list_attempts += 1
         return await stack.enter_async_context(self._names())
 
-    async def _admit(
-        self, name: str, listed: trio.MemorySendChannel[Item], ended: trio.MemorySendChannel[Item]
-    ) -> None:
+    async def _admit(self, name: str, listed: Sender, ended: Sender) -> None:
         item, state = Item(Result(name=name)), self._state
         await state.recorder.room()
         await state.in_flight.take()

@@ -16,10 +16,9 @@ from typing import Protocol
 import trio
 
 from trio_mirror.model import Result
-from trio_mirror.pipeline.item import Item
+from trio_mirror.pipeline.item import Item, Receiver, Sender
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 from trio_mirror.pipeline.producer import Opening, Producer
-from trio_mirror.pipeline.stages import Receiver, Sender
 from trio_mirror.pipeline.state import State
 from trio_mirror.pipeline.throttle import Throttle
 

@@ -16,7 +16,7 @@ import trio
 from trio_mirror.errors import GalleryError, PictureError, UnknownUploadError
 from trio_mirror.galleries import Gallery
 from trio_mirror.model import Stage
-from trio_mirror.pipeline.item import Item, hand_over
+from trio_mirror.pipeline.item import Item, Receiver, Sender, hand_over
 from trio_mirror.pipeline.nurseries import open_nursery_beside
 from trio_mirror.pipeline.producer import Fetch
 from trio_mirror.pipeline.state import State
@@ -28,8 +28,6 @@ from trio_mirror.settings import available_cores
 
 _log = logging.getLogger(__name__)
 
-Sender: TypeAlias = trio.MemorySendChannel[Item]
-Receiver: TypeAlias = trio.MemoryReceiveChannel[Item]
 Step: TypeAlias = Callable[[Item], Awaitable[None]]
 """What one stage does to one item. It ends an item that does not go on, and raises a `PictureError` if it failed."""
 
