@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from trio_mirror.cli.view.events import now
 from trio_mirror.cli.view.lines import LineWriter
@@ -39,14 +40,7 @@ def log_to(
     if not failures and verbosity <= 0:
         handlers[0].addFilter(lambda record: record.name != RESULTS)
     if file is not None:
-        handlers.append(
-            _LineHandler(
-                min(level, logging.INFO),
-                log_format,
-                lambda *parts: file.write("".join(it.plain for it in parts)),
-                is_dated=True,
-            )
-        )
+        handlers.append(_LineHandler(min(level, logging.INFO), log_format, partial(_write, file), is_dated=True))
     logger = logging.getLogger("trio_mirror")
     logger.handlers = handlers
     logger.setLevel(min(handler.level for handler in handlers))
@@ -56,6 +50,10 @@ def log_to(
     warnings_logger = logging.getLogger("py.warnings")
     warnings_logger.handlers = handlers if verbosity >= 2 else [logging.NullHandler()]
     warnings_logger.propagate = False
+
+
+def _write(file: LineWriter, *parts: Line) -> None:
+    file.write("".join(it.plain for it in parts))
 
 
 class _LineHandler(logging.Handler):
