@@ -44,7 +44,8 @@ def harbour() -> Image.Image:
         draw.arc((x - 2 * wing, y, x, y + wing), 200, 340, fill=_INK, width=5)
         draw.arc((x, y, x + 2 * wing, y + wing), 200, 340, fill=_INK, width=5)
     _write(scene, (800, 70), "Sailing east", 44, _INK)
-    _arrow(scene, (800, 120), 110, _INK)
+    draw.line((690, 120, 890, 120), fill=_INK, width=10)
+    draw.polygon([(910, 120), (874, 98), (874, 142)], fill=_INK)
     return scene.reduce(2)
 
 
@@ -136,13 +137,6 @@ def _glow(scene: Image.Image, centre: tuple[int, int], radius: int, colour: Colo
 
 def _write(scene: Image.Image, centre: tuple[float, float], text: str, size: int, colour: Colour) -> None:
     ImageDraw.Draw(scene).text(centre, text, colour, ImageFont.load_default(size), anchor="mm")
-
-
-def _arrow(scene: Image.Image, centre: tuple[int, int], half: int, colour: Colour) -> None:
-    x, y = centre
-    draw = ImageDraw.Draw(scene)
-    draw.line((x - half, y, x + half - 20, y), fill=colour, width=10)
-    draw.polygon([(x + half, y), (x + half - 36, y - 22), (x + half - 36, y + 22)], fill=colour)
 
 
 def _scatter(count: int, box: tuple[int, int, int, int]) -> Iterator[tuple[float, float]]:
