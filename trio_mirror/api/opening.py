@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -73,23 +73,21 @@ async def open_run(
     own: list[str | os.PathLike[str]] = [*own_files]
     opening = open_galleries(source, target, settings, transport=transport, auth=auth, own_files=own)
     async with opening as (source_gallery, target_gallery):
-        setup = _set_up(source, target, settings, source_gallery, target_gallery, is_real=transport is None)
-        own += setup.own_files
-        async with _open_journal(setup.journal, settings, source_gallery, target_gallery) as journal:
-            _warn_of_unverified(settings, source_gallery, target_gallery)
+        galleries = (source_gallery, target_gallery)
+        in_place, path, files = _set_up(source, target, settings, *galleries, is_real=transport is None)
+        own += files
+        async with _open_journal(path, settings, *galleries) as journal:
+            _warn_of_unverified(settings, *galleries)
             await target_gallery.prepare()
             memory = None if journal is None else JournalMemory(journal)
             # Names of a list are handed out from here; whoever gets them needs only the place where they live.
             places: tuple[Place, Place | None] = (settings.base or source, target)  # type: ignore[assignment]
-            galleries = (source_gallery, target_gallery)
-            opening_work = _open_work(
-                galleries, settings, memory, places, hooks, in_place=setup.in_place, own_files=own
-            )
+            opening_work = _open_work(galleries, settings, memory, places, hooks, in_place=in_place, own_files=own)
             async with opening_work as (work, state):
                 run = _make_run(source_gallery, settings, journal, work, state)
                 automatic = journal if settings.journal is None else None
                 if automatic is not None:
-                    run.report.journal = str(setup.journal)
+                    run.report.journal = str(path)
                 async with run.working():
                     yield run
                 takes_all = settings.limit is None and not (settings.include or settings.exclude or settings.shard)
@@ -97,14 +95,6 @@ async def open_run(
                     # The same command is a new run from now on.
                     await in_thread(automatic.remove)
                     run.report.journal = None
-
-
-class _Setup(NamedTuple):
-    """What the places of a run decide."""
-
-    in_place: bool  # whether the mirrored pictures go where the pictures come from
-    journal: Path | None  # where the run is remembered, or an earlier one was
-    own_files: Sequence[str | os.PathLike[str]]  # what else the run reads and writes
 
 
 def _set_up(
@@ -115,11 +105,15 @@ def _set_up(
     to_gallery: Gallery,
     *,
     is_real: bool,
-) -> _Setup:
+) -> tuple[bool, Path | None, list[str | os.PathLike[str]]]:
     """Finds out whether a run is in place, and where it is remembered.
 
     The places are as they were written. Only where ``is_real`` does a URL lead where it says: a transport of the
     caller's may lead anywhere.
+
+    Returns:
+        Whether the mirrored pictures go where the pictures come from; where the run is remembered, or an earlier one
+        was; what else it reads and writes.
 
     Raises:
         SettingsError: the pictures of a folder would be replaced, and nobody asked for it; or nothing remembers what
@@ -160,7 +154,7 @@ def _set_up(
         own += journal_files(journal)
     if settings.base is not None and isinstance(source, str | os.PathLike) and source != STDIN:
         own.append(source)
-    return _Setup(in_place, journal, own)
+    return in_place, journal, own
 
 
 def _make_run(source: Gallery, settings: Settings, journal: Journal | None, work: Work, state: State) -> Run:
