@@ -45,15 +45,13 @@ def _taking_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     What was not given stays None, so that the environment, the file and the defaults come after it.
     """
-    own = inspect.signature(command, eval_str=True).parameters
-    positional = [it for it in own.values() if it.kind is it.POSITIONAL_OR_KEYWORD]
-    named = [it for it in own.values() if it.kind is it.KEYWORD_ONLY]
+    source, *named, _given = inspect.signature(command, eval_str=True).parameters.values()
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option_of(name, setting))
         for name, setting in all_settings().items()
-        if name not in own
+        if name != source.name
     ]
-    command.__signature__ = inspect.Signature([*positional, *added, *named])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature([source, *added, *named])  # type: ignore[attr-defined]
     return command
 
 

@@ -22,11 +22,8 @@ _Ts = TypeVarTuple("_Ts")
 class Attempts:
     """Makes attempts: admitted by their gallery's throttle, counted, and made again while a failure may pass.
 
-    All the pictures of a run share one budget of retries.
-
-    Args:
-        retries: further attempts of one thing, at most.
-        retry_after_max: the longest ``Retry-After`` that is waited for, in seconds.
+    There are at most ``retries`` further ones of one thing, and all the pictures of a run share one budget of them. No
+    ``Retry-After`` is waited for that is longer than ``retry_after_max`` seconds.
     """
 
     def __init__(self, *, retries: int, retry_after_max: float) -> None:
