@@ -196,11 +196,9 @@ class Recorder:
         report = self._report
         enough = min(max(self._settings.concurrency, _UPLOADS_REFUSED), KEPT_FAILURES)
         if report.failed == report.finished - report.not_pictures == enough:
-            first = report.failures[0]
-            if first.status in _UPLOAD_REFUSED and {(it.stage, it.status) for it in report.failures} == {
-                (Stage.UPLOAD, first.status)
-            }:
-                why = f"this server takes no uploads; add --to ./mirrored ({first.error})"
+            responses = {(it.stage, it.status) for it in report.failures}
+            if any(responses == {(Stage.UPLOAD, status)} for status in _UPLOAD_REFUSED):
+                why = f"this server takes no uploads; add --to ./mirrored ({report.failures[0].error})"
                 self._stop.fail(AccessError(f"{report.target}: {why}"))
 
     def cut_off(self, item: Item) -> None:
