@@ -101,7 +101,11 @@ class Results:
         return self
 
     async def __anext__(self) -> Result:
-        wish = self._unclaimed.popleft() if self._unclaimed else self._wish()
+        if self._unclaimed:
+            wish = self._unclaimed.popleft()
+        else:
+            wish = self._loop.create_future()
+            self._call(self._wishes.send_nowait, wish)
         try:
             await asyncio.wait({wish, self._ended}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -112,11 +116,6 @@ class Results:
         if self._ended.done():
             self._ended.result().unwrap()
         raise StopAsyncIteration
-
-    def _wish(self) -> Wish:
-        wish: Wish = self._loop.create_future()
-        self._call(self._wishes.send_nowait, wish)
-        return wish
 
     async def opened(self) -> None:
         """Waits until the run is open.
