@@ -95,10 +95,7 @@ class PictureName(ListedName):
     """A name that was checked: its segments lead to a place below the base of any gallery.
 
     The name is taken as written, not percent-decoded. Yet it is refused if it would leave the base once
-    decoded, even repeatedly: it is also sent to servers that decode it.
-
-    Args:
-        name: the text; a `PictureName` is given back as it is.
+    decoded, even repeatedly: it is also sent to servers that decode it. A `PictureName` is given back as it is.
 
     Raises:
         NameRefusedError: the name leads elsewhere, or cannot be one; the message says why, without the name.

@@ -28,8 +28,7 @@ class HttpxPool:
 
     A server is asked for HTTP/1.1, which is faster here, and for HTTP/2 as well where its first response fails.
 
-    Args:
-        make_context: makes the TLS context that they share; it is called in a thread, as it reads files.
+    ``make_context`` makes the TLS context that they share; it is called in a thread, as it reads files.
     """
 
     def __init__(self, make_context: Callable[[], ssl.SSLContext]) -> None:

@@ -15,20 +15,7 @@ _OVERHEAD_BYTES = 256 * 1024
 
 
 class ResponseReader:
-    """What has come of the response of one exchange after another. httptools calls the ``on_`` methods as it parses.
-
-    Attributes:
-        status: the status code, of the final response: informational ones (1xx) are passed over.
-        reason: the reason phrase.
-        headers: names and values as they came.
-        fields: the same, decoded; once the head is whole.
-        missing: bytes of a body with a Content-Length that are still to come.
-        has_head: whether the head is whole.
-        complete: whether the response is whole.
-        ended: whether the server has closed its side.
-        keep_alive: whether another exchange may follow on the connection.
-        refused: why what came while the request was being sent is not a response.
-    """
+    """What has come of the response of one exchange after another. httptools calls the ``on_`` methods as it parses."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -36,15 +23,16 @@ class ResponseReader:
 
     def begin(self) -> None:
         """Begins with the next response, on a connection that was kept."""
-        self.status = 0
+        self.status = 0  # of the final response: informational ones (1xx) are passed over
         self.reason = b""
         self.headers: list[RawField] = []
-        self.fields: Fields = {}
-        self.missing = 0
+        self.fields: Fields = {}  # the same, decoded; once the head is whole
+        self.missing = 0  # bytes of a body with a Content-Length that are still to come
         self.has_head = False
         self.complete = False
-        self.ended = False
-        self.keep_alive = True
+        self.ended = False  # whether the server has closed its side
+        self.keep_alive = True  # whether another exchange may follow on the connection
+        # Why what came while the request was being sent is not a response.
         self.refused: httpx.RemoteProtocolError | None = None
         self._parts: list[bytes] = []
         self._overhead = 0

@@ -50,11 +50,10 @@ async def open_store(url: str, settings: Settings) -> AsyncIterator[ObjectStoreG
     scheme, place, prefix = split_store_url(url)
     driver = find_driver(scheme)
     shown = f"{scheme}://{'/'.join((place, *prefix))}/"
-    opening = partial(open_files, scheme, f"{scheme}://{place}", settings)
     try:
         with map_exceptions(), deadline(settings.timeout):
             # An abandoned thread is one that connects by SFTP; what it opens is dropped with it.
-            files = await in_thread(opening)
+            files = await in_thread(open_files, scheme, f"{scheme}://{place}", settings)
     except StoreError as error:
         raise error.as_error(
             AccessError if error.refused else ListError, f"{printable(shown)} cannot be opened: {error}"

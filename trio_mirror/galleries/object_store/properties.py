@@ -24,16 +24,11 @@ SHARED = {
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What an object has, by the names of its store.
+    """What an object has, by the names of its store."""
 
-    Attributes:
-        scheme: of the store.
-        values: those that came with the object.
-        read_more: reads those that take further requests, when the picture is stored and in the same kind of store.
-    """
-
-    scheme: str
-    values: Mapping[str, Any]
+    scheme: str  # of the store
+    values: Mapping[str, Any]  # those that came with the object
+    # Reads those that take further requests, when the picture is stored and in the same kind of store.
     read_more: Callable[[], Awaitable[Mapping[str, Any]]]
 
     def for_store(self, scheme: str) -> dict[str, Any]:
