@@ -190,33 +190,62 @@ def test_a_preview_behind_padding_is_mirrored_where_it_stands() -> None:
     assert flipped.endswith(bytes(16) + b"the end")
 
 
+def with_preview(first: bytes, preview: bytes, order: str, *tags: int) -> bytes:
+    """A JPEG with a preview behind it, which Minolta's MakerNote states by a tag with its place and one with its size.
+
+    With one tag alone, of which the preview is the value, Sony's does. It is a directory of its own without a header,
+    whose offsets count from the TIFF header. A further tag is one of another meaning between the two.
+    """
+
+    def block(at: int) -> bytes:
+        head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+        ifd0 = struct.pack(f"{order}HHHIII", 1, 0x8769, 4, 1, 26, 0)
+        exif = struct.pack(f"{order}HHHIII", 1, 0x927C, 7, 6 + 12 * len(tags), 44, 0)
+        numbers = [at, *[7] * (len(tags) - 2), len(preview)]
+        entries = [struct.pack(f"{order}HHII", tag, 4, 1, number) for tag, number in zip(tags, numbers, strict=False)]
+        if len(tags) == 1:
+            entries = [struct.pack(f"{order}HHII", *tags, 7, len(preview), at)]
+        return head + ifd0 + exif + struct.pack(f"{order}H", len(tags)) + b"".join(entries) + bytes(4)
+
+    whole = with_segments(first, exif_segment(block(0)))
+    base = whole.index(b"Exif\0\0") + 6
+    return with_segments(first, exif_segment(block(len(whole) - base))) + preview
+
+
+def stated_preview(data: bytes, order: str, *fields: int) -> bytes:
+    """The preview by its place and its size, which stand at these offsets in the note's entries."""
+    base = data.index(b"Exif\0\0") + 6
+    at, size = (struct.unpack_from(f"{order}I", data, base + 46 + field)[0] for field in fields)
+    return data[base + at : base + at + size]
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("quality", [60, 75, 95])
 @pytest.mark.parametrize("options", [{}, {"optimize": True}, {"progressive": True}], ids=str)
 @pytest.mark.parametrize("fitted", [True, False])
+@pytest.mark.parametrize(("tags", "fields"), [((0x88, 0x89), (8, 20)), ((0x2001,), (8, 4))])
 def test_a_maker_finds_its_preview_behind_the_picture(
-    order: str, quality: int, options: dict[str, bool], fitted: bool, monkeypatch: pytest.MonkeyPatch
+    order: str,
+    quality: int,
+    options: dict[str, bool],
+    fitted: bool,
+    tags: tuple[int, ...],
+    fields: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not fitted:  # as where TurboJPEG 2 is all there is
         monkeypatch.setattr(assembly, "shortened", lambda jpeg, _: jpeg)
     preview = encoded(drawn(160, 120), quality=quality, **options)
     first = encoded(drawn(131, 96), quality=quality, **options)
+    flipped = flip(with_preview(first, preview, order, *tags))
+    assert is_mirrored(stated_preview(flipped.data, order, *fields), preview)
+    assert flipped.notes == ()
 
-    def block(at: int) -> bytes:
-        """Minolta's MakerNote: a directory of its own without a header, offsets from the TIFF header."""
-        head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
-        ifd0 = struct.pack(f"{order}HHHIII", 1, 0x8769, 4, 1, 26, 0)
-        exif = struct.pack(f"{order}HHHIII", 1, 0x927C, 7, 30, 44, 0)
-        note = struct.pack(f"{order}HHHIIHHII", 2, 0x88, 4, 1, at, 0x89, 4, 1, len(preview)) + bytes(4)
-        return head + ifd0 + exif + note
 
-    whole = with_segments(first, exif_segment(block(0)))
-    base = whole.index(b"Exif\0\0") + 6
-    data = with_segments(first, exif_segment(block(len(whole) - base))) + preview
-    flipped = flip(data).data
-    base = flipped.index(b"Exif\0\0") + 6
-    at, size = (struct.unpack_from(f"{order}I", flipped, base + 44 + 2 + 8 + 12 * number)[0] for number in (0, 1))
-    assert is_mirrored(flipped[base + at : base + at + size], preview)
+def test_a_grown_preview_of_which_the_size_is_not_found_is_named() -> None:
+    preview = encoded(drawn(61, 45).point(lambda value: value * 7 % 256), quality=29)  # stripes need finer tables
+    flipped = flip(with_preview(encoded(drawn(64, 48)), preview, "<", 0x88, 0x8A, 0x8C))
+    assert "where its maker may not find it" in flipped.notes[0]
 
 
 @pytest.mark.parametrize("rest", [b"", VIDEO])
