@@ -6,7 +6,6 @@ the picture is mirrored.
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
 from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_density, check_size
-from trio_mirror.flip.pillow import map_pillow_errors, open_image
+from trio_mirror.flip.pillow import encode_image, map_pillow_errors, open_image
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.model import Flipped, Limits
 
@@ -101,12 +100,11 @@ def _mirrored_stream(stream: bytes, limits: Limits) -> tuple[bytes, Coding]:
         comment = {"comment": image.info["comment"]} if "comment" in image.info else {}
         del image  # as large as what it was made into
         for quality in ({},) if coding.reversible else ({"quality_layers": [each]} for each in _DECIBELS):
-            out = io.BytesIO()
-            wanted.save(out, "JPEG2000", **coding.options, **quality, **comment)
-            got = open_image(out.getvalue(), "JPEG2000")
+            mirrored = encode_image(wanted, "JPEG2000", **coding.options, **quality, **comment)
+            got = open_image(mirrored, "JPEG2000")
             got.load()
             if got.tobytes() == wanted.tobytes() or (quality and closeness(got, wanted) >= _CLOSE):
-                return out.getvalue(), coding
+                return mirrored, coding
     raise FlipError("the JPEG 2000 cannot be encoded again closely enough")
 
 

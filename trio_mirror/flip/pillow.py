@@ -1,4 +1,4 @@
-"""The one door to Pillow: pictures opened, and its many exceptions mapped to FlipError."""
+"""The one door to Pillow: pictures opened and encoded, and its many exceptions mapped to FlipError."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -56,6 +57,13 @@ def open_image(data: bytes, image_format: str, limits: Limits | None = None) -> 
     if limits:
         check_size(image.width, image.height, limits)
     return image
+
+
+def encode_image(image: Image.Image, image_format: str, **options: Any) -> bytes:
+    """Encodes an image by Pillow's name of the format and its options. Call inside ``with map_pillow_errors(...)``."""
+    out = io.BytesIO()
+    image.save(out, image_format, **options)
+    return out.getvalue()
 
 
 def crop(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:

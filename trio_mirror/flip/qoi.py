@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import struct
 
 from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.limits import check_size
-from trio_mirror.flip.pillow import map_pillow_errors, open_image
+from trio_mirror.flip.pillow import encode_image, map_pillow_errors, open_image
 from trio_mirror.model import Flipped, Limits
 
 _HEADER = 14
@@ -35,8 +34,7 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:
     end = data.rfind(_END)
     if end < 0:
         raise FlipError("the QOI is damaged: it has no end mark")
-    out = io.BytesIO()
     with map_pillow_errors("the QOI"):
         image = open_image(data, "QOI", limits)
-        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(out, "QOI")
-    return Flipped(data[:_HEADER] + out.getvalue()[_HEADER:] + data[end + len(_END) :], "image/qoi", lossless=True)
+        mirrored = encode_image(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "QOI")
+    return Flipped(data[:_HEADER] + mirrored[_HEADER:] + data[end + len(_END) :], "image/qoi", lossless=True)

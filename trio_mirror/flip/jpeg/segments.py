@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from PIL import Image
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.pillow import encode_image
 
 SOI = b"\xff\xd8"
 APP = range(0xE0, 0xF0)
@@ -211,9 +211,7 @@ def _is_common(payload: bytes) -> bool:
 
 @cache
 def _common_huffman_tables() -> frozenset[bytes]:
-    out = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(out, "JPEG")
-    return frozenset(huffman_tables(first_scan(out.getvalue()).tables))
+    return frozenset(huffman_tables(first_scan(encode_image(Image.new("RGB", (8, 8)), "JPEG")).tables))
 
 
 def joined(segments: Iterable[Segment], coded: CodedPart) -> bytes:

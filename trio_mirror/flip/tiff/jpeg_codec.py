@@ -17,7 +17,7 @@ from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.jpeg.segments import DHT, EOI, FRAMES, SOI, SOS, Segment, coded_part, huffman_tables, parse, walk
 from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
 from trio_mirror.flip.jpeg.validate import check_data
-from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.pillow import encode_image, map_pillow_errors
 from trio_mirror.flip.tiff.layout import JPEG, YCBCR
 from trio_mirror.flip.tiff.libtiff import decode_strip
 
@@ -163,10 +163,8 @@ def _encoded(picture: Image.Image, tables: list[list[int]], sampling: int) -> by
         picture = ImageChops.invert(picture)  # Pillow inverts it as Adobe does
     while len(tables) > 1 and tables[-1] == tables[-2]:  # components beyond the last table use it too
         tables = tables[:-1]
-    out = io.BytesIO()
     with map_pillow_errors("a mirrored strip or tile of the TIFF"):
-        picture.save(out, "JPEG", qtables=tables, subsampling=sampling, keep_rgb=True)
-    return out.getvalue()
+        return encode_image(picture, "JPEG", qtables=tables, subsampling=sampling, keep_rgb=True)
 
 
 def _closeness(picture: Image.Image, raster: bytes) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Mapping
 
 from PIL import Image
 
-from trio_mirror.flip.pillow import map_pillow_errors, open_image
+from trio_mirror.flip.pillow import encode_image, map_pillow_errors, open_image
 from trio_mirror.flip.tiff.ifd import Structure
 
 _LONG, _UNDEFINED = 4, 7
@@ -50,10 +49,9 @@ def decode_strip(
 
 def encode_strip(picture: Image.Image, compression: str, tags: Mapping[int, int]) -> bytes:
     """Encodes a picture of one sample as one strip, by Pillow's name of the compression and with further tags."""
-    out = io.BytesIO()
     with map_pillow_errors("a mirrored strip or tile of the TIFF"):
-        picture.save(out, "TIFF", compression=compression, tiffinfo={278: picture.height, **tags})
-    (image,) = Structure(out.getvalue()).images(1)
+        encoded = encode_image(picture, "TIFF", compression=compression, tiffinfo={278: picture.height, **tags})
+    (image,) = Structure(encoded).images(1)
     start, count = image.number(273, 0), image.number(279, 0)
     return image.file.data[start : start + count]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-
 from PIL import Image, ImageChops
 
 from trio_mirror.flip.closeness import closeness
-from trio_mirror.flip.pillow import map_pillow_errors
+from trio_mirror.flip.pillow import encode_image, map_pillow_errors
 from trio_mirror.flip.webp import libwebp
 from trio_mirror.flip.webp.coded_image import VP8L_ALPHA_BIT, Coded, read_coded
 from trio_mirror.flip.webp.libwebp import LibWebP
@@ -94,10 +92,8 @@ def _corrected(source: Image.Image, wanted: Image.Image, got: Image.Image) -> Im
 
 
 def _save(pixels: Image.Image, **options: bool | int) -> Coded:
-    out = io.BytesIO()
     with map_pillow_errors("the mirrored WebP"):
-        pixels.save(out, "WEBP", **options)
-    return _read(out.getvalue())
+        return _read(encode_image(pixels, "WEBP", **options))
 
 
 def _read(data: bytes) -> Coded:
