@@ -221,6 +221,7 @@ def ome(shapes: str, size: int = WIDTH) -> dict[int, tuple[int, bytes]]:
         ("<ROI:Rectangle Width='1.5' Height='4' X='7.25' Y='5'/>", "X='55.25' Y='5'", "X='7.25' Y='39'"),
         ('<Ellipse X="7" Y="5" RadiusX="3" RadiusY="2"/>', 'X="57" Y="5"', 'X="7" Y="43"'),
         ('<Line X1="1" Y1="2" X2="3" Y2="4"/>', 'X1="63" Y1="2" X2="61" Y2="4"', 'X1="1" Y1="46" X2="3" Y2="44"'),
+        ('<Text X="7.5" Y="5" Transform="none"/>', 'X="56.5" Y="5"', 'X="7.5" Y="43"'),
         ('<Point TheZ="0" X="7.5" Y="5"/>', 'X="56.5" Y="5"', 'X="7.5" Y="43"'),
         ('<Polygon Points="1,2 3,4.5"/>', 'Points="63,2 61,4.5"', 'Points="1,46 3,43.5"'),
     ],
@@ -238,6 +239,8 @@ def test_the_shapes_of_ome_move_with_what_they_mark(shape: str, sideways: str, u
     [
         ome('<Mask X="1" Y="2" Width="8" Height="8"><BinData>AA==</BinData></Mask>'),
         ome('<Point X="1" Y="2"><Transform A00="1" A10="0" A01="0" A11="1" A02="3" A12="4"/></Point>'),
+        ome('<Point X="1" Y="2" Transform="[1 0 0 1 3 4]"/>'),
+        ome('<Path Definition="M 1 2 L 3 4"/>'),
         ome('<Point X="1" Y="2"/>', size=640),
         ome('<Point X="1-" Y="2"/>'),
     ],

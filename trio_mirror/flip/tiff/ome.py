@@ -10,11 +10,14 @@ from decimal import Decimal
 
 from trio_mirror.flip.positions import Mirror, not_mirrored
 
-_SHAPE = re.compile(rb"<(?:\w+:)?(?:Rectangle|Mask|Ellipse|Line|Point|Label|Polygon|Polyline)\b[^<>]*>")
+# Label was called Text until 2011.
+_SHAPE = re.compile(
+    rb"<(?:\w+:)?(?:Rectangle|Mask|Ellipse|Line|Point|Label|Text|Polygon|Polyline|Path|Rect|Circle)\b[^<>]*>"
+)
 _POINTS = re.compile(rb"(\sPoints\s*=\s*[\"'])([^\"']*)")
 _NUMBER = re.compile(rb"[-+]?[\d.]{1,25}(?:[eE]-?\d{1,2})?")
-# The pixels of a mask, and a shape's own transformation.
-_UNMIRRORED = re.compile(rb"<(?:\w+:)?(?:Mask|Transform)\b")
+# The pixels of a mask, a shape's own transformation (an attribute until 2011), and shapes of early schemas.
+_UNMIRRORED = re.compile(rb"<(?:\w+:)?(?:Mask|Transform|Rect|Circle|Path)\b|\sTransform\s*=\s*[\"'](?!none)")
 
 
 def mirrored_ome(text: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...]]:
