@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from trio_mirror.galleries.object_store.errors import store_error
 from trio_mirror.galleries.object_store.objects import Objects
 from trio_mirror.model import Picture
-from trio_mirror.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -54,10 +53,7 @@ class KeptObjects(Objects):
 
     scheme: ClassVar[str]
     _may_have_acls: bool | None = None
-
-    def __init__(self, files: Any, place: str, settings: Settings) -> None:
-        super().__init__(files, place, settings)
-        self._noted = set[str]()
+    _noted: frozenset[str] = frozenset()
 
     async def write(self, path: str, picture: Picture) -> None:
         """Writes one object, with the properties of the picture's own object if it was one, else with its media type.
@@ -112,7 +108,7 @@ class KeptObjects(Objects):
     def _note(self, text: str) -> None:
         """Logs something once."""
         if text not in self._noted:
-            self._noted.add(text)
+            self._noted |= {text}
             _log.warning("%s: %s", self._place, text)
 
 
