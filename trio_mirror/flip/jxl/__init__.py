@@ -5,8 +5,6 @@ ISO/IEC 18181-1 (the codestream) and 18181-2 (the container).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.credentials import credentials
 from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
@@ -20,14 +18,8 @@ from trio_mirror.model import Flipped, Limits
 
 # The boxes that hold a codestream, or a piece of it, and how many bytes stand before that.
 _SKIPPED = {b"jxlc": 0, b"jxlp": 4}
-
-
-class _Piece(NamedTuple):
-    """A part of a codestream by its place in the file, and the box around it, if there is one."""
-
-    box: Box | None
-    start: int
-    end: int
+# A part of a codestream: the box around it, if there is one, and its place in the file.
+Piece = tuple[Box | None, slice]
 
 
 def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:
@@ -38,20 +30,21 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     """
     edits = Edits(data)
     if data.startswith(SIGNATURE):
-        top, pieces = [], [_Piece(None, 0, len(data))]
+        top: list[Box] = []
+        pieces: list[Piece] = [(None, slice(0, len(data)))]
     else:
         top = whole_boxes(data)
         behind = top[-1].end if top else 0
         if data[behind + 4 : behind + 8] in _SKIPPED:
             raise FlipError(f"{DAMAGED}: it ends inside its codestream")
-        pieces = [_Piece(box, box.body + _SKIPPED[box.kind], box.end) for box in top if box.kind in _SKIPPED]
+        pieces = [(box, slice(box.body + _SKIPPED[box.kind], box.end)) for box in top if box.kind in _SKIPPED]
     header, growth = _mirror_codestream(data, pieces, edits)
     check_size(header.width, header.height, limits)
     for box in top:
         if box.kind == b"jxli":
             _move_index(box, growth, edits)
         elif box.kind == b"jhgm":
-            _mirror_codestream(data, [_Piece(box, _gain_map(box), box.end)], edits)
+            _mirror_codestream(data, [(box, slice(_gain_map(box), box.end))], edits)
     notes = dropped = mirror_reconstruction(top, edits)
     if dropped or not any(box.kind == b"jbrd" for box in top):  # else the orientation in its EXIF turns them
         found = [metadata(top, kind) for kind in (b"Exif", b"xml ")]
@@ -65,16 +58,16 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
     return Flipped(mirrored, "image/jxl", lossless=True, notes=notes + proof)
 
 
-def _mirror_codestream(data: bytes, pieces: list[_Piece], edits: Edits) -> tuple[Header, int]:
+def _mirror_codestream(data: bytes, pieces: list[Piece], edits: Edits) -> tuple[Header, int]:
     """Notes the edits of a codestream's header, which may be cut into pieces anywhere; returns by how much it grows."""
     view = memoryview(data)
-    header, left, new = mirrored_header(b"".join(view[piece.start : piece.end] for piece in pieces))
+    header, left, new = mirrored_header(b"".join(view[place] for _, place in pieces))
     growth = len(new) - left
-    for piece in pieces:
-        size = min(left, piece.end - piece.start)
+    for box, place in pieces:
+        size = min(left, place.stop - place.start)
         left -= size
         part, new = (new[:size], new[size:]) if left else (new, b"")
-        edits.splice(piece.box, piece.start, piece.start + size, part)
+        edits.splice(box, place.start, place.start + size, part)
         if not left:
             break
     return header, growth
