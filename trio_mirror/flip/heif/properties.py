@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
@@ -11,7 +12,6 @@ from trio_mirror.flip.isobmff import DAMAGED, Box, Edits
 
 _CHANGING_SHAPE = {*ORIENTING, b"clap"}
 _TURNED_BY_NOTHING = (b"irot", b"\0")
-_TWICE = f"{DAMAGED}: an image of the file has its properties listed twice"
 
 
 class Association(NamedTuple):
@@ -35,14 +35,15 @@ class Properties:
         self._added: list[bytes] = []
         self._view = memoryview(meta.data)
         self._associations: dict[int, list[Association]] = {}
-        self._tables: list[tuple[Box, dict[int, list[Association]]]] = []
+        self._tables: dict[Box, list[int]] = {}  # each box of associations, and its items
         for box in iprp.children():
             if box.kind == b"ipma":
-                table = _read_associations(box)
-                if not self._associations.keys().isdisjoint(table):
-                    raise FlipError(_TWICE)
-                self._associations |= table
-                self._tables.append((box, table))
+                self._tables[box] = []
+                for item, associations in _read_associations(box):
+                    if item in self._associations:
+                        raise FlipError(f"{DAMAGED}: an image of the file has its properties listed twice")
+                    self._associations[item] = associations
+                    self._tables[box].append(item)
 
     def of(self, item: int) -> list[tuple[bytes, bytes | memoryview]]:
         """The properties of an item, each a box's kind and body, in the order in which they are applied."""
@@ -65,11 +66,8 @@ class Properties:
         if items - self._associations.keys():
             raise FlipError(f"{DAMAGED}: an image of the file has no properties")
         used: set[int] = set()
-        for box, table in self._tables:
-            changed = {
-                item: self._mirrored(item, associations) if item in items else associations
-                for item, associations in table.items()
-            }
+        for box, listed in self._tables.items():
+            changed = {item: self._mirrored(item) if item in items else self._associations[item] for item in listed}
             used.update(each.number for associations in changed.values() for each in associations)
             edits.splice(box, box.body, box.end, _write_associations(box, changed))
         end = self._ipco.end if self._added else self._end_of_used(used)
@@ -81,7 +79,7 @@ class Properties:
             if any(each[0] in _CHANGING_SHAPE and each != _TURNED_BY_NOTHING for each in self.of(item)):
                 raise FlipError("the file turns its tone-mapped image by itself, and viewers do not agree on how")
 
-    def _mirrored(self, item: int, associations: list[Association]) -> list[Association]:
+    def _mirrored(self, item: int) -> list[Association]:
         before = self.orientation(item)
         after = before.mirrored()
         kinds = [kind for kind, _ in self.of(item)]
@@ -90,7 +88,7 @@ class Properties:
             after = min(after, after.equivalent(), key=self._missing)
         # What stays the same keeps its place, since a rotation need not stand behind the crop, where it belongs.
         gone = {b"imir"} if after.turns == before.turns else ORIENTING
-        kept = [each for each in associations if self._property(each.number)[0] not in gone]
+        kept = [each for each in self._associations[item] if self._property(each.number)[0] not in gone]
         new = [box for box in after.property_boxes() if box[4:8] in gone]
         # Essential: a viewer that cannot turn the image must not show it (ISO/IEC 23000-22, 7.3.9).
         return kept + [Association(self._number(box), essential=True) for box in new]
@@ -120,18 +118,14 @@ class Properties:
         return self._numbers[wanted]
 
 
-def _read_associations(ipma: Box) -> dict[int, list[Association]]:
+def _read_associations(ipma: Box) -> Iterator[tuple[int, list[Association]]]:
     reader = ipma.reader()
     version, size = reader.number(1), 1 + (reader.number(3) & 1)
     essential = 1 << 8 * size - 1
-    table: dict[int, list[Association]] = {}
     for _ in range(reader.number(4)):
         item = reader.number(4 if version else 2)
         numbers = [reader.number(size) for _ in range(reader.number(1))]
-        if item in table:
-            raise FlipError(_TWICE)
-        table[item] = [Association(number & ~essential, bool(number & essential)) for number in numbers]
-    return table
+        yield item, [Association(number & ~essential, bool(number & essential)) for number in numbers]
 
 
 def _write_associations(ipma: Box, table: dict[int, list[Association]]) -> bytes:
