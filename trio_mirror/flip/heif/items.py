@@ -47,7 +47,7 @@ class Items:
             raise FlipError(f"the picture's image is of the kind {kind!r}, which is not mirrored here")
         parts: set[int] = set()
         # Alpha planes and thumbnails of a part are parts themselves, and so are the inputs of a part.
-        for _ in range(_DEEPEST):
+        for _ in range(1 + _DEEPEST):
             more: set[int] = set()
             for how, item, others in self.references:
                 if how == b"dimg" and (item in parts or self.kinds.get(item) in _LAYOUTS):
