@@ -43,7 +43,8 @@ def mirrored_xmp(
     for position in packets:
         old = segments[position].payload
         new, notes = metadata.xmp(old)
-        new = _DIGESTS.sub(lambda found: digests.get(found[0], found[0]), new)
+        if digests:
+            new = _DIGESTS.sub(lambda found: digests.get(found[0], found[0]), new)
         if len(new) > PAYLOAD_LIMIT:
             new, notes = old, (*notes, "not mirrored: XMP that would outgrow its segment")
         yield [position], [new], notes
