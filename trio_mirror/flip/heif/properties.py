@@ -35,15 +35,16 @@ class Properties:
         self._added: list[bytes] = []
         self._view = memoryview(meta.data)
         self._associations: dict[int, list[Association]] = {}
-        self._tables: dict[Box, list[int]] = {}  # each box of associations, and its items
+        self._tables: list[tuple[Box, list[int]]] = []  # each box of associations, and its items
         for box in iprp.children():
             if box.kind == b"ipma":
-                self._tables[box] = []
+                listed: list[int] = []
                 for item, associations in _read_associations(box):
                     if item in self._associations:
                         raise FlipError(f"{DAMAGED}: an image of the file has its properties listed twice")
                     self._associations[item] = associations
-                    self._tables[box].append(item)
+                    listed.append(item)
+                self._tables.append((box, listed))
 
     def of(self, item: int) -> list[tuple[bytes, bytes | memoryview]]:
         """The properties of an item, each a box's kind and body, in the order in which they are applied."""
@@ -66,7 +67,7 @@ class Properties:
         if items - self._associations.keys():
             raise FlipError(f"{DAMAGED}: an image of the file has no properties")
         used: set[int] = set()
-        for box, listed in self._tables.items():
+        for box, listed in self._tables:
             changed = {item: self._mirrored(item) if item in items else self._associations[item] for item in listed}
             used.update(each.number for associations in changed.values() for each in associations)
             edits.splice(box, box.body, box.end, _write_associations(box, changed))
