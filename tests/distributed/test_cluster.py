@@ -373,6 +373,30 @@ async def test_of_two_runs_at_once_the_second_is_refused_and_the_first_goes_on(p
     assert ended == ["--cluster: this process uses Ray already; run trio-mirror in another", "mirrored 396"]
 
 
+@with_ray
+@pytest.mark.parametrize(("failures", "tries"), [(1, 2), (2, 2)])
+async def test_ray_that_does_not_come_up_here_is_tried_once_more(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, tries: int
+) -> None:
+    import ray
+
+    calls = []
+
+    def fail(*_: Any, **__: Any) -> None:
+        calls.append(1)
+        if len(calls) <= failures:
+            # As Ray's own, when its node has not come up in 30 s.
+            raise Exception("The current node timed out during startup. This could")  # noqa: TRY002
+        raise KeyError("it went on")
+
+    monkeypatch.setattr(ray, "init", fail)
+    why = "The current node timed out during startup" if failures == tries else "'it went on'"
+    with pytest.raises(ClusterError, match=f"local cannot be used: {why}$"):
+        await mirror(photos, tmp_path / "out", cluster="local")
+
+    assert len(calls) == tries
+
+
 @pytest.mark.slow
 @with_ray
 async def test_ray_that_comes_up_too_late_is_ended(

@@ -127,7 +127,14 @@ def _connect(address: str, job: Job, given_up: threading.Event) -> None:
             raise used
         if given_up.is_set():
             return
-        _init(address, options)
+        try:
+            _init(address, options)
+        except ClusterError:
+            if address != "local" or given_up.is_set():
+                raise
+            # Ray gives a node that it starts here 30 s, which on a busy machine may be too few.
+            ray.shutdown()
+            _init(address, options)
         if given_up.is_set():
             # A driver whose cluster goes away is ended by Ray, and this one's would go away with this thread.
             ray.shutdown()
@@ -145,7 +152,7 @@ def _init(address: str, options: dict[str, Any]) -> None:
 
     try:
         ray.init(address, **options)
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+    except Exception as error:  # some of Ray's own have no kind
         first_line = str(error).strip().partition("\n")[0].partition(". ")[0]
         # Without the mode, Ray does not say that it is a token which lacks.
         tokens = "" if address == "local" else f"; {_TOKENS}"
