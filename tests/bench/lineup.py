@@ -75,9 +75,10 @@ def _over_http2(task: Task) -> list[str]:
     return [sys.executable, "-m", "tests.bench.contenders.over_http2", task.tls_url, str(task.concurrency)]
 
 
-def _module(name: str) -> Command:
+def _module(name: str, *, tls: bool = False) -> Command:
     def command(task: Task) -> list[str]:
-        return [sys.executable, "-m", f"tests.bench.contenders.{name}", task.url, str(task.concurrency)]
+        url = task.tls_url if tls else task.url
+        return [sys.executable, "-m", f"tests.bench.contenders.{name}", url, str(task.concurrency)]
 
     return command
 
@@ -140,8 +141,14 @@ PILLOW_ONLY = Contender(
 OVER_TLS = (
     Contender(key="https", title="trio-mirror, HTTPS", command=_over_tls, missing=_turbojpeg),
     Contender(key="http2", title="trio-mirror, HTTP/2 by httpx", command=_over_http2, missing=_turbojpeg),
+    Contender(
+        key="https-aiohttp-turbojpeg",
+        title="aiohttp + libturbojpeg in threads, HTTPS",
+        command=_module("aiohttp_turbojpeg", tls=True),
+        missing=_aiohttp_and_turbojpeg,
+    ),
 )
-"""trio-mirror by other protocols than plain HTTP."""
+"""By other protocols than plain HTTP."""
 LINEUP = (
     LOSSLESS,
     Contender(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trio_mirror.galleries.http.connection import Connection
+from tests.helpers.certificates import self_signed
+from trio_mirror.galleries.http.connection import Connection, secured
 from trio_mirror.galleries.http.exchange import Request, RequestBody
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from trio_mirror.galleries.http.response import Response
 
@@ -49,7 +51,7 @@ class Ends:
     """Our connection and the server's side of it."""
 
     connection: Connection
-    server: trio.SocketStream
+    server: trio.SocketStream | trio.SSLStream[trio.SocketStream]
     idle: list[Connection] = field(default_factory=list)
 
     async def get(self) -> tuple[Response, bytes]:
@@ -60,17 +62,46 @@ class Ends:
             await response.aclose()
 
 
+@dataclass
+class Tls:
+    """The contexts of both sides, where connections are over TLS."""
+
+    ours: ssl.SSLContext | None = None
+    theirs: ssl.SSLContext | None = None
+
+
+TLS = Tls()
+
+
+@pytest.fixture(params=["plain", "TLS"], scope="module", autouse=True)
+def tls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Has all connections over TLS, or none."""
+    if request.param == "TLS":
+        certificate = self_signed(tmp_path_factory.mktemp("tls"))
+        TLS.ours = ssl.create_default_context(cafile=certificate)
+        TLS.theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        TLS.theirs.load_cert_chain(certificate)
+    yield
+    TLS.ours = TLS.theirs = None
+
+
 @asynccontextmanager
 async def connected() -> AsyncIterator[Ends]:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     idle: list[Connection] = []
-    connection = Connection(ours, idle.append)
-    try:
-        async with trio.SocketStream(trio.socket.from_stdlib_socket(theirs)) as server:
+    async with trio.SocketStream(trio.socket.from_stdlib_socket(theirs)) as stream:
+        server: trio.SocketStream | trio.SSLStream[trio.SocketStream] = stream
+        if TLS.ours is not None and TLS.theirs is not None:
+            server = trio.SSLStream(stream, TLS.theirs, server_side=True, https_compatible=True)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(server.do_handshake)
+                ours = await secured(ours, TLS.ours, "127.0.0.1")
+        connection = Connection(ours, idle.append)
+        try:
             yield Ends(connection, server, idle)
-    finally:
-        connection.close()
+        finally:
+            connection.close()
 
 
 async def exchanged(answer: Sequence[bytes], *, then_closes: bool = False) -> tuple[Response, bytes, bool]:
@@ -375,10 +406,13 @@ async def test_a_connection_that_is_reset_during_a_large_upload_is_one_error() -
 
 async def test_a_server_that_closes_its_side_during_a_large_upload_is_not_sent_the_rest() -> None:
     async with connected() as ends, trio.open_nursery() as nursery:
+        server = ends.server
+        if isinstance(server, trio.SSLStream):
+            pytest.skip("Trio's TLS has no end of one side alone")
 
         async def close_side() -> None:
-            await ends.server.receive_some(1_000)
-            await ends.server.send_eof()
+            await server.receive_some(1_000)
+            await server.send_eof()
 
         nursery.start_soon(close_side)
         with pytest.raises(httpx.RemoteProtocolError, match="without a response"), trio.fail_after(60):
@@ -437,7 +471,7 @@ async def test_a_large_upload_that_has_left_whole_is_known_to_whenever_it_is_can
         steps += 1
         received, upload = bytearray(), request(bytes(100_000) + b"end")
 
-        async def take(server: trio.SocketStream, received: bytearray = received) -> None:
+        async def take(server: trio.abc.Stream, received: bytearray = received) -> None:
             with suppress(trio.BrokenResourceError):
                 while not received.endswith(b"end") and (data := await server.receive_some()):
                     received.extend(data)

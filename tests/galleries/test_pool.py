@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 import pytest
 import trio
 import trio.testing
 
+from tests.helpers.certificates import self_signed
 from tests.helpers.pictures import png
 from trio_mirror import ListError, SettingsError, mirror
 from trio_mirror.demo.server import serve_gallery
@@ -19,6 +21,9 @@ from trio_mirror.demo.server import serve_gallery
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+
+Stream: TypeAlias = "trio.SocketStream | trio.SSLStream[trio.SocketStream]"
 
 
 @dataclass
@@ -32,7 +37,7 @@ class CountingServer:
     most_open: int = 0
     request_lines: list[str] = field(default_factory=list)
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: Stream) -> None:
         self.opened += 1
         self.open_now += 1
         self.most_open = max(self.most_open, self.open_now)
@@ -44,7 +49,7 @@ class CountingServer:
             self.open_now -= 1
             await trio.aclose_forcefully(stream)
 
-    async def answer(self, stream: trio.SocketStream) -> bool:
+    async def answer(self, stream: Stream) -> bool:
         head = b""
         while b"\r\n\r\n" not in head:
             part = await stream.receive_some()
@@ -69,10 +74,17 @@ class CountingServer:
 
 
 @asynccontextmanager
-async def serving(server: CountingServer) -> AsyncIterator[str]:
+async def serving(server: CountingServer, certificate: Path | None = None) -> AsyncIterator[str]:
+    async def serve(stream: trio.SocketStream) -> None:
+        await server.serve(stream if certificate is None else trio.SSLStream(stream, context, server_side=True))
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if certificate is not None:
+        context.load_cert_chain(certificate)
     async with trio.open_nursery() as nursery:
-        [listener] = await nursery.start(partial(trio.serve_tcp, server.serve, 0, host="127.0.0.1"))
-        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}/images/"
+        [listener] = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        scheme = "http" if certificate is None else "https"
+        yield f"{scheme}://127.0.0.1:{listener.socket.getsockname()[1]}/images/"
         nursery.cancel_scope.cancel()
 
 
@@ -94,6 +106,16 @@ async def test_connections_that_the_server_closed_are_replaced() -> None:
 
     assert report.mirrored == 30
     assert server.opened >= 61 // 3
+
+
+async def test_over_tls_connections_are_used_again_and_replaced(tmp_path: Path) -> None:
+    server, certificate = CountingServer(names=30, answers_a_connection=10), self_signed(tmp_path)
+    async with serving(server, certificate) as url:
+        report = await mirror(url, concurrency=4, ca_file=str(certificate))
+
+    assert report.mirrored == 30
+    # Four at once, of which the first finds out what is spoken.
+    assert 61 // 10 <= server.opened <= 61 // 10 + 6
 
 
 async def test_all_connections_are_closed_at_the_end() -> None:

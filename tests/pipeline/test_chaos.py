@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import random
-import shutil
 import signal
 import ssl
 import subprocess
@@ -19,6 +18,7 @@ import trio
 import trio.testing
 
 from tests.helpers import processes
+from tests.helpers.certificates import self_signed
 from tests.helpers.faults import FETCH_FAULTS, UPLOAD_FAULTS, Fault, Plan
 from tests.helpers.faulty_server import FaultyGallery, faulty_process, names_of, picture, serve
 from tests.helpers.pictures import is_mirrored
@@ -494,22 +494,10 @@ async def test_a_limit_ends_the_run_with_a_whole_report(options: tuple[str, ...]
 # Whom it trusts, and who gets to see what
 
 
-_ELLIPTIC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
-_SUBJECT = ("-subj", "/CN=gallery", "-addext", "subjectAltName=IP:127.0.0.1")
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate with its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("the openssl command makes the certificate")
-    file = tmp_path_factory.mktemp("tls") / "both.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-nodes", *_ELLIPTIC, *_SUBJECT, "-keyout", file, "-out", file],
-        check=True,
-        capture_output=True,
-    )
-    return file
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ pictures in flight.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections import deque
 from functools import partial
 
 import httpx
 import trio
 
-from trio_mirror.galleries.http.connection import Connection
+from trio_mirror.galleries.http.connection import Connection, secured
 from trio_mirror.galleries.http.exchange import Request
 from trio_mirror.galleries.http.response import Response
 from trio_mirror.galleries.in_thread import when_threads
@@ -24,11 +25,12 @@ IDLE_TIMEOUT = 30.0
 
 
 class ConnectionPool:
-    """Connections in plain HTTP to one origin, the most recently used first."""
+    """Connections to one origin, the most recently used first; over TLS where there is a context for it."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
         self._host = host
         self._port = port
+        self._context = context
         self._idle: deque[tuple[float, Connection]] = deque()
         self._closed = False
 
@@ -60,7 +62,11 @@ class ConnectionPool:
         connected = stream.socket
         plain = socket.socket(connected.family, connected.type, connected.proto, fileno=connected.detach())
         plain.settimeout(0)
-        return Connection(plain, self._take_back)
+        try:
+            sock = plain if self._context is None else await secured(plain, self._context, self._host)
+        except OSError as error:
+            raise httpx.ConnectError(str(error)) from error
+        return Connection(sock, self._take_back)
 
     def _take_back(self, connection: Connection) -> None:
         now = trio.current_time()

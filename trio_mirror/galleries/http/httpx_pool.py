@@ -1,4 +1,4 @@
-"""Leases httpx's transports: for TLS, for proxies, and for any origin."""
+"""Leases httpx's transports: for proxies, for HTTP/2, and for any origin."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ class HttpxPool:
     A server is asked for HTTP/1.1, which is faster here, and for HTTP/2 as well where its first response fails.
 
     ``make_context`` makes the TLS context that they share; it is called in a thread, as it reads files.
+
+    Attributes:
+        http2: whether HTTP/2 is offered.
     """
 
     def __init__(self, make_context: Callable[[], ssl.SSLContext]) -> None:
@@ -36,7 +39,7 @@ class HttpxPool:
         self._context: ssl.SSLContext | None = None
         self._lock = trio.Lock()
         self._idle = defaultdict[str | None, list[httpx.AsyncHTTPTransport]](list)
-        self._http2 = False
+        self.http2 = False
         self._has_responded = False
         self._proxy_for = lru_cache(maxsize=64)(lambda origin: proxy_for(httpx.URL(origin)))
 
@@ -64,7 +67,7 @@ class HttpxPool:
         except httpx.TransportError as error:
             if self._has_responded or not _may_be_refused(error, request):
                 raise
-            offered, self._http2 = self._http2, True
+            offered, self.http2 = self.http2, True
             if not offered and (request.method == "GET" or tls_refusal(error)):
                 return await self._send(request, context, proxy)
             # What TLS says while a body is on its way is lost with the connection. A small request gets to hear it.
@@ -87,7 +90,7 @@ class HttpxPool:
             raise
         if not self._has_responded:
             self._has_responded = True
-            self._http2 = response.extensions.get("http_version") == b"HTTP/2"
+            self.http2 = response.extensions.get("http_version") == b"HTTP/2"
         if proxy is not None:
             # It leads to the proxy, whose address is not the server's.
             response.extensions.pop("network_stream", None)
@@ -102,7 +105,7 @@ class HttpxPool:
 
     def _new_transport(self, context: ssl.SSLContext, proxy: str | None) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_TIMEOUT)
-        return httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy, trust_env=False, http2=self._http2)
+        return httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy, trust_env=False, http2=self.http2)
 
 
 async def _refuse_private(event: str, info: Mapping[str, Any]) -> None:

@@ -27,25 +27,35 @@ async def open_carriers(base: httpx.URL, settings: Settings) -> tuple[Carrier, C
         SettingsError: the certificates cannot be read, or the environment's proxy cannot be used.
     """
     home, elsewhere = (HttpxPool(partial(_tls_context, settings, shows=shows)) for shows in (True, False))
-    if base.scheme == "https" or settings.ca_file or settings.cert:
-        await home.prepare()
-    if proxy_for(base) is None and base.scheme == "http":
-        return _Home(base, home), elsewhere
+    secure = base.scheme == "https"
+    context = await home.prepare() if secure or settings.ca_file or settings.cert else None
+    # What truststore makes verifies nothing where the handshake is our own.
+    if proxy_for(base) is None and (not secure or type(context) is ssl.SSLContext):
+        return _Home(base, home, context if secure else None), elsewhere
     return home, elsewhere
 
 
 class _Home:
-    """Our own connections to a plain HTTP origin, and httpx's to others: its own over TLS, an issuer of tokens."""
+    """Our own connections to an origin, and httpx's to others, such as an issuer of tokens.
 
-    def __init__(self, base: httpx.URL, others: Carrier) -> None:
+    Over TLS, httpx's find out whether the origin speaks HTTP/1.1, and whether it lets us in.
+    """
+
+    def __init__(self, base: httpx.URL, others: HttpxPool, context: ssl.SSLContext | None) -> None:
         self._prefix = f"{base.scheme}://{base.netloc.decode('ascii')}/"
-        self._own = ConnectionPool(host_of(base), base.port or 80)
+        self._own = ConnectionPool(host_of(base), base.port or (80 if context is None else 443), context)
         self._others = others
+        self._is_known = context is None
 
     async def exchange(self, request: Request) -> Response:
         """Sends a request over the connections to its origin."""
-        carrier = self._own if request.url.startswith(self._prefix) else self._others
-        return await carrier.exchange(request)
+        if not request.url.startswith(self._prefix):
+            return await self._others.exchange(request)
+        if self._is_known:
+            return await self._own.exchange(request)
+        response = await self._others.exchange(request)
+        self._is_known = not self._others.http2
+        return response
 
     async def aclose(self) -> None:
         """Closes the idle connections."""
