@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,7 +16,7 @@ from trio_mirror.demo import app, server, upload
 from trio_mirror.demo.server import serve_gallery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
 
@@ -116,13 +117,13 @@ async def test_uploads_are_held_and_decoded_a_few_at_a_time(served: Served, monk
 async def test_a_body_that_does_not_come_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "_SECONDS", 0.1)
 
-    async def part() -> AsyncIterator[bytes]:
+    async def part() -> AsyncGenerator[bytes, None]:
         yield encoded()[:50]
         await trio.sleep(1)
         yield encoded()[50:]
 
-    async with httpx.AsyncClient(timeout=60) as client:
-        answer = await client.post(served.url, params={"name": "a.png"}, content=part())
+    async with httpx.AsyncClient(timeout=60) as client, aclosing(part()) as content:
+        answer = await client.post(served.url, params={"name": "a.png"}, content=content)
     assert answer.status_code == 408
     assert_one_plain_line(answer)
     assert served.stored() == {}

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -26,7 +26,7 @@ from trio_mirror.demo.server import serve_gallery
 from trio_mirror.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from pathlib import Path
 
 NAME = "sub/Grüße & more.png"
@@ -237,12 +237,12 @@ async def test_a_broken_form_is_refused_in_one_plain_line(served: Served, conten
 
 
 async def test_a_client_that_sends_too_much_gets_to_read_the_answer(served: Served) -> None:
-    async def too_much() -> AsyncIterator[bytes]:
+    async def too_much() -> AsyncGenerator[bytes, None]:
         for _ in range(80):
             yield bytes(1024 * 1024)
 
-    async with httpx.AsyncClient(timeout=30) as client:
-        answer = await client.post(served.url, params={"name": "big.png"}, content=too_much())
+    async with httpx.AsyncClient(timeout=30) as client, aclosing(too_much()) as content:
+        answer = await client.post(served.url, params={"name": "big.png"}, content=content)
     assert answer.status_code == 413
     assert_one_plain_line(answer)
     assert served.stored() == {}

@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import ssl
 from base64 import b64encode
-from contextlib import closing
+from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ from trio_mirror.api.opening import open_names
 from trio_mirror.demo.server import serve_gallery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from pathlib import Path
 
 BASE = "http://gallery.example/images/"
@@ -476,13 +476,14 @@ async def test_a_list_that_breaks_off_is_an_error_after_what_it_gave() -> None:
 
 
 async def test_a_body_that_drips_is_cut_off_as_a_whole(autojump_clock: trio.testing.MockClock) -> None:
-    async def drip() -> AsyncIterator[bytes]:
+    async def drip() -> AsyncGenerator[bytes, None]:
         while True:
             await trio.sleep(1)
             yield b"x"
 
-    server = Server(gallery(picture=lambda _: httpx.Response(200, content=drip())))
-    result = await result_of(timeout=5, transport=server)
+    async with aclosing(drip()) as drops:
+        server = Server(gallery(picture=lambda _: httpx.Response(200, content=drops)))
+        result = await result_of(timeout=5, transport=server)
 
     assert (result.outcome, result.stage) == (Outcome.FAILED, Stage.FETCH)
     assert "within 5 s" in str(result.error)
@@ -493,15 +494,16 @@ async def test_a_body_that_drips_is_cut_off_as_a_whole(autojump_clock: trio.test
 async def test_a_body_over_the_limit_is_cut_off(declares: bool) -> None:
     given = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def endless() -> AsyncGenerator[bytes, None]:
         nonlocal given
         while True:
             given += 1_000
             yield b"x" * 1_000
 
     headers = {"Content-Length": "1000000000"} if declares else {}
-    server = Server(gallery(picture=lambda _: httpx.Response(200, content=endless(), headers=headers)))
-    result = await result_of(max_bytes=10_000, transport=server)
+    async with aclosing(endless()) as body:
+        server = Server(gallery(picture=lambda _: httpx.Response(200, content=body, headers=headers)))
+        result = await result_of(max_bytes=10_000, transport=server)
 
     assert result.stage is Stage.FETCH
     assert "--max-bytes" in str(result.error)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import tracemalloc
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ from trio_mirror.galleries.links import name_below
 from trio_mirror.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from pathlib import Path
 
     from trio.testing import MockClock
@@ -432,14 +433,15 @@ async def test_an_index_without_content_type_is_read_as_lines() -> None:
 async def test_an_index_without_end_is_cut_off_at_a_limit() -> None:
     sent = 0
 
-    async def page() -> AsyncIterator[bytes]:
+    async def endless() -> AsyncGenerator[bytes, None]:
         nonlocal sent
         while True:
             sent += 2**20
             yield b"<a href=a.png>a</a>\n".ljust(2**20)
 
     with pytest.raises(ListError, match=rf"{BASE} is an index page over the limit of 64.0 MiB \(--max-bytes\)"):
-        await names_of(page())
+        async with aclosing(endless()) as page:
+            await names_of(page)
     assert sent == 65 * 2**20
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import sqlite3
+from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from trio_mirror.journal import Journal, read_journal
 from trio_mirror.pipeline.recorder import JournalMemory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 BASE = "http://gallery.example/images/"
 
@@ -302,7 +303,7 @@ async def test_a_picture_is_unknown_whose_upload_was_cut_off_with_tasks_of_its_o
 
 
 async def test_a_drip_ends_long_before_its_timeout(autojump_clock: trio.testing.MockClock) -> None:
-    async def drip() -> AsyncIterator[bytes]:
+    async def drip() -> AsyncGenerator[bytes, None]:
         while True:
             await trio.sleep(1)
             yield b"x" * 100
@@ -310,10 +311,11 @@ async def test_a_drip_ends_long_before_its_timeout(autojump_clock: trio.testing.
     async def handle(request: httpx.Request) -> httpx.Response:
         if str(request.url) == BASE:
             return httpx.Response(200, text="a.png")
-        return httpx.Response(200, content=drip())
+        return httpx.Response(200, content=drops)
 
     server = Server(handle)
-    report = await mirror(BASE, timeout=3_600, min_rate=1_000, retries=0, transport=server)
+    async with aclosing(drip()) as drops:
+        report = await mirror(BASE, timeout=3_600, min_rate=1_000, retries=0, transport=server)
 
     assert trio.current_time() == pytest.approx(30)
     assert "--min-rate" in str(report.failures[0].error)
