@@ -16,9 +16,10 @@ from PIL import Image, ImageOps
 from tests.flip.steps import is_linear
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import heif
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.heif.orientation import Orientation, read_orientation
 from trio_mirror.flip.heif.properties import Properties
-from trio_mirror.flip.isobmff import Box, Edits, boxes
+from trio_mirror.flip.isobmff import Box, boxes
 from trio_mirror.model import Limits
 
 if TYPE_CHECKING:

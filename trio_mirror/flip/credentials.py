@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from trio_mirror.flip.isobmff import Box, Edits
+from trio_mirror.flip.edits import Edits
+from trio_mirror.flip.isobmff import Box
 from trio_mirror.flip.positions.xmp import credentials_note
 
 # How the box of a manifest begins in HEIF and JP2 (C2PA technical specification 2.2, A.5.3).

@@ -17,7 +17,8 @@ from PIL import Image
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.credentials import credentials
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
+from trio_mirror.flip.edits import Edits
+from trio_mirror.flip.isobmff import DAMAGED, Box, whole_boxes
 from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_density, check_size
 from trio_mirror.flip.pillow import encode_image, map_pillow_errors, open_image

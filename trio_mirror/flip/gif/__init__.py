@@ -10,9 +10,9 @@ import struct
 from PIL import Image
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.gif.extensions import mirrored_extensions
 from trio_mirror.flip.gif.frames import Frame, read_frames
-from trio_mirror.flip.isobmff import Edits
 from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_frames, check_size
 from trio_mirror.flip.pillow import map_pillow_errors

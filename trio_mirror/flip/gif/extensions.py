@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.gif.frames import read_blocks
-from trio_mirror.flip.isobmff import Edits
 from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.positions import not_mirrored
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from trio_mirror.errors import FlipError, NotPictureError
 from trio_mirror.flip.credentials import credentials
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.heif.items import CODED, COMPUTED, Items, read_items, swap_stereo_pairs
 from trio_mirror.flip.heif.metadata import mirror_metadata
 from trio_mirror.flip.heif.offsets import Location, move_item_locations
 from trio_mirror.flip.heif.tracks import mirror_tracks, move_track_offsets
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
+from trio_mirror.flip.isobmff import DAMAGED, Box, whole_boxes
 from trio_mirror.flip.limits import check_size
 from trio_mirror.flip.proof import prove_avif, prove_heif
 from trio_mirror.model import Flipped, Limits

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.heif.offsets import FROM_FILE, Location, read_locations
 from trio_mirror.flip.heif.properties import Properties
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits
+from trio_mirror.flip.isobmff import DAMAGED, Box
 
 # Derived images that lay their inputs out anew: the mirroring belongs to them, not to their inputs.
 _LAYOUTS = {b"grid", b"iovl", b"iden"}

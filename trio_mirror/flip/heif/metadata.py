@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.exif import mirrored, orientation_field
 from trio_mirror.flip.heif.items import Items
 from trio_mirror.flip.heif.offsets import FROM_FILE, IN_IDAT
-from trio_mirror.flip.isobmff import Edits
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.left import positions_left
 

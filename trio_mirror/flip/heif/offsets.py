@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, Reader
+from trio_mirror.flip.edits import Edits
+from trio_mirror.flip.isobmff import DAMAGED, Box, Reader
 
 FROM_FILE, IN_IDAT = 0, 1  # construction methods: from where the offsets of an item's data count
 

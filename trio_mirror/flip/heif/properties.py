@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.heif.orientation import ORIENTING, Orientation, read_orientation
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits
+from trio_mirror.flip.isobmff import DAMAGED, Box
 
 _CHANGING_SHAPE = {*ORIENTING, b"clap"}
 _TURNED_BY_NOTHING = (b"irot", b"\0")

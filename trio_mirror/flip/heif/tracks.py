@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from itertools import chain
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.heif.offsets import move_chunks, move_item_locations, read_locations
 from trio_mirror.flip.heif.orientation import ORIENTING, read_orientation
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits
+from trio_mirror.flip.isobmff import DAMAGED, Box
 from trio_mirror.flip.limits import check_count, check_size, check_total
 from trio_mirror.model import Limits
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from trio_mirror.flip.isobmff import Edits
+from trio_mirror.flip.edits import Edits
 
 
 class Change(NamedTuple):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.credentials import credentials
-from trio_mirror.flip.isobmff import DAMAGED, Box, Edits, whole_boxes
+from trio_mirror.flip.edits import Edits
+from trio_mirror.flip.isobmff import DAMAGED, Box, whole_boxes
 from trio_mirror.flip.jxl.header import SIGNATURE, Header, mirrored_header
 from trio_mirror.flip.jxl.reconstruction import metadata, mirror_reconstruction
 from trio_mirror.flip.limits import check_size

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from trio_mirror.flip.edits import Edits
 from trio_mirror.flip.exif import byte_order, end_of_directory, mirrored, orientation_field, pointer
-from trio_mirror.flip.isobmff import Box, Edits
+from trio_mirror.flip.isobmff import Box
 from trio_mirror.flip.jxl.bits import Bits, Change, bytes_of, changed, text, text_of
 
 _DROPPED = (

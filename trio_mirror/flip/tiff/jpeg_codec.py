@@ -14,7 +14,19 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.closeness import closeness
-from trio_mirror.flip.jpeg.segments import DHT, EOI, FRAMES, SOI, SOS, Segment, coded_part, huffman_tables, parse, walk
+from trio_mirror.flip.jpeg.segments import (
+    APP,
+    DHT,
+    EOI,
+    FRAMES,
+    SOI,
+    SOS,
+    Segment,
+    coded_part,
+    huffman_tables,
+    parse,
+    walk,
+)
 from trio_mirror.flip.jpeg.turbojpeg import Operation, transform
 from trio_mirror.flip.jpeg.validate import check_data
 from trio_mirror.flip.pillow import encode_image, map_pillow_errors
@@ -33,7 +45,6 @@ _LADDER = (1, 1.4, 2, 2.8, 4, 8, 255)
 # By the number of components that are not luma and chroma: Pillow's mode, and PhotometricInterpretation.
 _COLOURS = {1: ("L", 1), 3: ("RGB", 2), 4: ("CMYK", 5)}
 _JPEG_TABLES = 347
-_APPS = range(0xE0, 0xF0)
 _LONGEST_APP = 18  # bytes of a JFIF segment without a thumbnail; an Adobe segment has 16
 SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # that Pillow can write, of luma against chroma, to its names of them
 
@@ -145,13 +156,13 @@ class Jpeg:
         Quantization tables stay: those of one strip hold for the next too, where that brings none of its own.
         """
         shared = set(huffman_tables(_segments(self.tables)))
-        own = (bytes(segment) for segment in _segments(self.sample) if segment.marker in _APPS)
+        own = (bytes(segment) for segment in _segments(self.sample) if segment.marker in APP)
         # Not what is longer, such as a thumbnail or Exif of the first strip: it would come again in every other.
         kept = [SOI, *(segment for segment in own if len(segment) <= _LONGEST_APP)]
         for segment in _segments(stream):
             if segment.marker == DHT:
                 kept += [bytes(Segment(DHT, table)) for table in huffman_tables([segment]) if table not in shared]
-            elif segment.marker not in _APPS:
+            elif segment.marker not in APP:
                 kept.append(bytes(segment))
         *_, scans = coded_part(stream)
         return b"".join([*kept, scans])
