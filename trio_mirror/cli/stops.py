@@ -22,9 +22,7 @@ class Stops:
     signal: int | None = None  # the number of the first one
     run: Run | None = None  # what it drains; without a run it cancels, too
     at_once: trio.CancelScope = field(default_factory=trio.CancelScope)  # what the second one cancels
-    writing: trio.CancelScope = field(
-        default_factory=trio.CancelScope
-    )  # of the last writes, with a second from then on
+    writing: trio.CancelScope = field(default_factory=trio.CancelScope)  # of the last writes; the second one bounds it
 
     async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Waits for signals, until it is cancelled."""

@@ -152,7 +152,7 @@ def _init(address: str, options: dict[str, Any]) -> None:
 
     try:
         ray.init(address, **options)
-    except Exception as error:  # some of Ray's own have no kind
+    except Exception as error:  # Ray raises bare ones, too
         first_line = str(error).strip().partition("\n")[0].partition(". ")[0]
         # Without the mode, Ray does not say that it is a token which lacks.
         tokens = "" if address == "local" else f"; {_TOKENS}"

@@ -136,7 +136,7 @@ class Connection:
         """Whether the server closed an idle connection, or sent something unasked."""
         try:
             # Over TLS nothing can be peeked at: what the server says beside responses is read here.
-            self._socket.recv(1) if self._is_secure else self._socket.recv(1, socket.MSG_PEEK)
+            self._socket.recv(1, 0 if self._is_secure else socket.MSG_PEEK)
         except (BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError:
