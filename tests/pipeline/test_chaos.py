@@ -107,10 +107,13 @@ async def test_every_name_has_one_result_and_every_stored_picture_is_a_mirror_im
     report, entries = report_of(ended), entries_of(journal)
     doomed = {name for name in names if plan.fails_for_good(name)}
     assert 0 < len(doomed) < 25
-    assert ended.code == 3
+    # An upload whose connection is reset after the answer to an earlier fetch may have arrived, for all that is known.
+    unknown = names_with(entries, Outcome.UNKNOWN)
+    assert unknown <= {name for name in names if plan.fault("POST", name, 1) is Fault.ELSEWHERE}
+    assert ended.code == (8 if unknown else 3)
     assert report["stopped_by"] is None
     assert report["listed"] == len(entries) == len(names) + len(outside)
-    assert names_with(entries, Outcome.FAILED) == doomed | set(outside)
+    assert names_with(entries, Outcome.FAILED) | unknown == doomed | set(outside)
     assert names_with(entries, Outcome.MIRRORED) == set(names) - doomed
     assert_stored(gallery, set(names) - doomed)
     # However often a picture was uploaded, a server can tell that it was the same.
