@@ -181,13 +181,16 @@ def test_no_bytes_make_a_reader_fail(noise: bytes) -> None:
         mirrored_resources(data, ACROSS, refuse)
 
 
-def subject(order: str, values: list[int], tag: int = 0x9214) -> bytes:
-    """An EXIF block whose Exif directory states where the subject is."""
+CODES = {1: "B", 3: "H", 4: "I", 8: "h", 9: "i", 11: "f"}  # of struct, by type
+
+
+def subject(order: str, values: list[int], tag: int = 0x9214, kind: int = 3) -> bytes:
+    """An EXIF block whose Exif directory states where the subject is, by default as SHORT."""
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
     ifd0 = struct.pack(f"{order}HHHIII", 1, 0x8769, 4, 1, 26, 0)
-    stored = struct.pack(f"{order}{len(values)}H", *values)
-    place = stored if len(stored) == 4 else struct.pack(f"{order}I", 44)
-    return head + ifd0 + struct.pack(f"{order}HHHI4sI", 1, tag, 3, len(values), place, 0) + stored
+    stored = struct.pack(f"{order}{len(values)}{CODES[kind]}", *values)
+    place, behind = (stored, b"") if len(stored) <= 4 else (struct.pack(f"{order}I", 44), stored)
+    return head + ifd0 + struct.pack(f"{order}HHHI4sI", 1, tag, kind, len(values), place, 0) + behind
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -196,16 +199,38 @@ def subject(order: str, values: list[int], tag: int = 0x9214) -> bytes:
 def test_the_subject_of_a_photo_is_still_pointed_at(order: str, rest: list[int], tag: int) -> None:
     for mirror, place in ((ACROSS, [51, 10]), (DOWN, [12, 37])):
         result, notes = mirrored_fields(subject(order, [12, 10, *rest], tag), mirror)
-        assert (
-            result == subject(order, [*place, *rest], tag)[: -2 * len(rest + place)] + result[-2 * len(rest + place) :]
-        )
-        assert notes == ()
+        assert (result, notes) == (subject(order, [*place, *rest], tag), ())
         assert mirrored_fields(result, mirror)[0] == subject(order, [12, 10, *rest], tag)
 
 
-def test_a_subject_of_the_picture_in_its_former_size_stays() -> None:
-    block = subject("<", [2000, 1500, 300])
-    assert mirrored_fields(block, ACROSS) == (block, ("not mirrored: SubjectArea outside of the picture",))
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [1, 4, 8, 9])
+def test_the_subject_may_be_of_any_type_of_integers(order: str, kind: int) -> None:
+    for rest in ([], [11], [11, 7], [11, 7, 0]):
+        result, notes = mirrored_fields(subject(order, [12, 10, *rest], kind=kind), ACROSS)
+        assert (result, notes) == (subject(order, [51, 10, *rest], kind=kind), ())
+        assert mirrored_fields(result, ACROSS)[0] == subject(order, [12, 10, *rest], kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "why"),
+    [
+        ([2000, 1500, 300], 3, "outside of the picture"),
+        ([2000, 1500], 4, "outside of the picture"),
+        ([-1, 10], 9, "outside of the picture"),
+        ([12], 3, "of an unusual form"),
+        ([12, 10], 11, "of an unusual form"),
+    ],
+)
+def test_a_subject_that_cannot_be_mirrored_stays_and_is_named(values: list[int], kind: int, why: str) -> None:
+    block = subject("<", values, kind=kind)
+    assert mirrored_fields(block, ACROSS) == (block, (f"not mirrored: SubjectArea {why}",))
+
+
+def test_a_subject_whose_place_has_no_room_in_its_type_stays_and_is_named() -> None:
+    block = subject("<", [12, 10], kind=1)
+    wide = "not mirrored: SubjectArea whose type is too narrow for its new place"
+    assert mirrored_fields(block, Mirror(640, 480)) == (block, (wide,))
 
 
 ONE = 1 << 24

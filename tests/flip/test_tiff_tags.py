@@ -259,8 +259,8 @@ def test_the_subject_in_the_exif_directory_of_any_page_moves(
     orientation: int | None, moved: tuple[int, int], order: str, *, big: bool
 ) -> None:
     writer = Writer(order, big=big)
-    subject = struct.pack(f"{order}4H", 12, 10, 11, 9)
-    fields = {37396: (3, subject), 41492: (3, subject[:4]), 37500: (7, b"a maker's own notes")}
+    area, place = struct.pack(f"{order}4H", 12, 10, 11, 9), struct.pack(f"{order}2I", 12, 10)
+    fields = {37396: (3, area), 41492: (4, place), 37500: (7, b"a maker's own notes")}
     exif = writer.directory(fields, chained=False)
     page = with_tags({34665: (4, struct.pack(f"{order}I", exif))}, orientation)
     writer.add(PAGE)

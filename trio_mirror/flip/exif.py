@@ -14,8 +14,8 @@ SIGNATURE = b"Exif\0\0"  # what stands before a block in a JPEG, and where some 
 
 _ORIENTATION = 0x0112
 STRIP_OFFSETS = 0x0111
-# struct codes of TIFF's integer types: BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG.
-_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
+INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
+"""The struct codes of TIFF's integer types: BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG."""
 # Bytes of a value: those of BYTE, ASCII, SHORT, LONG, RATIONAL and so on, up to IFD (Adobe's TIFF Technical Note 1).
 _SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1))
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])\b")
@@ -96,8 +96,8 @@ def read_directory(block: bytes, order: str, at: int) -> dict[int, Field]:
     fields: dict[int, Field] = {}
     for entry in range(at + 2, min(end_of_directory(block, order, at), len(block) - 11), 12):
         tag, kind, count = struct.unpack_from(f"{order}HHI", block, entry)
-        if count == 1 and kind in _INTEGERS:
-            code = order + _INTEGERS[kind]
+        if count == 1 and kind in INTEGERS:
+            code = order + INTEGERS[kind]
             fields.setdefault(tag, Field(code, entry + 8, *struct.unpack_from(code, block, entry + 8)))
         elif tag == STRIP_OFFSETS:
             fields.setdefault(tag, Field(f"{order}I", entry + 8, 0))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import struct
 
-from trio_mirror.flip.exif import byte_order, pointer, read_directory, read_values
+from trio_mirror.flip.exif import INTEGERS, byte_order, pointer, read_directory, read_values
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.table import EXIF
 
 _MAKE, _EXIF_DIRECTORY, _MAKER_NOTE = 0x010F, 0x8769, 0x927C
-_SHORT = 3
 
 
 def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...]]:
@@ -34,13 +33,31 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
                 make = block[place]
             elif tag == _MAKER_NOTE:
                 note = place
-            elif tag in EXIF and kind == _SHORT and 2 <= (place.stop - place.start) // 2 <= 4:
-                x, y = struct.unpack_from(f"{order}2H", block, place.start)
-                if pixel := mirror.pixel(x, y):
-                    struct.pack_into(f"{order}2H", patched, place.start, *pixel)
-                else:
-                    unmended.add(f"{EXIF[tag]} outside of the picture")
+            elif tag in EXIF:
+                try:
+                    patched[place] = mirrored_subject(block[place], kind, order, mirror)
+                except ValueError as error:
+                    unmended.add(f"{EXIF[tag]} {error}")
     if note is not None:
         patched[note], more = mirrored_maker_note(block[note], make, note.start, mirror)
         unmended |= more
     return bytes(patched), not_mirrored(unmended)
+
+
+def mirrored_subject(octets: bytes, kind: int, order: str, mirror: Mirror) -> bytes:
+    """Mirrors a value that begins with a pixel's x and y; ``kind`` is its type, SHORT by the standard.
+
+    Raises:
+        ValueError: it lies outside of the picture, or is of a form that is not read here.
+    """
+    layout = f"{order}2{INTEGERS.get(kind, 'Q')}"
+    size = struct.calcsize(layout)
+    if kind not in INTEGERS or len(octets) < size:
+        raise ValueError("of an unusual form")
+    pixel = mirror.pixel(*struct.unpack_from(layout, octets))
+    if pixel is None:
+        raise ValueError("outside of the picture")
+    try:
+        return struct.pack(layout, *pixel) + octets[size:]
+    except struct.error as error:
+        raise ValueError("whose type is too narrow for its new place") from error

@@ -15,6 +15,7 @@ from typing import Any
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.metadata import Metadata, Mirrored
 from trio_mirror.flip.positions import Mirror, not_mirrored
+from trio_mirror.flip.positions.exif import mirrored_subject
 from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.photoshop import IPTC_PREVIEW
 from trio_mirror.flip.positions.table import EXIF
@@ -151,16 +152,15 @@ def _position(directory: _Directory) -> Changes:
 def _subject(directory: _Directory) -> Changes:
     """Moves the subject's middle, where it is a pixel of the image: edited files often keep that of a larger one."""
     changes: dict[int, Value | None] = {}
-    outside = set()
+    unmended = set()
     for tag in EXIF.keys() & directory.ifd.entries.keys():
-        place = directory.unpacked(tag, _SHORT)
-        if len(place) < 2:
-            continue
-        if moved := directory.mirror.pixel(*place[:2]):
-            changes[tag] = directory.packed(_SHORT, [*moved, *place[2:]])
-        else:
-            outside.add(f"{EXIF[tag]} outside of the picture")
-    return changes, not_mirrored(outside)
+        entry = directory.ifd.entries[tag]
+        try:
+            moved = mirrored_subject(directory.ifd.octets(tag), entry.kind, directory.order, directory.mirror)
+            changes[tag] = Value(entry.kind, entry.count, moved)
+        except ValueError as error:
+            unmended.add(f"{EXIF[tag]} {error}")
+    return changes, not_mirrored(unmended)
 
 
 def _imagej(directory: _Directory) -> Changes:
