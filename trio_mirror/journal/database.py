@@ -12,7 +12,7 @@ from trio_mirror.errors import JournalError
 from trio_mirror.model import Outcome, Stage
 
 FORMAT = 3
-"""The version of the form below, kept in SQLite's ``user_version``. Earlier ones had other digests, or none."""
+"""The version of the form below, kept in SQLite's ``user_version``."""
 
 _MARK = int.from_bytes(b"TrMj", "big")
 """Our ``application_id`` (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -28,12 +28,12 @@ def _one_of(column: str, words: Iterable[str]) -> str:
     return " OR ".join(f"{column} = '{word}'" for word in words)
 
 
-_VIEW = """CREATE VIEW results AS
-    SELECT source, target, name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, digest_in, digest,
-        lossless, strftime('%Y-%m-%dT%H:%M:%fZ', time, 'unixepoch') AS time
-    FROM pictures, meta"""
-# What a picture has none of (an error, an ETag, a digest) is '' and not NULL, so that rows compare as a whole.
-_PICTURES = f"""CREATE TABLE pictures (
+_SCHEMA = (
+    f"PRAGMA application_id = {_MARK}",
+    f"PRAGMA user_version = {FORMAT}",
+    "CREATE TABLE meta (source TEXT NOT NULL, target TEXT NOT NULL)",
+    # What a picture has none of (an error, an ETag, a digest) is '' and not NULL, so that rows compare as a whole.
+    f"""CREATE TABLE pictures (
         name TEXT NOT NULL PRIMARY KEY,
         outcome TEXT NOT NULL CHECK ({_one_of("outcome", Outcome)}),
         stage TEXT NOT NULL CHECK ({_one_of("stage", Stage)}),
@@ -43,32 +43,17 @@ _PICTURES = f"""CREATE TABLE pictures (
         bytes_in INTEGER NOT NULL,
         bytes_out INTEGER NOT NULL,
         time REAL NOT NULL,
-        digest_in TEXT NOT NULL DEFAULT '',
-        digest TEXT NOT NULL DEFAULT '',
-        lossless INTEGER NOT NULL DEFAULT 0,
-        run TEXT NOT NULL DEFAULT ''
-    ) WITHOUT ROWID"""
-# Most pictures are mirrored, so that the index, which serves the retry of the others, stays small.
-_INDEX = "CREATE INDEX not_mirrored ON pictures (name) WHERE outcome <> 'mirrored'"
-_SCHEMA = (
-    f"PRAGMA application_id = {_MARK}",
-    f"PRAGMA user_version = {FORMAT}",
-    "CREATE TABLE meta (source TEXT NOT NULL, target TEXT NOT NULL)",
-    _PICTURES,
-    _INDEX,
-    _VIEW,
-)
-_IN_ALL_FORMATS = "name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, time"
-_UPGRADE = (
-    "DROP VIEW results",
-    "DROP INDEX not_mirrored",
-    "ALTER TABLE pictures RENAME TO older",
-    _PICTURES,
-    f"INSERT INTO pictures ({_IN_ALL_FORMATS}) SELECT {_IN_ALL_FORMATS} FROM older",  # noqa: S608 (the columns are our own)
-    "DROP TABLE older",
-    _INDEX,
-    _VIEW,
-    f"PRAGMA user_version = {FORMAT}",
+        digest_in TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        lossless INTEGER NOT NULL,
+        run TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    # Most pictures are mirrored, so that the index, which serves the retry of the others, stays small.
+    "CREATE INDEX not_mirrored ON pictures (name) WHERE outcome <> 'mirrored'",
+    """CREATE VIEW results AS
+    SELECT source, target, name, outcome, stage, error, attempts, etag, bytes_in, bytes_out, digest_in, digest,
+        lossless, strftime('%Y-%m-%dT%H:%M:%fZ', time, 'unixepoch') AS time
+    FROM pictures, meta""",
 )
 
 
@@ -118,7 +103,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     text as bytes: names may hold lone surrogates, which sqlite3 would not pass.
 
     Raises:
-        JournalError: it is not ours, or of a newer version.
+        JournalError: it is not ours, or of another format.
         sqlite3.DatabaseError, OSError: see `explained`.
     """
     # Also where only reading is meant: of a WAL file, a read-only connection leaves -wal and -shm behind.
@@ -152,21 +137,6 @@ def create_tables(connection: sqlite3.Connection, source: str, target: str) -> N
         connection.execute(
             "INSERT INTO meta VALUES (CAST(? AS TEXT), CAST(? AS TEXT))", (encode(source), encode(target))
         )
-
-
-def version_of(connection: sqlite3.Connection) -> int:
-    """The format that a journal was written in."""
-    [(version,)] = connection.execute("PRAGMA user_version")
-    return int(version)
-
-
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Brings a journal of an earlier format to the present one, in one transaction."""
-    if version_of(connection) < FORMAT:
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in _UPGRADE:
-                connection.execute(statement)
 
 
 def galleries_of(connection: sqlite3.Connection, path: Path) -> tuple[str, str]:
@@ -215,13 +185,14 @@ def _check_mark(connection: sqlite3.Connection, path: Path) -> None:
     if 0 < path.stat().st_size < _SMALLEST_PAGE:
         raise JournalError(_not_sqlite(path))
     [(mark,)] = connection.execute("PRAGMA application_id")
-    version = version_of(connection)
+    [(version,)] = connection.execute("PRAGMA user_version")
     if mark != _MARK and not is_empty(connection):
         raise JournalError(f"{path} is an SQLite file of something else, not a journal; choose another file")
-    if mark == _MARK and version > FORMAT:
+    if mark == _MARK and version != FORMAT:
+        age, hint = ("a newer", "update trio-mirror") if version > FORMAT else ("an older", "go on with that one")
         raise JournalError(
-            f"the journal {path} was written by a newer trio-mirror (format {version}, this one knows {FORMAT}); "
-            "update trio-mirror, or choose another file"
+            f"the journal {path} was written by {age} trio-mirror (format {version}, this one knows {FORMAT}); "
+            f"{hint}, or choose another file"
         )
 
 

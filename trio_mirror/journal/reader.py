@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import (
-    FORMAT,
     connect,
     damaged,
     decode,
@@ -20,16 +19,16 @@ from trio_mirror.journal.database import (
     galleries_of,
     is_empty,
     real_path,
-    version_of,
 )
 from trio_mirror.journal.intents import intents_of, recover
 from trio_mirror.journal.lock import hold_lock
-from trio_mirror.journal.rows import COLUMNS, OLDER, result_of
+from trio_mirror.journal.rows import COLUMNS, result_of
 from trio_mirror.model import Outcome, Result
 
 _PAGE = 200
 """Rows read at a time: few enough for a step within the event loop."""
 
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM pictures"  # noqa: S608 (the columns are our own)
 _FIND = "WHERE name = CAST(? AS TEXT)"
 _PAGE_OF_ALL = f"WHERE name >= CAST(? AS TEXT) ORDER BY name LIMIT {_PAGE}"
 _PAGE_OF_NOT_MIRRORED = f"""INDEXED BY not_mirrored
@@ -70,11 +69,6 @@ class JournalReader:
     target: str  # where they go, likewise
     _reading: sqlite3.Connection
     _resources: ExitStack
-
-    def __post_init__(self) -> None:
-        # A journal of an earlier format is read without being changed.
-        substitutes = OLDER if version_of(self._reading) < FORMAT else {}
-        self._select = f"SELECT {', '.join(substitutes.get(it, it) for it in COLUMNS)} FROM pictures"  # noqa: S608 (the columns are our own)
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +132,7 @@ class JournalReader:
         )
 
     def _results(self, sql: str, name: str) -> list[Result]:
-        rows = self._query(f"{self._select} {sql}", encode(name))
+        rows = self._query(f"{_SELECT} {sql}", encode(name))
         try:
             return [result_of(row) for row in rows]
         except (ValueError, TypeError) as error:
@@ -154,7 +148,7 @@ def read_journal(path: Path) -> JournalReader:
     """Opens a journal for reading alone, also while a run writes it.
 
     Raises:
-        JournalError: it does not exist, is no journal, is of a newer version, is damaged, or cannot be read.
+        JournalError: it does not exist, is no journal, is of another format, is damaged, or cannot be read.
     """
     with explained(path), ExitStack() as opened:
         path = real_path(path)

@@ -34,10 +34,6 @@ _CHANGES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != 
 _REPLACE = f" ON CONFLICT (name) DO UPDATE SET {_CHANGES} "
 _TOGETHER = 64  # rows; older SQLite takes 999 values at once
 
-OLDER = {"digest_in": "''", "digest": "''", "lossless": "0", "run": "''"}
-"""The values read in place of columns that earlier formats lack, or that held another kind of digest."""
-
-
 values_of = attrgetter(*(f"{it}.value" if it in ("outcome", "stage") else it for it in COLUMNS))
 """The values of a result, in the order of the columns."""
 

@@ -19,7 +19,6 @@ from trio_mirror.journal.database import (
     galleries_of,
     is_empty,
     real_path,
-    upgrade,
 )
 from trio_mirror.journal.intents import Intents, intents_of, recover
 from trio_mirror.journal.lock import hold_lock
@@ -132,7 +131,7 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
         target: where they go, likewise.
 
     Raises:
-        JournalError: the file is no journal, or one of other galleries or of a newer version; it is damaged, in
+        JournalError: the file is no journal, or one of other galleries or of another format; it is damaged, in
             use by another run, or cannot be written.
     """
     with explained(path), ExitStack() as opened:
@@ -144,7 +143,6 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
         if is_empty(writing):
             create_tables(writing, source, target)
         check_galleries(path, galleries_of(writing, path), (source, target))
-        upgrade(writing)
         recover(writing, intents_of(path))
         writing.execute("PRAGMA journal_mode = WAL")
         writing.execute("PRAGMA synchronous = NORMAL")
