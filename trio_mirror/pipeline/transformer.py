@@ -85,7 +85,7 @@ class Transform:
             if before == known.digest and (self._in_place or before != known.digest_in):
                 return None
             if self._in_place and before != known.digest_in:
-                notes = self._changed(known)
+                notes = self._changed()
         flipped = None
         try:
             flipped = self._mirror(picture) if self._hooks.transform is None else self._transformed(picture)
@@ -129,13 +129,11 @@ class Transform:
                 self._places.release()
         return flip_apart(call, settings.flip_timeout)
 
-    def _changed(self, known: Result) -> tuple[str, ...]:
+    def _changed(self) -> tuple[str, ...]:
         """What to say of a picture that is neither what was read before nor what was sent."""
-        if known.digest is None and known.outcome is Outcome.MIRRORED:
-            raise UnknownUploadError("what was stored is not known, so neither is whether it has been changed since")
         if not self._settings.update:
-            what = "may be stored already" if known.digest is None else "is neither the original nor what was sent"
-            raise UnknownUploadError(f"it {what}; look at it, --update mirrors it as it is now")
+            what = "it is neither the original nor what was sent"
+            raise UnknownUploadError(f"{what}; look at it, --update mirrors it as it is now")
         return ("It had been changed since it was mirrored.",)
 
     def _take_over(self, item: Item) -> None:
