@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import methodcaller
 from pathlib import Path
 
 from trio_mirror.errors import JournalError
@@ -100,7 +101,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """Opens an SQLite file and makes sure that it is a journal, or empty; what is not is left untouched.
 
     The connection commits each statement by itself, may be used by any thread (one at a time), and gives
-    text as bytes: names may hold lone surrogates, which sqlite3 would not pass.
+    text that `encode` made: names may hold lone surrogates, which sqlite3 by itself would not pass.
 
     Raises:
         JournalError: it is not ours, or of another format.
@@ -113,7 +114,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         how = "immutable=1"
     connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False)
     try:
-        connection.text_factory = bytes
+        connection.text_factory = methodcaller("decode", "utf-8", "surrogatepass")
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         _check_mark(connection, path)
     except BaseException:
@@ -146,12 +147,10 @@ def galleries_of(connection: sqlite3.Connection, path: Path) -> tuple[str, str]:
         JournalError: it is damaged.
         sqlite3.DatabaseError, OSError: see `explained`.
     """
-    rows = connection.execute("SELECT source, target FROM meta").fetchall()
-    try:
-        [(source, target)] = rows
-        return decode(source), decode(target)
-    except (ValueError, AttributeError) as error:
-        raise damaged(path, "it does not say whose it is") from error
+    match connection.execute("SELECT source, target FROM meta").fetchall():
+        case [(str(source), str(target))]:
+            return source, target
+    raise damaged(path, "it does not say whose it is")
 
 
 def check_galleries(path: Path, found: tuple[str, str], wanted: tuple[str, str]) -> None:
@@ -169,15 +168,6 @@ def check_galleries(path: Path, found: tuple[str, str], wanted: tuple[str, str])
 def encode(text: str) -> bytes:
     """Text for SQLite, for use as ``CAST(? AS TEXT)``: UTF-8, in which lone surrogates pass as they are."""
     return text.encode("utf-8", "surrogatepass")
-
-
-def decode(text: bytes) -> str:
-    """Text from SQLite.
-
-    Raises:
-        UnicodeDecodeError: it was not written by `encode`.
-    """
-    return text.decode("utf-8", "surrogatepass")
 
 
 def _check_mark(connection: sqlite3.Connection, path: Path) -> None:

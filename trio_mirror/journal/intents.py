@@ -25,7 +25,7 @@ from typing import Any
 from zlib import crc32
 
 from trio_mirror.errors import JournalError
-from trio_mirror.journal.database import decode, encode
+from trio_mirror.journal.database import encode
 from trio_mirror.journal.rows import remember, values_of
 from trio_mirror.model import Result
 
@@ -148,4 +148,4 @@ def _records(data: bytes) -> Iterator[list[Any]]:
             record = data[at - length : at]
             if not length or crc32(record) != checksum:
                 break
-            yield json.loads(decode(record))
+            yield json.loads(record)

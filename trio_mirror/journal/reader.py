@@ -13,7 +13,6 @@ from trio_mirror.errors import JournalError
 from trio_mirror.journal.database import (
     connect,
     damaged,
-    decode,
     encode,
     explained,
     galleries_of,
@@ -127,8 +126,8 @@ class JournalReader:
             counts=dict(zip(Outcome, counts, strict=True)),
             bytes_in=bytes_in,
             bytes_out=bytes_out,
-            first=first and decode(first),
-            last=last and decode(last),
+            first=first,
+            last=last,
         )
 
     def _results(self, sql: str, name: str) -> list[Result]:

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
 
-from trio_mirror.journal.database import decode, encode
+from trio_mirror.journal.database import encode
 from trio_mirror.model import Outcome, Result, Stage
 
 COLUMNS = {
@@ -70,9 +70,9 @@ def result_of(row: tuple[Any, ...]) -> Result:
     """
     values: dict[str, Any] = {}
     for (name, kind), value in zip(COLUMNS.items(), row, strict=True):
-        if not isinstance(value, bytes if kind is str else int if kind is bool else kind):
+        if not isinstance(value, int if kind is bool else kind):
             raise TypeError(f"column {name} holds a {type(value).__name__}")
-        values[name] = (decode(value) or None) if isinstance(value, bytes) else kind(value)
+        values[name] = (value or None) if kind is str else kind(value)
     values["outcome"], values["stage"] = Outcome(values["outcome"]), Stage(values["stage"])
     values["name"] = values["name"] or ""
     return Result(**values)
