@@ -10,6 +10,7 @@ import pytest
 
 from tests.flip import jpegs
 from tests.flip.drawn_tiff import Drawn, Rows, Writer
+from tests.flip.test_positions import refuse
 from tests.flip.test_readers import needs, read_by_exiftool
 from trio_mirror import flip
 from trio_mirror.flip.positions import Mirror
@@ -107,8 +108,8 @@ def test_the_place_of_the_focus_moves_and_back(
     kind = RATIONAL if make == "Panasonic" else SHORT
     old = block(make, (tag, kind, before), order=order)
     new = block(make, (tag, kind, after or before), order=order)
-    assert mirrored_fields(old, mirror) == (new, ())
-    assert mirrored_fields(new, mirror) == (old, ())
+    assert mirrored_fields(old, mirror, refuse) == (new, ())
+    assert mirrored_fields(new, mirror, refuse) == (old, ())
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_the_place_of_the_focus_moves_and_back(
     ],
 )
 def test_a_focus_outside_of_the_picture_or_damaged_is_named(make: str, tag: int, values: bytes) -> None:
-    data, notes = mirrored_fields(block(make, (tag, SHORT, values)), ACROSS)
+    data, notes = mirrored_fields(block(make, (tag, SHORT, values)), ACROSS, refuse)
     assert data == block(make, (tag, SHORT, values))
     assert notes == (f"not mirrored: focus points in the MakerNote of {make.capitalize()}",)
 
@@ -130,7 +131,7 @@ def test_a_focus_outside_of_the_picture_or_damaged_is_named(make: str, tag: int,
 @pytest.mark.parametrize("moved", [-4, 4, 60])
 def test_a_note_that_an_editor_moved_is_never_patched_in_the_wrong_place(moved: int) -> None:
     old = block("SONY", (0x2027, SHORT, shorts("<", 640, 480, 100, 50)), moved=moved)
-    assert mirrored_fields(old, ACROSS) == (old, ("not mirrored: focus points in the MakerNote of Sony",))
+    assert mirrored_fields(old, ACROSS, refuse) == (old, ("not mirrored: focus points in the MakerNote of Sony",))
 
 
 EDGES = {  # left, right, top and bottom of the picture in its thumbnail of 160 by 120
@@ -145,10 +146,10 @@ def test_the_part_of_its_thumbnail_that_the_picture_fills_moves_and_back(edges: 
     old = block("Canon", (0x13, SHORT, shorts("<", *edges)))
     for mirror, moved in zip((ACROSS, DOWN), EDGES[edges], strict=True):
         new = block("Canon", (0x13, SHORT, shorts("<", *moved)))
-        assert mirrored_fields(old, mirror) == (new, ())
-        assert mirrored_fields(new, mirror) == (old, ())
+        assert mirrored_fields(old, mirror, refuse) == (new, ())
+        assert mirrored_fields(new, mirror, refuse) == (old, ())
     wrong = block("Canon", (0x13, SHORT, shorts("<", 0, 319, 0, 239)))
-    assert mirrored_fields(wrong, ACROSS) == (
+    assert mirrored_fields(wrong, ACROSS, refuse) == (
         wrong,
         ("not mirrored: the area of the thumbnail in the MakerNote of Canon",),
     )
@@ -212,14 +213,14 @@ def test_the_first_of_a_repeated_tag_counts() -> None:
         fields = ((0x1023, SHORT, 2, shorts("<", place, 10)) for place in (x, 20))
         return jpegs.exif_block(maker_note=b"FUJIFILM\x0c\0\0\0" + directory("<", 12, *fields))
 
-    assert mirrored_fields(noted(20), ACROSS) == (noted(44), ())
+    assert mirrored_fields(noted(20), ACROSS, refuse) == (noted(44), ())
 
 
 def test_a_value_that_ends_behind_its_note_keeps_no_other_from_being_read() -> None:
     def noted(x: int) -> bytes:
         return block("FUJIFILM", (0x1023, SHORT, shorts("<", x, 10)), other=200)
 
-    assert mirrored_fields(noted(20), ACROSS) == (noted(44), ())
+    assert mirrored_fields(noted(20), ACROSS, refuse) == (noted(44), ())
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -228,13 +229,13 @@ def test_a_camera_whose_note_was_taken_out_leaves_nothing_to_mirror(make: str, o
     name = make.encode() + b"\0\0\0\0\0"
     data = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
     data += directory(order, 8, (0x010F, ASCII, len(name), name))
-    assert mirrored_fields(data, ACROSS) == (data, ())
+    assert mirrored_fields(data, ACROSS, refuse) == (data, ())
 
 
 def test_focus_points_of_nikon_are_named() -> None:
     note = b"Nikon\0\2\x10\0\0" + b"MM\0*\0\0\0\x08" + directory(">", 8, (0xB7, UNDEFINED, 30, b"0100" + bytes(26)))
     data = jpegs.exif_block(maker_note=note)
-    assert mirrored_fields(data, ACROSS) == (data, ("not mirrored: focus points in the MakerNote of Nikon",))
+    assert mirrored_fields(data, ACROSS, refuse) == (data, ("not mirrored: focus points in the MakerNote of Nikon",))
 
 
 UNREAD = [
@@ -258,7 +259,7 @@ def test_what_is_not_read_is_named_where_it_says_anything(
     def notes(values: bytes) -> tuple[str, ...]:
         note = begins + directory(order, at, (*entry[:3], values))
         data = jpegs.exif_block(maker_note=note)
-        unchanged, said = mirrored_fields(data, ACROSS)
+        unchanged, said = mirrored_fields(data, ACROSS, refuse)
         assert unchanged == data
         return said
 

@@ -198,18 +198,18 @@ def subject(order: str, values: list[int], tag: int = 0x9214, kind: int = 3) -> 
 @pytest.mark.parametrize("tag", [0x9214, 0xA214])
 def test_the_subject_of_a_photo_is_still_pointed_at(order: str, rest: list[int], tag: int) -> None:
     for mirror, place in ((ACROSS, [51, 10]), (DOWN, [12, 37])):
-        result, notes = mirrored_fields(subject(order, [12, 10, *rest], tag), mirror)
+        result, notes = mirrored_fields(subject(order, [12, 10, *rest], tag), mirror, refuse)
         assert (result, notes) == (subject(order, [*place, *rest], tag), ())
-        assert mirrored_fields(result, mirror)[0] == subject(order, [12, 10, *rest], tag)
+        assert mirrored_fields(result, mirror, refuse)[0] == subject(order, [12, 10, *rest], tag)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [1, 4, 8, 9])
 def test_the_subject_may_be_of_any_type_of_integers(order: str, kind: int) -> None:
     for rest in ([], [11], [11, 7], [11, 7, 0]):
-        result, notes = mirrored_fields(subject(order, [12, 10, *rest], kind=kind), ACROSS)
+        result, notes = mirrored_fields(subject(order, [12, 10, *rest], kind=kind), ACROSS, refuse)
         assert (result, notes) == (subject(order, [51, 10, *rest], kind=kind), ())
-        assert mirrored_fields(result, ACROSS)[0] == subject(order, [12, 10, *rest], kind=kind)
+        assert mirrored_fields(result, ACROSS, refuse)[0] == subject(order, [12, 10, *rest], kind=kind)
 
 
 @pytest.mark.parametrize(
@@ -224,13 +224,42 @@ def test_the_subject_may_be_of_any_type_of_integers(order: str, kind: int) -> No
 )
 def test_a_subject_that_cannot_be_mirrored_stays_and_is_named(values: list[int], kind: int, why: str) -> None:
     block = subject("<", values, kind=kind)
-    assert mirrored_fields(block, ACROSS) == (block, (f"not mirrored: SubjectArea {why}",))
+    assert mirrored_fields(block, ACROSS, refuse) == (block, (f"not mirrored: SubjectArea {why}",))
 
 
 def test_a_subject_whose_place_has_no_room_in_its_type_stays_and_is_named() -> None:
     block = subject("<", [12, 10], kind=1)
     wide = "not mirrored: SubjectArea whose type is too narrow for its new place"
-    assert mirrored_fields(block, Mirror(640, 480)) == (block, (wide,))
+    assert mirrored_fields(block, Mirror(640, 480), refuse) == (block, (wide,))
+
+
+def with_packet(xmp: bytes, kind: int, order: str) -> bytes:
+    """An EXIF block with an XMP packet in its first directory."""
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    return head + struct.pack(f"{order}HHHIII", 1, 700, kind, len(xmp), 26, 0) + xmp + b"what follows"
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [1, 7])
+@pytest.mark.parametrize(("x", "moved"), [("0.125", "0.875"), ("1.00", "0.00")])
+def test_an_xmp_packet_in_exif_is_mirrored_in_its_place(order: str, kind: int, x: str, moved: str) -> None:
+    before, after = (packet(structure(AREA, "Area", {"x": it})) for it in (x, moved))
+    assert mirrored_fields(with_packet(before, kind, order), ACROSS, refuse) == (with_packet(after, kind, order), ())
+
+
+def test_an_xmp_packet_in_exif_that_has_no_room_to_grow_is_named() -> None:
+    tight = packet(structure(AREA, "Area", {"x": "1", "y": ".25"}))
+    block = with_packet(tight, 1, "<")
+    named = ("not mirrored: XMP that would outgrow its place in EXIF",)
+    assert mirrored_fields(block, DOWN, refuse) == (block, named)
+    padded = packet(structure(AREA, "Area", {"x": "1", "y": ".25"}), padding=100)
+    result, notes = mirrored_fields(with_packet(padded, 1, "<"), DOWN, refuse)
+    assert (stated(result[26 : 26 + len(padded)], AREA)["y"], notes) == ("0.75", ())
+
+
+def test_what_xmp_in_exif_states_that_cannot_be_mirrored_is_named() -> None:
+    block = with_packet(packet(structure(CAMERA_RAW, "Any", {"RetouchInfo": "x"})), 1, "<")
+    assert mirrored_fields(block, ACROSS, refuse) == (block, ("not mirrored: RetouchInfo in XMP",))
 
 
 ONE = 1 << 24

@@ -40,7 +40,9 @@ class Metadata:
         """An EXIF block, with or without the six bytes that a JPEG has before it."""
         prefix = EXIF if block.startswith(EXIF) else b""
         block, dropped = mirrored_exif(block.removeprefix(prefix), self.mirror_picture)
-        block, unmended = mirrored_fields(block, self.mirror)
+        block, unmended = mirrored_fields(
+            block, self.mirror, self.mirror_picture, keep_credentials=self.keep_credentials
+        )
         return prefix + block, dropped + unmended
 
     def xmp(self, packet: bytes) -> Mirrored:

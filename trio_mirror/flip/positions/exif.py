@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from trio_mirror.flip.exif import INTEGERS, byte_order, pointer, read_directory, read_values
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.table import EXIF
+from trio_mirror.flip.positions.xmp import mirrored_packet
 
-_MAKE, _EXIF_DIRECTORY, _MAKER_NOTE = 0x010F, 0x8769, 0x927C
+_MAKE, _XMP, _EXIF_DIRECTORY, _MAKER_NOTE = 0x010F, 0x02BC, 0x8769, 0x927C
 
 
-def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...]]:
+def mirrored_fields(
+    block: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes], *, keep_credentials: bool = False
+) -> tuple[bytes, tuple[str, ...]]:
     """Mirrors the positions that a classic TIFF structure states in its first directory and its EXIF directory.
 
-    A note names what stays as it was: edited files often keep places from their original of full size, outside of the
-    raster.
+    Some writers leave an XMP packet there, too, as in a TIFF. A note names what stays as it was: edited files often
+    keep places from their original of full size, outside of the raster.
     """
     order = byte_order(block)
     if order is None:
@@ -24,7 +28,7 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
     first = pointer(block, order, 4)
     exif = read_directory(block, order, first).get(_EXIF_DIRECTORY)
     patched, unmended = bytearray(block), set[str]()
-    make, note = b"", None
+    make, note, packet, notes = b"", None, None, tuple[str, ...]()
     for directory in filter(None, (first, exif.value if exif else 0)):
         for tag, kind, place in read_values(block, order, directory):
             if place.stop > len(block):
@@ -33,6 +37,8 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
                 make = block[place]
             elif tag == _MAKER_NOTE:
                 note = place
+            elif tag == _XMP:
+                packet = packet or place
             elif tag in EXIF:
                 try:
                     patched[place] = mirrored_subject(block[place], kind, order, mirror)
@@ -41,7 +47,13 @@ def mirrored_fields(block: bytes, mirror: Mirror) -> tuple[bytes, tuple[str, ...
     if note is not None:
         patched[note], more = mirrored_maker_note(block[note], make, note.start, mirror)
         unmended |= more
-    return bytes(patched), not_mirrored(unmended)
+    if packet is not None:
+        size = packet.stop - packet.start
+        new, notes = mirrored_packet(block[packet], mirror, mirror_picture, keep_credentials=keep_credentials)
+        if len(new) > size:
+            new, notes = block[packet], not_mirrored({"XMP that would outgrow its place in EXIF"})
+        patched[packet] = new.ljust(size)
+    return bytes(patched), notes + not_mirrored(unmended)
 
 
 def mirrored_subject(octets: bytes, kind: int, order: str, mirror: Mirror) -> bytes:

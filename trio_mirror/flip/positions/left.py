@@ -11,7 +11,7 @@ from trio_mirror.flip.positions.xmp import mirrored_packet
 def positions_left(exif: bytes, xmp: bytes, mirror: Mirror) -> tuple[str, ...]:
     """The note on the positions that an EXIF block and an XMP packet state, either of them perhaps empty."""
     names = set()
-    if mirrored_fields(exif, mirror)[0] != exif:
+    if mirrored_fields(exif, mirror, _left, keep_credentials=True)[0] != exif:
         names.add("positions in EXIF")
     if mirrored_packet(xmp, mirror, _left, keep_credentials=True)[0] != xmp:
         names.add("positions in XMP")

@@ -172,7 +172,7 @@ _RULES: dict[int, tuple[str, Rule]] = {
     1036: ("thumbnail", _thumbnail),
     1038: _COLOUR_SAMPLERS,
     1050: ("slices", _slices),
-    1058: ("EXIF", lambda data, mirror, _: mirrored_fields(data, mirror)),
+    1058: ("EXIF", mirrored_fields),
     1060: ("XMP", mirrored_packet),
     1073: _COLOUR_SAMPLERS,
     1080: ("counts", _unread(lambda data: len(data) <= 64)),
