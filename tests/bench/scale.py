@@ -74,6 +74,7 @@ class _Name:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the model's table."""
+    gc.freeze()  # as the command does
     name = _Name(_seconds_of_a_name(), _bytes_of_a_name())
     rows = [
         trio.run(_model, options, workers, clock=trio.testing.MockClock(autojump_threshold=0))
