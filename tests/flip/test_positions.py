@@ -359,6 +359,21 @@ def test_the_subject_is_an_array_in_xmp(mirror: Mirror, wanted: list[str]) -> No
     assert mirrored_packet(outside, mirror, refuse) == (outside, ("not mirrored: SubjectArea in XMP",))
 
 
+def test_a_value_may_have_qualifiers() -> None:
+    seq = "<rdf:Seq><rdf:li>{}</rdf:li><rdf:li rdf:value='10' xml:lang='x'/><rdf:li>7</rdf:li></rdf:Seq>"
+    area = f"<e:SubjectArea xmlns:e='{EXIF}' rdf:parseType='Resource'><e:by>me</e:by><rdf:value>{seq}</rdf:value>"
+    before, after = (packet(area.format(x) + "</e:SubjectArea>") for x in (12, 51))
+    assert mirrored(before) == after
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-le"])
+def test_a_packet_that_is_not_in_utf_8_is_named(encoding: str) -> None:
+    data = packet(structure(AREA, "Area", {"x": "0.1"})).decode().encode(encoding)
+    result, [note] = mirrored_packet(data, ACROSS, refuse)
+    assert result == data
+    assert note.startswith("not mirrored: XMP that cannot be read")
+
+
 def test_references_to_characters_are_read() -> None:
     data = packet(structure(AREA, "Area", {"x": "0&#46;2&#x35;"}))
     assert stated(mirrored(data), AREA) == {"x": "0.75"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-FORMS = ("elements", "attributes", "description")
+FORMS = ("elements", "attributes", "description", "qualified")
 
 
 def packet(*properties: str, padding: int = 0) -> bytes:
@@ -25,4 +25,10 @@ def structure(space: str, name: str, fields: dict[str, str], form: str = "elemen
         return f"<{prefix}:{name} {declared} {attributes}/>"
     if form == "description":
         return f"<{prefix}:{name} {declared}><rdf:Description {attributes}/></{prefix}:{name}>"
+    if form == "qualified":
+        elements = "".join(
+            f"<{prefix}:{field} rdf:parseType='Resource'><rdf:value>{value}</rdf:value><q:by xmlns:q='q:'>me</q:by>"
+            f"</{prefix}:{field}>"
+            for field, value in fields.items()
+        )
     return f'<{prefix}:{name} {declared} rdf:parseType="Resource">{elements}</{prefix}:{name}>'

@@ -17,6 +17,7 @@ from xml.parsers import expat
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TRANSPARENT = {f"{_RDF}RDF", f"{_RDF}Description"}
 LIST_ITEM = f"{_RDF}li"
+_QUALIFIED = f"{_RDF}value"  # the value of a property, where qualifiers stand beside it
 _DEEPEST = 100
 _MOST_ELEMENTS = 100_000  # each takes up to 1 KB
 _LONGEST_NAMESPACE = 1_000  # characters: expat writes it out before each name
@@ -106,7 +107,8 @@ class _Reader:
             parent = self.stack[-1].structure
         structure = parent
         if name not in _TRANSPARENT:
-            structure = Structure(name, parent)
+            # The value of a property is called as the property is.
+            structure = Structure(parent.name if name == _QUALIFIED else name, parent)
             self.structures.append(structure)
         places = (it for it in _ATTRIBUTE.finditer(self.packet, at, tag.end()) if not it[1].startswith(b"xmlns"))
         for attribute, value, place in zip(attributes[::2], attributes[1::2], places, strict=False):
@@ -126,12 +128,16 @@ class _Reader:
         if element.is_simple and (stop > element.content or not structure.fields):
             raw = self.packet[element.content : stop].decode("utf-8", "replace")
             value = Value(unescape(raw), slice(element.content, stop), structure.whole)
-            if name == LIST_ITEM:
-                structure.parent.items.append(value)
-            else:
-                structure.parent.fields[name] = value
             if not structure.fields:
                 self.structures.pop()
+        elif _QUALIFIED in structure.fields:
+            value = structure.fields[_QUALIFIED]._replace(whole=structure.whole)
+        else:
+            return
+        if name == LIST_ITEM:
+            structure.parent.items.append(value)
+        else:
+            structure.parent.fields[name] = value
 
 
 def _check_namespace(_prefix: str | None, uri: str | None) -> None:

@@ -33,7 +33,7 @@ def mirrored_packet(
     Returns:
         The packet, as long as before where its padding allows that, and notes.
     """
-    if not _NAMESPACES.search(packet):
+    if not _NAMESPACES.search(packet.replace(b"\0", b"")):  # also in UTF-16, which is noted
         return packet, ()
     try:
         structures = read_properties(packet)
