@@ -172,6 +172,29 @@ def test_a_depth_map_and_its_picture_are_mirrored_in_extended_xmp(size: tuple[in
     assert flipped.notes == ()
 
 
+@pytest.mark.parametrize("moved", [{"FullPanoWidthPixels", "PoseHeadingDegrees"}, {"CroppedAreaLeftPixels"}, set()])
+def test_properties_of_a_panorama_that_moved_to_extended_xmp_count_for_those_that_did_not(moved: set[str]) -> None:
+    stated = {
+        "CroppedAreaImageWidthPixels": "64",
+        "FullPanoWidthPixels": "256",
+        "CroppedAreaLeftPixels": "20",
+        "PoseHeadingDegrees": "225",
+        "InitialViewHeadingDegrees": "350",
+    }
+    mirrored = stated | {"CroppedAreaLeftPixels": "172", "InitialViewHeadingDegrees": "100"}
+
+    def segments(fields: dict[str, str]) -> list[Segment]:
+        elements = {name: f"<g:{name} xmlns:g='{PANORAMA}'>{it}</g:{name}>" for name, it in fields.items()}
+        rest = "".join(it for name, it in elements.items() if name in moved) + f"<a>{'text' * 999}</a>"
+        return extended(packet(NAMED, *(it for name, it in elements.items() if name not in moved)), packet(rest))
+
+    flipped = flip(turned(1, *segments(stated)))
+    assert ([it for it in parse(flipped.data).segments if it.marker == APP1][1:], flipped.notes) == (
+        segments(mirrored),
+        (),
+    )
+
+
 def test_a_picture_inside_may_be_as_large_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror_image, "_THUMBNAIL_PIXELS", 100)
     fitting, larger = (packet(google(IMAGE, "Data", encoded(drawn(*size)))) for size in ((64, 48), (80, 48)))

@@ -12,8 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from hashlib import md5
 
-from trio_mirror.flip.jpeg.metadata import Metadata
+from trio_mirror.flip.jpeg.metadata import XMP, Metadata
 from trio_mirror.flip.jpeg.segments import PAYLOAD_LIMIT, Segment
+from trio_mirror.flip.positions.xmp import outermost_texts
 
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _DIGEST = 32
@@ -32,6 +33,9 @@ def mirrored_xmp(
         The positions of segments with their new payloads, of which there may be more or fewer; and notes.
     """
     digests: dict[bytes, bytes] = {}
+    if extensions:  # to which writers move any properties of a packet that is too long, such as the size beside a place
+        bare = (segments[position].payload.removeprefix(XMP) for position in packets)
+        metadata.stated = outermost_texts([*bare, *extended_xmp(segments)])
     for digest, positions in _by_digest(segments, extensions).items():
         payloads = [segments[position].payload for position in positions]
         old = b"".join(payload[_HEADER:] for payload in payloads)

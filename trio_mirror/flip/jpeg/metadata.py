@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
@@ -35,6 +35,8 @@ class Metadata:
         self.keep_credentials = keep_credentials
         self.inflatable = 1 << 20
         """How many bytes its compressed texts may still take."""
+        self.stated: Mapping[str, str] = {}
+        """The properties, by name, that its XMP packets state of it, where they are several."""
 
     def exif(self, block: bytes) -> Mirrored:
         """An EXIF block, with or without the six bytes that a JPEG has before it."""
@@ -49,7 +51,11 @@ class Metadata:
         """An XMP packet, with or without the signature that a JPEG has before it."""
         prefix = XMP if packet.startswith(XMP) else b""
         packet, notes = mirrored_packet(
-            packet.removeprefix(prefix), self.mirror, self.mirror_picture, keep_credentials=self.keep_credentials
+            packet.removeprefix(prefix),
+            self.mirror,
+            self.mirror_picture,
+            elsewhere=self.stated,
+            keep_credentials=self.keep_credentials,
         )
         return prefix + packet, notes
 

@@ -8,14 +8,14 @@ entities is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from typing import NamedTuple
 from xml.parsers import expat
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_TRANSPARENT = {f"{_RDF}RDF", f"{_RDF}Description"}
+_TRANSPARENT = {"adobe:ns:meta/xmpmeta", f"{_RDF}RDF", f"{_RDF}Description"}
 LIST_ITEM = f"{_RDF}li"
 _QUALIFIED = f"{_RDF}value"  # the value of a property, where qualifiers stand beside it
 _DEEPEST = 100
@@ -42,10 +42,17 @@ class Structure:
     whole: slice = field(default_factory=lambda: slice(0))  # the element in the packet, in bytes
     fields: dict[str, Value] = field(default_factory=dict)
     items: list[Value] = field(default_factory=list)  # the simple items of an array
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Of the outermost one, the texts of properties in other packets of the same picture."""
+
+    def text(self, name: str) -> str | None:
+        """The text of a property of this structure."""
+        return self.fields[name].text if name in self.fields else self.elsewhere.get(name)
 
     def find(self, name: str) -> str | None:
         """The text of a property of this structure, or of one that it is part of."""
-        return next((around.fields[name].text for around in self.around() if name in around.fields), None)
+        texts = (around.text(name) for around in self.around())
+        return next((text for text in texts if text is not None), None)
 
     def around(self) -> Iterator[Structure]:
         """This structure and those that it is part of."""
@@ -74,7 +81,7 @@ def read_properties(packet: bytes) -> list[Structure]:
         reader.parser.Parse(packet.rstrip(b"\0"), True)  # noqa: FBT003
     except expat.ExpatError as error:
         # Some writers leave bytes behind the packet.
-        if reader.stack or len(reader.structures) == 1:
+        if reader.stack or not reader.elements:
             raise ValueError(str(error)) from error
     return reader.structures
 

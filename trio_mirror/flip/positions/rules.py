@@ -27,7 +27,13 @@ def mirrored_texts(texts: list[str], rule: Position, space: str, structure: Stru
     """
 
     def other(name: str) -> Decimal:
-        return _number(structure.fields[space + name].text)
+        text = structure.text(space + name)
+        if text is None:
+            raise LookupError(name)
+        return _number(text)
+
+    def states(name: str) -> bool:
+        return structure.text(space + name) is not None
 
     match rule.unit:
         case Unit.INDEX:
@@ -50,14 +56,14 @@ def mirrored_texts(texts: list[str], rule: Position, space: str, structure: Stru
         case Unit.ROLL:
             new = _turn(_minus(Decimal(180 if mirror.rows else 0), value))
         case Unit.HEADING:
-            centre = other(rule.whole) if space + rule.whole in structure.fields else _ZERO
+            centre = other(rule.whole) if states(rule.whole) else _ZERO
             new = _turn(_minus(2 * centre, value))
         case Unit.PIXEL:
             whole = other(rule.whole) if rule.whole else Decimal(mirror.length)
             new = _inside(value, _minus(whole, value, other(rule.size) if rule.size else _ZERO))
         case _:
             # Regions that are circles or polygons are placed by points, which have no size.
-            size = other(rule.size) if space + rule.size in structure.fields else _ZERO
+            size = other(rule.size) if states(rule.size) else _ZERO
             if rule.unit is Unit.SHARE or structure.find(space + rule.whole) in _SHARES:
                 new = _minus(_ONE, value, size)
             else:

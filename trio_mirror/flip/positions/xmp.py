@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.positions import Mirror, not_mirrored
@@ -22,13 +23,27 @@ _LEAST_PADDING = 32
 _LINE = re.compile(rb"\s*([A-Za-z0-9+/]+)((?:\s|&#x?[0-9A-Fa-f]{1,4};)+)(?=[A-Za-z0-9+/=])")
 
 
+def outermost_texts(packets: Iterable[bytes]) -> dict[str, str]:
+    """The simple properties, by name, that packets state of the picture itself."""
+    texts: dict[str, str] = {}
+    for packet in filter(_NAMESPACES.search, packets):
+        with suppress(ValueError):
+            texts |= {name: value.text for name, value in read_properties(packet)[0].fields.items()}
+    return texts
+
+
 def mirrored_packet(
-    packet: bytes, mirror: Mirror, mirror_picture: Callable[[bytes], bytes], *, keep_credentials: bool = False
+    packet: bytes,
+    mirror: Mirror,
+    mirror_picture: Callable[[bytes], bytes],
+    *,
+    elsewhere: Mapping[str, str] | None = None,
+    keep_credentials: bool = False,
 ) -> tuple[bytes, tuple[str, ...]]:
     """Mirrors the positions and pictures that an XMP packet in UTF-8 states, and takes out signatures.
 
-    The joined extended XMP of a JPEG is one too. ``mirror_picture`` mirrors an encoded picture along the same axis, and
-    raises FlipError where it cannot.
+    The joined extended XMP of a JPEG is one too, and ``elsewhere`` what the other packets of the picture state of it.
+    ``mirror_picture`` mirrors an encoded picture along the same axis, and raises FlipError where it cannot.
 
     Returns:
         The packet, as long as before where its padding allows that, and notes.
@@ -39,6 +54,7 @@ def mirrored_packet(
         structures = read_properties(packet)
     except ValueError as error:
         return packet, (f"not mirrored: XMP that cannot be read ({error})",)
+    structures[0].elsewhere = elsewhere or {}
     mirroring = _Mirroring(packet, mirror, mirror_picture)
     for structure in structures:
         if not any(around.name == OTHER_PICTURES for around in structure.around()):
