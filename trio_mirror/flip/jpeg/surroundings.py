@@ -8,7 +8,7 @@ from functools import partial
 
 from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.exif import byte_order, displayed_orientation
-from trio_mirror.flip.jpeg import flir, jfif
+from trio_mirror.flip.jpeg import flir, jfif, jps
 from trio_mirror.flip.jpeg.extended_xmp import EXTENSION, mirrored_xmp
 from trio_mirror.flip.jpeg.metadata import XMP, Metadata
 from trio_mirror.flip.jpeg.previews import BEGINS
@@ -16,6 +16,12 @@ from trio_mirror.flip.jpeg.segments import APP, COM, PAYLOAD_LIMIT, Segment
 from trio_mirror.flip.positions import Mirror, not_mirrored
 
 _ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
+_STILL_STEREO, _SCALADO = b"Stim\0", b"SCALADO\0"
+# Segments that are only noted.
+_LEFT = {
+    _STILL_STEREO: "the description of stereo views (CIPA DC-006)",
+    _SCALADO: "Scalado's index of the coded picture",
+}
 # Bytes that may be a raster, such as the thermal ones of DJI, InfiRay and Parrot (ExifTool, JPEG.pm).
 _RASTER = 1 << 15
 # The first bytes of the kinds of segments, by their marker.
@@ -23,6 +29,8 @@ _KINDS = {
     APP[0]: (jfif.SIGNATURE, jfif.EXTENSION_SIGNATURE),
     APP[1]: (EXIF, XMP, EXTENSION, flir.SIGNATURE),
     APP[2]: (_ICC,),
+    APP[3]: (jps.SIGNATURE, _STILL_STEREO),
+    APP[4]: (_SCALADO,),
     APP[13]: (_PHOTOSHOP,),
 }
 
@@ -71,6 +79,9 @@ def mirrored_segments(
         rewriting.replace(*xmp)
     if positions := places[_PHOTOSHOP]:  # long resources run on from one segment into the next
         rewriting.rewrite(positions, len(_PHOTOSHOP), metadata.photoshop)
+    for position in places[jps.SIGNATURE]:
+        rewriting.rewrite([position], 0, partial(jps.mirrored_descriptor, mirror=mirror))
+    rewriting.notes += not_mirrored({what for kind, what in _LEFT.items() if places[kind]})
     if positions := places[flir.SIGNATURE]:
         rewriting.rewrite(positions, flir.HEADER, partial(flir.mirrored_flir, metadata=metadata))
     previews = _preview_blocks(segments, places[b""])
