@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from trio_mirror.demo.names_page import NamesPage
@@ -79,14 +79,7 @@ class _Endpoints:
         self._storing = trio.Lock()
 
     async def list(self, _request: Request) -> Response:
-        # Read before the response starts: a folder that cannot be listed is answered by an error.
-        chunks = await self._names.chunks()
-
-        async def body() -> AsyncIterator[bytes]:
-            for chunk in chunks:
-                yield chunk
-
-        return StreamingResponse(body(), media_type="text/plain")
+        return PlainTextResponse(await self._names.text())
 
     async def fetch(self, request: Request) -> Response:
         picture = await self._source.fetch(request.path_params["name"])

@@ -14,7 +14,7 @@ from trio_mirror.galleries.folder import FolderGallery
 from trio_mirror.names import PictureName, is_other_file, printable
 
 _log = logging.getLogger(__name__)
-_CHUNK = 64 * 1024  # bytes that are read, and sent, at a time
+_CHUNK = 64 * 1024  # bytes that are read at a time
 _KEPT_SECONDS = 1.0
 
 
@@ -27,11 +27,11 @@ class NamesPage:
 
     _gallery: FolderGallery
     _lock: trio.Lock = field(default_factory=trio.Lock)
-    _chunks: list[bytes] = field(default_factory=list)
+    _text: bytes = b""
     _changed: float = math.nan
     _read_at: float = -math.inf
 
-    async def chunks(self) -> list[bytes]:
+    async def text(self) -> bytes:
         """The text of the list.
 
         Raises:
@@ -40,9 +40,9 @@ class NamesPage:
         async with self._lock:
             changed = await self._time_of_change()
             if changed != self._changed or trio.current_time() > self._read_at + _KEPT_SECONDS:
-                self._chunks = [chunk async for chunk in self._read()]
+                self._text = b"".join([chunk async for chunk in self._read()])
                 self._changed, self._read_at = changed, trio.current_time()
-            return self._chunks
+            return self._text
 
     async def _time_of_change(self) -> float:
         try:
