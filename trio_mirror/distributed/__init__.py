@@ -36,38 +36,27 @@ async def open_driver(
         ClusterError: the cluster cannot be reached.
     """
     settings = state.settings
-    if settings.cluster is not None:
-        from trio_mirror.distributed.ray_engine import open_ray
-
-        # A worker is one core. How many pictures it has in flight is its own: what waits for the network is not shared.
-        job = make_job(
-            places,
-            settings,
-            in_place=state.in_place,
-            intents=state.intents,
-            workers=1,
-            concurrency=settings.concurrency,
-            flip_threads=settings.flip_threads or 1,
-            option="--cluster",
-            own_files=own_files,
-        )
-        async with open_ray(settings.cluster, job) as ray_engine:
-            yield Driver(ray_engine, state, size=settings.slice, each_worker=2, gather=1.0)
-        return
-    from trio_mirror.distributed.processes import GATHER, SLICE, open_processes, slices_in_flight
-
-    processes = settings.processes
+    # On a cluster a worker is one core, and shares nothing with others: what is in flight waits for the network.
+    workers, cores = (settings.processes, available_cores()) if settings.cluster is None else (1, 1)
     job = make_job(
         places,
         settings,
         in_place=state.in_place,
         intents=state.intents,
-        workers=processes,
-        concurrency=-(-settings.concurrency // processes),
-        flip_threads=settings.flip_threads or -(-available_cores() // processes),
-        option="--processes",
+        workers=workers,
+        concurrency=-(-settings.concurrency // workers),
+        flip_threads=settings.flip_threads or -(-cores // workers),
+        option="--processes" if settings.cluster is None else "--cluster",
         own_files=own_files,
     )
-    async with open_processes(processes, job) as engine:
+    if settings.cluster is not None:
+        from trio_mirror.distributed.ray_engine import open_ray
+
+        async with open_ray(settings.cluster, job) as ray_engine:
+            yield Driver(ray_engine, state, size=settings.slice, each_worker=2, gather=1.0)
+        return
+    from trio_mirror.distributed.processes import GATHER, SLICE, open_processes, slices_in_flight
+
+    async with open_processes(workers, job) as engine:
         each_worker = slices_in_flight(job.settings.concurrency)
         yield Driver(engine, state, size=SLICE, each_worker=each_worker, gather=GATHER)

@@ -10,7 +10,7 @@ import gc
 import os
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 
 import trio
 
@@ -38,11 +38,9 @@ class _Driver:
         self._confirmed = trio.Event()
         self._ended = trio.lowlevel.ParkingLot()
 
-    @asynccontextmanager
-    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+    def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """Opens the names that are handed out."""
-        async with aclosing(self._names()) as names:
-            yield names
+        return aclosing(self._names())
 
     async def _names(self) -> AsyncGenerator[str, None]:
         async for attempt, todo in self._todo:

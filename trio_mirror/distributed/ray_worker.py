@@ -6,8 +6,8 @@ import base64
 import os
 import pickle
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -18,6 +18,7 @@ import trio
 from trio_mirror.distributed.job import Job, open_worker
 from trio_mirror.distributed.slices import Todo
 from trio_mirror.errors import GalleryError
+from trio_mirror.galleries.listing import each
 from trio_mirror.model import Result
 from trio_mirror.pipeline.run import Run
 from trio_mirror.pipeline.state import State
@@ -79,16 +80,9 @@ class _Desk:
         """The results that the driver may not have."""
         return [*chain.from_iterable(self._given), *self.unreported]
 
-    @asynccontextmanager
-    async def names(self) -> AsyncIterator[AsyncIterator[str]]:
+    def names(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """Opens the names of the slice."""
-
-        async def each() -> AsyncGenerator[str, None]:
-            for name in self._todo:
-                yield name
-
-        async with aclosing(each()) as names:
-            yield names
+        return aclosing(each(self._todo))
 
     def find(self, name: str) -> Result | None:
         """What the driver knows of a picture."""
