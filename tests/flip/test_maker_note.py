@@ -42,6 +42,7 @@ def block(make: str, note: tuple[int, int, bytes], *, order: str = "<", moved: i
     tag, kind, values = note
     begins, from_note = {
         "Canon": (b"", False),
+        "CASIO": (b"QVC\0\0\0", False),
         "FUJIFILM": (b"FUJIFILM\x0c\0\0\0", True),
         "Panasonic": (b"Panasonic\0\0\0", False),
         "SONY": (b"SONY DSC \0\0\0", False),
@@ -91,6 +92,9 @@ FOCUS = [
     ("Canon", 0x01, word(19, 0x3002), word(19, 0x3004), "<", ACROSS),
     ("Canon", 0x01, word(19, 0x3002), word(19, 0x3002), "<", DOWN),
     ("Canon", 0x04, word(14, 0x3003), word(14, 0x3006), "<", ACROSS),
+    ("CASIO", 0x2021, shorts(">", 100, 400, 50, 400), shorts(">", 300, 400, 50, 400), ">", ACROSS),
+    ("CASIO", 0x2021, shorts(">", 100, 400, 50, 400), shorts(">", 100, 400, 350, 400), ">", DOWN),
+    ("CASIO", 0x2021, shorts("<", -1, 400, -1, 400), None, "<", ACROSS),
     ("FUJIFILM", 0x1023, shorts("<", 20, 10), shorts("<", 44, 10), "<", ACROSS),
     ("FUJIFILM", 0x1023, shorts("<", 20, 10), shorts("<", 20, 38), "<", DOWN),
     ("SONY", 0x2027, shorts(">", 640, 480, 100, 50), shorts(">", 640, 480, 540, 50), ">", ACROSS),
@@ -249,6 +253,13 @@ UNREAD = [
     (b"Panasonic\0\0\0", "<", 12, (0x4E, SHORT, 1, shorts("<", 2)), "faces", "Panasonic"),
     (b"FUJIFILM\x0c\0\0\0", "<", 12, (0x4100, SHORT, 1, shorts("<", 1)), "faces", "Fujifilm"),
     (b"SONY DSC \0\0\0", "<", 12, (0x201E, 1, 1, b"\4"), "focus points", "Sony"),
+    (b"SONY DSC \0\0\0", "<", 12, (0x202A, 1, 4, b"\1\2\x80\2"), "focus points", "Sony"),
+    (b"QVC\0\0\0", ">", 6, (0x2089, 7, 4, b"\1\2\x80\1"), "faces", "Casio"),
+    (b"QVC\0\0\0", ">", 6, (0x2089, 7, 4, b"\2\1\1\0"), "faces", "Casio"),
+    (b"Ricoh\0\0\0", ">", 8, (0x1203, LONG, 1, struct.pack(">I", 640)), "focus points", "Ricoh"),
+    (b"SANYO\0\1\0", "<", 8, (0x0223, LONG, 1, struct.pack("<I", 2)), "faces", "Sanyo"),
+    (b"LEICA\0\0\0", "<", 8, (0x4E, SHORT, 1, shorts("<", 2)), "faces", "Leica"),
+    (b"LEICA CAMERA AG\0\0\0", "<", 18, (0x4E, SHORT, 1, shorts("<", 2)), "faces", "Leica"),
 ]
 
 
@@ -267,6 +278,19 @@ def test_what_is_not_read_is_named_where_it_says_anything(
     assert notes(bytes(len(entry[3]))) == ()
 
 
+@pytest.mark.parametrize(
+    ("begins", "at", "entry"),
+    [
+        (b"QVC\0\0\0", 6, (0x2089, 7, 4, b"\2\1\0\0")),  # the other layout, without faces
+        (b"SANYO\0\1\0", 8, (0x0223, RATIONAL, 1, struct.pack("<2I", 30, 10))),  # a distance
+    ],
+)
+def test_what_says_nothing_of_faces_is_not_named(begins: bytes, at: int, entry: tuple[int, int, int, bytes]) -> None:
+    start = jpegs.exif_block(maker_note=begins).index(begins)
+    data = jpegs.exif_block(maker_note=begins + directory("<", start + at, entry))
+    assert mirrored_fields(data, ACROSS, refuse) == (data, ())
+
+
 @needs("exiftool", "libimage-exiftool-perl")
 @pytest.mark.parametrize(
     ("make", "tag", "kind", "values", "name", "wanted"),
@@ -276,6 +300,7 @@ def test_what_is_not_read_is_named_where_it_says_anything(
         ("Canon", 0x01, SHORT, word(19, 0x3002), "Canon:AFPoint", 0x3004),
         ("Canon", 0x04, SHORT, word(14, 0x3003), "Canon:AFPointsInFocus", 0x3006),
         ("Canon", 0x13, SHORT, shorts("<", 20, 119, 0, 119), "ThumbnailImageValidArea", "40 139 0 119"),
+        ("CASIO", 0x2021, SHORT, shorts("<", 100, 400, 50, 400), "AFPointPosition", "300 400 50 400"),
         ("FUJIFILM", 0x1023, SHORT, shorts("<", 20, 10), "FocusPixel", "44 10"),
         ("SONY", 0x2027, SHORT, shorts("<", 640, 480, 100, 50), "FocusLocation", "640 480 540 50"),
         ("Panasonic", 0x4D, RATIONAL, struct.pack("<4I", 1, 4, 3, 8), "AFPointPosition", "0.75 0.375"),

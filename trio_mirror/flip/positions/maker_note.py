@@ -105,6 +105,16 @@ def _counted(numbers: list[int], _: Mirror, *, at: int = 0) -> list[int]:
     return numbers
 
 
+def _casio_faces(numbers: list[int], mirror: Mirror) -> list[int]:
+    """The same, in either of two layouts."""
+    return _counted(numbers, mirror, at=2 if numbers[:2] == [2, 1] else 0)
+
+
+def _sanyo_faces(numbers: list[int], mirror: Mirror) -> list[int]:
+    """The same, of a tag that was a distance before, as a fraction."""
+    return numbers if len(numbers) == 2 else _counted(numbers, mirror)
+
+
 def _area(numbers: list[int], mirror: Mirror) -> list[int]:
     """The first and the last column, and row, of a thumbnail that the picture fills; all zeros where it fills all."""
     left, right, top, bottom = numbers
@@ -123,7 +133,7 @@ class _Rule(NamedTuple):
 
 class _Maker(NamedTuple):
     name: str
-    begins: bytes
+    begins: bytes | tuple[bytes, ...]
     """How its notes begin, or where the directory does at once, its name in EXIF."""
     directory: int
     """Offset in the note."""
@@ -145,6 +155,7 @@ _CANON = {
     _FACES: {0x24: _Rule("H", partial(_counted, at=2))},
     _AREA: {0x13: _Rule("H", _area)},
 }
+_CASIO = {_FOCUS: {0x2021: _Rule("H", _shares)}, _FACES: {0x2089: _Rule("B", _casio_faces)}}
 _FUJIFILM = {_FOCUS: {0x1023: _Rule("H", _pixel)}, _FACES: {0x4100: _Rule("H", _counted)}}
 _NIKON = {_FOCUS: dict.fromkeys((0x88, 0xB7), _Rule("B", _unread)), _FACES: {0x21: _Rule("H", partial(_counted, at=3))}}
 _OLYMPUS = {_FOCUS: dict.fromkeys((0x2020, 0x2050), _Rule("B", _unread))}
@@ -153,17 +164,30 @@ _PENTAX = {
     _FOCUS: dict.fromkeys((0x0E, 0x0F, 0x21F, 0x231, 0x245), _Rule("B", _unread)),
     _FACES: {0x60: _Rule("H", _counted)},
 }
-_SONY = {_FOCUS: {0x2027: _Rule("H", _pixel_of_size), **dict.fromkeys((0x201D, 0x201E, 0x2020), _Rule("B", _unread))}}
+_RICOH = {_FOCUS: dict.fromkeys((0x1201, 0x1202, 0x1203, 0x1204), _Rule("I", _counted))}
+_SANYO = {_FACES: {0x0223: _Rule("I", _sanyo_faces)}}
+_SONY = {
+    _FOCUS: {
+        0x2027: _Rule("H", _pixel_of_size),
+        0x202A: _Rule("B", partial(_counted, at=1)),
+        **dict.fromkeys((0x201D, 0x201E, 0x2020), _Rule("B", _unread)),
+    }
+}
 _MAKERS = [
     _Maker("Canon", b"Canon", 0, None, _CANON),
-    _Maker("Fujifilm", b"FUJIFILM", 12, 0, _FUJIFILM),
+    _Maker("Casio", (b"QVC\0", b"DCI\0"), 6, None, _CASIO),
+    _Maker("Fujifilm", (b"FUJIFILM", b"GENERALE"), 12, 0, _FUJIFILM),
+    _Maker("Leica", b"LEICA\0\0\0", 8, None, _PANASONIC),
+    _Maker("Leica", b"LEICA CAMERA AG\0", 18, None, _PANASONIC),
     _Maker("Nikon", b"Nikon\0\2", 18, 10, _NIKON),
-    _Maker("Olympus", b"OLYMP\0", 8, None, _OLYMPUS),
+    _Maker("Olympus", (b"OLYMP\0", b"EPSON\0"), 8, None, _OLYMPUS),
     _Maker("Olympus", b"OLYMPUS\0", 12, 0, _OLYMPUS),
     _Maker("Olympus", b"OM SYSTEM\0", 16, 0, _OLYMPUS),
     _Maker("Panasonic", b"Panasonic\0", 12, None, _PANASONIC),
     _Maker("Pentax", b"AOC\0", 6, None, _PENTAX),
     _Maker("Pentax", b"PENTAX \0", 10, 0, _PENTAX),
-    _Maker("Ricoh", b"RICOH\0", 8, 0, _PENTAX),
-    _Maker("Sony", b"SONY ", 12, None, _SONY),
+    _Maker("Ricoh", (b"RICOH\0II", b"RICOH\0MM"), 8, 0, _PENTAX),
+    _Maker("Ricoh", (b"RICOH", b"Ricoh"), 8, None, _RICOH),
+    _Maker("Sanyo", b"SANYO\0", 8, None, _SANYO),
+    _Maker("Sony", (b"SONY ", b"VHAB "), 12, None, _SONY),
 ]
