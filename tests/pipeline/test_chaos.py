@@ -422,8 +422,8 @@ async def test_a_folder_on_a_full_disk(small_disk: Path) -> None:
 
 @pytest.mark.slow
 async def test_a_journal_on_a_full_disk(small_disk: Path) -> None:
-    names, journal = names_of(600), small_disk / "journal"
-    # Its intents take 256 KiB.
+    names, journal = names_of(1_500), small_disk / "journal"
+    # Its intents take 256 KiB. The rows of all names need more than what is left, in however many writes they come.
     make_room(small_disk, "512k")
     (small_disk / "ballast").write_bytes(bytes(100 * 1024))
     gallery = FaultyGallery(names)
@@ -439,7 +439,7 @@ async def test_a_journal_on_a_full_disk(small_disk: Path) -> None:
     [line] = [line for line in full.err.splitlines() if line.startswith("error: ")]
     assert str(journal) in line
     assert "full" in line
-    assert 0 < len(remembered) <= report["mirrored"] < 600
+    assert 0 < len(remembered) <= report["mirrored"] < 1_500
     assert again.code == 0
     assert report_of(again)["skipped"] == len(remembered)
     assert_stored(gallery, names)
