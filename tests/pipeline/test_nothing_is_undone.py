@@ -167,7 +167,7 @@ class NothingIsUndone(RuleBasedStateMachine):
                 in_place=True,
                 intents=True,
             )
-            run = Run(place.names, state.source_throttle, Stages(place, place, state), state)
+            run = Run(place.names, state.source_throttle, Stages(state), state)
             # A killed process does nothing more; here it waits for ever, and is cancelled.
             with trio.move_on_after(3_600):
                 # What cannot be remembered any more ends a run.

@@ -182,7 +182,7 @@ async def _open_work(
     intents = memory is not None
     if settings.cluster is None and settings.processes == 1:
         state = State(source, target, settings, memory, hooks, in_place=in_place, intents=intents)
-        yield Stages(source, target, state), state
+        yield Stages(state), state
         return
     if hooks.sampler is not None:
         option = "--cluster" if settings.cluster else "--processes"

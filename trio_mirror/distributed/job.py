@@ -101,6 +101,6 @@ async def open_worker(job: Job, names: Opening, memory: Memory) -> AsyncIterator
         state = State(source, target, job.settings, memory, in_place=job.in_place, intents=job.intents)
         # The slice before this one has kept to the same rate up to its end.
         state.hold()
-        run = Run(names, Throttle(), Stages(source, target, state), state)
+        run = Run(names, Throttle(), Stages(state), state)
         async with run.working():
             yield run, state

@@ -246,8 +246,8 @@ def _identity(name: str) -> bytes:
 class Fetch:
     """The download of one picture, unless the target may have it and does."""
 
-    def __init__(self, source: Gallery, target: Gallery, state: State) -> None:
-        self._source = source
+    def __init__(self, state: State) -> None:
+        self._source, target = state.source, state.target
         self._attempts = state.attempts
         self._throttle, self._target_throttle = state.source_throttle, state.target_throttle
         skips = state.settings.skip_existing

@@ -14,7 +14,6 @@ from typing import TypeAlias
 import trio
 
 from trio_mirror.errors import GalleryError, PictureError, UnknownUploadError
-from trio_mirror.galleries import Gallery
 from trio_mirror.model import Stage
 from trio_mirror.pipeline.item import Item, Receiver, Sender, hand_over
 from trio_mirror.pipeline.nurseries import open_nursery_beside
@@ -35,13 +34,13 @@ Step: TypeAlias = Callable[[Item], Awaitable[None]]
 class Stages:
     """The stages of a run on this machine."""
 
-    def __init__(self, source: Gallery, target: Gallery, state: State) -> None:
+    def __init__(self, state: State) -> None:
         settings = state.settings
         flip_threads = settings.flip_threads or available_cores()
         self._threads = WorkerThreads(flip_threads, settings.flip_timeout)
-        self._fetch = Fetch(source, target, state)
+        self._fetch = Fetch(state)
         self._flip = Transform(self._threads, flip_threads, state)
-        self._upload = Upload(target, self._threads, state)
+        self._upload = Upload(self._threads, state)
         self.ahead = 0
         self._state = state
         self._watch = Watch()
@@ -49,27 +48,25 @@ class Stages:
 
     async def work(self, items: Receiver, ended: Sender) -> None:
         """Takes items to their end."""
-        async with self._threads.working(), open_nursery_beside() as beside:
-            beside.start_soon(self._watch.run)
-            await self._serve_all(items, ended)
-            beside.cancel_scope.cancel()
+        with ended:
+            async with self._threads.working(), open_nursery_beside() as beside:
+                beside.start_soon(self._watch.run)
+                await self._serve_all(items, ended)
+                beside.cancel_scope.cancel()
 
     async def _serve_all(self, items: Receiver, ended: Sender) -> None:
         async with trio.open_nursery() as nursery:
             fetched, to_flip = trio.open_memory_channel[Item](0)
             flipped, to_upload = trio.open_memory_channel[Item](0)
-            with items, fetched, to_flip, flipped, to_upload, ended:
+            with items, fetched, to_flip, flipped, to_upload:
                 for _ in range(self._state.settings.concurrency):
-                    for stage, step, arriving, leaving in (
-                        (Stage.FETCH, self._fetch, items, fetched),
-                        (Stage.FLIP, self._flip, to_flip, flipped),
-                        (Stage.UPLOAD, self._upload, to_upload, ended),
-                    ):
-                        nursery.start_soon(self._serve, stage, step, arriving.clone(), leaving.clone(), ended.clone())
+                    nursery.start_soon(self._serve, Stage.FETCH, self._fetch, items.clone(), fetched.clone(), ended)
+                    nursery.start_soon(self._serve, Stage.FLIP, self._flip, to_flip.clone(), flipped.clone(), ended)
+                    nursery.start_soon(self._serve, Stage.UPLOAD, self._upload, to_upload.clone(), ended.clone(), ended)
 
     async def _serve(self, stage: Stage, step: Step, arriving: Receiver, leaving: Sender, ended: Sender) -> None:
         """One task of one stage."""
-        with arriving, leaving, ended, closing(TimeLimit(self._watch)) as limit:
+        with arriving, leaving, closing(TimeLimit(self._watch)) as limit:
             async for item in arriving:
                 item.result.stage = stage
                 try:

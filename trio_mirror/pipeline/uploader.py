@@ -8,7 +8,6 @@ import trio
 
 from trio_mirror.errors import MirrorError, UnknownUploadError
 from trio_mirror.flip import sniff
-from trio_mirror.galleries import Gallery
 from trio_mirror.model import Outcome, Picture
 from trio_mirror.pipeline.digest import digest
 from trio_mirror.pipeline.item import Item
@@ -30,9 +29,9 @@ def _digest_of(data: bytes) -> str:
 class Upload:
     """The upload of one picture; digests are taken in the threads."""
 
-    def __init__(self, target: Gallery, threads: WorkerThreads, state: State) -> None:
+    def __init__(self, threads: WorkerThreads, state: State) -> None:
         self._threads = threads
-        self._target = target
+        self._target = state.target
         self._retries_unanswered = state.settings.retry_uploads is RetryUploads.ALWAYS
         self._attempts = state.attempts
         self._throttle = state.target_throttle
