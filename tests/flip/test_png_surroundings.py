@@ -99,6 +99,8 @@ def test_places_move_along_the_mirrored_axis_and_back(kind: str) -> None:
         ([(b"vpAg", struct.pack(">2IB", 100, 80, 0)), (b"oFFs", struct.pack(">2iB", 10, 7, 1))], "unknown size"),
         ([(b"caNv", struct.pack(">2I2i", 0, 0, 10, 7))], "page of unknown size"),
         ([(b"tEXt", b"mxfile\0%3Cmxfile%3E")], "the drawing"),
+        ([(b"gIFt", struct.pack(">4i8B", 3, 4, 8, 8, 8, 8, 0, 0, 0, 255, 255, 255) + b"Hi")], "a plain text"),
+        ([(b"zxIf", b"\0\0\0\0\x20II*\0")], "compressed EXIF"),
         ([(b"oFFs", b"short")], "damaged oFFs"),
         ([(b"npTc", nine_patch([24, 36], [2, 20], (1, 1, 3, 1), [1, 2])[:-1])], "damaged npTc"),
         ([(b"zTXt", b"Raw profile type exif\0\0not zlib")], "cannot be read"),

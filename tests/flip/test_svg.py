@@ -101,6 +101,19 @@ def test_what_cannot_be_wrapped_safely_is_refused_in_words(data: bytes, message:
         flip(data)
 
 
+MANIFEST = '<c2pa:manifest xmlns:c2pa="http://c2pa.org/manifest">AAAA</c2pa:manifest>'
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("layout", ["<metadata>{}</metadata><g/>", "<g/>\n<metadata>{}{}</metadata>", "<g>{}</g>"])
+def test_content_credentials_are_taken_out_unless_they_are_to_be_kept(layout: str, *, keep: bool) -> None:
+    data, bare = (drawing(layout.replace("{}", it)) for it in (MANIFEST, ""))
+    result = flip(data, keep_credentials=keep)
+    assert flip(result.data, keep_credentials=keep).data == (data if keep else bare)
+    became = "kept, though they no longer hold" if keep else "taken out"
+    assert result.notes == (f"content credentials {became}: a C2PA manifest",)
+
+
 def test_references_inside_the_file_are_welcome() -> None:
     flip(drawing('<style>rect { fill: url(#a) }</style><use xlink:href="#b"/><rect fill="url(#a)" style="x:y"/>'))
     flip(drawing('<image href="data:image/png;base64,AAAA"/>'))

@@ -43,7 +43,7 @@ _SIGNATURES = {
 _SIGNATURE = re.compile(b"|".join(b"(?P<%b>%b)" % (name.encode(), it) for name, it in _SIGNATURES.items()), re.DOTALL)
 # Which options a container's flip takes beside the limits.
 _CHOICES = {
-    **dict.fromkeys(("png", "webp", "gif", "heif", "jxl", "jpeg2000", "ico"), ("keep_credentials",)),
+    **dict.fromkeys(("png", "webp", "gif", "heif", "jxl", "jpeg2000", "ico", "svg"), ("keep_credentials",)),
     **dict.fromkeys(("jpeg", "tiff"), ("lossless", "keep_credentials")),
 }
 # Tried in this order, the weakest last.

@@ -11,6 +11,8 @@ from decimal import Decimal
 from xml.parsers import expat
 
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.edits import Edits
+from trio_mirror.flip.positions.xmp import credentials_note
 from trio_mirror.model import Flipped, Limits
 
 _ENCODINGS = {"utf-8", "us-ascii", "ascii", "iso-8859-1"}
@@ -26,12 +28,13 @@ _OUTWARD = re.compile(r"\s*(?!#|data:image/(?!svg))\S", re.IGNORECASE)
 _NUMBER = r"[+-]?(?:\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})"
 _VIEW_BOX = re.compile(rf"\s*({_NUMBER})[\s,]+{_NUMBER}[\s,]+({_NUMBER})[\s,]+{_NUMBER}\s*")
 _LENGTH = re.compile(rf"\s*({_NUMBER})(?:px)?\s*")
+_MANIFEST = "http://c2pa.org/manifest manifest"  # of C2PA, as the text of an element of the metadata
 _DEEPEST = 256  # as libxml2, by which librsvg reads
 _LONGEST_NAMESPACE = 1_000  # characters: expat writes it out before each name
 _OPEN, _CLOSE = '<g transform="matrix(-1 0 0 1 {} 0)">', b"</g>"
 
 
-def flip(data: bytes, *, limits: Limits) -> Flipped:  # noqa: ARG001 (nothing is drawn)
+def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flipped:  # noqa: ARG001 (nothing is drawn)
     """Mirrors an SVG drawing exactly.
 
     Raises:
@@ -45,12 +48,17 @@ def flip(data: bytes, *, limits: Limits) -> Flipped:  # noqa: ARG001 (nothing is
     if drawing.content is None or not data.startswith(b"</", drawing.end):
         raise FlipError("the SVG draws nothing")
     begin, end = drawing.content, drawing.behind or drawing.end
-    group, inner = _OPEN.format(drawing.sides).encode(), data[begin:end]
-    if drawing.first == (begin, end - len(_CLOSE)) and inner.startswith(group):  # by an earlier mirroring
-        inner = inner[len(group) : -len(_CLOSE)]
+    group, edits = _OPEN.format(drawing.sides).encode(), Edits(data)
+    if drawing.first == (begin, end - len(_CLOSE)) and data.startswith(group, begin):  # by an earlier mirroring
+        edits.splice(None, begin, begin + len(group), b"")
+        edits.splice(None, end - len(_CLOSE), end, b"")
     else:
-        inner = group + inner + _CLOSE
-    return Flipped(data[:begin] + inner + data[end:], "image/svg+xml", lossless=True)
+        edits.splice(None, begin, begin, group)
+        edits.splice(None, end, end, _CLOSE)
+    for start, stop in [] if keep_credentials else drawing.manifests:
+        edits.splice(None, start, data.index(b">", stop) + 1, b"")
+    notes = (credentials_note("a C2PA manifest", kept=keep_credentials),) if drawing.manifests else ()
+    return Flipped(edits.apply(), "image/svg+xml", lossless=True, notes=notes)
 
 
 class _Drawing:
@@ -61,6 +69,8 @@ class _Drawing:
         self.content: int | None = None
         self.end = self.behind = 0  # where its end tag, and undrawn children behind the last drawn one, begin
         self.first: tuple[int, int] | None = None  # where the tags of the first drawn child begin
+        self.manifests: list[tuple[int, int]] = []  # where the tags of each C2PA manifest begin
+        self._open: list[int] = []  # where the start tags of those begin that it is in
         self.sides = Decimal(0)  # the sum of its left and its right side, in its own units
         self._depth = 0
         self._style: list[str] | None = None  # the text of the style sheet that it is in
@@ -114,13 +124,19 @@ class _Drawing:
                 raise FlipError("the SVG holds a script, and is not mirrored")
             if (attribute in {"href", "src"} and _OUTWARD.match(value)) or _FOREIGN.search(value):
                 raise FlipError("the SVG refers to other files, and is not mirrored")
+        if name == _MANIFEST:
+            self._open.append(self.parser.CurrentByteIndex)
         self._style = [] if local == "style" else None
         self._depth += 1
         if self._depth > _DEEPEST:
             raise FlipError(f"the SVG is nested more than {_DEEPEST} elements deep")
 
-    def _stop(self, _name: str) -> None:
+    def _stop(self, name: str) -> None:
         self._other()
+        if name == _MANIFEST:
+            start, stop = self._open.pop(), self.parser.CurrentByteIndex
+            if start < stop:  # else it is empty, and vouches for nothing
+                self.manifests.append((start, stop))
         self._depth -= 1
         style, self._style = "".join(self._style or ()), None
         if _FOREIGN.search(style) or _STRUCTURAL.search(style):

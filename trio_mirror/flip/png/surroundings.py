@@ -121,6 +121,11 @@ def _text(kind: bytes) -> Callable[[bytes, Metadata, _Canvas], Mirrored]:
     return lambda body, metadata, _: mirrored_text(kind, body, metadata)
 
 
+def _left(what: str) -> Callable[[bytes, Metadata, _Canvas], Mirrored]:
+    """The rule of what is only noted."""
+    return lambda body, *_: (body, not_mirrored({what}))
+
+
 _RULES: dict[bytes, Callable[[bytes, Metadata, _Canvas], Mirrored]] = {
     b"eXIf": lambda body, metadata, _: metadata.exif(body),
     b"tEXt": _text(b"tEXt"),
@@ -133,4 +138,6 @@ _RULES: dict[bytes, Callable[[bytes, Metadata, _Canvas], Mirrored]] = {
     b"npTc": _nine_patch,
     b"npLb": _margins,
     b"npOl": _margins,
+    b"gIFt": _left("a plain text that was in a GIF"),
+    b"zxIf": _left("compressed EXIF"),  # as ExifTool wrote it before EXIF had a chunk
 }
