@@ -48,15 +48,15 @@ def _jpegs(folder: Path) -> Iterator[str]:
     yield _save(folder, "harbour.jpg", harbour, quality=88)
     yield _save(folder, "harbour-progressive.jpg", harbour, quality=88, progressive=True)
     yield _save(folder, "harbour-grey.jpg", harbour.convert("L"), quality=88)
-    yield _save(folder, "Grüße aus den Bergen.jpg", scenes.mountains(), quality=92, subsampling="4:4:4")
+    yield _save(folder, "Grüße aus dem Hafen.jpg", harbour, quality=92, subsampling="4:4:4")
 
 
 def _pngs(folder: Path) -> Iterator[str]:
     yield _save(folder, "sticker.png", scenes.sticker())
     yield _save(folder, "clock-palette.png", scenes.clock(10, 9).quantize(64))
     yield _save(folder, "signpost-1-bit.png", scenes.signpost().convert("1"))
-    levels = scenes.mountains().convert("L").convert("I").point(lambda level: level * 257)
-    yield _save(folder, "mountains-16-bit.png", levels.convert("I;16"))
+    levels = scenes.harbour().convert("L").convert("I").point(lambda level: level * 257)
+    yield _save(folder, "harbour-16-bit.png", levels.convert("I;16"))
 
 
 def _animations(folder: Path) -> Iterator[str]:
@@ -67,10 +67,10 @@ def _animations(folder: Path) -> Iterator[str]:
 
 
 def _others(folder: Path) -> Iterator[str]:
-    mountains = scenes.mountains()
-    yield _save(folder, "mountains.webp", mountains, quality=85)
+    harbour = scenes.harbour()
+    yield _save(folder, "harbour.webp", harbour, quality=85)
     yield _save(folder, "sticker-lossless.webp", scenes.sticker(), lossless=True, method=2)
-    yield _save(folder, "mountains.tiff", mountains, compression="tiff_lzw", dpi=(144, 144))
+    yield _save(folder, "clock.tiff", scenes.clock(4, 35), compression="tiff_lzw", dpi=(144, 144))
     pages = [
         scenes.signpost("PAGE ONE", ("#2a9d8f", "#1b5e57")),
         scenes.signpost("PAGE TWO", ("#9d4edd", "#3c096c")),
@@ -81,7 +81,7 @@ def _others(folder: Path) -> Iterator[str]:
     )
     yield _save(folder, "clock.bmp", scenes.clock(7, 20, face="#e8f1f2"))
     if features.check("avif"):
-        yield _save(folder, "harbour.avif", scenes.harbour(), quality=80, speed=9)
+        yield _save(folder, "harbour.avif", harbour, quality=80, speed=9)
     yield _write(folder, "clock.heic", write_heic(scenes.clock(1, 50).reduce(2)))
     yield _write(folder, "signpost.jxl", write_jxl(scenes.signpost("JPEG XL").reduce(2)))
 

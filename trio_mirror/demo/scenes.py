@@ -49,33 +49,6 @@ def harbour() -> Image.Image:
     return scene.reduce(2)
 
 
-def mountains() -> Image.Image:
-    """A night with a crescent moon on the left and a tent on the right."""
-    scene = _gradient(_WIDTH, _HEIGHT, "#141b41", "#d76d77")
-    draw = ImageDraw.Draw(scene)
-    for index, (x, y) in enumerate(_scatter(130, (0, 0, _WIDTH, 340))):
-        radius = 1 + index % 3
-        if not (380 < x < 900 and 50 < y < 215):  # where the lettering goes
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill="#f6e9ff")
-    moon = Image.new("L", (180, 180))
-    ImageDraw.Draw(moon).ellipse((10, 10, 170, 170), fill=255)
-    ImageDraw.Draw(moon).ellipse((55, -8, 205, 142), fill=0)
-    scene.paste(_CREAM, (110, 60), moon)
-    for phase, peak, colour in ((1.0, 330, "#6b4a7d"), (2.6, 410, "#46356b"), (4.3, 490, "#271f4d")):
-        draw.polygon(_ridge(phase, peak), fill=colour)
-    for x, tall in ((60, 190), (130, 240), (205, 170), (330, 130)):
-        for step in range(4):
-            top, half = 610 - tall + step * tall // 5, tall * (2 + step) // 20
-            draw.polygon([(x, top), (x - half, top + tall // 3), (x + half, top + tall // 3)], fill="#0e1430")
-    draw.rectangle((0, 596, _WIDTH, _HEIGHT), fill="#0e1430")
-    _glow(scene, (760, 560), 120, "#ffb347")
-    draw.polygon([(640, 600), (740, 480), (900, 600)], fill="#ffb347")
-    draw.polygon([(715, 600), (740, 480), (775, 600)], fill="#7a3b10")
-    _write(scene, (640, 110), "Good night", 84, _CREAM)
-    _write(scene, (640, 180), "moon left, tent right", 36, "#f3c6d3")
-    return scene.reduce(2)
-
-
 def clock(hour: int, minute: int, face: Colour = "#fdf3dc") -> Image.Image:
     """A clock, whose hands turn the wrong way in a mirror."""
     centre = _HEIGHT // 2
@@ -144,15 +117,6 @@ def _scatter(count: int, box: tuple[int, int, int, int]) -> Iterator[tuple[float
     left, top, right, bottom = box
     for index in range(1, count + 1):
         yield left + (right - left) * (index * 0.7548777 % 1), top + (bottom - top) * (index * 0.5698403 % 1)
-
-
-def _ridge(phase: float, peak: int) -> list[tuple[float, float]]:
-    """The outline of a range of hills, lower towards the right, that fills the scene below it."""
-    line = [
-        (x, peak + x / 8 + 38 * math.sin(x / 90 + phase) + 20 * math.sin(x / 31 + 3 * phase) + 9 * math.sin(x / 11))
-        for x in range(0, _WIDTH + 20, 20)
-    ]
-    return [(0, _HEIGHT), *line, (_WIDTH, _HEIGHT)]
 
 
 def _polar(centre: int, radius: float, turn: float) -> tuple[float, float]:
