@@ -96,6 +96,7 @@ def test_a_cropped_panorama_keeps_looking_at_what_it_showed() -> None:
         (PANORAMA, {"CroppedAreaLeftPixels": "20"}),
         (CAMERA_RAW, {"RetouchInfo": "centerX = 0.2"}),
         ("http://ns.apple.com/depthData/1.0/", {"LensDistortionCenterOffsetX": "1011.5"}),
+        ("http://ns.apple.com/adjustment-settings/1.0/", {"AffineX": "331"}),
         ("http://ns.xiaomi.com/photos/1.0/camera/", {"XMPMeta": "paddingx=12"}),
     ],
 )

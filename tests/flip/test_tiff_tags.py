@@ -117,6 +117,8 @@ def test_a_place_on_a_page_of_unknown_size_is_named() -> None:
     inches = {282: rational(Fraction(72)), 286: rational(Fraction(1, 8))}
     assert "page of unknown size" in flipped(inches).notes[0]
     assert not flipped({**inches, 286: rational(Fraction(0))}).notes
+    assert "unusual form" in flipped({**inches, 286: (12, struct.pack("<d", 0.125))}).notes[0]
+    assert not flipped({**inches, 286: (12, bytes(8))}).notes
     assert "not on its page" in flipped({**inches, 33300: (4, struct.pack("<I", WIDTH + 2))}).notes[0]
 
 

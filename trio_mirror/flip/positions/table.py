@@ -92,6 +92,10 @@ XMP: dict[str, dict[str, Position]] = {
     "http://ns.adobe.com/exif/1.0/": {"SubjectArea": Position(Unit.INDEX), "SubjectLocation": Position(Unit.INDEX)},
     "http://ns.google.com/photos/1.0/panorama/": _PANORAMA,
     "http://ns.adobe.com/camera-raw-settings/1.0/": _CAMERA_RAW,
+    # What the camera of iOS 5 to 7 was asked to crop, and left to those who show the picture.
+    "http://ns.apple.com/adjustment-settings/1.0/": {
+        name: Position(Unit.UNKNOWN) for name in ("CropX", "CropY", "AffineX", "AffineY")
+    },
     "http://ns.google.com/photos/1.0/focus/": _point(Unit.SHARE, "FocalPointX", "FocalPointY"),
     # Lenses: Dynamic Depth 1.0, its forerunner XDM, and makers of drones.
     "http://ns.google.com/photos/dd/1.0/imagingmodel/": _LENS,

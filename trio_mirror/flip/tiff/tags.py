@@ -140,6 +140,8 @@ def _position(directory: _Directory) -> Changes:
     axis, length = directory.metadata.axis, directory.mirror.length
     full = directory.ifd.number(_FULL_SIZE + axis, 0)
     resolution, old = directory.rational(_RESOLUTION + axis), directory.rational(_POSITION + axis)
+    if old is None and any(directory.ifd.octets(_POSITION + axis)):
+        return {}, not_mirrored({"the place on a page, of an unusual form"})
     if full < length or not resolution or old is None:
         return {}, not_mirrored({"the place on a page of unknown size"} if old else set())
     new = (Fraction(full - length) / resolution - old).limit_denominator(_MAX_LONG)
