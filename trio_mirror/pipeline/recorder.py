@@ -119,7 +119,6 @@ class Recorder:
     _unwritable: JournalError | None = None
     _lock: trio.Lock = field(default_factory=trio.Lock)
     _written: trio.Event = field(default_factory=trio.Event)
-    _wanted: trio.Event = field(default_factory=trio.Event)
     _gathering: trio.CancelScope = field(default_factory=trio.CancelScope)
     _intending: int = 0
     _is_silent: bool = False
@@ -218,7 +217,6 @@ class Recorder:
     async def keep(self) -> None:
         """Writes what comes, until it is cancelled."""
         while True:
-            await self._wanted.wait()
             with self._gathering:
                 await trio.sleep_forever()
             await self._write()
@@ -253,13 +251,12 @@ class Recorder:
         deadline = trio.current_time() + seconds
         if deadline < self._gathering.deadline:
             self._gathering.deadline = deadline
-            self._wanted.set()
 
     async def _write(self) -> None:
         """Writes one group; what could not be written stays, for the end of the run to try once more."""
         async with self._lock:
             group, written = list(self._unwritten), self._written
-            self._written, self._wanted, self._gathering = trio.Event(), trio.Event(), trio.CancelScope()
+            self._written, self._gathering = trio.Event(), trio.CancelScope()
             try:
                 if self._memory is not None and group:
                     await self._memory.write(group)
