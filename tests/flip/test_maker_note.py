@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import ImageOps
 
 from tests.flip import jpegs
 from tests.flip.drawn_tiff import Drawn, Rows, Writer
 from tests.flip.test_positions import refuse
 from tests.flip.test_readers import needs, read_by_exiftool
 from trio_mirror import flip
+from trio_mirror.flip.jpeg.segments import Segment, parse
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.exif import mirrored_fields
 
@@ -289,6 +291,18 @@ def test_what_says_nothing_of_faces_is_not_named(begins: bytes, at: int, entry: 
     start = jpegs.exif_block(maker_note=begins).index(begins)
     data = jpegs.exif_block(maker_note=begins + directory("<", start + at, entry))
     assert mirrored_fields(data, ACROSS, refuse) == (data, ())
+
+
+def test_a_note_of_pentax_that_stands_by_itself_is_read_too() -> None:
+    preview = jpegs.encoded(jpegs.drawn(48, 32))
+    note = b"PENTAX \0MM" + directory(">", 10, (0x0E, SHORT, 1, shorts(">", 3))) + preview + b"and more"
+    once = flip(jpegs.with_segments(jpegs.encoded(jpegs.drawn(64, 48)), Segment(0xE7, note)))
+    (mirrored,) = (it.payload for it in parse(once.data).segments if it.marker == 0xE7)
+    start = note.index(preview)
+    assert (mirrored[:start], mirrored[start + len(preview) :]) == (note[:start], b"and more")
+    wanted = ImageOps.mirror(jpegs.decoded(preview))
+    assert jpegs.decibels(jpegs.decoded(mirrored[start : start + len(preview)]), wanted) > 36
+    assert once.notes == ("not mirrored: focus points in the MakerNote of Pentax",)
 
 
 @needs("exiftool", "libimage-exiftool-perl")

@@ -8,8 +8,9 @@ from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
 from trio_mirror.flip.jpeg.previews import mirrored_inside
-from trio_mirror.flip.positions import Mirror
+from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.exif import mirrored_fields
+from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.photoshop import mirrored_resources
 from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
 
@@ -66,6 +67,12 @@ class Metadata:
     def photoshop(self, resources: bytes) -> Mirrored:
         """Photoshop's image resources."""
         return mirrored_resources(resources, self.mirror, self.mirror_picture)
+
+    def maker_note(self, note: bytes) -> Mirrored:
+        """A maker's note that stands by itself, outside of any EXIF block."""
+        note, left = self.pictures(note, "MakerNote")
+        note, unmended = mirrored_maker_note(note, b"", 0, self.mirror)
+        return note, left + not_mirrored(unmended)
 
     def pictures(self, block: bytes, what: str) -> Mirrored:
         """A block of unknown layout, and the JPEGs in it; ``what`` is its name for notes."""

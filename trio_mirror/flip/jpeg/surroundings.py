@@ -15,7 +15,7 @@ from trio_mirror.flip.jpeg.previews import BEGINS
 from trio_mirror.flip.jpeg.segments import APP, COM, PAYLOAD_LIMIT, Segment
 from trio_mirror.flip.positions import Mirror, not_mirrored
 
-_ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
+_ICC, _PENTAX, _PHOTOSHOP = b"ICC_PROFILE\0", b"PENTAX \0", b"Photoshop 3.0\0"
 _STILL_STEREO, _SCALADO = b"Stim\0", b"SCALADO\0"
 # Segments that are only noted.
 _LEFT = {
@@ -31,6 +31,7 @@ _KINDS = {
     APP[2]: (_ICC,),
     APP[3]: (jps.SIGNATURE, _STILL_STEREO),
     APP[4]: (_SCALADO,),
+    APP[7]: (_PENTAX,),
     APP[13]: (_PHOTOSHOP,),
 }
 
@@ -79,6 +80,8 @@ def mirrored_segments(
         rewriting.replace(*xmp)
     if positions := places[_PHOTOSHOP]:  # long resources run on from one segment into the next
         rewriting.rewrite(positions, len(_PHOTOSHOP), metadata.photoshop)
+    for position in places[_PENTAX]:
+        rewriting.rewrite([position], 0, metadata.maker_note)
     for position in places[jps.SIGNATURE]:
         rewriting.rewrite([position], 0, partial(jps.mirrored_descriptor, mirror=mirror))
     rewriting.notes += not_mirrored({what for kind, what in _LEFT.items() if places[kind]})
