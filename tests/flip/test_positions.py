@@ -234,10 +234,10 @@ def test_a_subject_whose_place_has_no_room_in_its_type_stays_and_is_named() -> N
     assert mirrored_fields(block, Mirror(640, 480), refuse) == (block, (wide,))
 
 
-def with_packet(xmp: bytes, kind: int, order: str) -> bytes:
-    """An EXIF block with an XMP packet in its first directory."""
+def with_packet(xmp: bytes, kind: int, order: str, tag: int = 700) -> bytes:
+    """An EXIF block with an XMP packet, or something else, in its first directory."""
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
-    return head + struct.pack(f"{order}HHHIII", 1, 700, kind, len(xmp), 26, 0) + xmp + b"what follows"
+    return head + struct.pack(f"{order}HHHIII", 1, tag, kind, len(xmp), 26, 0) + xmp + b"what follows"
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -261,6 +261,14 @@ def test_an_xmp_packet_in_exif_that_has_no_room_to_grow_is_named() -> None:
 def test_what_xmp_in_exif_states_that_cannot_be_mirrored_is_named() -> None:
     block = with_packet(packet(structure(CAMERA_RAW, "Any", {"RetouchInfo": "x"})), 1, "<")
     assert mirrored_fields(block, ACROSS, refuse) == (block, ("not mirrored: RetouchInfo in XMP",))
+
+
+@pytest.mark.parametrize(
+    ("tag", "named"), [(0x4748, "the place in Microsoft's panorama"), (0x8649, "Photoshop's resources in EXIF")]
+)
+def test_what_exif_states_that_is_not_read_is_named(tag: int, named: str) -> None:
+    block = with_packet(bytes(28), 7, "<", tag)
+    assert mirrored_fields(block, ACROSS, refuse) == (block, (f"not mirrored: {named}",))
 
 
 ONE = 1 << 24

@@ -345,6 +345,7 @@ def test_content_credentials_are_taken_out_unless_they_are_to_be_kept(order: str
     ("tag", "octets", "named"),
     [
         (343, bytes(12), "clipping path"),
+        (0x4748, bytes(28), "Microsoft's panorama"),
         (32932, bytes(12), "annotations"),
         (33723, b"\x1c\2\xca\0\4JPEG", "preview in IPTC"),
         (37724, bytes(12), "layers"),

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from trio_mirror.flip.exif import INTEGERS, byte_order, pointer, read_directory, read_values
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.maker_note import mirrored_maker_note
-from trio_mirror.flip.positions.table import EXIF
+from trio_mirror.flip.positions.table import EXIF, EXIF_LEFT
 from trio_mirror.flip.positions.xmp import mirrored_packet
 
 _MAKE, _XMP, _EXIF_DIRECTORY, _MAKER_NOTE = 0x010F, 0x02BC, 0x8769, 0x927C
+_LEFT = EXIF_LEFT | {0x8649: "Photoshop's resources in EXIF"}  # which a TIFF may have
 
 
 def mirrored_fields(
@@ -39,6 +40,8 @@ def mirrored_fields(
                 note = place
             elif tag == _XMP:
                 packet = packet or place
+            elif tag in _LEFT:
+                unmended.add(_LEFT[tag])
             elif tag in EXIF:
                 try:
                     patched[place] = mirrored_subject(block[place], kind, order, mirror)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 EXIF = {0x9214: "SubjectArea", 0xA214: "SubjectLocation"}
 """Fields of EXIF that begin with a pixel's x and y (Exif 2.32, section 4.6.5): x → width - 1 - x. Sizes stay."""
 
+EXIF_LEFT = {0x4748: "the place in Microsoft's panorama"}
+"""Fields of EXIF that are only noted: the angles that a panorama of Photo Gallery spans (ExifTool, Microsoft.pm)."""
+
 
 class Unit(Enum):
     """What a number counts, which is also how it is mirrored; v is the number, s the size that goes with it."""

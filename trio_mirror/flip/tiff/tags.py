@@ -18,7 +18,7 @@ from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.exif import mirrored_subject
 from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.photoshop import IPTC_PREVIEW
-from trio_mirror.flip.positions.table import EXIF
+from trio_mirror.flip.positions.table import EXIF, EXIF_LEFT
 from trio_mirror.flip.tiff import georeference
 from trio_mirror.flip.tiff.edit import Editor, Value
 from trio_mirror.flip.tiff.ifd import Ifd
@@ -214,6 +214,7 @@ _RULES: list[tuple[Collection[int], Rule]] = [
     _block(_PHOTOSHOP, Metadata.photoshop),
     ((_MAKER_NOTE,), _maker_note),
     ((_CREDENTIALS,), _credentials),
+    *(_left(tag, what) for tag, what in EXIF_LEFT.items()),
     _left(_GDAL_METADATA, "positions in GDAL's metadata", _GDAL_POSITIONS.search),
     _left(_IPTC, "the preview in IPTC", lambda octets: IPTC_PREVIEW in octets),
     _left(_CLIP_PATH, "a clipping path"),
