@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -13,6 +12,8 @@ from trio_mirror.cli.view.page import page
 from trio_mirror.cli.view.sample import Sample, added
 from trio_mirror.cli.view.timeline import Point, Timeline
 from trio_mirror.errors import OutputError, SettingsError
+from trio_mirror.galleries.folder.replacement import replace_file
+from trio_mirror.galleries.folder.root import Root
 from trio_mirror.galleries.in_thread import in_thread
 from trio_mirror.model import Flipped, Report, Result, Stage
 from trio_mirror.pipeline.run import Run
@@ -74,13 +75,10 @@ class Sheet:
         else:
             self._earlier.runs.clear()
         text = page(report, pairs, self._timeline.points, self._earlier.runs, self._path.parent)
-        unfinished = self._path.with_name(f".sheet.{os.getpid()}.part")
         try:
-            unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
-            unfinished.replace(self._path)
+            with Root(self._path.parent).open_folder([]) as folder:
+                replace_file(folder, self._path.name, text.encode("utf-8", "backslashreplace"), keep_times=False)
         except OSError as error:
-            with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
             return OutputError(f"--sheet: {self._path} cannot be written: {error.strerror}")
         return None
 
