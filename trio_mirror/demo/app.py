@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
@@ -46,13 +45,12 @@ _STATUSES: dict[type[Exception], int] = {
 }
 
 
-def gallery_app(folder: Path, mirrored: Path, *, hosts: Sequence[str]) -> Starlette:
+def gallery_app(folder: Path, mirrored: Path) -> Starlette:
     """Makes the application that serves one folder of pictures, and stores what it is sent in another, existing one.
 
     ``GET /images/`` lists the names, one a line; ``GET /images/NAME`` gives a picture; ``POST /images/``
     stores one, sent as the one file of a multipart form or as the raw body with ``?name=NAME``. Every error
-    is answered by one line of plain text. ``app.state.stored`` counts the pictures stored. Requests may be
-    addressed to the ``hosts``, without a port.
+    is answered by one line of plain text. ``app.state.stored`` counts the pictures stored.
     """
     endpoints = _Endpoints(FolderGallery(folder), FolderGallery(mirrored))
     app = Starlette(
@@ -61,7 +59,7 @@ def gallery_app(folder: Path, mirrored: Path, *, hosts: Sequence[str]) -> Starle
             Route("/images/", endpoints.store, methods=["POST"]),
             Route("/images/{name:path}", endpoints.fetch, methods=["GET"]),
         ],
-        middleware=[Middleware(OwnOrigin, hosts=hosts)],
+        middleware=[Middleware(OwnOrigin)],
         exception_handlers=dict.fromkeys([HTTPException, *_STATUSES], _answer_error),
     )
     app.state.stored = 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _READING = {"GET", "HEAD"}
+_THIS_MACHINE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 # What a browser says of a request of the page itself, and of one that a person typed (Fetch Metadata, section 2.4).
 _OWN_SITES = {None, "same-origin", "none"}
 
@@ -18,13 +18,12 @@ class OwnOrigin:
     """Refuses requests that were made by other web pages, before their bodies are read.
 
     A page of another origin may send a form anywhere, and its browser then names that origin (Fetch, section 3.2). A
-    page that points a name of its own at this machine (DNS rebinding) has that name in ``Host``, which must be one of
-    ``hosts``, with any port.
+    page that points a name of its own at this machine (DNS rebinding) has that name in ``Host``, which must be this
+    machine's, with any port.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._host = re.compile(rf"({'|'.join(map(re.escape, hosts))})(:\d+)?", re.IGNORECASE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or has it answered."""
@@ -34,7 +33,7 @@ class OwnOrigin:
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._host.fullmatch(host):
+        if not _THIS_MACHINE.fullmatch(host):
             return PlainTextResponse("the host is not this machine\n", 400)
         is_own = headers.get("origin") in {None, f"http://{host}"} and headers.get("sec-fetch-site") in _OWN_SITES
         if is_own or scope["method"] in _READING:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ADDRESS = "127.0.0.1"
-_HOSTS = (_ADDRESS, "localhost", "[::1]")
 # For which a client may neither send nor take anything.
 _SILENCE = 60  # seconds
 
@@ -46,7 +45,7 @@ async def make_app(folder: Path, mirrored: Path) -> Starlette:
     from trio_mirror.demo.app import gallery_app
 
     await FolderGallery(mirrored).prepare()
-    return gallery_app(folder, mirrored, hosts=_HOSTS)
+    return gallery_app(folder, mirrored)
 
 
 @asynccontextmanager
