@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
@@ -24,14 +23,17 @@ def harbour() -> Image.Image:
     scene = Image.new("RGB", (_WIDTH, _HEIGHT))
     scene.paste(_gradient(_WIDTH, horizon, "#6fa8dc", "#ffd9a0"))
     scene.paste(_gradient(_WIDTH, _HEIGHT - horizon, "#2f7f9e", "#123a5a"), (0, horizon))
-    _glow(scene, (210, 300), 190, "#fff1c4")
+    glow = ImageOps.invert(Image.radial_gradient("L")).resize((380, 380))
+    scene.paste("#fff1c4", (20, 110), glow.point(lambda level: max(0, level - 75)))
     draw = ImageDraw.Draw(scene)
     draw.ellipse((130, 220, 290, 380), fill="#fff3cf")
     draw.polygon([(560, 400), (700, 330), (790, 352), (880, 290), (960, 330), (960, 400)], fill="#557a8c")
     for row in range(12):
         y, reach, centre = 412 + row * 18, 90 - row * 5, 210 + 14 * math.sin(2 * row)
         draw.rounded_rectangle((centre - reach, y, centre + reach, y + 5), 3, fill="#f3c98b")
-    for left, top in _scatter(30, (340, 425, 930, 630)):
+    for index in range(1, 31):
+        # Strewn evenly: the additive recurrence whose steps come from the plastic number.
+        left, top = 340 + 590 * (index * 0.7548777 % 1), 425 + 205 * (index * 0.5698403 % 1)
         draw.rounded_rectangle((left, top, left + 24 + top % 32, top + 4), 2, fill="#4b9ab5")
     draw.line((636, 150, 636, 470), fill="#5b3a24", width=10)
     draw.polygon([(622, 170), (622, 440), (450, 440)], fill=_CREAM)
@@ -103,20 +105,8 @@ def _gradient(width: int, height: int, top: Colour, bottom: Colour) -> Image.Ima
     return ImageOps.colorize(Image.linear_gradient("L").resize((width, height)), top, bottom)
 
 
-def _glow(scene: Image.Image, centre: tuple[int, int], radius: int, colour: Colour) -> None:
-    halo = ImageOps.invert(Image.radial_gradient("L")).resize((2 * radius, 2 * radius))
-    scene.paste(colour, (centre[0] - radius, centre[1] - radius), halo.point(lambda level: max(0, level - 75)))
-
-
 def _write(scene: Image.Image, centre: tuple[float, float], text: str, size: int, colour: Colour) -> None:
     ImageDraw.Draw(scene).text(centre, text, colour, ImageFont.load_default(size), anchor="mm")
-
-
-def _scatter(count: int, box: tuple[int, int, int, int]) -> Iterator[tuple[float, float]]:
-    """Points strewn evenly over a box: the additive recurrence whose steps come from the plastic number."""
-    left, top, right, bottom = box
-    for index in range(1, count + 1):
-        yield left + (right - left) * (index * 0.7548777 % 1), top + (bottom - top) * (index * 0.5698403 % 1)
 
 
 def _polar(centre: int, radius: float, turn: float) -> tuple[float, float]:
