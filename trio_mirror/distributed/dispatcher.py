@@ -6,6 +6,7 @@ Slices end in any order, so that a slow one keeps its own place and nobody else'
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -90,12 +91,6 @@ class Engine(Protocol[_S_contra]):
         """
 
 
-@dataclass(slots=True, eq=False)
-class _InFlight(Generic[_S]):
-    work: _S
-    losses: int = 0
-
-
 class Dispatcher(Generic[_S]):
     """Hands out slices, each until it has all its results.
 
@@ -118,7 +113,8 @@ class Dispatcher(Generic[_S]):
         self._on_error = on_error
         self._draining = False
         self._attempts = count()
-        self._in_flight: dict[int, _InFlight[_S]] = {}
+        self._in_flight: dict[int, _S] = {}
+        self._losses: Counter[_S] = Counter()
         self._left: list[_S] = []
         self._taking = trio.CancelScope()
         self._all_taken = False
@@ -128,7 +124,7 @@ class Dispatcher(Generic[_S]):
     @property
     def in_flight(self) -> list[_S]:
         """The slices that are handed out."""
-        return [it.work for it in self._in_flight.values()]
+        return [*self._in_flight.values()]
 
     @property
     def left(self) -> list[_S]:
@@ -165,30 +161,29 @@ class Dispatcher(Generic[_S]):
     async def _take(self, slices: trio.MemoryReceiveChannel[_S]) -> None:
         with slices, self._taking:
             async for work in slices:
-                in_flight = _InFlight(work)
                 try:
-                    await self._places.acquire_on_behalf_of(in_flight)
+                    await self._places.acquire_on_behalf_of(work)
                 except trio.Cancelled:
                     self._left.append(work)
                     raise
-                await self._start(in_flight)
+                await self._start(work)
         self._all_taken = True
 
-    async def _start(self, in_flight: _InFlight[_S]) -> None:
+    async def _start(self, work: _S) -> None:
         attempt = next(self._attempts)
-        self._in_flight[attempt] = in_flight
+        self._in_flight[attempt] = work
         # A drain does not keep it from what it counts as begun. Engines only pass it on, so that it ends at once.
         with trio.move_on_after(_STARTING, shield=True):
-            await self._engine.start(attempt, in_flight.work)
+            await self._engine.start(attempt, work)
 
     async def _take_event(self, event: Reported | Ended | Lost) -> None:
-        in_flight = self._in_flight.get(event.attempt)
-        if in_flight is None:
+        work = self._in_flight.get(event.attempt)
+        if work is None:
             # A worker that was given up for lost still speaks: its slice is in other hands.
             return
         match event:
             case Reported():
-                await in_flight.work.take(event.results)
+                await work.take(event.results)
             case Ended():
                 if event.error is not None:
                     self._on_error(event.error)
@@ -198,22 +193,22 @@ class Dispatcher(Generic[_S]):
 
     async def _end(self, attempt: int, reason: str) -> None:
         """Ends an attempt at a slice: what has no result yet is handed out again, or fails for the reason."""
-        in_flight = self._in_flight[attempt]
-        work = in_flight.work
+        work = self._in_flight[attempt]
         if work.left:
             await work.lose(reason)
         if work.left and not self._draining:
-            in_flight.losses += 1
-            if in_flight.losses == MAX_LOSSES:
+            self._losses[work] += 1
+            if self._losses[work] == MAX_LOSSES:
                 await work.give_up(reason)
         # Only now, as whatever cuts the above off leaves it among those in flight.
         del self._in_flight[attempt]
         if work.left and not self._draining:
-            await self._start(in_flight)
+            await self._start(work)
             return
+        del self._losses[work]
         if work.left:
             self._left.append(work)
-        self._places.release_on_behalf_of(in_flight)
+        self._places.release_on_behalf_of(work)
 
     def _orders(self) -> Orders:
         if self._rate is None:
