@@ -26,7 +26,7 @@ from tests.flip.jpegs import (
 )
 from tests.flip.steps import is_linear
 from tests.flip.test_exif import thumbnail_of
-from tests.flip.xmp_packets import packet
+from tests.flip.xmp_packets import packet, structure
 from tests.helpers.pictures import encode
 from trio_mirror.flip import flip
 from trio_mirror.flip.jpeg import mirror_image
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("route")
 
 APP3, APP4, APP11 = 0xE3, 0xE4, 0xEB
+CAMERA_RAW = "http://ns.adobe.com/camera-raw-settings/1.0/"
 DEPTH = "http://ns.google.com/photos/1.0/depthmap/"
 IMAGE = "http://ns.google.com/photos/1.0/image/"
 PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
@@ -193,6 +194,29 @@ def test_properties_of_a_panorama_that_moved_to_extended_xmp_count_for_those_tha
         segments(mirrored),
         (),
     )
+
+
+@pytest.mark.parametrize(("applied", "turned_to"), [("True", "2.5"), ("False", "-2.5")])
+def test_a_crop_that_moved_to_extended_xmp_stays_where_the_packet_says_that_it_was_applied(
+    applied: str, turned_to: str
+) -> None:
+    def segments(angle: str) -> list[Segment]:
+        extension = packet(f"<c:CropAngle xmlns:c='{CAMERA_RAW}'>{angle}</c:CropAngle>")
+        return extended(
+            packet(NAMED, f"<c:AlreadyApplied xmlns:c='{CAMERA_RAW}'>{applied}</c:AlreadyApplied>"), extension
+        )
+
+    flipped = flip(turned(1, *segments("2.5")))
+    assert [it for it in parse(flipped.data).segments if it.marker == APP1][1:] == segments(turned_to)
+    assert flipped.notes == ()
+
+
+def test_a_damaged_packet_does_not_keep_its_extension_from_being_mirrored() -> None:
+    panorama = {"CroppedAreaImageWidthPixels": "64", "FullPanoWidthPixels": "256", "CroppedAreaLeftPixels": "20"}
+    extension = packet(structure(PANORAMA, "Panorama", panorama))
+    flipped = flip(turned(1, *extended(packet(NAMED, f"<g:open xmlns:g='{PANORAMA}'>"), extension, 200)))
+    assert joined_extension(flipped.data) == extension.replace(b">20<", b">172<")
+    assert flipped.notes[0].startswith("not mirrored: XMP that cannot be read")
 
 
 def test_a_picture_inside_may_be_as_large_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

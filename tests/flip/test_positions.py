@@ -6,11 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.flip.jpegs import drawn, encoded, exif_segment, with_segments
 from tests.flip.jpegs import photoshop_resource as resource
 from tests.flip.xmp_packets import FORMS, packet, structure
+from trio_mirror import flip
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.segments import parse
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.exif import mirrored_fields
+from trio_mirror.flip.positions.left import positions_left
 from trio_mirror.flip.positions.photoshop import mirrored_resources
 from trio_mirror.flip.positions.properties import read_properties
 from trio_mirror.flip.positions.table import XMP, Unit
@@ -19,6 +23,7 @@ from trio_mirror.flip.positions.xmp import mirrored_packet
 AREA = "http://ns.adobe.com/xmp/sType/Area#"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 CAMERA_RAW = "http://ns.adobe.com/camera-raw-settings/1.0/"
+APPLE = "http://ns.apple.com/"
 PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
 THUMBNAIL = "http://ns.adobe.com/xap/1.0/g/img/"
 ACROSS, DOWN = Mirror(64, 48), Mirror(64, 48, rows=True)
@@ -95,8 +100,8 @@ def test_a_cropped_panorama_keeps_looking_at_what_it_showed() -> None:
         (AREA, {"x": "1e999999999"}),
         (PANORAMA, {"CroppedAreaLeftPixels": "20"}),
         (CAMERA_RAW, {"RetouchInfo": "centerX = 0.2"}),
-        ("http://ns.apple.com/depthData/1.0/", {"LensDistortionCenterOffsetX": "1011.5"}),
-        ("http://ns.apple.com/adjustment-settings/1.0/", {"AffineX": "331"}),
+        (f"{APPLE}depthData/1.0/", {"LensDistortionCenterOffsetX": "1011.5"}),
+        *((f"{APPLE}adjustment-settings/1.0/", {it: "331"}) for it in ("CropX", "CropY", "AffineX", "AffineY")),
         ("http://ns.xiaomi.com/photos/1.0/camera/", {"XMPMeta": "paddingx=12"}),
     ],
 )
@@ -133,6 +138,8 @@ def test_a_picture_that_cannot_be_mirrored_is_dropped_with_the_reason() -> None:
     result, notes = mirrored_packet(data, ACROSS, refuse)
     assert stated(result, THUMBNAIL) == {"width": "5"}
     assert notes == ("a picture in the XMP was dropped: it is a fresco",)
+    qualified = packet(structure(THUMBNAIL, "li", {"image": "AAAA"}, "qualified"))
+    assert mirrored_packet(qualified, ACROSS, refuse)[0] == packet(structure(THUMBNAIL, "li", {}))
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -256,6 +263,25 @@ def test_an_xmp_packet_in_exif_that_has_no_room_to_grow_is_named() -> None:
     padded = packet(structure(AREA, "Area", {"x": "1", "y": ".25"}), padding=100)
     result, notes = mirrored_fields(with_packet(padded, 1, "<"), DOWN, refuse)
     assert (stated(result[26 : 26 + len(padded)], AREA)["y"], notes) == ("0.75", ())
+
+
+def test_what_follows_an_xmp_packet_in_exif_stays_where_the_packet_gets_shorter() -> None:
+    long, short = (packet(structure(AREA, "Area", {"x": it})) for it in ("0.5e-0", "0.5"))
+    result, notes = mirrored_fields(with_packet(long, 1, "<"), ACROSS, refuse)
+    assert (result, notes) == (with_packet(short.ljust(len(long)), 1, "<"), ())
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_credentials_in_the_xmp_of_an_exif_block_go_unless_they_are_to_be_kept(*, keep: bool) -> None:
+    signed = packet('<d:provenance xmlns:d="http://purl.org/dc/terms/">self#jumbf=c2pa</d:provenance>')
+    bare = packet().ljust(len(signed))
+    exif = exif_segment(with_packet(signed, 1, "<"))
+    result = flip(with_segments(encoded(drawn(64, 48)), exif), keep_credentials=keep)
+    wanted = exif if keep else exif_segment(with_packet(bare, 1, "<"))
+    assert [it for it in parse(result.data).segments if it.marker == exif.marker] == [wanted]
+    became = "kept, though they no longer hold" if keep else "taken out"
+    assert result.notes == (f"content credentials {became}: a signature in the XMP",)
+    assert positions_left(with_packet(signed, 1, "<"), signed, ACROSS) == ()
 
 
 def test_what_xmp_in_exif_states_that_cannot_be_mirrored_is_named() -> None:

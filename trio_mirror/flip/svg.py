@@ -70,7 +70,7 @@ class _Drawing:
         self.end = self.behind = 0  # where its end tag, and undrawn children behind the last drawn one, begin
         self.first: tuple[int, int] | None = None  # where the tags of the first drawn child begin
         self.manifests: list[tuple[int, int]] = []  # where the tags of each C2PA manifest begin
-        self._open: list[int] = []  # where the start tags of those begin that it is in
+        self._open: list[int] = []  # where those begin whose end is still to come
         self.sides = Decimal(0)  # the sum of its left and its right side, in its own units
         self._depth = 0
         self._style: list[str] | None = None  # the text of the style sheet that it is in

@@ -39,7 +39,7 @@ def mirrored_fields(
             elif tag == _MAKER_NOTE:
                 note = place
             elif tag == _XMP:
-                packet = packet or place
+                packet = place
             elif tag in _LEFT:
                 unmended.add(_LEFT[tag])
             elif tag in EXIF:
@@ -65,14 +65,14 @@ def mirrored_subject(octets: bytes, kind: int, order: str, mirror: Mirror) -> by
     Raises:
         ValueError: it lies outside of the picture, or is of a form that is not read here.
     """
-    layout = f"{order}2{INTEGERS.get(kind, 'Q')}"
-    size = struct.calcsize(layout)
-    if kind not in INTEGERS or len(octets) < size:
-        raise ValueError("of an unusual form")
-    pixel = mirror.pixel(*struct.unpack_from(layout, octets))
+    try:
+        layout = f"{order}2{INTEGERS[kind]}"
+        pixel = mirror.pixel(*struct.unpack_from(layout, octets))
+    except (KeyError, struct.error) as error:
+        raise ValueError("of an unusual form") from error
     if pixel is None:
         raise ValueError("outside of the picture")
     try:
-        return struct.pack(layout, *pixel) + octets[size:]
+        return struct.pack(layout, *pixel) + octets[struct.calcsize(layout) :]
     except struct.error as error:
         raise ValueError("whose type is too narrow for its new place") from error
