@@ -129,19 +129,16 @@ class ProcessEngine:
         while True:
             try:
                 process = await trio.to_thread.run_sync(_start_process)
+                try:
+                    ended = await self._talk(process, worker)
+                finally:
+                    process.kill()
+                    # It was killed, and ends at once.
+                    with trio.move_on_after(1, shield=True):
+                        await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
             except OSError as error:
                 self._fail(f"{error.strerror}; lower --processes")
                 return
-            try:
-                ended = await self._talk(process, worker)
-            except OSError as error:
-                self._fail(f"{error.strerror}; lower --processes")
-                return
-            finally:
-                process.kill()
-                # It was killed, and ends at once.
-                with trio.move_on_after(1, shield=True):
-                    await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
             if ended:
                 return
             killed_early = 0 if worker.is_ready else killed_early + 1
