@@ -22,18 +22,13 @@ def mirrored_texts(texts: list[str], rule: Position, space: str, structure: Stru
     ``space`` is its namespace, and ``structure`` is where the properties stand to which the rule refers.
 
     Raises:
-        LookupError: a property is missing to which the rule refers.
-        ValueError: a value is not a number, lies outside of the picture, or has no rule.
+        LookupError: there are fewer values than the rule takes.
+        ValueError: a value is missing or not a number, lies outside of the picture, or has no rule.
     """
 
-    def other(name: str) -> Decimal:
+    def other(name: str, default: str = "") -> Decimal:
         text = structure.text(space + name)
-        if text is None:
-            raise LookupError(name)
-        return _number(text)
-
-    def states(name: str) -> bool:
-        return structure.text(space + name) is not None
+        return _number(default if text is None else text)
 
     match rule.unit:
         case Unit.INDEX:
@@ -56,14 +51,13 @@ def mirrored_texts(texts: list[str], rule: Position, space: str, structure: Stru
         case Unit.ROLL:
             new = _turn(_minus(Decimal(180 if mirror.rows else 0), value))
         case Unit.HEADING:
-            centre = other(rule.whole) if states(rule.whole) else _ZERO
-            new = _turn(_minus(2 * centre, value))
+            new = _turn(_minus(2 * other(rule.whole, "0"), value))
         case Unit.PIXEL:
             whole = other(rule.whole) if rule.whole else Decimal(mirror.length)
             new = _inside(value, _minus(whole, value, other(rule.size) if rule.size else _ZERO))
         case _:
             # Regions that are circles or polygons are placed by points, which have no size.
-            size = other(rule.size) if states(rule.size) else _ZERO
+            size = other(rule.size, "0")
             if rule.unit is Unit.SHARE or structure.find(space + rule.whole) in _SHARES:
                 new = _minus(_ONE, value, size)
             else:
