@@ -11,7 +11,7 @@ from PIL import Image
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.edits import Edits
-from trio_mirror.flip.gif.extensions import mirrored_extensions
+from trio_mirror.flip.gif.extensions import mirror_extensions
 from trio_mirror.flip.gif.frames import Frame, read_frames
 from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.limits import check_frames, check_size
@@ -55,8 +55,8 @@ def flip(data: bytes, *, limits: Limits, keep_credentials: bool = False) -> Flip
         edits.splice(None, frame.codes, frame.end, _encode(raster, bits, interlaced=frame.interlaced))
         height = max(height, frame.top + frame.height)
     metadata = Metadata(Mirror(width, height), keep_credentials=keep_credentials)
-    mirrored, notes = mirrored_extensions(edits.apply(), metadata)
-    return Flipped(mirrored, "image/gif", lossless=True, notes=notes)
+    notes = mirror_extensions(data, metadata, edits)
+    return Flipped(edits.apply(), "image/gif", lossless=True, notes=notes)
 
 
 def _hides(frame: Frame, indices: Image.Image, width: int, height: int) -> bool:

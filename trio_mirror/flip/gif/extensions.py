@@ -20,9 +20,8 @@ _END_OF_XMP = bytes([1, *range(255, -1, -1), 0])
 _GRID = 3  # where the left edge of a plain text's grid stands, before its top, width and height (GIF89a, section 25)
 
 
-def mirrored_extensions(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Mirrors the extensions of a file whose frames are mirrored, or takes them out; returns notes too."""
-    edits = Edits(data)
+def mirror_extensions(data: bytes, metadata: Metadata, edits: Edits) -> tuple[str, ...]:
+    """Adds the edits that mirror the extensions of a file, or take them out; returns notes."""
     notes: list[str] = []
     for start, label, end in read_blocks(data):
         name = data[start + 3 : start + _NAME]
@@ -46,7 +45,7 @@ def mirrored_extensions(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[s
             packet, more = metadata.xmp(data[start + _NAME : stop])
             edits.splice(None, start + _NAME, stop, packet)
             notes += more
-    return edits.apply(), tuple(dict.fromkeys(notes))
+    return tuple(dict.fromkeys(notes))
 
 
 def _joined(chain: bytes) -> bytes:
