@@ -15,6 +15,7 @@ from trio_mirror.flip.closeness import closeness
 from trio_mirror.flip.jpeg import turbojpeg
 from trio_mirror.flip.jpeg.sample import MARGIN, inside, sample
 from trio_mirror.flip.jpeg.segments import APP, CodedPart, Component, Jpeg, coded_part, joined, parse
+from trio_mirror.flip.pillow import encode_image
 
 CLOSE_ENOUGH = 40.0
 """Decibels of peak signal-to-noise ratio between the mirrored decode and the decoded result.
@@ -147,10 +148,9 @@ class _Encoder:
         return self._encoded(self.raster, quality=quality, subsampling=_444)
 
     def _encoded(self, raster: Image.Image, **options: Any) -> bytes:
-        out = io.BytesIO()
         try:
-            raster.save(
-                out,
+            return encode_image(
+                raster,
                 "JPEG",
                 progressive=self.jpeg.entropy_coding.progressive and self.buffered,
                 optimize=self.buffered and self.fitted,
@@ -162,7 +162,6 @@ class _Encoder:
             if not self.buffered:
                 raise
             return replace(self, buffered=False)._encoded(raster, **options)  # noqa: SLF001 (itself)
-        return out.getvalue()
 
 
 def _chroma(components: Sequence[Component]) -> tuple[float, float] | None:
