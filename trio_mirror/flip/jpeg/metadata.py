@@ -68,10 +68,10 @@ class Metadata:
         """Photoshop's image resources."""
         return mirrored_resources(resources, self.mirror, self.mirror_picture)
 
-    def maker_note(self, note: bytes) -> Mirrored:
-        """A maker's note that stands by itself, outside of any EXIF block."""
+    def maker_note(self, note: bytes, make: bytes = b"", at: int = 0) -> Mirrored:
+        """A maker's note outside of an EXIF block: its maker, as EXIF names it, and its offset in a TIFF, in bytes."""
         note, left = self.pictures(note, "MakerNote")
-        note, unmended = mirrored_maker_note(note, b"", 0, self.mirror)
+        note, unmended = mirrored_maker_note(note, make, at, self.mirror)
         return note, left + not_mirrored(unmended)
 
     def pictures(self, block: bytes, what: str) -> Mirrored:

@@ -16,7 +16,6 @@ from trio_mirror.errors import FlipError
 from trio_mirror.flip.jpeg.metadata import Metadata, Mirrored
 from trio_mirror.flip.positions import Mirror, not_mirrored
 from trio_mirror.flip.positions.exif import mirrored_subject
-from trio_mirror.flip.positions.maker_note import mirrored_maker_note
 from trio_mirror.flip.positions.photoshop import IPTC_PREVIEW
 from trio_mirror.flip.positions.table import EXIF, EXIF_LEFT
 from trio_mirror.flip.tiff import georeference
@@ -184,13 +183,12 @@ def _block(tag: int, mirrored: Callable[[Metadata, bytes], Mirrored]) -> tuple[t
 
 def _maker_note(directory: _Directory) -> Changes:
     entry = directory.ifd.entries[_MAKER_NOTE]
-    note, notes = directory.metadata.pictures(directory.ifd.octets(_MAKER_NOTE), "MakerNote")
-    make = directory.image.octets(_MAKE)
-    note, unmended = mirrored_maker_note(note, make, entry.start, directory.mirror)
+    note, make = directory.ifd.octets(_MAKER_NOTE), directory.image.octets(_MAKE)
+    note, notes = directory.metadata.maker_note(note, make, entry.start)
     changes = directory.replaced(_MAKER_NOTE, note)
     if changes and not directory.editor.stays(entry):  # where the offsets in it would no longer be true
         return {}, not_mirrored({"a MakerNote that several directories share"})
-    return changes, notes + not_mirrored(unmended)
+    return changes, notes
 
 
 def _credentials(directory: _Directory) -> Changes:
