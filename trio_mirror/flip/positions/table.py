@@ -43,6 +43,10 @@ def _point(unit: Unit, x: str, y: str, **other: str) -> dict[str, Position]:
     return {x: Position(unit, "x", **other), y: Position(unit, "y", **other)}
 
 
+def _unknown(*names: str, **other: str) -> dict[str, Position]:
+    return dict.fromkeys(names, Position(Unit.UNKNOWN, **other))
+
+
 _PENDING = {"unless": "AlreadyApplied"}
 _CAMERA_RAW = {
     "CropLeft": Position(Unit.SHARE, "x", source="CropRight", **_PENDING),
@@ -54,19 +58,17 @@ _CAMERA_RAW = {
     "PerspectiveRotate": Position(Unit.ANGLE, **_PENDING),
     **_point(Unit.ANGLE, "PerspectiveX", "PerspectiveY", **_PENDING),
     **_point(Unit.SHARE, "UprightCenterNormX", "UprightCenterNormY", **_PENDING),
-    **{
-        edit: Position(Unit.UNKNOWN, **_PENDING)
-        for edit in (
-            "GradientBasedCorrections",
-            "CircularGradientBasedCorrections",
-            "PaintBasedCorrections",
-            "MaskGroupBasedCorrections",
-            "RetouchInfo",
-            "RetouchAreas",
-            "RedEyeInfo",
-            "UprightTransform_0",
-        )
-    },
+    **_unknown(
+        "GradientBasedCorrections",
+        "CircularGradientBasedCorrections",
+        "PaintBasedCorrections",
+        "MaskGroupBasedCorrections",
+        "RetouchInfo",
+        "RetouchAreas",
+        "RedEyeInfo",
+        "UprightTransform_0",
+        **_PENDING,
+    ),
 }
 _WIDTH, _HEIGHT = "CroppedAreaImageWidthPixels", "CroppedAreaImageHeightPixels"
 _PANORAMA = {
@@ -96,27 +98,23 @@ XMP: dict[str, dict[str, Position]] = {
     "http://ns.google.com/photos/1.0/panorama/": _PANORAMA,
     "http://ns.adobe.com/camera-raw-settings/1.0/": _CAMERA_RAW,
     # What the camera of iOS 5 to 7 was asked to crop, and left to those who show the picture.
-    "http://ns.apple.com/adjustment-settings/1.0/": {
-        name: Position(Unit.UNKNOWN) for name in ("CropX", "CropY", "AffineX", "AffineY")
-    },
+    "http://ns.apple.com/adjustment-settings/1.0/": _unknown("CropX", "CropY", "AffineX", "AffineY"),
     "http://ns.google.com/photos/1.0/focus/": _point(Unit.SHARE, "FocalPointX", "FocalPointY"),
     # Lenses: Dynamic Depth 1.0, its forerunner XDM, and makers of drones.
     "http://ns.google.com/photos/dd/1.0/imagingmodel/": _LENS,
     "http://ns.xdm.org/photos/1.0/imagingmodel/": _LENS,
     "http://www.dji.com/drone-dji/1.0/": {
         **_point(Unit.PIXEL, "CalibratedOpticalCenterX", "CalibratedOpticalCenterY"),
-        "DewarpData": Position(Unit.UNKNOWN),
+        **_unknown("DewarpData"),
     },
-    "http://pix4d.com/camera/1.0/": {
-        name: Position(Unit.UNKNOWN)
-        for name in ("PrincipalPoint", "PerspectiveDistortion", "FisheyeAffineMatrix", "VignettingCenter")
-    },
+    "http://pix4d.com/camera/1.0/": _unknown(
+        "PrincipalPoint", "PerspectiveDistortion", "FisheyeAffineMatrix", "VignettingCenter"
+    ),
     # What a depth map of Apple's states of the lens, and where Xiaomi's camera laid its watermark.
-    "http://ns.apple.com/depthData/1.0/": {
-        name: Position(Unit.UNKNOWN)
-        for name in ("IntrinsicMatrix", "LensDistortionCenterOffsetX", "LensDistortionCenterOffsetY")
-    },
-    "http://ns.xiaomi.com/photos/1.0/camera/": {"XMPMeta": Position(Unit.UNKNOWN)},
+    "http://ns.apple.com/depthData/1.0/": _unknown(
+        "IntrinsicMatrix", "LensDistortionCenterOffsetX", "LensDistortionCenterOffsetY"
+    ),
+    "http://ns.xiaomi.com/photos/1.0/camera/": _unknown("XMPMeta"),
     # Pictures.
     "http://ns.adobe.com/xap/1.0/g/img/": {"image": Position(Unit.PICTURE)},
     "http://ns.google.com/photos/1.0/depthmap/": _DEPTH_PICTURES,
