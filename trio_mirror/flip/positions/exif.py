@@ -28,14 +28,14 @@ def mirrored_fields(
         return block, ()
     first = pointer(block, order, 4)
     exif = read_directory(block, order, first).get(_EXIF_DIRECTORY)
-    patched, unmended = bytearray(block), set[str]()
-    make, note, packet, notes = b"", None, None, tuple[str, ...]()
+    view, patched, unmended = memoryview(block), bytearray(block), set[str]()
+    make, note, packet, notes = slice(0), None, None, tuple[str, ...]()
     for directory in filter(None, (first, exif.value if exif else 0)):
         for tag, kind, place in read_values(block, order, directory):
             if place.stop > len(block):
                 continue
             if tag == _MAKE:
-                make = block[place]
+                make = place
             elif tag == _MAKER_NOTE:
                 note = place
             elif tag == _XMP:
@@ -44,23 +44,25 @@ def mirrored_fields(
                 unmended.add(_LEFT[tag])
             elif tag in EXIF:
                 try:
-                    patched[place] = mirrored_subject(block[place], kind, order, mirror)
+                    # Not a copy: thousands of entries may each state a value as long as the block.
+                    new = mirrored_subject(view[place], kind, order, mirror)
+                    patched[place.start : place.start + len(new)] = new
                 except ValueError as error:
                     unmended.add(f"{EXIF[tag]} {error}")
     if note is not None:
-        patched[note], more = mirrored_maker_note(block[note], make, note.start, mirror)
+        patched[note], more = mirrored_maker_note(block[note], block[make], note.start, mirror)
         unmended |= more
     if packet is not None:
         size = packet.stop - packet.start
-        new, notes = mirrored_packet(block[packet], mirror, mirror_picture, keep_credentials=keep_credentials)
-        if len(new) > size:
-            new, notes = block[packet], not_mirrored({"XMP that would outgrow its place in EXIF"})
-        patched[packet] = new.ljust(size)
+        xmp, notes = mirrored_packet(block[packet], mirror, mirror_picture, keep_credentials=keep_credentials)
+        if len(xmp) > size:
+            xmp, notes = block[packet], not_mirrored({"XMP that would outgrow its place in EXIF"})
+        patched[packet] = xmp.ljust(size)
     return bytes(patched), notes + not_mirrored(unmended)
 
 
-def mirrored_subject(octets: bytes, kind: int, order: str, mirror: Mirror) -> bytes:
-    """Mirrors a value that begins with a pixel's x and y; ``kind`` is its type, SHORT by the standard.
+def mirrored_subject(octets: bytes | memoryview, kind: int, order: str, mirror: Mirror) -> bytes:
+    """What becomes of the pixel's x and y with which a value begins; ``kind`` is its type, SHORT by the standard.
 
     Raises:
         ValueError: it lies outside of the picture, or is of a form that is not read here.
@@ -73,6 +75,6 @@ def mirrored_subject(octets: bytes, kind: int, order: str, mirror: Mirror) -> by
     if pixel is None:
         raise ValueError("outside of the picture")
     try:
-        return struct.pack(layout, *pixel) + octets[struct.calcsize(layout) :]
+        return struct.pack(layout, *pixel)
     except struct.error as error:
         raise ValueError("whose type is too narrow for its new place") from error

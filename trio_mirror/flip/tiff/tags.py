@@ -155,10 +155,10 @@ def _subject(directory: _Directory) -> Changes:
     changes: dict[int, Value | None] = {}
     unmended = set()
     for tag in EXIF.keys() & directory.ifd.entries.keys():
-        entry = directory.ifd.entries[tag]
+        entry, octets = directory.ifd.entries[tag], directory.ifd.octets(tag)
         try:
-            moved = mirrored_subject(directory.ifd.octets(tag), entry.kind, directory.order, directory.mirror)
-            changes[tag] = Value(entry.kind, entry.count, moved)
+            moved = mirrored_subject(octets, entry.kind, directory.order, directory.mirror)
+            changes[tag] = Value(entry.kind, entry.count, moved + octets[len(moved) :])
         except ValueError as error:
             unmended.add(f"{EXIF[tag]} {error}")
     return changes, not_mirrored(unmended)
