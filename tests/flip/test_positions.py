@@ -1,24 +1,28 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.flip.jpegs import drawn, encoded, exif_segment, with_segments
+from tests.flip.jpegs import drawn, encoded, exif_block, exif_segment, with_segments
 from tests.flip.jpegs import photoshop_resource as resource
 from tests.flip.xmp_packets import FORMS, packet, structure
 from trio_mirror import flip
 from trio_mirror.errors import FlipError
+from trio_mirror.flip.jpeg.metadata import Metadata
 from trio_mirror.flip.jpeg.segments import parse
 from trio_mirror.flip.positions import Mirror
 from trio_mirror.flip.positions.exif import mirrored_fields
 from trio_mirror.flip.positions.left import positions_left
-from trio_mirror.flip.positions.photoshop import mirrored_resources
 from trio_mirror.flip.positions.properties import read_properties
 from trio_mirror.flip.positions.table import XMP, Unit
 from trio_mirror.flip.positions.xmp import mirrored_packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 AREA = "http://ns.adobe.com/xmp/sType/Area#"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -37,6 +41,12 @@ def mirrored(data: bytes, mirror: Mirror = ACROSS) -> bytes:
     result, notes = mirrored_packet(data, mirror, refuse)
     assert notes == ()
     return result
+
+
+def mirrored_resources(
+    resources: bytes, mirror: Mirror, mirror_jpeg: Callable[[bytes], bytes], *, keep: bool = False
+) -> tuple[bytes, tuple[str, ...]]:
+    return Metadata(mirror, mirror_jpeg, keep_credentials=keep).photoshop(resources)
 
 
 def stated(data: bytes, space: str) -> dict[str, str]:
@@ -438,6 +448,19 @@ def test_metadata_among_photoshops_resources_is_mirrored_too() -> None:
     before = resource(1060, xmp) + resource(1058, subject("<", [12, 10, 11]))
     after = resource(1060, xmp.replace(b"0.25", b"0.75")) + resource(1058, subject("<", [51, 10, 11]))
     assert mirrored_resources(before, ACROSS, refuse) == (after, ())
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_credentials_among_photoshops_resources_go_unless_they_are_to_be_kept(*, keep: bool) -> None:
+    signed = packet('<d:provenance xmlns:d="http://purl.org/dc/terms/">self#jumbf=c2pa</d:provenance>')
+    before, after = resource(1060, signed), resource(1060, signed if keep else packet())
+    assert mirrored_resources(before, ACROSS, refuse, keep=keep)[0] == after
+
+
+def test_the_thumbnail_in_exif_among_photoshops_resources_is_mirrored_too() -> None:
+    jpeg = encoded(drawn(16, 8))
+    before, after = (resource(1058, exif_block(thumbnail=it)) for it in (jpeg, jpeg[::-1]))
+    assert mirrored_resources(before, ACROSS, lambda picture: picture[::-1]) == (after, ())
 
 
 @pytest.mark.parametrize(("mirror", "wanted"), [(ACROSS, (1, 3, 5, 6)), (DOWN, (3, 2, 7, 5))])

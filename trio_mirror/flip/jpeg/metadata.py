@@ -8,10 +8,9 @@ from trio_mirror.flip.exif import SIGNATURE as EXIF
 from trio_mirror.flip.jpeg.exif_thumbnail import mirrored_exif
 from trio_mirror.flip.jpeg.mirror_image import thumbnail_mirror
 from trio_mirror.flip.jpeg.previews import mirrored_inside
-from trio_mirror.flip.positions import Mirror, not_mirrored
+from trio_mirror.flip.positions import Mirror, not_mirrored, photoshop
 from trio_mirror.flip.positions.exif import mirrored_fields
 from trio_mirror.flip.positions.maker_note import mirrored_maker_note
-from trio_mirror.flip.positions.photoshop import mirrored_resources
 from trio_mirror.flip.positions.xmp import credentials_note, mirrored_packet
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"  # what stands before a packet in a JPEG
@@ -66,7 +65,8 @@ class Metadata:
 
     def photoshop(self, resources: bytes) -> Mirrored:
         """Photoshop's image resources."""
-        return mirrored_resources(resources, self.mirror, self.mirror_picture)
+        blocks = {photoshop.EXIF: self.exif, photoshop.XMP: self.xmp}
+        return photoshop.mirrored_resources(resources, self.mirror, self.mirror_picture, blocks)
 
     def maker_note(self, note: bytes, make: bytes = b"", at: int = 0) -> Mirrored:
         """A maker's note outside of an EXIF block: its maker, as EXIF names it, and its offset in a TIFF, in bytes."""

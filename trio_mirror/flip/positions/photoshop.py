@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip.positions import Mirror, not_mirrored
-from trio_mirror.flip.positions.exif import mirrored_fields
-from trio_mirror.flip.positions.xmp import mirrored_packet
 
+EXIF, XMP = 1058, 1060  # what other files have by itself
 # Photoshop's own, and those of programs beside it.
 _SIGNATURES = {b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR"}
 _THUMBNAIL_HEADER = 28
@@ -33,27 +32,31 @@ MirrorJpeg = Callable[[bytes], bytes]
 Mirrored = tuple[bytes, tuple[str, ...]]  # the data of a resource, and notes
 # Mirrors the data of a resource; what it cannot read raises struct.error or ValueError.
 Rule = Callable[[bytes, Mirror, MirrorJpeg], Mirrored]
+# What mirrors the data of resources that hold EXIF and XMP, by their numbers.
+Blocks = Mapping[int, Callable[[bytes], Mirrored]]
 
 
-def mirrored_resources(resources: bytes, mirror: Mirror, mirror_jpeg: MirrorJpeg) -> Mirrored:
+def mirrored_resources(resources: bytes, mirror: Mirror, mirror_jpeg: MirrorJpeg, blocks: Blocks) -> Mirrored:
     """Mirrors Photoshop's image resources, one behind the other; a thumbnail that cannot be mirrored is dropped."""
     pieces: list[bytes] = []
     notes: list[str] = []
     unmended: set[str] = set()
     kept = 0
     for number, start, data, end in _resources(resources):
-        if number not in _RULES:
-            continue
-        what, rule = _RULES[number]
         old = resources[data:end]
         try:
-            new, more = rule(old, mirror, mirror_jpeg)
+            if number in blocks:
+                new, more = blocks[number](old)
+            elif number in _RULES:
+                new, more = _RULES[number][1](old, mirror, mirror_jpeg)
+            else:
+                continue
             notes += more
         except FlipError as error:
             new = b""
             notes.append(f"the Photoshop thumbnail was dropped: {error}")
         except (struct.error, ValueError):
-            unmended.add(f"Photoshop's {what}")
+            unmended.add(f"Photoshop's {_RULES[number][0]}")
             continue
         if new == old:
             continue
@@ -172,8 +175,6 @@ _RULES: dict[int, tuple[str, Rule]] = {
     1036: ("thumbnail", _thumbnail),
     1038: _COLOUR_SAMPLERS,
     1050: ("slices", _slices),
-    1058: ("EXIF", mirrored_fields),
-    1060: ("XMP", mirrored_packet),
     1073: _COLOUR_SAMPLERS,
     1080: ("counts", _unread(lambda data: len(data) <= 64)),
     **dict.fromkeys(range(2000, 2999), ("paths", _path)),
