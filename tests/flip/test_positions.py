@@ -102,6 +102,13 @@ def test_a_cropped_panorama_keeps_looking_at_what_it_showed() -> None:
     assert stated(mirrored(packet(structure(PANORAMA, "Panorama", fields))), PANORAMA) == fields | changed
 
 
+def test_a_heading_of_many_digits_is_mirrored_exactly() -> None:
+    fields = {"PoseHeadingDegrees": f"0.{29 * '0'}1", "InitialViewHeadingDegrees": f"1.{29 * '0'}5"}
+    once = mirrored(packet(structure(PANORAMA, "Panorama", fields)))
+    assert stated(once, PANORAMA)["InitialViewHeadingDegrees"] == f"358.{29 * '9'}7"
+    assert stated(mirrored(once), PANORAMA) == fields
+
+
 @pytest.mark.parametrize(
     ("space", "fields"),
     [

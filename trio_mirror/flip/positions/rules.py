@@ -51,7 +51,8 @@ def mirrored_texts(texts: list[str], rule: Position, space: str, structure: Stru
         case Unit.ROLL:
             new = _turn(_minus(Decimal(180 if mirror.rows else 0), value))
         case Unit.HEADING:
-            new = _turn(_minus(2 * other(rule.whole, "0"), value))
+            centre = other(rule.whole, "0")
+            new = _turn(_minus(centre, _minus(value, centre)))
         case Unit.PIXEL:
             whole = other(rule.whole) if rule.whole else Decimal(mirror.length)
             new = _inside(value, _minus(whole, value, other(rule.size) if rule.size else _ZERO))
@@ -73,7 +74,7 @@ def _minus(one: Decimal, *others: Decimal) -> Decimal:
 
 def _turn(degrees: Decimal) -> Decimal:
     rest = _EXACT.remainder(degrees, Decimal(360))
-    return rest + 360 if rest < 0 else rest
+    return _EXACT.add(rest, 360) if rest < 0 else rest
 
 
 def _inside(old: Decimal, new: Decimal) -> Decimal:
