@@ -7,6 +7,7 @@ Pillow's libtiff as if it were a grey picture of one strip, as wide as a row has
 from __future__ import annotations
 
 import lzma
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -23,7 +24,7 @@ from trio_mirror.flip.tiff.libtiff import decode_strip, encode_strip
 from trio_mirror.flip.tiff.predictor import Predictor
 
 _CCITT_RLE, _CCITT_G3, _CCITT_G4, _LZW, _DEFLATE = 2, 3, 4, 5, 8
-_PACKBITS, _OLD_DEFLATE, LZMA, ZSTD = 32773, 32946, 34925, 50000
+_PACKBITS, _THUNDERSCAN, _OLD_DEFLATE, LZMA, ZSTD = 32773, 32809, 32946, 34925, 50000
 # Pillow's names of the compressions that know only bytes, and of those of black and white rows (ITU-T T.4 and T.6).
 _BYTEWISE = {_LZW: "tiff_lzw", _PACKBITS: "packbits", ZSTD: "zstd"}
 _FAX = {_CCITT_RLE: "tiff_ccitt", _CCITT_G3: "group3", _CCITT_G4: "group4"}
@@ -40,6 +41,9 @@ _LZMA_MEMORY, _LZMA_DICTIONARY = 1 << 27, 1 << 23
 # How many bytes one compressed byte can stand for at most: in PackBits 128 take two bytes, in LZW a string as long
 # as the table takes 12 bits. More room would never be filled.
 _MOST_FROM_ONE_BYTE = {_DEFLATE: DEFLATE_RATIO, _PACKBITS: 64, _LZW: 2731}
+# ThunderScan's pixels, from hexadecimal digits, and runs of them.
+_FROM_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(0xC0, 0xD0)))
+_REPEATED = re.compile(rb"(.)\1{1,63}", re.DOTALL)
 
 _JPEG_TABLES = 347
 _MOST_TABLES = 4096  # bytes: four for quantization and eight for Huffman codes take 2,700
@@ -47,7 +51,6 @@ _NAMES = {
     JPEG: "JPEG",
     32766: "NeXT",
     32771: "CCITT RLE by words",
-    32809: "ThunderScan",
     32909: "PixarLog",
     34676: "SGI LogLuv",
     34677: "SGI LogLuv in 24 bits",
@@ -99,6 +102,8 @@ def _exact(image: Ifd, layout: Layout) -> Codec:
         if any(options & _UNCOMPRESSED_MODE for options in tags.values()):
             raise FlipError("this TIFF allows the fax codes' uncompressed mode, which cannot be written here")
         return by_libtiff(number, layout.segment_width, tags)
+    if number == _THUNDERSCAN and layout.bits == 4:
+        return thunderscan(layout.segment_width)
     named = f"{_NAMES[number]} ({number})" if number in _NAMES else number
     raise FlipError(f"this TIFF uses the compression {named}, which cannot be written here at this depth")
 
@@ -159,6 +164,27 @@ def by_libtiff(compression: int, width: int, tags: Mapping[int, int] | None = No
     def encode(raster: bytes, rows: int) -> bytes:
         picture = Image.frombytes("1" if is_fax else "L", (width, rows), raster)
         return encode_strip(picture, (_FAX | _BYTEWISE)[compression], tags or {})
+
+    return Codec(decode, encode)
+
+
+def thunderscan(width: int) -> Codec:
+    """ThunderScan's code for rows of 4-bit grey, decoded by libtiff, which cannot write it.
+
+    The two top bits of a byte say what the others are: 00 how often the last pixel comes again, 11 a pixel.
+    """
+
+    def decode(data: bytes, rows: int) -> bytes:
+        # Pillow widens 4 bits to 8 by writing them twice.
+        pixels = decode_strip(data, (width, rows), _THUNDERSCAN, depth=4).tobytes().hex()[::2]
+        lines = (pixels[start : start + width] for start in range(0, len(pixels), width))
+        return bytes.fromhex("".join(line + "0" * (width % 2) for line in lines))
+
+    def encode(raster: bytes, rows: int) -> bytes:
+        stride = len(raster) // rows
+        lines = (raster[start : start + stride].hex()[:width] for start in range(0, len(raster), stride))
+        codes = (line.encode().translate(_FROM_DIGITS) for line in lines)
+        return b"".join(_REPEATED.sub(lambda run: run[1] + bytes([len(run[0]) - 1]), line) for line in codes)
 
     return Codec(decode, encode)
 

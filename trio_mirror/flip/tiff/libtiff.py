@@ -25,7 +25,7 @@ def decode_strip(
     photometric: int = _GREY,
     tags: Mapping[int, int | bytes] | None = None,
 ) -> Image.Image:
-    """Decodes one strip. Pillow makes RGB of YCbCr.
+    """Decodes one strip. Pillow makes 8 bits of 4, and RGB of YCbCr.
 
     The numbers are those of a TIFF's tags; ``tags`` are further ones that the compression wants.
     """
