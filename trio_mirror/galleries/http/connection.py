@@ -170,6 +170,10 @@ class Connection:
                 break
             except (BlockingIOError, ssl.SSLWantReadError):
                 await trio.lowlevel.wait_readable(self._socket)
+            except BrokenPipeError:
+                # OpenSSL has answered an end without an alert by one of its own, which cannot be sent any more.
+                data = b""
+                break
             except OSError as error:
                 raise httpx.ReadError(str(error)) from error
         reader.feed(data) if data else reader.end()
