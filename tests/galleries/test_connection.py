@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.certificates import self_signed
-from trio_mirror.galleries.http.connection import Connection, secured
+from trio_mirror.galleries.http.connection import Connection
 from trio_mirror.galleries.http.exchange import Request, RequestBody
+from trio_mirror.galleries.http.secure_socket import secured
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -96,8 +97,9 @@ async def connected() -> AsyncIterator[Ends]:
             server = trio.SSLStream(stream, TLS.theirs, server_side=True, https_compatible=True)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(server.do_handshake)
-                ours = await secured(ours, TLS.ours, "127.0.0.1")
-        connection = Connection(ours, idle.append)
+                connection = Connection(await secured(ours, TLS.ours, "127.0.0.1"), idle.append)
+        else:
+            connection = Connection(ours, idle.append)
         try:
             yield Ends(connection, server, idle)
         finally:

@@ -68,8 +68,9 @@ class CountingServer:
             body = b"".join(b"%d.png\n" % number for number in range(self.names))
         else:
             body = png()
-        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body))
-        await stream.send_all(body)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body)
+        # In one piece: the client of the last response is gone when it has all of it.
+        await stream.send_all(head + body)
         return True
 
 

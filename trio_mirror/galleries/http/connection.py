@@ -8,7 +8,6 @@ visit the scheduler after each write that went through at once.
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
@@ -19,39 +18,15 @@ import trio
 from trio_mirror.galleries.http.exchange import Request, RequestBody
 from trio_mirror.galleries.http.parser import ResponseReader
 from trio_mirror.galleries.http.response import Response
+from trio_mirror.galleries.http.secure_socket import SecureSocket
 
 # A head comes with a small picture behind it. What follows of a known length is not parsed, and a few large reads cost
 # least; a chunk, though, can be of one byte, and the event loop stands still while a read is parsed.
 _READ_BYTES = 64 * 1024
 _BODY_READ_BYTES = 1024 * 1024
-_RECORD_BYTES = 16 * 1024  # that one read over TLS gives at most (RFC 8446, section 5.1)
 # A request of this size is sent as one piece, since the copy costs less than to keep count of several. It fits the
 # socket's buffer, so that it does not wait for the server; while a larger one is sent, an early response is noticed.
 _WRITE_BYTES = 64 * 1024
-
-
-async def secured(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
-    """Puts TLS on a socket that is connected to a host, and non-blocking.
-
-    Raises:
-        OSError: the connection broke, or one side refuses the other.
-    """
-    # httpx may have offered HTTP/2 by this context.
-    context.set_alpn_protocols(["http/1.1"])
-    secure = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-    try:
-        while True:
-            try:
-                secure.do_handshake()
-            except ssl.SSLWantReadError:
-                await trio.lowlevel.wait_readable(secure)
-            except ssl.SSLWantWriteError:
-                await trio.lowlevel.wait_writable(secure)
-            else:
-                return secure
-    except BaseException:
-        secure.close()
-        raise
 
 
 class Connection:
@@ -62,10 +37,8 @@ class Connection:
         on_idle: called after each exchange whose connection can be used again.
     """
 
-    def __init__(self, sock: socket.socket, on_idle: Callable[[Connection], None]) -> None:
+    def __init__(self, sock: socket.socket | SecureSocket, on_idle: Callable[[Connection], None]) -> None:
         self._socket = sock
-        self._is_secure = isinstance(sock, ssl.SSLSocket)
-        self._body_read_bytes = _RECORD_BYTES if self._is_secure else _BODY_READ_BYTES
         self._on_idle = on_idle
         self._reader = ResponseReader()
 
@@ -135,9 +108,8 @@ class Connection:
     def is_stale(self) -> bool:
         """Whether the server closed an idle connection, or sent something unasked."""
         try:
-            # Over TLS nothing can be peeked at: what the server says beside responses is read here.
-            self._socket.recv(1, 0 if self._is_secure else socket.MSG_PEEK)
-        except (BlockingIOError, ssl.SSLWantReadError):
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
             return False
         except OSError:
             pass
@@ -147,10 +119,6 @@ class Connection:
         """Closes the connection at once, without waiting."""
         if not self.closed:
             trio.lowlevel.notify_closing(self._socket)
-            if isinstance(self._socket, ssl.SSLSocket):
-                with suppress(OSError, ValueError):
-                    # It sends the alert (RFC 8446, section 6.1), and does not wait for the server's.
-                    self._socket.unwrap()
             self._socket.close()
 
     async def _read(self) -> None:
@@ -161,19 +129,15 @@ class Connection:
             httpx.RemoteProtocolError: what came is not a response, or it ended early.
         """
         reader = self._reader
-        size = min(reader.missing, self._body_read_bytes) or _READ_BYTES
+        size = min(reader.missing, _BODY_READ_BYTES) or _READ_BYTES
         # While other tasks have their turn the response may come; where many are busy, there is nothing to wait for.
         await trio.lowlevel.checkpoint()
         while True:
             try:
                 data = self._socket.recv(size)
                 break
-            except (BlockingIOError, ssl.SSLWantReadError):
+            except BlockingIOError:
                 await trio.lowlevel.wait_readable(self._socket)
-            except BrokenPipeError:
-                # OpenSSL has answered an end without an alert by one of its own, which cannot be sent any more.
-                data = b""
-                break
             except OSError as error:
                 raise httpx.ReadError(str(error)) from error
         reader.feed(data) if data else reader.end()
@@ -204,8 +168,8 @@ class Connection:
         unsent = [memoryview(part) for part in parts]
         while True:
             try:
-                sent = self._socket.send(unsent[0]) if self._is_secure else self._socket.sendmsg(unsent)
-            except (BlockingIOError, ssl.SSLWantWriteError):
+                sent = self._socket.sendmsg(unsent)
+            except BlockingIOError:
                 sent = 0
             except OSError as error:
                 raise httpx.WriteError(str(error)) from error

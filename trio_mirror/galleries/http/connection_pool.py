@@ -15,9 +15,10 @@ from functools import partial
 import httpx
 import trio
 
-from trio_mirror.galleries.http.connection import Connection, secured
+from trio_mirror.galleries.http.connection import Connection
 from trio_mirror.galleries.http.exchange import Request
 from trio_mirror.galleries.http.response import Response
+from trio_mirror.galleries.http.secure_socket import secured
 from trio_mirror.galleries.in_thread import when_threads
 
 IDLE_TIMEOUT = 30.0
