@@ -62,24 +62,15 @@ class SecureSocket:
             self._receive()
 
     def recv(self, size: int, _flags: int = 0) -> bytes:
-        """Reads what comes; it cannot be peeked at."""
-        parts: list[bytes] = []
-        while not parts or (size and self._arrived.pending):
+        """Reads what comes, of one record at most; it cannot be peeked at."""
+        while True:
             try:
-                part = self._tls.read(min(size, _RECORD_BYTES))
+                return self._tls.read(min(size, _RECORD_BYTES))
             except ssl.SSLWantReadError:
-                if parts:
-                    break
                 self._receive()
-                continue
             except ssl.SSLEOFError:
                 # An end without an alert counts as it does without TLS: lengths and chunks say what is missing.
-                break
-            if not part:
-                break
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+                return b""
 
     def sendmsg(self, parts: Sequence[memoryview]) -> int:
         """Sends the first part or some of it; after it would have blocked, it must be called with the same again."""
