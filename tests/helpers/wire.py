@@ -51,8 +51,11 @@ class Connection:
         self._buffer = bytearray()
 
     async def request(self) -> Request | None:
-        """The next request; None if they left."""
-        head = await self.head()
+        """The next request; None if they left, whatever they had not read."""
+        try:
+            head = await self.head()
+        except trio.BrokenResourceError:
+            return None
         return Request(head) if head else None
 
     async def head(self) -> bytes:
