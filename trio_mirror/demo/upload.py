@@ -11,7 +11,7 @@ from starlette.types import Message, Receive
 
 from trio_mirror.errors import FlipError
 from trio_mirror.flip import flip, sniff
-from trio_mirror.flip.limits import check_density, check_frames
+from trio_mirror.flip.limits import check_count, check_density, check_size, check_total
 from trio_mirror.flip.pillow import map_pillow_errors, open_image
 from trio_mirror.model import Limits
 
@@ -93,11 +93,13 @@ def check_picture(data: bytes) -> None:
     image_format = _FORMATS.get(container)
     if image_format is None:
         raise FlipError("the body is not a picture of a known format")
-    limits, sizes = Limits(), list[tuple[int, int]]()
+    limits, pixels = Limits(), 0
     with map_pillow_errors("the picture"):
         image = open_image(data, image_format, limits)
-        for frame in ImageSequence.Iterator(image):
-            sizes.append(frame.size)
-            check_frames(sizes, limits)
+        for number, frame in enumerate(ImageSequence.Iterator(image), 1):
+            check_count(number, limits)
+            check_size(frame.width, frame.height, limits)
             check_density(frame.width * frame.height * len(frame.getbands()), len(data))
+            pixels += frame.width * frame.height
+            check_total(pixels, limits)
             frame.load()
