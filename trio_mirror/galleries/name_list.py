@@ -131,7 +131,7 @@ class NamedGallery(NameListGallery):
     ) -> None:
         super().__init__(base, STDIN, first_name)
         self._named = names
-        # As by a shell's pattern, what is no picture may be among many.
+        # As by a shell's pattern, what is not a picture may be among many.
         self.lists_all = len(names) > 1
 
     def __str__(self) -> str:

@@ -147,7 +147,7 @@ def read_journal(path: Path) -> JournalReader:
     """Opens a journal for reading alone, also while a run writes it.
 
     Raises:
-        JournalError: it does not exist, is no journal, is of another format, is damaged, or cannot be read.
+        JournalError: it does not exist, is not a journal, has another format, is damaged, or cannot be read.
     """
     with explained(path), ExitStack() as opened:
         path = real_path(path)

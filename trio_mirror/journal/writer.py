@@ -131,7 +131,7 @@ def open_journal(path: Path, *, source: str, target: str) -> Journal:
         target: where they go, likewise.
 
     Raises:
-        JournalError: the file is no journal, or one of other galleries or of another format; it is damaged, in
+        JournalError: the file is not a journal, or belongs to other galleries, or has another format; it is damaged, in
             use by another run, or cannot be written.
     """
     with explained(path), ExitStack() as opened:
